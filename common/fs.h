@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fs - files as whole things: read with a limit, replace so that a crash
+ * leaves the old or the new one.
+ *
+ * Every call blocks on the disk: not for the loop thread.  Threads: any.
+ */
+#ifndef COMMON_FS_H
+#define COMMON_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/secret.h"
+
+/* Append a whole regular file to ${out}.  ERR_NOTFOUND, ERR_TOOLARGE above ${max} bytes, ERR_IO. */
+MUST_CHECK int fs_read(const char *path, size_t max, struct buf *out, struct err *err);
+
+/* As fs_read(), into a secret. */
+MUST_CHECK int fs_read_secret(const char *path, size_t max, struct secret *out, struct err *err);
+
+/*
+ * Write ${data} to a temporary file beside ${path}, fsync it, rename it over
+ * ${path}, fsync the folder.  On failure the old file is untouched and the
+ * temporary one is gone.  ERR_IO.
+ */
+MUST_CHECK int fs_replace(const char *path, const void *data, size_t len, mode_t mode,
+                          struct err *err);
+
+/* As fs_replace(), but ERR_EXISTS if ${path} exists already. */
+MUST_CHECK int fs_create(const char *path, const void *data, size_t len, mode_t mode,
+                         struct err *err);
+
+/* Make a folder and those above it that are missing; an existing one is fine. */
+MUST_CHECK int fs_mkdirs(const char *path, mode_t mode, struct err *err);
+
+/* Make the entries of a folder durable. */
+MUST_CHECK int fs_sync_dir(const char *path, struct err *err);
+
+/* Write all of ${data} to ${fd}, through short writes and signals. */
+MUST_CHECK int fs_write_all(int fd, const void *data, size_t len, struct err *err);
+
+/* "a/b" as a new string; free() it.  NULL when out of memory. */
+char *fs_join(const char *dir, const char *name);
+
+bool fs_exists(const char *path);
+
+#endif /* COMMON_FS_H */

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* common: errors, buffers, secrets and files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/secret.h"
+
+static void test_err_texts(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    assert_string_equal(err_name(ERR_NOTFOUND), "notfound");
+    assert_int_equal(err_exit_code(ERR_NOTFOUND), 3);
+    assert_int_equal(err_exit_code(ERR_OK), 0);
+    assert_string_equal(err_name(-9999), "internal");
+    assert_int_equal(err_set(&err, ERR_IO, "cannot open '%s'", "x"), ERR_IO);
+    err_hint(&err, "try again");
+    err_wrap(&err, "inbox");
+    assert_string_equal(err.msg, "inbox: cannot open 'x'");
+    assert_string_equal(err.hint, "try again");
+    assert_int_equal(err_set(NULL, ERR_IO, "nobody listens"), ERR_IO);
+    err_wrap(NULL, "nobody");
+    err_hint(NULL, "nobody");
+}
+
+static void test_err_never_overflows(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    (void)err_set(&err, ERR_IO, "%0600d", 1);
+    for (int i = 0; i < 20; i++)
+        err_wrap(&err, "%0300d", i);
+    assert_true(strlen(err.msg) < sizeof(err.msg));
+}
+
+static void test_buf_round_trip(void **state)
+{
+    struct buf b = {0};
+    struct rd r;
+
+    (void)state;
+    buf_u8(&b, 7);
+    buf_u16(&b, 0x0102);
+    buf_u32(&b, 0x03040506);
+    buf_u64(&b, 0x0708090a0b0c0d0eULL);
+    buf_lp_str(&b, "abc");
+    buf_lp_u32(&b, 9);
+    assert_int_equal(buf_check(&b, NULL), ERR_OK);
+    r = rd_make(b.data, b.len);
+    assert_int_equal(rd_u8(&r), 7);
+    assert_int_equal(rd_u16(&r), 0x0102);
+    assert_int_equal(rd_u32(&r), 0x03040506);
+    assert_true(rd_u64(&r) == 0x0708090a0b0c0d0eULL);
+    assert_int_equal(rd_u32(&r), 3);
+    assert_memory_equal(rd_take(&r, 3), "abc", 3);
+    assert_int_equal(rd_u32(&r), 4);
+    assert_int_equal(rd_u32(&r), 9);
+    assert_true(rd_done(&r));
+    buf_free(&b);
+}
+
+static void test_rd_stops_at_the_end(void **state)
+{
+    uint8_t raw[3] = {1, 2, 3}, out[8] = {9};
+    struct rd r = rd_make(raw, sizeof(raw));
+
+    (void)state;
+    assert_int_equal(rd_u32(&r), 0);
+    assert_true(r.bad);
+    assert_int_equal(rd_u8(&r), 0); /* sticky, although a byte is left */
+    rd_get(&r, out, sizeof(out));
+    assert_int_equal(out[0], 0);
+    assert_false(rd_done(&r));
+    assert_null(rd_take(&r, SIZE_MAX));
+}
+
+static void test_buf_refuses_impossible_sizes(void **state)
+{
+    struct buf b = {0};
+
+    (void)state;
+    assert_null(buf_reserve(&b, SIZE_MAX / 2 + 1));
+    assert_int_equal(buf_check(&b, NULL), ERR_NOMEM);
+    buf_put(&b, "x", 1); /* sticky */
+    assert_int_equal(b.len, 0);
+    buf_free(&b);
+}
+
+static void test_secret_is_wiped_when_cut(void **state)
+{
+    struct secret s = {0}, t = {0};
+
+    (void)state;
+    assert_int_equal(secret_copy(&s, "0123456789", 10, NULL), ERR_OK);
+    secret_truncate(&s, 4);
+    assert_int_equal(s.len, 4);
+    assert_memory_equal(s.data + 4, "\0\0\0\0\0\0", 6);
+    secret_move(&t, &s);
+    assert_null(s.data);
+    assert_true(secret_equal(t.data, "0123", 4));
+    assert_false(secret_equal(t.data, "0124", 4));
+    secret_free(&t);
+    secret_free(&t);
+    secret_free(NULL);
+}
+
+static void test_secret_heap_has_an_end(void **state)
+{
+    struct secret s = {0};
+
+    (void)state;
+    assert_int_equal(secret_new(&s, 1 << 24, NULL), ERR_NOMEM);
+    assert_null(s.data);
+}
+
+static char *temp_dir(void)
+{
+    char *dir = strdup("/tmp/satchel-common-XXXXXX");
+
+    assert_non_null(mkdtemp(dir));
+    return dir;
+}
+
+static void test_fs_replace_and_create(void **state)
+{
+    char *dir = temp_dir(), *path = fs_join(dir, "a");
+    struct buf b = {0};
+    struct secret s = {0};
+    struct stat st;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(fs_read(path, 10, &b, &err), ERR_NOTFOUND);
+    assert_int_equal(fs_create(path, "one", 3, 0600, &err), ERR_OK);
+    assert_int_equal(fs_create(path, "two", 3, 0600, &err), ERR_EXISTS);
+    assert_int_equal(fs_replace(path, "three", 5, 0600, &err), ERR_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(fs_read(path, 4, &b, &err), ERR_TOOLARGE);
+    assert_int_equal(fs_read(path, 5, &b, &err), ERR_OK);
+    assert_memory_equal(b.data, "three", 5);
+    assert_int_equal(fs_read_secret(path, 5, &s, &err), ERR_OK);
+    assert_memory_equal(s.data, "three", 5);
+    assert_int_equal(fs_read(dir, 5, &b, &err), ERR_IO); /* a folder */
+    assert_int_equal(fs_replace("/nonexistent/x", "y", 1, 0600, &err), ERR_IO);
+    buf_free(&b);
+    secret_free(&s);
+    assert_int_equal(unlink(path), 0); /* and no temporary file is left: */
+    assert_int_equal(rmdir(dir), 0);
+    free(path);
+    free(dir);
+}
+
+static void test_fs_mkdirs(void **state)
+{
+    char *dir = temp_dir(), *deep = fs_join(dir, "x/y"), *x = fs_join(dir, "x");
+
+    (void)state;
+    assert_int_equal(fs_mkdirs(deep, 0700, NULL), ERR_OK);
+    assert_int_equal(fs_mkdirs(deep, 0700, NULL), ERR_OK);
+    assert_true(fs_exists(deep));
+    assert_int_equal(fs_sync_dir(deep, NULL), ERR_OK);
+    assert_int_equal(rmdir(deep) | rmdir(x) | rmdir(dir), 0);
+    assert_int_equal(fs_sync_dir(deep, NULL), ERR_IO);
+    free(deep);
+    free(x);
+    free(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_err_texts),
+        cmocka_unit_test(test_err_never_overflows),
+        cmocka_unit_test(test_buf_round_trip),
+        cmocka_unit_test(test_rd_stops_at_the_end),
+        cmocka_unit_test(test_buf_refuses_impossible_sizes),
+        cmocka_unit_test(test_secret_is_wiped_when_cut),
+        cmocka_unit_test(test_secret_heap_has_an_end),
+        cmocka_unit_test(test_fs_replace_and_create),
+        cmocka_unit_test(test_fs_mkdirs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
