@@ -44,6 +44,19 @@ struct frame {
 
 void frame_free(struct frame *f); /* and make it empty */
 
+/*
+ * What is to be sent.  The head is copied when it is queued.  The tail is not:
+ * it must stay as it is until ${release} (may be NULL) is called with ${arg}, once.
+ */
+struct frame_out {
+    const void *head;
+    size_t head_len;
+    const void *tail;
+    size_t tail_len;
+    void (*release)(void *arg);
+    void *arg;
+};
+
 /* Embedded by its owner; the fields are private.  Start with frame_reader_init(). */
 struct frame_reader {
     struct frame frame;
