@@ -49,12 +49,12 @@ static void test_f_without_parts_and_into_its_key(void **state)
 static void test_f_limits(void **state)
 {
     struct part many[KDF_PARTS_MAX + 1] = {{"x", 1}};
-    char name[KDF_NAME_MAX + 2];
+    char name[LABEL_NAME_MAX + 2];
     uint8_t out[KDF_LEN] = {7}, untouched[KDF_LEN] = {7};
 
     (void)state;
     memset(name, 'n', sizeof(name) - 1);
-    name[KDF_NAME_MAX + 1] = '\0';
+    name[LABEL_NAME_MAX + 1] = '\0';
     assert_int_equal(kdf_f(out, PART_OF(key), name, NULL, 0), ERR_INVALID);
     assert_int_equal(kdf_f(out, PART_OF(key), "n", many, KDF_PARTS_MAX + 1), ERR_INVALID);
     assert_int_equal(kdf_f(out, PART_OF(key), "n", PARTS({"", (size_t)UINT32_MAX + 1})),
@@ -64,7 +64,7 @@ static void test_f_limits(void **state)
                      ERR_INVALID);
     assert_int_equal(kdf_xpd(PART_OF(key), "n", part(NULL, 0), out, 0), ERR_INVALID);
     assert_memory_equal(out, untouched, sizeof(out));
-    name[KDF_NAME_MAX] = '\0';
+    name[LABEL_NAME_MAX] = '\0';
     assert_int_equal(kdf_f(out, PART_OF(key), name, many, KDF_PARTS_MAX), ERR_OK);
     assert_memory_not_equal(out, untouched, sizeof(out));
 }
