@@ -104,6 +104,7 @@ suite_constant()
 suite_interop()
 {
     present tests/interop || return 0
+    present build/asan/bin/satchel || return 0
     needs asan || return 0
     check_summary interop "$python" tests/integration/run.py --build build/asan --level "$level" \
         tests/interop || true
@@ -111,7 +112,7 @@ suite_interop()
 
 suite_integration()
 {
-    present tests/integration || return 0
+    present build/asan/bin/satchel || return 0
     needs asan || return 0
     check_summary programs "$python" tests/integration/run.py --build build/asan --level "$level" \
         tests/integration || true
@@ -127,7 +128,7 @@ suite_exact()
 
 suite_fault()
 {
-    present tests/fault || return 0
+    present build/release/bin/satchel || return 0
     needs release || return 0
     check_summary programs "$python" tests/integration/run.py --build build/release --level "$level" \
         tests/fault || true
