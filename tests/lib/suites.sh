@@ -137,7 +137,7 @@ suite_fault()
 suite_fuzz()
 {
     local seconds=10 target name
-    present tests/fuzz || return 0
+    present build/fuzz/bin || return 0
     needs fuzz || return 0
     [ "$level" != soak ] || seconds=300
     for target in build/fuzz/bin/fuzz_*; do
