@@ -96,7 +96,7 @@ check_ctest()
     shift 2
     rm -f "$junit"
     run_logged "$name" ctest --test-dir "$dir" --output-junit "$junit" --output-on-failure \
-        --no-tests=error "$@" || true
+        --test-output-size-passed 1000000 --test-output-size-failed 1000000 --no-tests=error "$@" || true
     if ! numbers=$(python3 "$root/tests/lib/junit.py" counts "$junit" 2>>"$last_log"); then
         count 0 1 0
         log_tail "$last_log" "$suite: ctest $* ran no test"

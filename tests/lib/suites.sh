@@ -91,9 +91,8 @@ suite_docs()
 
 suite_vectors()
 {
-    present tests/vectors/oracle.py || return 0
     needs asan || return 0
-    check_summary oracle "$python" tests/vectors/oracle.py build/asan/bin/oracle || true
+    check_summary oracle "$python" tests/vectors/run build/asan/bin/oracle || true
 }
 
 suite_constant()
