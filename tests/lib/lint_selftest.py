@@ -25,7 +25,7 @@ CASES = [
     (lint_text.places, "README.md", "<" * 7 + " HEAD\n", "ok\n"),
     (lint_text.todo, "a.c", "/* TO" + "DO: later */\n", "/* TO" + "DO #12: later */\n"),
     (lint_c.forbidden, "a.c", "int n = atoi(s);\n", 'int n = my_atoi(s); /* atoi() */ f("atoi(s)");\n'),
-    (lint_c.memcmp, "common/a.c", "if (memcmp(a->key, key, 32)) {}\n", "if (memcmp(a->name, b, 32)) {}\n"),
+    (lint_c.memcmp, "common/a.c", "if (memcmp(a->share, share, 32)) {}\n", "if (memcmp(a->name, b, 32)) {}\n"),
     (lint_c.memcmp, "common/a.c", "x = memcmp(tag, t, 4);\n", "x = memcmp(tag, t, 4); /* public: a file's magic */\n"),
     (lint_c.free, "common/a.c",
      "struct v {\n    struct secret s;\n};\n\nvoid v_free(struct v *v)\n{\n    free(v);\n}\n",
@@ -35,6 +35,9 @@ CASES = [
     (lint_c.direction, "server/a.c", '#include "x.h"\n', '#include "server/x.h"\n'),
     (lint_c.documented, "common/a.h", "int f(int a);\n", "/* Doubles. */\nint f(int a);\n"),
     (lint_c.documented, "common/a.h", "/* Of a. */\nint f(int a);\n\nint g(int a);\n", "int f(int a); /* doubles */\n"),
+    (lint_c.documented, "common/a.h", "int f(int a);\nint g(char c);\nint h(int a);\n",
+     "int f(int a);\nint g(int a);\nint h(int a);\n\nstatic inline int i(int a)\n{\n    return a;\n}\n"),
+    (lint_c.direction, "client/a.h", '#include "satchel/x.h"\n', '#include "client/satchel/x.h"\n'),
     (lint_c.functions, "common/a.c", "int f(void)\n{\n" + "    x();\n" * 101 + "}\n", "int f(void)\n{\n}\n"),
 ]
 
