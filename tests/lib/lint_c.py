@@ -90,7 +90,8 @@ def free(tree):
 
 def public_header(file, path):
     """The public headers include each other as they stand when installed."""
-    return file.name.startswith("client/satchel") and file.name.endswith(".h") and path.startswith("satchel/")
+    return file.name.startswith("client/satchel") and file.name.endswith(".h") and \
+        (path.startswith("satchel/") or "/" not in path)
 
 
 def direction(tree):
