@@ -53,6 +53,7 @@ MUST_CHECK int hpke_decap(struct hpke *ret_h, const uint8_t enc[HPKE_ENC_LEN],
 MUST_CHECK int hpke_decap_for(struct hpke *ret_h, uint16_t aead, const uint8_t enc[HPKE_ENC_LEN],
                               const uint8_t private_key[HPKE_KEY_LEN], struct part info);
 
+/* Wipe the context; NULL is fine. */
 void hpke_free(struct hpke *h);
 
 /* Message number ${seq} of the context; sizes as gcm_seal() and gcm_open(). */
