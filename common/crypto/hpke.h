@@ -62,7 +62,7 @@ MUST_CHECK int hpke_seal(const struct hpke *h, uint64_t seq, struct part aad, st
 MUST_CHECK int hpke_open(const struct hpke *h, uint64_t seq, struct part aad, struct part in,
                          uint8_t *out);
 
-/* Export of section 5.3; ${len} is 1 to HPKE_EXPORT_MAX. */
-MUST_CHECK int hpke_export(const struct hpke *h, struct part context, uint8_t *ret_out, size_t len);
+/* Export of section 5.3, as hkdf_expand(); ${len} is 1 to HPKE_EXPORT_MAX. */
+MUST_CHECK int hpke_export(const struct hpke *h, struct part context, uint8_t *out, size_t len);
 
 #endif /* COMMON_CRYPTO_HPKE_H */
