@@ -62,7 +62,10 @@ _satchelctl()
     local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-    *) mapfile -t COMPREPLY < <(compgen -W 'status users invite quota verify --socket --help --version' -- "$cur") ;;
+    user) mapfile -t COMPREPLY < <(compgen -W 'show suspend resume' -- "$cur") ;;
+    invite) mapfile -t COMPREPLY < <(compgen -W 'create list' -- "$cur") ;;
+    clock) mapfile -t COMPREPLY < <(compgen -W 'confirm' -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'status users user quota invite verify clock reload drain --socket --json --help' -- "$cur") ;;
     esac
 }
 

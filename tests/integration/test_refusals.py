@@ -181,7 +181,7 @@ class Registration(Case):
     def test_invitation(self):
         def body():
             self.user("iris").register(expect=4)
-            code = self.daemon.ctl("invite").text.split()[-1]
+            code = self.daemon.ctl("invite", "create").text.split()[-1]
             self.user("iris").register("--invite", code)
             self.user("jack").register("--invite", code, expect=4)
             self.user("jack").register("--invite", "nonsense", expect=4)
