@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a fuzz target over files, or all files of folders, without libFuzzer. */
 #include <dirent.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/fs.h"

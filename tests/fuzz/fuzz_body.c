@@ -12,8 +12,8 @@ static void open_hostile(const struct body *b, uint32_t index, struct part seale
     uint8_t *out = malloc(sealed.len + 1);
     struct hash32 leaf;
 
-    FUZZ_ASSERT(out != NULL && body_leaf(sealed, &leaf) == ERR_OK);
-    FUZZ_ASSERT(body_open_piece(b, index, &leaf, sealed, out) != ERR_OK); /* made without the key */
+    MUST(out != NULL && body_leaf(sealed, &leaf) == ERR_OK);
+    MUST(body_open_piece(b, index, &leaf, sealed, out) != ERR_OK); /* made without the key */
     free(out);
 }
 
@@ -23,13 +23,13 @@ static void round_trip(const struct body *b, uint32_t index, uint64_t file, stru
     struct hash32 leaf;
     size_t len = 0, sealed;
 
-    FUZZ_ASSERT(out != NULL);
+    MUST(out != NULL);
     if (body_seal_piece(b, index, plain, out, &leaf) == ERR_OK) {
         sealed = plain.len + (plain.len / 16384 + (plain.len < BODY_PIECE_PLAIN ? 1 : 0)) * 16;
-        FUZZ_ASSERT(body_open_piece(b, index, &leaf, part(out, sealed), out) == ERR_OK);
-        FUZZ_ASSERT(memcmp(out, plain.data, plain.len) == 0);
+        MUST(body_open_piece(b, index, &leaf, part(out, sealed), out) == ERR_OK);
+        MUST(memcmp(out, plain.data, plain.len) == 0);
         if (body_file_part(b, file, index, plain, &len) == ERR_OK)
-            FUZZ_ASSERT(len <= plain.len);
+            MUST(len <= plain.len);
     }
     free(out);
 }

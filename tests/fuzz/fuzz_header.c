@@ -11,10 +11,10 @@ static void check_round_trip(const struct header *h)
 
     if (header_check(h, NULL) != ERR_OK)
         return;
-    FUZZ_ASSERT(header_pack(h, &raw, NULL) == ERR_OK && raw.len <= HEADER_MAX);
-    FUZZ_ASSERT(header_parse(part(raw.data, raw.len), &again, NULL) == ERR_OK);
-    FUZZ_ASSERT(memcmp(&h->tid, &again.tid, sizeof(h->tid)) == 0 &&
-                h->body_length == again.body_length && h->slots == again.slots);
+    MUST(header_pack(h, &raw, NULL) == ERR_OK && raw.len <= HEADER_MAX);
+    MUST(header_parse(part(raw.data, raw.len), &again, NULL) == ERR_OK);
+    MUST(memcmp(&h->tid, &again.tid, sizeof(h->tid)) == 0 && h->body_length == again.body_length &&
+         h->slots == again.slots);
     buf_free(&raw);
 }
 
@@ -36,9 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sample_sign_raw(&s);
     sample_row(&s, SAMPLE_BOB, &row);
     if (receive_check(&row.in, &r, &err) == ERR_OK)
-        FUZZ_ASSERT(receive_peek(row.in.header, row.in.slot, &claim, &err) == ERR_OK);
+        MUST(receive_peek(row.in.header, row.in.slot, &claim, &err) == ERR_OK);
     else
-        FUZZ_ASSERT(err.code < 0 && err.code != ERR_INVALID && r.mek.data == NULL);
+        MUST(err.code < 0 && err.code != ERR_INVALID && r.mek.data == NULL);
     receive_free(&r);
     return 0;
 }

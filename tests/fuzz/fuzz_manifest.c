@@ -14,15 +14,15 @@ static void use(struct manifest *m)
     struct buf raw = {0};
     bool lapsed;
 
-    FUZZ_ASSERT(m->n_devices > 0 && m->n_eks > 0 && m->sequence > 0);
-    FUZZ_ASSERT(manifest_pack(m, &raw, NULL) == ERR_OK);
-    FUZZ_ASSERT(manifest_parse_signed(part(raw.data, raw.len), &again, NULL) == ERR_OK);
-    FUZZ_ASSERT(memcmp(&again->hash, &m->hash, sizeof(m->hash)) == 0);
-    FUZZ_ASSERT(manifest_follows(m, again, NULL) == ERR_KEYCHANGED);
+    MUST(m->n_devices > 0 && m->n_eks > 0 && m->sequence > 0);
+    MUST(manifest_pack(m, &raw, NULL) == ERR_OK);
+    MUST(manifest_parse_signed(part(raw.data, raw.len), &again, NULL) == ERR_OK);
+    MUST(memcmp(&again->hash, &m->hash, sizeof(m->hash)) == 0);
+    MUST(manifest_follows(m, again, NULL) == ERR_KEYCHANGED);
     if (manifest_choose_ek(m, SAMPLE_TIME, &ek, &lapsed, NULL) == ERR_OK)
-        FUZZ_ASSERT(ek->suite == IDS_SUITE_X25519 && ek->key.len == IDS_KEY_LEN);
+        MUST(ek->suite == IDS_SUITE_X25519 && ek->key.len == IDS_KEY_LEN);
     if (chain_add(&chain, again, &change, NULL) == ERR_OK)
-        FUZZ_ASSERT(chain_newest(&chain)->sequence == 1);
+        MUST(chain_newest(&chain)->sequence == 1);
     chain_free(&chain);
     manifest_free(m);
     buf_free(&raw);
@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (manifest_parse_signed(part(data, size), &m, &err) == ERR_OK)
         use(m);
     m = NULL;
-    FUZZ_ASSERT(signed_make(SIGNED_MANIFEST, &alice.isk, part(data, size), sig, NULL) == ERR_OK);
+    MUST(signed_make(SIGNED_MANIFEST, &alice.isk, part(data, size), sig, NULL) == ERR_OK);
     if (manifest_parse(part(data, size), PART_OF(sig), &m, &err) == ERR_OK)
         use(m);
     return 0;

@@ -12,10 +12,10 @@ static void use(struct part plain)
 
     if (metadata_unpack(plain, &m, &err) != ERR_OK)
         return;
-    FUZZ_ASSERT(metadata_check_name(part_str(m.name), NULL) == ERR_OK);
-    FUZZ_ASSERT(metadata_pack(&m, &raw, NULL) == ERR_OK);
-    FUZZ_ASSERT(metadata_unpack(part(raw.data, raw.len), &again, NULL) == ERR_OK);
-    FUZZ_ASSERT(strcmp(m.name, again.name) == 0 && m.length == again.length);
+    MUST(metadata_check_name(part_str(m.name), NULL) == ERR_OK);
+    MUST(metadata_pack(&m, &raw, NULL) == ERR_OK);
+    MUST(metadata_unpack(part(raw.data, raw.len), &again, NULL) == ERR_OK);
+    MUST(strcmp(m.name, again.name) == 0 && m.length == again.length);
     metadata_free(&m);
     metadata_free(&again);
     buf_free(&raw);
@@ -31,12 +31,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (mek.data == NULL)
         sample_secret("mek", &mek);
-    FUZZ_ASSERT(metadata_open(&mek, &tid, part(data, size), &m, NULL) != ERR_OK);
+    MUST(metadata_open(&mek, &tid, part(data, size), &m, NULL) != ERR_OK);
     use(part(data, size));
     if (size > METADATA_PLAIN_MAX)
         return 0;
     plain = calloc(1, padded);
-    FUZZ_ASSERT(plain != NULL);
+    MUST(plain != NULL);
     put_be32(plain, (uint32_t)size);
     memcpy(plain + 4, data, size);
     use(part(plain, padded));

@@ -17,21 +17,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (s.plain == NULL)
         sample_make(&s, 5);
     if (slot_parse(part(data, size), &slot, &err) == ERR_OK) {
-        FUZZ_ASSERT(slot_pack(&slot, &raw, NULL) == ERR_OK && raw.len <= SLOT_MAX);
-        FUZZ_ASSERT(slot_parse(part(raw.data, raw.len), &slot, NULL) == ERR_OK);
+        MUST(slot_pack(&slot, &raw, NULL) == ERR_OK && raw.len <= SLOT_MAX);
+        MUST(slot_parse(part(raw.data, raw.len), &slot, NULL) == ERR_OK);
     }
     buf_free(&raw);
     s.slot_part[SAMPLE_BOB] = part(data, size);
-    FUZZ_ASSERT(slot_root(s.slot_part, SAMPLE_RECIPIENTS, &s.header.slots_root) == ERR_OK);
+    MUST(slot_root(s.slot_part, SAMPLE_RECIPIENTS, &s.header.slots_root) == ERR_OK);
     sample_sign(&s);
     sample_row(&s, SAMPLE_BOB, &row);
     if (receive_check(&row.in, &r, &err) == ERR_OK) {
         /* Whatever else the bytes are: what they open is what was sealed. */
-        FUZZ_ASSERT(secret_equal(r.mek.data, s.mek.data, SLOT_KEY_LEN));
+        MUST(secret_equal(r.mek.data, s.mek.data, SLOT_KEY_LEN));
         if (receive_body(&row.in, &r, &s.share[SAMPLE_BOB].body, &b, &err) != ERR_OK)
-            FUZZ_ASSERT(err.code == ERR_INTEGRITY);
+            MUST(err.code == ERR_INTEGRITY);
     } else {
-        FUZZ_ASSERT(err.code == ERR_INTEGRITY && r.mek.data == NULL);
+        MUST(err.code == ERR_INTEGRITY && r.mek.data == NULL);
     }
     body_free(b);
     receive_free(&r);
