@@ -27,7 +27,7 @@ static const struct dispatch_row rows[] = {
     {BODY(SEAL_TRANSFER), "SealTransfer", READY, DISPATCH_USER, false, false, false, req_seal},
     {BODY(UPLOAD_STATE), "UploadState", READY, DISPATCH_USER, false, false, false,
      req_upload_state},
-    {BODY(ABANDON_UPLOAD), "AbandonUpload", READY, DISPATCH_USER, false, false, true, req_abandon},
+    {BODY(ABANDON_UPLOAD), "AbandonUpload", READY, DISPATCH_USER, false, false, false, req_abandon},
     {BODY(LIST_TRANSFERS), "ListTransfers", READY, DISPATCH_USER, false, false, false, req_list},
     {BODY(GET_TRANSFER), "GetTransfer", READY, DISPATCH_USER, false, false, false,
      req_get_transfer},
@@ -35,7 +35,7 @@ static const struct dispatch_row rows[] = {
     {BODY(RELEASE), "Release", READY, DISPATCH_RELEASE, false, false, true, req_release},
     {BODY(GET_LEAVES), "GetLeaves", READY, DISPATCH_USER, false, false, false, req_get_leaves},
     {BODY(GET_PIECES), "GetPieces", READY, DISPATCH_USER, false, false, false, req_get_pieces},
-    {BODY(DELETE), "Delete", READY, DISPATCH_USER, false, false, true, req_delete},
+    {BODY(DELETE), "Delete", READY, DISPATCH_USER, false, false, false, req_delete},
     {BODY(STATUS), "Status", READY, DISPATCH_USER, false, false, false, req_status},
 };
 
