@@ -11,8 +11,8 @@
  * callback, on the loop of the port and never from inside the start call.  Any
  * other return code means no callback.  There is no cancel: operations are short.
  * Durability: a write whose callback says ERR_OK survives a power cut.
- * Order: writes about one transfer started from one port take effect in the order
- * started; a read sees every write whose callback came before it was started.
+ * Order: pieces, seal and abort of one upload, started from one port, take effect in the order
+ * started; any operation sees every write whose callback came before it was started.
  * Threads: one struct store for the process; one port for each loop, used on
  * that loop's thread only.  Start calls never block and never touch the disk.
  */

@@ -6,6 +6,7 @@
 #ifndef SERVER_STORE_ENGINE_H
 #define SERVER_STORE_ENGINE_H
 
+#include "server/loopq.h"
 #include "server/store/store.h"
 
 enum store_op {
@@ -21,8 +22,15 @@ struct store_job {
     enum store_op op;
     struct store_result *res; /* zeroed; the engine fills in code and the rest */
     union store_request *in;
-    size_t bytes; /* of bulk data it brings or asks for */
-    /* Set by store.c; not for engines. */
+    size_t bytes; /* that it brings, and of pieces it asks for */
+    /* Free for the engine: how far it is, and with what. */
+    unsigned phase;
+    uint8_t tid[STORE_TID_LEN];
+    uint32_t note[4];
+    /* For an engine that wraps another one: called by store_job_done() instead of its work. */
+    void (*on_done)(struct store_job *job);
+    /* Of store.c; not for engines. */
+    struct loopq_item done;
     struct store_port *port;
     store_cb *cb;
     void *arg;
@@ -34,9 +42,11 @@ union store_request {
 #undef X
 };
 
+/* "user_create" and so on. */
+const char *store_op_name(enum store_op op);
+
 /* True for operations that change something. */
 bool store_op_writes(enum store_op op);
-const char *store_op_name(enum store_op op);
 
 /* The engine is through with ${job}: exactly once for each submit, from any thread. */
 void store_job_done(struct store_job *job);
@@ -49,7 +59,7 @@ struct store_ops {
     MUST_CHECK int (*open)(void **ret_impl, const struct store_config *cfg, struct err *err);
     /* Nothing is under way.  Blocks. */
     void (*close)(void *impl);
-    /* Never blocks, never calls store_job_done() from inside.  Takes a piece's data. */
+    /* Never blocks.  Takes the job; may call store_job_done() from inside. */
     void (*submit)(void *impl, struct store_job *job);
     /* Fill in rows, sizes and commits.  Any thread, never blocks. */
     void (*stats)(const void *impl, struct store_stats *ret_stats);

@@ -76,6 +76,7 @@ enum store_move {
 
 /*
  * u.slot.  Doing a move twice: duplicate (a claim counts again, but uses no second open).
+ * A move that comes too late (EXPIRE, REVOKE of one not LIVE) is a duplicate, u.slot.life says why.
  * Codes: ERR_NOTFOUND; ERR_EXPIRED, ERR_REVOKED, ERR_SPENT: not LIVE (CLAIM, COMMIT);
  * ERR_SPENT: no open left; ERR_LIMIT: STORE_OPENS_MAX devices; ERR_BADSTATE:
  * GIVE_BACK of an open claimed again since or committed (it stays used), COMMIT without a
@@ -106,9 +107,14 @@ struct store_expired_list {
     size_t limit;
 };
 
-/* u.event (seq, prev, hash).  For sender and recipients of a transfer.  Codes: ERR_NOTFOUND. */
+/*
+ * u.event (without data).  ${seq} is the number it must get, 0 for whichever is next.  Codes:
+ * ERR_NOTFOUND; ERR_EXISTS: that number is taken (by the same event: duplicate); ERR_BADSTATE: it
+ * is not the next one.
+ */
 struct store_event_append {
     uint8_t tid[STORE_TID_LEN];
+    uint32_t seq;
     uint64_t now;
     struct store_event_new event;
 };

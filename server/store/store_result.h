@@ -37,8 +37,8 @@ struct store_result {
      * (engines over a network): read again or repeat, every write is guarded so
      * that repeating it is harmless.  Anything else: nothing was changed.
      * Codes every operation may give: ERR_NOMEM, ERR_IO, ERR_FULL (no room on
-     * the disk or under the configured ceiling), ERR_CORRUPT, ERR_CANCELED (the
-     * store is closing).  The others stand with each request.
+     * the disk or under the configured ceiling), ERR_CORRUPT.  The others stand
+     * with each request.
      */
     int code;
     bool duplicate; /* ERR_OK, and it had been done before: nothing was changed */
@@ -83,7 +83,9 @@ struct store_result {
             const struct store_fault *faults; /* ${count} of them */
         } verify;                             /* verify */
     } u;
-    struct store_chunk *memory; /* of this file: what the pointers above point to */
+    bool pieces_inside;         /* u.pieces holds pieces to be freed */
+    size_t bytes;               /* of memory */
+    struct store_chunk *memory; /* what the other pointers above point to */
 };
 
 /* NULL is fine. */
@@ -94,5 +96,8 @@ uint8_t *store_piece_take(struct store_result *res, size_t i);
 
 /* For engines: ${len} zeroed bytes that live as long as ${res}; NULL when out of memory. */
 void *store_result_alloc(struct store_result *res, size_t len);
+
+/* For engines: make it as new, to do the operation again. */
+void store_result_reset(struct store_result *res);
 
 #endif /* SERVER_STORE_RESULT_H */

@@ -4,9 +4,8 @@
  * "Codes: ERR_NOTFOUND" stands for missing and for somebody else's alike.
  *
  * An upload is open from store_upload_open() to its seal, its abort or the end
- * of its lease.  Writes about one transfer take effect in the order in which
- * one port started them: pieces and seal may be started together, the seal
- * then sees the pieces.
+ * of its lease.  Pieces and the seal may be started together, without waiting
+ * for callbacks: the seal then sees the pieces.
  */
 #ifndef SERVER_STORE_UPLOADS_H
 #define SERVER_STORE_UPLOADS_H
@@ -33,9 +32,9 @@ struct store_slot_new {
  * u.upload.  Reserves quota in the same transaction: never more than the sealed
  * body's length stays reserved.  If ${sender} has used ${idem} before, that upload is
  * the answer (duplicate), whatever else the request says; if it is sealed by now,
- * u.upload.sealed is true.  Codes: ERR_QUOTA (u.over_quota: number of the slot),
- * ERR_NOTFOUND (a slot's user), ERR_EXISTS (tid taken), ERR_INVALID (two slots
- * alike, no slot).
+ * u.upload.sealed is true, else its lease is renewed.  Codes: ERR_QUOTA (u.over_quota: number of
+ * the slot), ERR_NOTFOUND (a slot's user), ERR_EXISTS (tid taken), ERR_INVALID (two slots alike, no
+ * slot).
  */
 struct store_upload_open {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN], device[STORE_DEVICE_LEN];
@@ -55,7 +54,7 @@ struct store_upload_get {
 /*
  * Takes ${data}, which is malloc()ed, when the start call returns ERR_OK; ERR_BUSY
  * leaves it with the caller.  ${leaf} is trusted to be its hash.  The same piece again
- * is a duplicate.  Every successful put renews the lease to ${lease} if that is later.
+ * is a duplicate.  A new piece renews the lease to ${lease} if that is later.
  * Codes: ERR_NOTFOUND; ERR_EXISTS: another piece is there; ERR_TOOLARGE: beyond
  * body_max; ERR_INVALID: a second short piece; ERR_BADSTATE: sealed already.
  */
@@ -101,9 +100,8 @@ struct store_upload_seal {
 };
 
 /*
- * Give up an unsealed upload: quota is released, its cells become due, its
- * pieces are collected later.  Repeating it: duplicate as long as pieces are left to
- * collect, then ERR_NOTFOUND.  Codes: ERR_NOTFOUND; ERR_BADSTATE: sealed.
+ * Give up an unsealed upload: quota is released, its cells become due, its pieces are collected
+ * later.  Repeating it is harmless: ERR_NOTFOUND.  Codes: ERR_NOTFOUND; ERR_BADSTATE: sealed.
  */
 struct store_upload_abort {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
