@@ -29,11 +29,13 @@ struct call *call_new(struct conn *conn, const struct dispatch_row *row, Satchel
     *tail = (struct buf){0};
     c->queued = c->tail.len;
     conn_add_call(conn, c);
+    c->d->n_calls++;
     return c;
 }
 
 static void drop(struct call *c)
 {
+    c->d->n_calls--;
     if (c->drop != NULL)
         c->drop(c->data);
     store_result_free(c->res);

@@ -81,7 +81,8 @@ void call_error(struct call *c, int code, const char *fmt, ...) PRINTF_LIKE(3, 4
 /* The same, with advice when to try again, in ms. */
 void call_later(struct call *c, int code, uint64_t retry_after);
 
-/* From the code of c->res, for codes a handler has no words of its own for; logs what is our fault. */
+/* From the code of c->res, for codes a handler has no words of its own for; logs what is our fault.
+ */
 void call_failed(struct call *c);
 
 /* Make one, last in the connection's list.  Takes ${msg} and ${tail} if it returns one; NULL: no

@@ -3,8 +3,7 @@
  * daemon - the one object that holds the others together, and the limits that
  * concern all connections.
  *
- * Start: daemon_open() (blocks on the disk), daemon_run() until SIGTERM has
- * drained it, daemon_close().  SIGHUP: reload.h.
+ * Filled and emptied by service.c, reloaded by reload.c.
  *
  * Threads: loop thread only, but for what store and share service do inside.
  */
@@ -57,34 +56,31 @@ struct daemon {
     struct store_port *port;
     struct shares *shares;
     struct collector *collector;
-    struct ctl *ctl;
-    struct listeners *listeners;
     struct uploads *uploads;
     struct count *addresses; /* connections of each */
     struct rate_table *rates[DAEMON_RATES];
     struct rate_bucket handshakes;
     struct conn *conns;
-    size_t n_conns, queued; /* queued: bytes of pieces under way, of all connections */
+    size_t n_conns, n_calls; /* calls: those without a connection as well */
+    size_t queued;           /* bytes of pieces under way, of all connections */
     struct call *waiting, *last_waiting;
     struct buf scratch; /* for one frame at a time */
     uint64_t started;   /* wall clock, ms */
     uint64_t accepted, refused, errors[DAEMON_CODES];
     uint64_t drain_until; /* uv_now() when those still there are cut off; 0: not draining */
-    bool stopping;
+    uint64_t watchdog;    /* ms between two signs of life, 0: none wanted */
     int exit_code;
     uv_timer_t tick;
     uv_signal_t signals[3];
+    unsigned handles; /* of tick and signals, those that are open */
+    struct ctl *ctl;
+    struct listeners *listeners;
 };
 
-/* Open everything below ${config_path}.  Blocks.  On failure nothing is left open. */
-MUST_CHECK int daemon_open(struct daemon **ret_d, uv_loop_t *loop, const char *config_path,
-                           struct err *err);
+/* Tables of the limits; d->loop and d->settings are set.  On failure close them all the same. */
+MUST_CHECK int daemon_open_limits(struct daemon *d, struct err *err);
+void daemon_close_limits(struct daemon *d);
 
-/* Serve until stopped; then all is closed and the loop is empty.  Frees ${d}. */
-int daemon_run(struct daemon *d);
-
-/* Begin to drain: no new connections, tell the others, cut them off after the set time. */
-void daemon_stop(struct daemon *d);
 bool daemon_draining(const struct daemon *d);
 
 /* For clients, ms: when to come back to a daemon that stops. */

@@ -59,8 +59,7 @@ static uint64_t charge(struct conn *conn, const struct dispatch_row *row)
         break;
     }
     if (row->rate != DISPATCH_USER) {
-        enum daemon_rate rate =
-            row->rate == DISPATCH_LOOKUP ? DAEMON_LOOKUPS : DAEMON_RELEASES;
+        enum daemon_rate rate = row->rate == DISPATCH_LOOKUP ? DAEMON_LOOKUPS : DAEMON_RELEASES;
         uint64_t wait = daemon_charge(conn->d, rate, conn->uid.b, sizeof(conn->uid.b));
 
         if (wait > 0)

@@ -31,8 +31,6 @@ struct rate_bucket {
  */
 uint64_t rate_take(struct rate_bucket *b, const struct rate *r, uint64_t now);
 
-
-
 struct rate_table;
 
 /* At most ${max} keys (table.h) are remembered at a time. */

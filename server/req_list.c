@@ -25,10 +25,10 @@ enum {
 
 struct listing {
     uint64_t now;
-    size_t n;            /* rows shown */
-    bool more;           /* there are rows behind them */
-    size_t *index;       /* of each row in the store's page */
-    size_t *item;        /* of each row among the job's, or SIZE_MAX */
+    size_t n;      /* rows shown */
+    bool more;     /* there are rows behind them */
+    size_t *index; /* of each row in the store's page */
+    size_t *item;  /* of each row among the job's, or SIZE_MAX */
     struct shares_job *job;
     bool single;
 };

@@ -50,7 +50,6 @@ static void opening_free(void *data)
     free(o);
 }
 
-
 /* ---- the request ---- */
 
 static int check_times(const Satchel__OpenTransfer *msg, const struct settings *set,
@@ -220,9 +219,8 @@ static const struct store_slot *slot_of(const struct store_upload *up,
 static int compare(struct opening *o, const Satchel__OpenTransfer *msg,
                    const struct store_upload *up)
 {
-    if (up->nslots != o->fresh->n || up->expires != msg->expires ||
-        up->opens_max != msg->opens || up->policy != msg->policy_flags ||
-        (!up->sealed && up->body_max != o->sealed_length))
+    if (up->nslots != o->fresh->n || up->expires != msg->expires || up->opens_max != msg->opens ||
+        up->policy != msg->policy_flags || (!up->sealed && up->body_max != o->sealed_length))
         return ERR_EXISTS;
     o->found = shares_job_new(o->fresh->n);
     if (o->found == NULL)
@@ -393,9 +391,8 @@ void req_open(struct call *c)
         rc = check_times(msg, &c->d->settings, &err);
     if (rc == ERR_OK)
         rc = check_recipients(msg, &c->conn->uid, &err);
-    if (rc == ERR_OK &&
-        uploads_check(c->d->uploads, &c->conn->uid, &o->entry, c->d->settings.uploads,
-                      daemon_time()) != ERR_OK)
+    if (rc == ERR_OK && uploads_check(c->d->uploads, &c->conn->uid, &o->entry,
+                                      c->d->settings.uploads, daemon_time()) != ERR_OK)
         rc = err_set(&err, ERR_RATE, "too many unfinished uploads; finish or abandon some");
     if (rc == ERR_OK)
         rc = prepare(c, o);

@@ -66,8 +66,7 @@ static int check_header(struct call *c, struct sealing *s, struct err *err)
     return rc;
 }
 
-static int check_metadata(const Satchel__SealTransfer *msg, const struct header *h,
-                          struct err *err)
+static int check_metadata(const Satchel__SealTransfer *msg, const struct header *h, struct err *err)
 {
     uint8_t hash[HASH_SHA256_LEN];
 
@@ -261,8 +260,8 @@ static void on_manifests(struct call *c)
     }
     m = find_manifest(c->res, &s->h.manifest);
     if (m == NULL && s->next_manifest > 1) {
-        s->next_manifest -= s->next_manifest > MANIFESTS_PAGE ? MANIFESTS_PAGE
-                                                              : s->next_manifest - 1;
+        s->next_manifest -=
+            s->next_manifest > MANIFESTS_PAGE ? MANIFESTS_PAGE : s->next_manifest - 1;
         get_manifests(c);
         return;
     }

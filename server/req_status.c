@@ -48,8 +48,7 @@ static void reply(struct call *c, const struct store_recipient *rows, size_t n)
     } else {
         for (size_t i = 0; i < n; i++) {
             /* The sender's own copy is no recipient, unless it was sent to oneself. */
-            if (n > 1 && memcmp(rows[i].uid, t->sender, STORE_UID_LEN) == 0 &&
-                !rows[i].in_inbox)
+            if (n > 1 && memcmp(rows[i].uid, t->sender, STORE_UID_LEN) == 0 && !rows[i].in_inbox)
                 continue;
             fill(&states[i], &rows[i], t);
             list[msg.n_recipients++] = &states[i];

@@ -84,6 +84,5 @@ void req_abandon(struct call *c)
     memcpy(in.sender, c->conn->uid.b, sizeof(in.sender));
     memcpy(tid.b, in.tid, sizeof(tid.b));
     uploads_remove(c->d->uploads, &c->conn->uid, &tid);
-    call_store(c, store_upload_abort(c->d->port, &in, call_on_store, c), req_abandon,
-               on_abandoned);
+    call_store(c, store_upload_abort(c->d->port, &in, call_on_store, c), req_abandon, on_abandoned);
 }

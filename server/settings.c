@@ -11,16 +11,16 @@
 #include "common/net/tls_ctx.h"
 #include "common/transfer/header.h"
 
-#define SECOND        1000ULL
-#define MINUTE        (60 * SECOND)
-#define HOUR          (60 * MINUTE)
-#define DAY           (24 * HOUR)
-#define KIB           1024ULL
-#define MIB           (1024 * KIB)
-#define GIB           (1024 * MIB)
-#define TIB           (1024 * GIB)
-#define AT(member)    offsetof(struct settings, member)
-#define PATH_BYTES    1024
+#define SECOND     1000ULL
+#define MINUTE     (60 * SECOND)
+#define HOUR       (60 * MINUTE)
+#define DAY        (24 * HOUR)
+#define KIB        1024ULL
+#define MIB        (1024 * KIB)
+#define GIB        (1024 * MIB)
+#define TIB        (1024 * GIB)
+#define AT(member) offsetof(struct settings, member)
+#define PATH_BYTES 1024
 
 static const char *const registrations[] = {"closed", "invite", "open", NULL};
 static const char *const engines[] = {"lmdb", NULL};
@@ -103,11 +103,11 @@ const struct config_schema settings_schema = {options, sizeof(options) / sizeof(
                                               sizeof(struct settings)};
 
 static const char *const names[SETTINGS_NAMES] = {
-    [SETTINGS_SERVER_KEY] = "server.key",    [SETTINGS_TLS_KEY] = "tls.key",
-    [SETTINGS_TLS_CERT] = "tls.crt",         [SETTINGS_HEDGE_KEY] = "hedge.key",
-    [SETTINGS_WEIGHTS] = "keynet.weights",   [SETTINGS_CARD] = "keynet.card",
-    [SETTINGS_ERASABLE] = "erasable.keys",   [SETTINGS_STORE] = "store",
-    [SETTINGS_SOCKET] = "satcheld.sock",     [SETTINGS_CLOCK] = "clock",
+    [SETTINGS_SERVER_KEY] = "server.key",  [SETTINGS_TLS_KEY] = "tls.key",
+    [SETTINGS_TLS_CERT] = "tls.crt",       [SETTINGS_HEDGE_KEY] = "hedge.key",
+    [SETTINGS_WEIGHTS] = "keynet.weights", [SETTINGS_CARD] = "keynet.card",
+    [SETTINGS_ERASABLE] = "erasable.keys", [SETTINGS_STORE] = "store",
+    [SETTINGS_SOCKET] = "satcheld.sock",   [SETTINGS_CLOCK] = "clock",
     [SETTINGS_CONFIG] = "satcheld.conf",
 };
 

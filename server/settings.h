@@ -67,17 +67,17 @@ void settings_free(struct settings *s);
 
 /* Files of the data folder. */
 enum settings_name {
-    SETTINGS_SERVER_KEY,  /* Ed25519 seed, 32 bytes: the daemon's identity */
-    SETTINGS_TLS_KEY,     /* PEM */
-    SETTINGS_TLS_CERT,    /* PEM */
-    SETTINGS_HEDGE_KEY,   /* hedge.h */
-    SETTINGS_WEIGHTS,     /* keynet.h */
-    SETTINGS_CARD,        /* model card of the instance, text */
-    SETTINGS_ERASABLE,    /* erasable.h */
-    SETTINGS_STORE,       /* folder, store.h */
-    SETTINGS_SOCKET,      /* ctl.h */
-    SETTINGS_CLOCK,       /* clock.h */
-    SETTINGS_CONFIG,      /* satcheld.conf, unless named otherwise */
+    SETTINGS_SERVER_KEY, /* Ed25519 seed, 32 bytes: the daemon's identity */
+    SETTINGS_TLS_KEY,    /* PEM */
+    SETTINGS_TLS_CERT,   /* PEM */
+    SETTINGS_HEDGE_KEY,  /* hedge.h */
+    SETTINGS_WEIGHTS,    /* keynet.h */
+    SETTINGS_CARD,       /* model card of the instance, text */
+    SETTINGS_ERASABLE,   /* erasable.h */
+    SETTINGS_STORE,      /* folder, store.h */
+    SETTINGS_SOCKET,     /* ctl.h */
+    SETTINGS_CLOCK,      /* clock.h */
+    SETTINGS_CONFIG,     /* satcheld.conf, unless named otherwise */
     SETTINGS_NAMES
 };
 

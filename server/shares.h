@@ -35,24 +35,26 @@ struct shares;
 
 /* One recipient's slot.  "in" and "out" are seen from the service. */
 struct shares_item {
-    struct share_place place;       /* in */
-    uint32_t day;                   /* open: in, UTC day of expiry since 1970 */
-    struct instance_id instance;    /* open: out; find: in */
-    uint64_t cell, day_cell;        /* open: out; find: in */
+    struct share_place place;         /* in */
+    uint32_t day;                     /* open: in, UTC day of expiry since 1970 */
+    struct instance_id instance;      /* open: out; find: in */
+    uint64_t cell, day_cell;          /* open: out; find: in */
     uint8_t sealed[SHARE_SEALED_LEN]; /* open: out; find: in */
-    int code;                       /* find: out */
+    int code;                         /* find: out */
 };
 
 /* Owned by the caller; not touched from start to callback. */
 struct shares_job {
     struct shares_item *items;
     size_t n;
-    struct secret out; /* SHARES_SIZE bytes an item: meta, then body; zeros where item.code is set */
+    struct secret
+        out; /* SHARES_SIZE bytes an item: meta, then body; zeros where item.code is set */
     int code;
     /* Private. */
     struct loopq_item done;
     struct shares_job *next;
     int kind;
+    uint32_t day;
     struct shares *service;
     void (*cb)(void *arg);
     void *arg;
@@ -91,6 +93,10 @@ MUST_CHECK int shares_open(struct shares *s, struct shares_job *job, void (*cb)(
 MUST_CHECK int shares_find(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg);
 MUST_CHECK int shares_erase(struct shares *s, struct shares_job *job, void (*cb)(void *),
                             void *arg);
+
+/* Destroy the keys of all days before ${day} (UTC days since 1970).  ${job} has no items. */
+MUST_CHECK int shares_end_days(struct shares *s, struct shares_job *job, uint32_t day,
+                               void (*cb)(void *), void *arg);
 
 struct shares_stats {
     uint64_t computed, batches, largest; /* shares pairs; runs of the network; most in one run */

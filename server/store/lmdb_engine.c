@@ -66,6 +66,7 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_sent_list] = {{READ, lmdb_mail_sent}},
     [STORE_OP_slot_get] = {{READ, lmdb_mail_slot}},
     [STORE_OP_transfer_get] = {{READ, lmdb_mail_transfer}},
+    [STORE_OP_mail_find] = {{READ, lmdb_mail_find}},
     [STORE_OP_leaves_get] = {{READ, lmdb_mail_leaves}},
     [STORE_OP_pieces_get] = {{READ, lmdb_bodies_get}},
     [STORE_OP_slot_update] = {{INDEX, lmdb_slots_update}},

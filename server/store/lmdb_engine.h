@@ -78,6 +78,7 @@ STEP(lmdb_bodies_get);
 STEP(lmdb_bodies_collect);
 STEP(lmdb_collect_choose);
 STEP(lmdb_collect_rows);
+STEP(lmdb_mail_find);
 STEP(lmdb_mail_inbox);
 STEP(lmdb_mail_sent);
 STEP(lmdb_mail_slot);

@@ -191,25 +191,36 @@ int lmdb_mail_sent(struct lmdb_txn *t, struct store_job *job)
 
 /* ---- leaves ---- */
 
-int lmdb_mail_leaves(struct lmdb_txn *t, struct store_job *job)
+/* An upload: its sender.  A transfer with a body: its sender, and recipients that see it. */
+static int may_see_leaves(struct lmdb_txn *t, const struct store_leaves_get *in)
 {
-    const struct store_leaves_get *in = &job->in->leaves_get;
-    struct lmdb_key start = lmdb_rows_key_piece(in->tid, in->from);
-    struct store_result *res = job->res;
     struct lmdb_recipient v;
     struct lmdb_transfer tr;
-    struct lmdb_walk w;
-    uint8_t *leaves;
-    bool on;
+    struct lmdb_upload u;
     int rc = lmdb_rows_load_transfer(t, in->tid, &tr);
 
+    if (rc == ERR_NOTFOUND) {
+        rc = lmdb_rows_load_upload(t, in->tid, &u);
+        return rc == ERR_OK && memcmp(u.sender, in->uid, STORE_UID_LEN) != 0 ? ERR_NOTFOUND : rc;
+    }
     if (rc == ERR_OK && memcmp(tr.sender, in->uid, STORE_UID_LEN) != 0) {
         rc = lmdb_rows_load_recipient(t, in->tid, in->uid, &v);
         if (rc == ERR_OK && v.views == 0)
             rc = ERR_NOTFOUND;
     }
-    if (rc == ERR_OK && !tr.body)
-        rc = ERR_NOTFOUND;
+    return rc == ERR_OK && !tr.body ? ERR_NOTFOUND : rc;
+}
+
+int lmdb_mail_leaves(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_leaves_get *in = &job->in->leaves_get;
+    struct lmdb_key start = lmdb_rows_key_piece(in->tid, in->from);
+    struct store_result *res = job->res;
+    struct lmdb_walk w;
+    uint8_t *leaves;
+    bool on;
+    int rc = may_see_leaves(t, in);
+
     if (rc != ERR_OK)
         return rc;
     leaves = lmdb_engine_alloc(t, res, in->limit * STORE_HASH_LEN);
@@ -221,5 +232,66 @@ int lmdb_mail_leaves(struct lmdb_txn *t, struct store_job *job)
     lmdb_walk_end(&w);
     res->more = on;
     res->u.leaves = leaves;
+    return lmdb_txn_code(t);
+}
+
+/* ---- search ---- */
+
+/* Does ${tid} begin with the digits asked for? */
+static bool begins(const struct store_mail_find *in, const uint8_t *tid)
+{
+    size_t whole = in->digits / 2;
+
+    return memcmp(tid, in->prefix, whole) == 0 &&
+           (in->digits % 2 == 0 || tid[whole] >> 4 == in->prefix[whole] >> 4);
+}
+
+static struct store_found *find_found(struct store_found *list, size_t n, const uint8_t *tid)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(list[i].tid, tid, STORE_TID_LEN) == 0)
+            return &list[i];
+    return NULL;
+}
+
+/* One of the user's boxes; only its keys are read. */
+static void find_in(struct lmdb_txn *t, const struct store_mail_find *in, unsigned view,
+                    struct store_found *list, struct store_result *res)
+{
+    enum lmdb_table table = view == STORE_VIEW_INBOX ? T_INBOX : T_SENT;
+    struct lmdb_key front = lmdb_key_of(in->uid, STORE_UID_LEN);
+    struct lmdb_walk w;
+    bool on;
+
+    for (on = lmdb_walk_start(&w, t, table, &front, front.len); on; on = lmdb_walk_next(&w)) {
+        const uint8_t *tid = w.key + STORE_UID_LEN + 8;
+        struct store_found *known;
+
+        if (!begins(in, tid))
+            continue;
+        known = find_found(list, res->count, tid);
+        if (known == NULL && res->count == in->limit) {
+            res->more = true;
+            break;
+        }
+        if (known == NULL) {
+            known = &list[res->count++];
+            memcpy(known->tid, tid, STORE_TID_LEN);
+        }
+        known->views |= view;
+    }
+    lmdb_walk_end(&w);
+}
+
+int lmdb_mail_find(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_mail_find *in = &job->in->mail_find;
+    struct store_found *list = lmdb_engine_alloc(t, job->res, in->limit * sizeof(*list));
+
+    if (list == NULL)
+        return ERR_NOMEM;
+    find_in(t, in, STORE_VIEW_INBOX, list, job->res);
+    find_in(t, in, STORE_VIEW_SENT, list, job->res);
+    job->res->u.found = list;
     return lmdb_txn_code(t);
 }

@@ -74,6 +74,7 @@ void lmdb_parts_recipient(struct lmdb_txn *t, struct store_result *res, const ui
         memcpy(opens, v->opens, size);
     memcpy(ret->uid, uid, STORE_UID_LEN);
     ret->life = v->life;
+    ret->in_inbox = (v->views & STORE_VIEW_INBOX) != 0;
     ret->received = v->received;
     ret->opens_used = v->nopens;
     ret->opens = opens;

@@ -90,6 +90,7 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(sent_list, false)                                                                            \
     X(slot_get, false)                                                                             \
     X(transfer_get, false)                                                                         \
+    X(mail_find, false)                                                                            \
     X(leaves_get, false)                                                                           \
     X(pieces_get, false)                                                                           \
     X(slot_update, true)                                                                           \

@@ -45,7 +45,19 @@ struct store_transfer_get {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
 };
 
-/* u.leaves: leaf hashes of pieces ${from} and up, for sender or recipients.  Codes: ERR_NOTFOUND.
+/*
+ * u.found: transfers in ${uid}'s boxes whose ID begins with ${digits} (1 to 32) hex digits of
+ * ${prefix}; ${limit} at most STORE_FIND_MAX.  Reads the keys of both boxes.
+ */
+struct store_mail_find {
+    uint8_t uid[STORE_UID_LEN], prefix[STORE_TID_LEN];
+    unsigned digits;
+    size_t limit;
+};
+
+/*
+ * u.leaves: leaf hashes of stored pieces ${from} and up, for sender or recipients; of an
+ * upload that is not sealed, for its sender.  Codes: ERR_NOTFOUND.
  */
 struct store_leaves_get {
     uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN];

@@ -258,6 +258,13 @@ static int check_slot_delete(const union store_request *in)
     return v != STORE_VIEW_INBOX && v != STORE_VIEW_SENT ? ERR_INVALID : ERR_OK;
 }
 
+static int check_mail_find(const union store_request *in)
+{
+    unsigned digits = in->mail_find.digits;
+
+    return digits < 1 || digits > 2 * STORE_TID_LEN ? ERR_INVALID : ERR_OK;
+}
+
 static int check_event_append(const union store_request *in)
 {
     return check_event(&in->event_append.event);
@@ -319,6 +326,7 @@ static const struct {
     LIST(sent_list, STORE_LIST_MAX, NULL, copy_sent_list),
     ROW(slot_get, NULL, NULL),
     ROW(transfer_get, NULL, NULL),
+    LIST(mail_find, STORE_FIND_MAX, check_mail_find, NULL),
     LIST(leaves_get, STORE_LEAVES_MAX, NULL, NULL),
     LIST(pieces_get, STORE_PIECES_MAX, NULL, NULL),
     ROW(slot_update, check_slot_update, copy_slot_update),

@@ -68,6 +68,7 @@ struct store_result {
         } collect;                               /* collect; call again while ${more} */
         struct store_mail mail;                  /* slot_get, transfer_get */
         const struct store_mail *mails;          /* inbox_list, sent_list */
+        const struct store_found *found;         /* mail_find */
         const uint8_t *leaves;                   /* leaves_get: ${count} times 32 bytes */
         struct store_piece *pieces;              /* pieces_get */
         struct {

@@ -38,6 +38,7 @@ enum {
     STORE_OPENS_MAX = 64,      /* devices of one recipient that may open one transfer */
     STORE_PIECE_MAX = 262400,  /* FORMATS.md: every piece but the last has this length */
     STORE_LIST_MAX = 1000,     /* rows of one page; a page also ends near 1 MiB of blobs */
+    STORE_FIND_MAX = 16,       /* transfers of one search */
     STORE_LEAVES_MAX = 7168,   /* leaf hashes of one page */
     STORE_PIECES_MAX = 16,     /* pieces of one read: at most 4 MiB */
     STORE_CURSOR_LEN = 24      /* a place in a mailbox: time, then transfer */
@@ -119,6 +120,7 @@ struct store_open_row {
 struct store_recipient {
     uint8_t uid[STORE_UID_LEN];
     enum store_life life;
+    bool in_inbox;       /* it is listed there */
     uint64_t received;   /* when its receipt came; 0 before */
     uint32_t opens_used; /* claimed and committed */
     const struct store_open_row *opens;
@@ -137,6 +139,12 @@ struct store_mail {
     size_t nslots;
     const struct store_recipient *recipients;
     size_t nrecipients;
+};
+
+/* A transfer found by the beginning of its ID. */
+struct store_found {
+    uint8_t tid[STORE_TID_LEN];
+    unsigned views; /* enum store_view, or-ed: in which boxes it is */
 };
 
 struct store_due {
