@@ -40,7 +40,8 @@ enum {
     STORE_LIST_MAX = 1000,     /* rows of one page; a page also ends near 1 MiB of blobs */
     STORE_LEAVES_MAX = 7168,   /* leaf hashes of one page */
     STORE_PIECES_MAX = 16,     /* pieces of one read: at most 4 MiB */
-    STORE_CURSOR_LEN = 24      /* a place in a mailbox: time, then transfer */
+    STORE_CURSOR_LEN = 24,     /* a place in a mailbox: time, then transfer */
+    STORE_PLACE_LEN = 20       /* a place in the whole store: transfer, then piece */
 };
 
 struct store_blob {
