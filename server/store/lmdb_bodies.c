@@ -94,10 +94,8 @@ static int copy_piece(struct lmdb_txn *t, const uint8_t *tid, uint32_t index,
 int lmdb_bodies_get(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_pieces_get *in = &job->in->pieces_get;
-    struct lmdb_engine *e = t->engine;
     struct store_result *res = job->res;
     uint32_t pieces = 0;
-    struct lmdb_txn body;
     size_t n;
     int rc = may_read(t, in, &pieces);
 
@@ -108,14 +106,10 @@ int lmdb_bodies_get(struct lmdb_txn *t, struct store_job *job)
     res->u.pieces = lmdb_engine_alloc(t, res, (n + 1) * sizeof(*res->u.pieces));
     if (res->u.pieces == NULL)
         return ERR_NOMEM;
-    rc = lmdb_engine_read(e, e->bodies[lmdb_engine_body(e, in->tid)], &body);
-    if (rc != ERR_OK)
-        return rc;
     res->pieces_inside = true;
     for (; rc == ERR_OK && res->count < n; res->count += rc == ERR_OK)
-        rc =
-            copy_piece(&body, in->tid, in->from + (uint32_t)res->count, &res->u.pieces[res->count]);
-    lmdb_engine_read_end(&body);
+        rc = copy_piece(t->body, in->tid, in->from + (uint32_t)res->count,
+                        &res->u.pieces[res->count]);
     res->more = in->from + res->count < pieces;
     return rc;
 }

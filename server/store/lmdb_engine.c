@@ -33,7 +33,12 @@ static const uint64_t index_max = 64ULL << 30, body_max = 16ULL << 40;
 
 /* ---- steps ---- */
 
-enum place { NOWHERE, READ, INDEX, BODY };
+/*
+ * READ: with a snapshot of the index.  READ_BODY: with one of the transfer's body environment too.
+ * READ_ITSELF: takes its own.  Whoever holds both takes the bodies' first: one order
+ * for everybody keeps the gates (lmdb_env.h) from a deadlock.
+ */
+enum place { NOWHERE, READ, READ_BODY, READ_ITSELF, INDEX, BODY };
 
 struct step {
     enum place place;
@@ -68,7 +73,7 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_transfer_get] = {{READ, lmdb_mail_transfer}},
     [STORE_OP_mail_find] = {{READ, lmdb_mail_find}},
     [STORE_OP_leaves_get] = {{READ, lmdb_mail_leaves}},
-    [STORE_OP_pieces_get] = {{READ, lmdb_bodies_get}},
+    [STORE_OP_pieces_get] = {{READ_BODY, lmdb_bodies_get}},
     [STORE_OP_slot_update] = {{INDEX, lmdb_slots_update}},
     [STORE_OP_slot_delete] = {{INDEX, lmdb_slots_delete}},
     [STORE_OP_expired_list] = {{READ, lmdb_slots_expired}},
@@ -76,7 +81,7 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_event_list] = {{READ, lmdb_events_list}},
     [STORE_OP_cells_due] = {{READ, lmdb_slots_cells_due}},
     [STORE_OP_cells_done] = {{INDEX, lmdb_slots_cells_done}},
-    [STORE_OP_verify] = {{READ, lmdb_verify_run}},
+    [STORE_OP_verify] = {{READ_ITSELF, lmdb_verify_run}},
 };
 
 static const struct step *step_of(const struct store_job *job)
@@ -106,7 +111,9 @@ int lmdb_engine_read(struct lmdb_engine *e, struct lmdb_env *env, struct lmdb_tx
 
 void lmdb_engine_read_end(struct lmdb_txn *t)
 {
-    lmdb_env_read_end(t->env, t->txn);
+    if (t->txn != NULL)
+        lmdb_env_read_end(t->env, t->txn);
+    t->txn = NULL;
     buf_free(&t->row);
 }
 
@@ -140,6 +147,8 @@ static void go(struct lmdb_engine *e, struct store_job *job)
 {
     switch (step_of(job)->place) {
     case READ:
+    case READ_BODY:
+    case READ_ITSELF:
         lmdb_readers_submit(e->readers, job);
         break;
     case INDEX:
@@ -174,18 +183,31 @@ static bool step_passes(const struct store_job *job)
     return step_of(job)->run == NULL;
 }
 
+static int run_read_with(struct lmdb_txn *t, struct store_job *job)
+{
+    int rc = step_of(job)->run(t, job);
+
+    if (t->hard != 0)
+        rc = store_fail(job->res, lmdb_txn_code(t), "the read failed: %s", mdb_strerror(t->hard));
+    return rc;
+}
+
 static void run_read(struct lmdb_engine *e, struct store_job *job)
 {
-    struct lmdb_txn t;
-    int rc = lmdb_engine_read(e, e->index, &t);
+    enum place place = step_of(job)->place;
+    struct lmdb_txn t = {.engine = e}, body = {0};
+    int rc = ERR_OK;
 
+    if (place == READ_BODY)
+        rc = lmdb_engine_read(e, e->bodies[lmdb_engine_body(e, job->tid)], &body);
+    if (rc == ERR_OK && place != READ_ITSELF)
+        rc = lmdb_engine_read(e, e->index, &t);
     if (rc == ERR_OK) {
-        rc = step_of(job)->run(&t, job);
-        if (t.hard != 0)
-            rc = store_fail(job->res, lmdb_txn_code(&t), "the read failed: %s",
-                            mdb_strerror(t.hard));
-        lmdb_engine_read_end(&t);
+        t.body = &body;
+        rc = run_read_with(&t, job);
     }
+    lmdb_engine_read_end(&t);
+    lmdb_engine_read_end(&body);
     job->res->code = rc;
     store_job_done(job);
 }
@@ -194,8 +216,11 @@ static void submit(void *impl, struct store_job *job)
 {
     struct lmdb_engine *e = impl;
 
+    /* Those that need a body environment. */
     if (job->op == STORE_OP_piece_put)
         memcpy(job->tid, job->in->piece_put.tid, STORE_TID_LEN);
+    else if (job->op == STORE_OP_pieces_get)
+        memcpy(job->tid, job->in->pieces_get.tid, STORE_TID_LEN);
     else if (job->op == STORE_OP_upload_seal)
         memcpy(job->tid, job->in->upload_seal.tid, STORE_TID_LEN);
     else if (job->op == STORE_OP_upload_abort)
@@ -336,7 +361,7 @@ static int open_index(struct lmdb_engine *e, const struct store_config *cfg, str
         .tables = lmdb_tables_index,
         .ntables = T_INDEX_COUNT,
         .max = cfg->index_max > 0 ? cfg->index_max : index_max,
-        .step = cfg->index_max > 0 && cfg->index_max < INDEX_STEP ? cfg->index_max : INDEX_STEP,
+        .step = INDEX_STEP,
     };
     struct lmdb_txn t = {.engine = e};
     int rc = open_env(&e->index, cfg->path, "index", &ec, err), mdb;
@@ -365,15 +390,14 @@ static int open_bodies(struct lmdb_engine *e, const struct store_config *cfg, st
 {
     struct lmdb_env_config ec = {
         .tables = lmdb_tables_bodies,
-        .ntables = 1,
+        .ntables = T_BODY_COUNT,
         .max = cfg->body_max > 0 ? cfg->body_max : body_max,
         .step = cfg->step > 0 ? cfg->step : BODY_STEP,
+        .leaves_room = true,
     };
     char name[24];
     int rc = ERR_OK;
 
-    if (ec.step > ec.max)
-        ec.step = ec.max;
     for (unsigned i = 0; i < e->nbodies && rc == ERR_OK; i++) {
         (void)snprintf(name, sizeof(name), "bodies-%02u", i);
         rc = open_env(&e->bodies[i], cfg->path, name, &ec, err);
@@ -385,6 +409,7 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
 {
     struct lmdb_writer_config wc = {.engine = e,
                                     .env = e->index,
+                                    .meta = T_META,
                                     .run = run_step,
                                     .passes = step_passes,
                                     .done = on_step,
@@ -392,6 +417,7 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
     int rc = lmdb_writer_open(&e->index_writer, &wc, err);
 
     wc.count = NULL;
+    wc.meta = T_BODY_META;
     for (unsigned i = 0; i < e->nbodies && rc == ERR_OK; i++) {
         wc.env = e->bodies[i];
         rc = lmdb_writer_open(&e->body_writers[i], &wc, err);

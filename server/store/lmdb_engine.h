@@ -40,10 +40,11 @@ struct lmdb_engine {
 /* The body environment of a transfer. */
 unsigned lmdb_engine_body(const struct lmdb_engine *e, const uint8_t *tid);
 
-/* A read of the index, or of a transfer's bodies, beside the transaction under way. */
+/* A read beside the transaction under way; with one of the index open, none of bodies may follow.
+ */
 MUST_CHECK int lmdb_engine_read(struct lmdb_engine *e, struct lmdb_env *env,
                                 struct lmdb_txn *ret_t);
-void lmdb_engine_read_end(struct lmdb_txn *t);
+void lmdb_engine_read_end(struct lmdb_txn *t); /* also of one that was never begun */
 
 /* True while a page takes another row: below ${limit}, and not too many bytes yet. */
 bool lmdb_engine_page_open(const struct store_result *res, size_t limit);

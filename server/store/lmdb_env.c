@@ -12,7 +12,13 @@
 
 #include "common/fs.h"
 
-enum { TABLES_MAX = 24, RESIZE_TRIES = 8 };
+enum {
+    TABLES_MAX = 24,
+    RESIZE_TRIES = 8,
+    SMALLEST_STEP = 1 << 20,
+    LARGEST_STEP = 1 << 30,
+    ROOM_FOR_OTHERS = 64 << 20, /* of the disk; a sixteenth of a small one */
+};
 
 struct lmdb_env {
     pthread_rwlock_t gate;
@@ -25,7 +31,8 @@ struct lmdb_env {
     const char *const *tables;
     unsigned ntables;
     uint64_t max, step;
-    uint64_t file_size; /* writer only */
+    bool leaves_room;
+    uint64_t file_size, writing; /* writer only; writing: bytes of the write under way */
     atomic_uint_fast64_t used, map, readers, reopened;
 };
 
@@ -87,12 +94,24 @@ static int open_tables(struct lmdb_env *e)
     return mdb_txn_commit(txn);
 }
 
+/* The map to open with: what the file has room for, or had when it was open before. */
+static uint64_t first_map(const struct lmdb_env *e)
+{
+    char *file = fs_join(e->path, "data.mdb");
+    uint64_t size = e->map > SMALLEST_STEP ? e->map : SMALLEST_STEP;
+    struct stat st = {0};
+
+    if (file != NULL && stat(file, &st) == 0 && (uint64_t)st.st_size > size)
+        size = round_up((uint64_t)st.st_size, SMALLEST_STEP);
+    free(file);
+    return size;
+}
+
 /* The gate is held alone, or nobody else has ${e} yet. */
 static int open_env(struct lmdb_env *e)
 {
-    uint64_t size;
-    struct stat st = {0};
     mdb_filehandle_t fd;
+    struct stat st = {0};
     int dead = 0;
     int rc = mdb_env_create(&e->env);
 
@@ -100,10 +119,7 @@ static int open_env(struct lmdb_env *e)
         e->env = NULL;
         return rc;
     }
-    size = round_up(e->used > 0 ? e->used : 1, e->step);
-    if (size < e->map)
-        size = e->map;
-    rc = mdb_env_set_mapsize(e->env, size < e->max ? size : e->max);
+    rc = mdb_env_set_mapsize(e->env, first_map(e));
     if (rc == 0)
         rc = mdb_env_set_maxdbs(e->env, TABLES_MAX);
     if (rc == 0)
@@ -141,6 +157,7 @@ static int env_setup(struct lmdb_env *e, const struct lmdb_env_config *cfg)
     e->ntables = cfg->ntables;
     e->max = cfg->max;
     e->step = cfg->step;
+    e->leaves_room = cfg->leaves_room;
     return e->path != NULL ? 0 : ENOMEM;
 }
 
@@ -158,9 +175,6 @@ int lmdb_env_open(struct lmdb_env **ret_e, const struct lmdb_env_config *cfg, st
     }
     if (rc == 0)
         rc = open_env(e);
-    /* With a map smaller than what is in use LMDB takes what it needs; then room is made. */
-    if (rc == MDB_MAP_FULL)
-        rc = ENOSPC;
     if (rc != 0) {
         lmdb_env_close(e);
         return err_set(err, lmdb_env_code(rc), "cannot open '%s': %s", cfg->path, mdb_strerror(rc));
@@ -271,50 +285,31 @@ void lmdb_env_read_end(struct lmdb_env *e, MDB_txn *txn)
     pthread_rwlock_unlock(&e->gate);
 }
 
-/*
- * Give the file its next blocks in one go, so that commits find them there.  Failure is
- * harmless: the writes then say whether there is room.
- */
-static void preallocate(struct lmdb_env *e, uint64_t need)
-{
-    struct statvfs fs;
-    mdb_filehandle_t fd;
-    uint64_t target;
-
-    while (need > e->file_size) {
-        target = round_up(e->file_size + 1, e->step);
-        target = target < e->map ? target : e->map;
-        if (target <= e->file_size || mdb_env_get_fd(e->env, &fd) != 0 || fstatvfs(fd, &fs) != 0)
-            return;
-        /* On a disk that is nearly full the room is better left to whoever needs it first. */
-        if ((uint64_t)fs.f_bavail * fs.f_frsize < 4 * e->step)
-            return;
-        if (fallocate(fd, 0, (off_t)e->file_size, (off_t)(target - e->file_size)) != 0)
-            return;
-        e->file_size = target;
-    }
-}
-
 int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_txn)
 {
-    uint64_t need = e->used + 2 * bytes + e->step / 4;
-    int rc;
+    int rc = 0;
 
-    if (need > e->map && e->map < e->max) {
+    e->writing = bytes;
+    if (e->used + 2 * bytes + SMALLEST_STEP / 4 > e->map)
         rc = lmdb_env_grow(e);
-        if (rc != 0 && rc != MDB_MAP_FULL)
-            return rc;
-    }
-    rc = begin(e, 0, ret_txn);
-    if (rc == 0)
-        preallocate(e, need < e->map ? need : e->map);
-    return rc;
+    /* Where there is no room ahead, pages that are free again may still do. */
+    if (rc != 0 && rc != MDB_MAP_FULL && rc != ENOSPC)
+        return rc;
+    return begin(e, 0, ret_txn);
 }
 
 void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn)
 {
     mdb_txn_abort(txn);
     pthread_rwlock_unlock(&e->gate);
+}
+
+/* LMDB calls a write that came out short EIO, also when it is the disk that is full. */
+static bool disk_is_full(const struct lmdb_env *e)
+{
+    struct statvfs fs;
+
+    return statvfs(e->path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize <= 2 * e->writing;
 }
 
 /* Did transaction ${id} get to the disk in the failing commit that led to opening again? */
@@ -338,6 +333,8 @@ int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn)
 
     if (rc == 0)
         note_sizes(e);
+    if (rc == EIO && disk_is_full(e))
+        rc = ENOSPC;
     /* A failed write of the meta page leaves an environment that only says MDB_PANIC. */
     again = rc != 0 ? mdb_txn_begin(e->env, NULL, MDB_RDONLY, &probe) : 0;
     if (rc != 0 && again == 0)
@@ -350,14 +347,59 @@ int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn)
     return rc;
 }
 
+/* Bytes that the file may take of the disk. */
+static uint64_t room_on_disk(const struct lmdb_env *e)
+{
+    struct statvfs fs;
+    uint64_t room, others = 0;
+
+    if (statvfs(e->path, &fs) != 0)
+        return UINT64_MAX;
+    room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (e->leaves_room) {
+        others = (uint64_t)fs.f_blocks * fs.f_frsize / 16;
+        others = others < ROOM_FOR_OTHERS ? others : ROOM_FOR_OTHERS;
+    }
+    return room > others ? room - others : 0;
+}
+
+/* Give the file its blocks up to ${size}, so that no commit has to look for them. */
+static int allocate(struct lmdb_env *e, uint64_t size)
+{
+    mdb_filehandle_t fd = -1;
+    int rc;
+
+    pthread_rwlock_rdlock(&e->gate);
+    rc = e->env != NULL ? mdb_env_get_fd(e->env, &fd) : 0;
+    if (rc == 0 && fd >= 0 && size > e->file_size) {
+        if (fallocate(fd, 0, (off_t)e->file_size, (off_t)(size - e->file_size)) == 0)
+            e->file_size = size;
+        else if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+            rc = ENOSPC;
+        /* Other failures: this file system cannot; the writes will see. */
+    }
+    pthread_rwlock_unlock(&e->gate);
+    return rc;
+}
+
 int lmdb_env_grow(struct lmdb_env *e)
 {
-    uint64_t size = e->map, more = size / 4;
+    uint64_t map = e->map, size, more = map / 4, room;
+    int rc;
 
-    if (size >= e->max)
+    if (map >= e->max)
         return MDB_MAP_FULL;
-    size = round_up(size + (more > e->step ? more : e->step), e->step);
-    return resize(e, size < e->max ? size : e->max);
+    more = more > e->step ? more : e->step;
+    more = more < LARGEST_STEP ? more : LARGEST_STEP;
+    room = room_on_disk(e);
+    if (more > room / 4)
+        more = room / 4 > SMALLEST_STEP ? room / 4 : SMALLEST_STEP;
+    if (more > room)
+        return ENOSPC;
+    size = round_up(map + more, SMALLEST_STEP);
+    size = size < e->max ? size : e->max;
+    rc = allocate(e, size);
+    return rc == 0 ? resize(e, size) : rc;
 }
 
 void lmdb_env_stats(const struct lmdb_env *e, struct lmdb_env_stats *ret_stats)

@@ -3,6 +3,9 @@
  * lmdb_env - one LMDB environment that grows by itself and comes back after a
  * failed write.
  *
+ * The file is allocated as far as the map goes: a full disk shows when the map is
+ * to grow, before anything is written.
+ *
  * A gate (readers-writer lock) stands in front of it: transactions pass it
  * shared, changing the map or opening the environment again takes it alone and
  * so waits for the transactions under way: these must be short.
@@ -27,8 +30,9 @@ struct lmdb_env_config {
     const char *path;          /* folder, made if missing */
     const char *const *tables; /* borrowed as long as the environment lives */
     unsigned ntables;
-    uint64_t max;  /* ceiling of the map, bytes */
-    uint64_t step; /* the map and the file grow by at least this much */
+    uint64_t max;     /* ceiling of the map, bytes */
+    uint64_t step;    /* map and file grow by at least this much while the disk has plenty */
+    bool leaves_room; /* does not take the last of the disk */
 };
 
 struct lmdb_env_stats {
@@ -48,7 +52,7 @@ MUST_CHECK int lmdb_env_read(struct lmdb_env *e, MDB_txn **ret_txn);
 void lmdb_env_read_end(struct lmdb_env *e, MDB_txn *txn);
 
 /*
- * Begin a write of about ${bytes}: grows the map ahead if it looks short and
+ * Begin a write of about ${bytes}: grows the map ahead if it looks short, and
  * opens a failed environment again first.  End it by commit or abort.
  */
 MUST_CHECK int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_txn);
@@ -60,7 +64,10 @@ void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn);
  */
 MUST_CHECK int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn);
 
-/* After MDB_MAP_FULL, with no write begun: a larger map.  MDB_MAP_FULL at the ceiling. */
+/*
+ * Writer, with no write begun: a larger map, and a file that has its blocks.  MDB_MAP_FULL at the
+ * ceiling, ENOSPC when the disk is full.
+ */
 MUST_CHECK int lmdb_env_grow(struct lmdb_env *e);
 
 /* For an LMDB number other than 0: ERR_NOTFOUND, ERR_FULL, ERR_NOMEM, ERR_CORRUPT, ERR_BUSY,

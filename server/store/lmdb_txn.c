@@ -17,10 +17,13 @@ const char *const lmdb_tables_index[T_INDEX_COUNT] = {
     [T_EVENTS] = "events",       [T_GARBAGE] = "garbage",     [T_CELLS] = "cells",
 };
 
-const char *const lmdb_tables_bodies[1] = {"pieces"};
+const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
+    [T_PIECES - T_INDEX_COUNT] = "pieces",
+    [T_BODY_META - T_INDEX_COUNT] = "meta",
+};
 
 /* Length of every key of a table; 0: they vary. */
-static const uint8_t key_len[T_INDEX_COUNT + 1] = {
+static const uint8_t key_len[T_COUNT] = {
     [T_USERS] = 20,   [T_MANIFESTS] = 28, [T_INVITES] = 32, [T_UPLOADS] = 16,    [T_IDEM] = 36,
     [T_LEASES] = 24,  [T_LEAVES] = 20,    [T_SLOTS] = 52,   [T_RECIPIENTS] = 36, [T_TRANSFERS] = 16,
     [T_HEADERS] = 16, [T_INBOX] = 44,     [T_SENT] = 44,    [T_CIDS] = 32,       [T_EXPIRIES] = 44,
@@ -29,7 +32,7 @@ static const uint8_t key_len[T_INDEX_COUNT + 1] = {
 
 static MDB_dbi dbi_of(const struct lmdb_txn *t, enum lmdb_table table)
 {
-    return lmdb_env_table(t->env, table == T_PIECES ? 0 : table);
+    return lmdb_env_table(t->env, table < T_INDEX_COUNT ? table : table - T_INDEX_COUNT);
 }
 
 int lmdb_txn_code(const struct lmdb_txn *t)
@@ -130,7 +133,7 @@ void lmdb_txn_del(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_k
 
     if (t->hard != 0)
         return;
-    t->touched = true;
+    t->touched = t->freed = true;
     rc = mdb_del(t->txn, dbi_of(t, table), &k, NULL);
     if (rc != 0 && rc != MDB_NOTFOUND)
         (void)lmdb_txn_fail(t, rc);
@@ -234,7 +237,7 @@ void lmdb_walk_del(struct lmdb_walk *w)
 
     if (w->t->hard != 0)
         return;
-    w->t->touched = true;
+    w->t->touched = w->t->freed = true;
     rc = mdb_cursor_del(w->cursor, 0);
     if (rc != 0)
         (void)lmdb_txn_fail(w->t, rc);

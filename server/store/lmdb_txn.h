@@ -44,11 +44,16 @@ enum lmdb_table {
     T_GARBAGE,
     T_CELLS,
     T_INDEX_COUNT,
-    T_PIECES = T_INDEX_COUNT /* the only table of a body environment */
+    /* Tables of a body environment. */
+    T_PIECES = T_INDEX_COUNT,
+    T_BODY_META,
+    T_COUNT
 };
 
+enum { T_BODY_COUNT = T_COUNT - T_INDEX_COUNT };
+
 extern const char *const lmdb_tables_index[T_INDEX_COUNT];
-extern const char *const lmdb_tables_bodies[1];
+extern const char *const lmdb_tables_bodies[T_BODY_COUNT];
 
 struct lmdb_env;
 struct lmdb_engine;
@@ -57,9 +62,11 @@ struct lmdb_txn {
     struct lmdb_engine *engine;
     struct lmdb_env *env;
     MDB_txn *txn;
-    int hard;       /* first failure, as LMDB numbers them; 0: none */
-    bool touched;   /* something was put or deleted: the user sets it back */
-    struct buf row; /* scratch for encoding */
+    struct lmdb_txn *body; /* in a read of pieces: that of their environment */
+    int hard;              /* first failure, as LMDB numbers them; 0: none */
+    bool touched;          /* something was put or deleted: the user sets it back */
+    bool freed;            /* something was deleted */
+    struct buf row;        /* scratch for encoding */
 };
 
 /* ERR_OK, or the code of the failure that stuck. */

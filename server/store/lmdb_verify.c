@@ -8,13 +8,16 @@
 #include "server/store/lmdb_engine.h"
 #include "server/store/lmdb_parts.h"
 
-enum { FAULTS_MAX = 256, PIECES_PER_CALL = 4096 };
+/* Few pieces at a time: a read that stays open keeps the writer from using pages again. */
+enum { FAULTS_MAX = 256, PIECES_PER_READ = 64, PIECES_PER_CALL = 4096 };
 
 struct check {
     struct lmdb_txn *t, *body;
     struct store_result *res;
     struct store_fault *faults; /* of FAULTS_MAX */
     uint8_t tid[STORE_TID_LEN];
+    uint32_t piece; /* the next one of ${tid} to look at */
+    bool done;      /* with ${tid} */
 };
 
 static void fault(struct check *c, uint32_t piece, const char *what)
@@ -64,17 +67,22 @@ static void check_piece(struct check *c, const struct lmdb_walk *w)
 
 static void check_pieces(struct check *c, const struct lmdb_transfer *tr)
 {
-    struct lmdb_key front = lmdb_key_of(c->tid, STORE_TID_LEN);
+    struct lmdb_key start = lmdb_rows_key_piece(c->tid, c->piece);
     struct lmdb_walk w;
-    uint32_t n = 0;
+    unsigned n = 0;
     bool on;
 
-    on = lmdb_walk_start(&w, c->t, T_LEAVES, &front, front.len);
-    for (; on; on = lmdb_walk_next(&w), n++)
+    on = lmdb_walk_start(&w, c->t, T_LEAVES, &start, STORE_TID_LEN);
+    for (; on && n < PIECES_PER_READ; on = lmdb_walk_next(&w), n++) {
+        if (get_be32(w.key + STORE_TID_LEN) != c->piece)
+            break;
         check_piece(c, &w);
+        c->piece++;
+    }
     lmdb_walk_end(&w);
-    if (n != tr->pieces)
-        fault(c, STORE_NO_PIECE, "not as many leaves as pieces");
+    c->done = n < PIECES_PER_READ;
+    if (c->done && (on || c->piece != tr->pieces))
+        fault(c, c->piece, "leaf is missing, or one too many");
 }
 
 /* Recipients and their slots decode, and the transfer counts them right. */
@@ -106,56 +114,110 @@ static void check_transfer(struct check *c)
 {
     struct lmdb_transfer tr;
     struct lmdb_header h;
+    int rc = lmdb_rows_load_transfer(c->t, c->tid, &tr);
 
-    c->res->u.verify.transfers++;
-    if (lmdb_rows_load_transfer(c->t, c->tid, &tr) != ERR_OK) {
+    c->done = true;
+    if (rc == ERR_NOTFOUND)
+        return; /* deleted meanwhile */
+    c->res->u.verify.transfers += c->piece == 0;
+    if (rc != ERR_OK) {
         fault(c, STORE_NO_PIECE, "transfer does not decode");
     } else if (lmdb_rows_load_header(c->t, c->tid, &h) != ERR_OK) {
         fault(c, STORE_NO_PIECE, "header is missing or does not decode");
     } else {
-        check_recipients(c, &tr);
+        if (c->piece == 0)
+            check_recipients(c, &tr);
         if (tr.body)
             check_pieces(c, &tr);
     }
-    /* One damaged row must not hide the next: start over with a clean slate. */
     if (c->t->hard != 0)
         fault(c, STORE_NO_PIECE, "a row does not decode");
-    c->t->hard = c->body->hard = 0;
+}
+
+/* The transfer behind ${after}; false: there is none, or *ret_rc is an error. */
+static bool next_transfer(struct lmdb_engine *e, const uint8_t *after, uint8_t *tid, int *ret_rc)
+{
+    struct lmdb_key start = {0};
+    struct lmdb_txn t = {0};
+    struct lmdb_walk w;
+    bool on = false;
+
+    if (after != NULL) {
+        start = lmdb_key_of(after, STORE_TID_LEN);
+        lmdb_key_add(&start, "", 1); /* the first key behind it */
+    }
+    *ret_rc = lmdb_engine_read(e, e->index, &t);
+    if (*ret_rc == ERR_OK) {
+        on = lmdb_walk_start(&w, &t, T_TRANSFERS, &start, 0);
+        if (on)
+            memcpy(tid, w.key, STORE_TID_LEN);
+        lmdb_walk_end(&w);
+        *ret_rc = lmdb_txn_code(&t);
+    }
+    lmdb_engine_read_end(&t);
+    return on && *ret_rc == ERR_OK;
+}
+
+static int check_one(struct lmdb_engine *e, struct check *c)
+{
+    struct lmdb_txn t = {0}, body = {0};
+    int rc = lmdb_engine_read(e, e->bodies[lmdb_engine_body(e, c->tid)], &body);
+
+    if (rc == ERR_OK)
+        rc = lmdb_engine_read(e, e->index, &t);
+    if (rc == ERR_OK) {
+        c->t = &t;
+        c->body = &body;
+        check_transfer(c);
+    }
+    lmdb_engine_read_end(&t);
+    lmdb_engine_read_end(&body);
+    return rc;
+}
+
+/* The cursor: transfer and next piece; behind the last piece STORE_NO_PIECE. */
+static void read_cursor(struct check *c, const uint8_t *cursor)
+{
+    c->done = true;
+    if (cursor == NULL)
+        return;
+    memcpy(c->tid, cursor, sizeof(c->tid));
+    c->piece = get_be32(cursor + sizeof(c->tid));
+    c->done = c->piece == STORE_NO_PIECE;
+}
+
+static void write_cursor(const struct check *c, uint8_t *cursor)
+{
+    memcpy(cursor, c->tid, sizeof(c->tid));
+    put_be32(cursor + sizeof(c->tid), c->done ? STORE_NO_PIECE : c->piece);
 }
 
 int lmdb_verify_run(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_verify *in = &job->in->verify;
     struct store_result *res = job->res;
-    struct lmdb_engine *e = t->engine;
-    struct lmdb_txn body = {0};
-    struct check c = {.t = t, .body = &body, .res = res};
-    struct lmdb_key start = {0};
-    struct lmdb_walk w;
-    bool on;
+    struct check c = {.res = res};
+    const uint8_t *after = in->cursor;
     int rc = ERR_OK;
 
     c.faults = lmdb_engine_alloc(t, res, FAULTS_MAX * sizeof(*c.faults));
     if (c.faults == NULL)
         return ERR_NOMEM;
     res->u.verify.faults = c.faults;
-    if (in->after != NULL) {
-        start = lmdb_key_of(in->after, STORE_TID_LEN);
-        lmdb_key_add(&start, "", 1); /* the first key behind it */
-    }
-    on = lmdb_walk_start(&w, t, T_TRANSFERS, &start, 0);
-    while (on && rc == ERR_OK && res->u.verify.transfers < in->limit &&
-           res->u.verify.pieces < PIECES_PER_CALL) {
-        memcpy(c.tid, w.key, sizeof(c.tid));
-        rc = lmdb_engine_read(e, e->bodies[lmdb_engine_body(e, c.tid)], &body);
-        if (rc != ERR_OK)
+    read_cursor(&c, in->cursor);
+    while (rc == ERR_OK) {
+        if (c.done) {
+            res->more = next_transfer(t->engine, after, c.tid, &rc);
+            if (!res->more || res->u.verify.transfers == in->limit)
+                break;
+            c.piece = 0;
+        }
+        if (res->u.verify.pieces >= PIECES_PER_CALL)
             break;
-        check_transfer(&c);
-        lmdb_engine_read_end(&body);
-        memcpy(res->cursor, c.tid, sizeof(c.tid));
-        on = lmdb_walk_next(&w);
+        rc = check_one(t->engine, &c);
+        write_cursor(&c, res->cursor);
+        after = res->cursor;
+        res->more = true;
     }
-    lmdb_walk_end(&w);
-    res->more = on;
     return rc;
 }

@@ -11,6 +11,7 @@ enum {
     BATCH_JOBS = 1024,
     BATCH_BYTES = 8 << 20, /* LMDB keeps all of it in memory until the commit */
     ROW_BYTES = 512,       /* what a job may write beside the bytes it brings */
+    RIPEN = 2,             /* commits from the one that frees a page to the one that may use it */
     UNDONE = -1            /* neither an LMDB number nor an errno value */
 };
 
@@ -21,7 +22,10 @@ struct lmdb_writer {
     pthread_cond_t wake;
     struct store_job *first, **last; /* under lock */
     bool stop;                       /* under lock */
-    struct buf row;                  /* writer's scratch */
+    /* Writer's own. */
+    struct buf row; /* scratch */
+    unsigned ripen; /* ticks until what was deleted last can be used */
+    uint64_t ticks;
     atomic_uint_fast64_t commits, committed, largest, commit_us;
 };
 
@@ -89,6 +93,7 @@ static int commit(struct lmdb_writer *w, struct lmdb_txn *t, size_t jobs)
     rc = lmdb_env_commit(w->cfg.env, t->txn);
     w->commit_us += now_us() - began;
     if (rc == 0) {
+        w->ripen = t->freed ? RIPEN : w->ripen > 0 ? w->ripen - 1 : 0;
         w->commits++;
         w->committed += jobs;
         if (w->largest < jobs)
@@ -133,17 +138,49 @@ static int attempt(struct lmdb_writer *w, const struct batch *b)
     return rc;
 }
 
-/* As attempt(), with a larger map as often as that helps. */
-static int attempt_growing(struct lmdb_writer *w, const struct batch *b)
+/*
+ * A commit for nothing but its number: LMDB uses a page again two commits after the one
+ * that freed it, and in a full store no other commit would come.
+ */
+static int tick(struct lmdb_writer *w)
 {
-    int rc;
+    struct lmdb_txn t = {.engine = w->cfg.engine, .env = w->cfg.env};
+    struct lmdb_key key = lmdb_key_of("tick", 4);
+    uint8_t value[8];
+    int rc = lmdb_env_write(w->cfg.env, 0, &t.txn);
 
-    do {
+    if (rc != 0)
+        return rc;
+    put_be64(value, ++w->ticks);
+    lmdb_txn_put(&t, w->cfg.meta, &key, value, sizeof(value));
+    if (t.hard == 0)
+        return commit(w, &t, 0);
+    lmdb_env_abort(w->cfg.env, t.txn);
+    return t.hard;
+}
+
+/* Make room after ${rc}: a larger map, or pages that were deleted before.  False: there is none. */
+static bool make_room(struct lmdb_writer *w, int rc)
+{
+    if (rc != MDB_MAP_FULL && rc != ENOSPC)
+        return false;
+    if (lmdb_env_grow(w->cfg.env) == 0)
+        return true;
+    if (w->ripen == 0)
+        return false;
+    while (w->ripen > 0)
+        if (tick(w) != 0)
+            return false;
+    return true;
+}
+
+/* As attempt(), as often as there is more room for it. */
+static int attempt_with_room(struct lmdb_writer *w, const struct batch *b)
+{
+    int rc = attempt(w, b);
+
+    while (rc != 0 && make_room(w, rc))
         rc = attempt(w, b);
-        if (rc != MDB_MAP_FULL)
-            return rc;
-        rc = lmdb_env_grow(w->cfg.env);
-    } while (rc == 0);
     return rc;
 }
 
@@ -163,7 +200,7 @@ static void run_alone(struct lmdb_writer *w, struct store_job *job)
     if (w->cfg.passes(job))
         return;
     job->next = NULL;
-    rc = attempt_growing(w, &one);
+    rc = attempt_with_room(w, &one);
     /* UNDONE: the job's own code stands, and what it changed is gone. */
     if (rc != 0 && rc != UNDONE)
         fail(job, rc);
@@ -176,7 +213,7 @@ static void run_alone(struct lmdb_writer *w, struct store_job *job)
  */
 static void run_batch(struct lmdb_writer *w, const struct batch *b)
 {
-    int rc = b->wants_txn ? attempt_growing(w, b) : 0;
+    int rc = b->wants_txn ? attempt_with_room(w, b) : 0;
 
     if (rc == 0)
         return;

@@ -19,6 +19,7 @@ struct lmdb_writer;
 struct lmdb_writer_config {
     struct lmdb_env *env;
     struct lmdb_engine *engine;
+    enum lmdb_table meta; /* where the row "tick" may be written */
     /*
      * Do one job inside ${t}; may be called again for the same job after an undo.  Returns the
      * job's code; best without having changed anything when that is an error.

@@ -150,11 +150,12 @@ struct store_cells_done {
 };
 
 /*
- * u.verify: walk ${limit} transfers behind ${after} (NULL: from the first; then
- * res->cursor): rows complete and readable, every piece there and its hash the leaf's.
+ * u.verify: look at up to ${limit} transfers from ${cursor} (NULL: from the first; else
+ * STORE_PLACE_LEN bytes of res->cursor, while ${more}): rows complete and readable, every piece
+ * there and its hash the leaf's.  A page ends after some GiB of pieces, also inside a transfer.
  */
 struct store_verify {
-    const uint8_t *after;
+    const uint8_t *cursor;
     size_t limit;
 };
 

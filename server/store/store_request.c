@@ -293,7 +293,7 @@ static void copy_cells_done(struct pack *k, union store_request *in)
 
 static void copy_verify(struct pack *k, union store_request *in)
 {
-    in->verify.after = pack(k, in->verify.after, STORE_TID_LEN);
+    in->verify.cursor = pack(k, in->verify.cursor, STORE_PLACE_LEN);
 }
 
 /* check, copy: NULL if there is nothing to check, nothing it points to. */

@@ -41,7 +41,8 @@ enum {
     STORE_FIND_MAX = 16,       /* transfers of one search */
     STORE_LEAVES_MAX = 7168,   /* leaf hashes of one page */
     STORE_PIECES_MAX = 16,     /* pieces of one read: at most 4 MiB */
-    STORE_CURSOR_LEN = 24      /* a place in a mailbox: time, then transfer */
+    STORE_CURSOR_LEN = 24,     /* a place in a mailbox: time, then transfer */
+    STORE_PLACE_LEN = 20       /* a place in the whole store: transfer, then piece */
 };
 
 struct store_blob {
