@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* body: lengths, keys, pieces, padding, tree. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -278,6 +279,49 @@ static void test_seal_refuses(void **state)
     free(bytes);
 }
 
+static struct body *shared;
+
+/* Workers share a body: each seals all pieces and opens them again. */
+static void *work(void *arg)
+{
+    const struct sample *s = arg;
+    uint8_t *out = malloc(BODY_PIECE_SEALED);
+    intptr_t failures = out == NULL;
+
+    for (uint32_t i = 0; failures == 0 && i < s->n_leaves; i++) {
+        struct part plain =
+            part(s->plain + (size_t)i * BODY_PIECE_PLAIN, body_plain_len(s->header.body_length, i));
+        struct hash32 leaf;
+
+        failures += body_seal_piece(shared, i, plain, out, &leaf) != ERR_OK;
+        failures += memcmp(&leaf, &s->leaves[i], sizeof(leaf)) != 0;
+        failures += body_open_piece(shared, i, &leaf, sample_piece(s, i), out) != ERR_OK;
+        failures += memcmp(out, plain.data, plain.len) != 0;
+    }
+    free(out);
+    return (void *)failures;
+}
+
+static void test_many_threads(void **state)
+{
+    pthread_t threads[4];
+    struct sample s;
+
+    (void)state;
+    sample_make(&s, 600000);
+    assert_int_equal(body_match(&s.cek, &s.header, &shared, NULL), ERR_OK);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &s), 0);
+    for (size_t i = 0; i < 4; i++) {
+        void *failures = NULL;
+
+        assert_int_equal(pthread_join(threads[i], &failures), 0);
+        assert_null(failures);
+    }
+    body_free(shared);
+    sample_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_file_part),
         cmocka_unit_test(test_match),
         cmocka_unit_test(test_seal_refuses),
+        cmocka_unit_test(test_many_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
