@@ -24,9 +24,11 @@ struct chain {
 };
 
 enum chain_change {
-    CHAIN_SAME,    /* known already */
-    CHAIN_GREW,    /* continues the last one */
-    CHAIN_OVERRODE /* a succession by RK replaced manifests: warn the user */
+    CHAIN_SAME, /* known already */
+    CHAIN_GREW, /* continues the last one */
+    /* By a succession with RK the user has a new identity key, and manifests
+     * after the one it names are gone from the chain: warn the user. */
+    CHAIN_SUCCEEDED
 };
 
 /* Add the next manifest; the chain takes ${m} and frees it, also when it fails. */

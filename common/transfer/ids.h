@@ -65,7 +65,7 @@ MUST_CHECK int ids_instance(struct part weight_file, struct instance_id *ret_id)
 
 /* bech32m with the prefix "sat", in lower case.  ERR_INVALID tells a typing error from a wrong
  * prefix or length. */
-MUST_CHECK int ids_uid_to_text(const struct uid *uid, char ret_text[IDS_UID_TEXT]);
+void ids_uid_to_text(const struct uid *uid, char ret_text[IDS_UID_TEXT]);
 MUST_CHECK int ids_uid_from_text(const char *text, struct uid *ret_uid, struct err *err);
 
 /* 32 hex digits, written in lower case, read in both. */

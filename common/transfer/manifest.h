@@ -92,6 +92,9 @@ MUST_CHECK int manifest_hash(struct part body, struct hash32 *ret_hash);
 MUST_CHECK int manifest_follows(const struct manifest *prev, const struct manifest *next,
                                 struct err *err);
 
+/* Do the successions of ${next} begin with all of ${prev}? */
+bool manifest_keeps_successions(const struct manifest *prev, const struct manifest *next);
+
 /* The device with this ID, revoked or not; NULL: not listed.  Lives as long as ${m}. */
 const struct manifest_device *manifest_device(const struct manifest *m, const struct device_id *id);
 
@@ -112,11 +115,5 @@ const struct manifest_ek *manifest_ek(const struct manifest *m, const struct ek_
 MUST_CHECK int manifest_choose_ek(const struct manifest *m, uint64_t now,
                                   const struct manifest_ek **ret_ek, bool *ret_lapsed,
                                   struct err *err);
-
-enum { MANIFEST_SAFETY_TEXT = 72 }; /* twelve groups of five digits, spaces, NUL */
-
-/* The safety number of two users, the same whichever is named first. */
-MUST_CHECK int manifest_safety_number(const struct manifest *one, const struct manifest *other,
-                                      char ret_text[MANIFEST_SAFETY_TEXT]);
 
 #endif /* COMMON_TRANSFER_MANIFEST_H */

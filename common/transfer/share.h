@@ -14,6 +14,7 @@
 #ifndef COMMON_TRANSFER_SHARE_H
 #define COMMON_TRANSFER_SHARE_H
 
+#include "common/buf.h"
 #include "common/secret.h"
 #include "common/transfer/ids.h"
 
