@@ -15,14 +15,15 @@
 
 #include "client/local/vault.h"
 #include "common/transfer/chain.h"
+#include "common/transfer/safety.h"
 
 enum { CONTACT_NAME_SIZE = 64 };
 
 /* Zero-initialised is empty.  Free with contact_free(). */
 struct contact {
     char name[CONTACT_NAME_SIZE], username[IDS_USERNAME_TEXT];
-    char verified[MANIFEST_SAFETY_TEXT]; /* the safety number that was compared, or "" */
-    bool named;                          /* the name was given by us */
+    char verified[SAFETY_TEXT]; /* the safety number that was compared, or "" */
+    bool named;                 /* the name was given by us */
     uint64_t added, changed;
     struct chain chain; /* with the user ID; complete only after contact_load() */
 };
@@ -54,11 +55,17 @@ MUST_CHECK int contact_delete(struct vault *v, const struct uid *uid, struct err
 MUST_CHECK int contact_name(struct vault *v, struct contact *c, const char *name,
                             const char *username, struct err *err);
 
-/* Call ${each} for all, in no order; their chains hold the newest manifest alone, not checked. */
-typedef int contact_each_cb(void *cookie, const struct contact *c, struct err *err);
+/* Call ${each} for all, in no order.  Chains are empty but for the user ID; ${newest} is apart. */
+typedef int contact_each_cb(void *cookie, const struct contact *c, const struct manifest *newest,
+                            struct err *err);
 MUST_CHECK int contact_each(struct vault *v, contact_each_cb *each, void *cookie, struct err *err);
 
-/* Is the contact's present key, and ours, the one that was compared? */
-bool contact_verified(const struct contact *c, const struct manifest *mine);
+/*
+ * The safety number of ${newest}, a contact's, and ${mine}; ${ret_verified} (may be NULL): it is
+ * the one that was compared.
+ */
+MUST_CHECK int contact_safety(const struct contact *c, const struct manifest *newest,
+                              const struct manifest *mine, char ret_text[SAFETY_TEXT],
+                              bool *ret_verified, struct err *err);
 
 #endif /* CLIENT_LOCAL_CONTACT_H */

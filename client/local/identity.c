@@ -133,7 +133,7 @@ int identity_make(const struct identity_plan *plan, struct vault *v, struct iden
     if (rc == ERR_OK)
         rc = first_manifest(id, h, plan->now, err);
     if (rc == ERR_OK)
-        rc = ids_uid_to_text(&id->uid, id->uid_text);
+        ids_uid_to_text(&id->uid, id->uid_text);
     hedge_free(h);
     if (rc == ERR_OK)
         *ret = id;

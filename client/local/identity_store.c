@@ -279,7 +279,7 @@ int identity_load(struct vault *v, struct identity **ret, struct err *err)
     if (rc == ERR_OK)
         rc = catch_up(id, err);
     if (rc == ERR_OK)
-        rc = ids_uid_to_text(&id->uid, id->uid_text);
+        ids_uid_to_text(&id->uid, id->uid_text);
     if (rc == ERR_NOTFOUND || rc == ERR_INVALID || rc == ERR_INTEGRITY || rc == ERR_KEYCHANGED)
         rc = damaged(err, "manifests or keys");
     if (rc == ERR_OK)
