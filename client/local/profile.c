@@ -257,24 +257,6 @@ int profile_discard(struct profile *p, struct err *err)
     return rc;
 }
 
-int profile_pin(struct profile *p, const char *pin, struct err *err)
-{
-    struct settings s = {0};
-    int rc = settings_copy(&p->settings, &s, err);
-
-    if (rc == ERR_OK)
-        rc = settings_set(&s.pin, pin, err);
-    if (rc == ERR_OK)
-        rc = settings_write(p->folder, &s, err);
-    if (rc == ERR_OK) {
-        settings_free(&p->settings);
-        p->settings = s;
-    } else {
-        settings_free(&s);
-    }
-    return rc;
-}
-
 /* ---- the next encryption key ---- */
 
 int profile_plan_next(struct profile *p, uint64_t now, struct identity **ret, struct err *err)

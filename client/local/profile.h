@@ -65,9 +65,6 @@ MUST_CHECK int profile_activate(struct profile *p, struct err *err);
 /* Remove a pending profile from the disk; ${p} is closed in any case. */
 MUST_CHECK int profile_discard(struct profile *p, struct err *err);
 
-/* The settings with another pin, written and taken over. */
-MUST_CHECK int profile_pin(struct profile *p, const char *pin, struct err *err);
-
 /*
  * Another encryption key, when identity_due(): draw and store it, or find the one that is on
  * its way; ${ret} is a new identity with `next` set, or without if none is due any more.

@@ -286,19 +286,6 @@ static void every_record_matters(void **state)
     free(records);
 }
 
-static void pin_is_replaced(void **state)
-{
-    static const char other[] = "57DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
-    struct state *s = *state;
-    struct profile *p = begin(s, "alice", NULL, ERR_OK);
-
-    assert_int_equal(profile_pin(p, other, NULL), ERR_OK);
-    assert_string_equal(p->settings.pin, other);
-    p = reopen(s, p, ERR_OK);
-    assert_string_equal(p->settings.pin, other);
-    profile_close(p);
-}
-
 /* ---- keys ---- */
 
 static void draws_never_repeat_a_number(void **state)
@@ -452,7 +439,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_are_private, setup, teardown),
         cmocka_unit_test_setup_teardown(settings_of_somebody_else, setup, teardown),
         cmocka_unit_test_setup_teardown(every_record_matters, setup, teardown),
-        cmocka_unit_test_setup_teardown(pin_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(draws_never_repeat_a_number, setup, teardown),
         cmocka_unit_test_setup_teardown(next_key_comes_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(old_keys_are_erased_when_nothing_needs_them, setup,
