@@ -163,6 +163,14 @@ void handle_settle(struct satchel *s)
         net_loop_later(s->net, &s->last);
 }
 
+void handle_run_out(struct satchel *s)
+{
+    while (!s->closed)
+        (void)uv_run(s->loop, UV_RUN_ONCE);
+    free_loop(s);
+    free(s);
+}
+
 void satchel_close(struct satchel *s, void (*closed)(void *cookie), void *cookie)
 {
     if (s == NULL)
@@ -177,12 +185,9 @@ void satchel_close(struct satchel *s, void (*closed)(void *cookie), void *cookie
         satchel_cancel(op);
     }
     handle_settle(s);
-    if (!s->private_loop || s->sync_op != NULL)
-        return; /* the call that is running ends it */
-    while (!s->closed)
-        (void)uv_run(s->loop, UV_RUN_ONCE);
-    free_loop(s);
-    free(s);
+    /* A satchel_sync_*() call that is running ends it. */
+    if (s->private_loop && !s->in_sync)
+        handle_run_out(s);
 }
 
 void satchel_pin_answer(struct satchel *s, bool accept)

@@ -31,6 +31,7 @@ struct satchel {
     unsigned n_ops;
     void *sync;                 /* cookie for the `done` of the operation being started, or NULL */
     struct satchel_op *sync_op; /* what a satchel_sync_*() call waits for */
+    bool in_sync;               /* such a call runs the loop */
     bool closing, closed;
     struct net_task last; /* the end of closing */
     void (*on_closed)(void *cookie);
@@ -43,6 +44,9 @@ void handle_notice(struct satchel *s, enum satchel_notice_kind kind, const char 
 
 /* An operation or the connection is gone: go on closing if we are. */
 void handle_settle(struct satchel *s);
+
+/* Run the private loop of a closing handle until it is gone. */
+void handle_run_out(struct satchel *s);
 
 /* Milliseconds since 1970 UTC. */
 uint64_t handle_now(void);

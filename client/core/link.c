@@ -62,11 +62,9 @@ bool link_idle(const struct link *l)
 
 static void fail_waiting(struct link *l, const struct err *why)
 {
-    while (!list_empty(&l->waiting)) {
-        struct satchel_op *op = LIST_OWNER(l->waiting.next, struct satchel_op, in_link);
-
-        op_end(op, why);
-    }
+    /* Who waits anew meanwhile is not meant. */
+    for (unsigned n = l->s->n_ops; n > 0 && !list_empty(&l->waiting); n--)
+        op_unlinked(LIST_OWNER(l->waiting.next, struct satchel_op, in_link), why);
 }
 
 /* ---- ending ----------------------------------------------------------------- */
@@ -362,12 +360,12 @@ static bool begin_waiting(struct link *l)
         struct satchel_op *op = LIST_OWNER(at, struct satchel_op, in_link);
 
         at = at->next;
-        if (op->kind->need == LINK_NEED_READY && l->state != LINK_READY) {
+        if (op->need == LINK_NEED_READY && l->state != LINK_READY) {
             login_needed = true;
             continue;
         }
         list_remove(&op->in_link);
-        op_begin(op);
+        op_go_on(op);
     }
     return login_needed;
 }
@@ -388,8 +386,8 @@ static void step(struct link *l)
 
 void link_wait(struct link *l, struct satchel_op *op)
 {
-    if (op->kind->need == LINK_NEED_NOTHING) {
-        op_begin(op);
+    if (op->need == LINK_NEED_NOTHING) {
+        op_go_on(op);
         return;
     }
     list_push(&l->waiting, &op->in_link);

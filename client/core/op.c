@@ -31,8 +31,11 @@ static void finish(struct satchel_op *op)
 
     list_remove(&op->in_handle);
     s->n_ops--;
+    if (s->sync_op == op)
+        s->sync_op = NULL;
     (void)handle_error(&err, &op->err);
     op->kind->finish(op, op->err.code != ERR_OK ? &err : NULL);
+    identity_unref(op->id);
     op->kind->free(op);
     handle_settle(s);
 }
@@ -45,8 +48,9 @@ static void on_turn(struct net_task *task)
         finish(op);
         return;
     }
-    op->begun = true;
-    op->kind->begin(op);
+    if (op->id == NULL && op->s->profile != NULL)
+        op->id = identity_ref(op->s->profile->id);
+    op->next(op);
 }
 
 int op_start(struct satchel_op *op, struct satchel *s, const struct op_kind *kind, void *cookie,
@@ -78,14 +82,38 @@ int op_start(struct satchel_op *op, struct satchel *s, const struct op_kind *kin
         *ret = op;
     if (s->sync != NULL)
         s->sync_op = op;
-    link_wait(&s->link, op);
+    op_connect(op, kind->need, kind->begin);
     return ERR_OK;
 }
 
-void op_begin(struct satchel_op *op)
+int op_no_memory(struct satchel_error *err)
+{
+    struct err why = {0};
+
+    (void)err_set(&why, ERR_NOMEM, "out of memory");
+    return handle_error(err, &why);
+}
+
+void op_connect(struct satchel_op *op, enum link_need need, void (*next)(struct satchel_op *op))
+{
+    op->need = need;
+    op->next = next;
+    link_wait(&op->s->link, op);
+}
+
+void op_go_on(struct satchel_op *op)
 {
     if (!op->ended)
         net_loop_later(op->s->net, &op->turn);
+}
+
+void op_unlinked(struct satchel_op *op, const struct err *why)
+{
+    link_forget(op);
+    if (op->kind->unlinked != NULL && !op->ended)
+        op->kind->unlinked(op, why);
+    else
+        op_end(op, why);
 }
 
 void op_end(struct satchel_op *op, const struct err *why)

@@ -16,8 +16,10 @@
 
 struct op_kind {
     enum link_need need;
-    void (*begin)(struct satchel_op *op); /* the connection is where it is needed */
+    void (*begin)(struct satchel_op *op); /* the connection is where it is needed first */
     void (*stop)(struct satchel_op *op);  /* it has ended: wait for nothing any more; may be NULL */
+    /* The connection could not be brought where it was needed; NULL: the operation ends. */
+    void (*unlinked)(struct satchel_op *op, const struct err *why);
     void (*finish)(struct satchel_op *op, const struct satchel_error *err); /* call `done` */
     void (*free)(struct satchel_op *op); /* what it owns, and its memory */
 };
@@ -25,10 +27,13 @@ struct op_kind {
 struct satchel_op {
     struct satchel *s;
     const struct op_kind *kind;
+    struct identity *id; /* ours, from `begin` on, if a profile is open */
+    enum link_need need;
+    void (*next)(struct satchel_op *op); /* what to do in the loop's next turn */
     struct list in_handle, in_link, requests;
     struct net_task turn;
     unsigned jobs;
-    bool begun, ended;
+    bool ended;
     struct err err; /* why it ended; code 0: it succeeded */
     void *cookie;   /* the caller's */
     void *done_cookie;
@@ -44,8 +49,17 @@ struct satchel_op {
 MUST_CHECK int op_start(struct satchel_op *op, struct satchel *s, const struct op_kind *kind,
                         void *cookie, struct satchel_op **ret, struct satchel_error *err);
 
-/* The connection is there. */
-void op_begin(struct satchel_op *op);
+/* For the starts: fill ${err} and return the code. */
+int op_no_memory(struct satchel_error *err);
+
+/* Bring the connection to ${need}, then call ${next}. */
+void op_connect(struct satchel_op *op, enum link_need need, void (*next)(struct satchel_op *op));
+
+/* For link.c: the connection is there. */
+void op_go_on(struct satchel_op *op);
+
+/* For link.c: it will not be there. */
+void op_unlinked(struct satchel_op *op, const struct err *why);
 
 /* End: well with NULL, or for a reason.  Only the first call counts. */
 void op_end(struct satchel_op *op, const struct err *why);

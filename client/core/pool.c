@@ -5,11 +5,16 @@
 
 #include "common/transfer/body.h"
 
+struct buffer {
+    struct pool *pool;
+    _Alignas(64) uint8_t data[BODY_PIECE_SEALED];
+};
+
 struct pool {
     struct net_loop *net;
     struct net_task turn;
     unsigned left;
-    uint8_t *spare[POOL_PIECES];
+    struct buffer *spare[POOL_PIECES];
     unsigned n_spare;
     struct list waiters;
 };
@@ -52,22 +57,27 @@ void pool_free(struct pool *p)
 
 uint8_t *pool_take(struct pool *p)
 {
-    uint8_t *buffer;
+    struct buffer *b;
 
     if (p->left == 0)
         return NULL;
-    buffer = p->n_spare > 0 ? p->spare[--p->n_spare] : malloc(BODY_PIECE_SEALED);
-    if (buffer != NULL)
-        p->left--;
-    return buffer;
+    b = p->n_spare > 0 ? p->spare[--p->n_spare] : aligned_alloc(64, sizeof(*b));
+    if (b == NULL)
+        return NULL;
+    b->pool = p;
+    p->left--;
+    return b->data;
 }
 
-void pool_give(struct pool *p, uint8_t *buffer)
+void pool_give(void *buffer)
 {
+    struct buffer *b;
+
     if (buffer == NULL)
         return;
-    p->spare[p->n_spare++] = buffer;
-    pool_credit_give(p, 1);
+    b = LIST_OWNER(buffer, struct buffer, data);
+    b->pool->spare[b->pool->n_spare++] = b;
+    pool_credit_give(b->pool, 1);
 }
 
 unsigned pool_credit(struct pool *p, unsigned n)

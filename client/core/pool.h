@@ -24,9 +24,9 @@ struct pool;
 MUST_CHECK int pool_new(struct net_loop *net, struct pool **ret, struct err *err);
 void pool_free(struct pool *p); /* all is back; NULL is fine */
 
-/* BODY_PIECE_SEALED bytes; NULL: none left (or no memory). */
+/* BODY_PIECE_SEALED bytes, which know their pool; NULL: none left (or no memory). */
 uint8_t *pool_take(struct pool *p);
-void pool_give(struct pool *p, uint8_t *buffer);
+void pool_give(void *buffer); /* NULL is fine */
 
 /* ${n} credits, or as many as there are; may be 0. */
 unsigned pool_credit(struct pool *p, unsigned n);

@@ -367,8 +367,7 @@ static void on_event(struct session *s, const Satchel__Envelope *e)
     }
 }
 
-static void answer(struct session *s, struct request *r, const Satchel__Envelope *e,
-                   struct buf *tail)
+static void answer(struct session *s, struct request *r, Satchel__Envelope *e, struct buf *tail)
 {
     struct err err = {0};
     struct answer a = {.e = e, .tail = tail, .last = true};

@@ -63,10 +63,10 @@ MUST_CHECK int session_binding(struct session *s, uint8_t ret[LOGIN_EXPORTER_LEN
 
 /* An answer, or why there will be none. */
 struct answer {
-    const struct err *err;      /* NULL: it is an answer of the kind expected */
-    const Satchel__Envelope *e; /* valid in the callback */
-    struct buf *tail;           /* may be taken */
-    bool last;                  /* no further answer to this request */
+    const struct err *err; /* NULL: it is an answer of the kind expected */
+    Satchel__Envelope *e;  /* valid in the callback, which may take parts out of it */
+    struct buf *tail;      /* may be taken */
+    bool last;             /* no further answer to this request */
 };
 typedef void answer_cb(void *cookie, const struct answer *a);
 
