@@ -30,6 +30,7 @@ void buf_reset(struct buf *b); /* keeps the memory, forgets the bytes */
 /* Make room for ${more} further bytes and return where they start; NULL when out of memory. */
 uint8_t *buf_reserve(struct buf *b, size_t more);
 
+/* Append bytes, or a number in big-endian order; a failure shows in buf_check(). */
 void buf_put(struct buf *b, const void *data, size_t len);
 void buf_u8(struct buf *b, uint8_t v);
 void buf_u16(struct buf *b, uint16_t v);
@@ -52,6 +53,7 @@ struct rd {
     bool bad; /* asked for more than there was; later gets give zeros */
 };
 
+/* A view of ${len} bytes at ${data}, which must stay there while it is read. */
 struct rd rd_make(const void *data, size_t len);
 const uint8_t *rd_take(struct rd *r, size_t len); /* NULL and bad when short */
 void rd_get(struct rd *r, void *out, size_t len); /* zeros when short */

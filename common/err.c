@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef err_set /* what err.h tells the analyser */
+#undef err_sys
+
 static const struct {
     int code;
     const char *name, *text;

@@ -47,6 +47,7 @@ MUST_CHECK int fs_write_all(int fd, const void *data, size_t len, struct err *er
 /* "a/b" as a new string; free() it.  NULL when out of memory. */
 char *fs_join(const char *dir, const char *name);
 
+/* True if ${path} names a file or folder that can be seen; errors count as absent. */
 bool fs_exists(const char *path);
 
 #endif /* COMMON_FS_H */

@@ -15,6 +15,7 @@
 
 #include "common/crypto/hash.h"
 
+/* The algorithms by name; NULL if the library does not offer one. */
 const EVP_MD *alg_hash(enum hash_id id);
 const EVP_CIPHER *alg_aes_256_gcm(void);
 EVP_KDF *alg_hkdf(void);

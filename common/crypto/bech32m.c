@@ -43,7 +43,9 @@ static bool is_upper(char c)
 
 static char to_lower(char c)
 {
-    return is_upper(c) ? (char)(c - 'A' + 'a') : c;
+    if (is_upper(c))
+        c = (char)(c - 'A' + 'a');
+    return c;
 }
 
 /* Printable ASCII throughout and not both cases; BIP-350 allows either. */

@@ -3,11 +3,10 @@
 
 #include <openssl/evp.h>
 
-#include "common/buf.h"
 #include "common/crypto/hash.h"
-#include "common/crypto/kdf.h"
+#include "common/crypto/label.h"
 
-enum { MESSAGE_MAX = 4 + sizeof(KDF_PREFIX) + KDF_NAME_MAX + HASH_SHA512_LEN };
+enum { MESSAGE_MAX = LABEL_MAX + HASH_SHA512_LEN };
 
 int ed25519_public(uint8_t ret_public[ED25519_PUBLIC_LEN], const uint8_t seed[ED25519_SEED_LEN])
 {
@@ -67,15 +66,14 @@ int ed25519_verify(const uint8_t public_key[ED25519_PUBLIC_LEN], const uint8_t s
 static int signed_message(uint8_t msg[MESSAGE_MAX], const char *purpose, struct part bytes,
                           struct part *ret)
 {
-    const size_t prefix = sizeof(KDF_PREFIX) - 1, len = strlen(purpose);
+    struct label label;
+    int rc = label_make(&label, purpose);
 
-    if (len > KDF_NAME_MAX)
-        return ERR_INVALID;
-    put_be32(msg, (uint32_t)(prefix + len));
-    memcpy(msg + 4, KDF_PREFIX, prefix);
-    memcpy(msg + 4 + prefix, purpose, len);
-    *ret = part(msg, 4 + prefix + len + HASH_SHA512_LEN);
-    return hash_sha512(msg + 4 + prefix + len, bytes.data, bytes.len);
+    if (rc != ERR_OK)
+        return rc;
+    memcpy(msg, label.bytes, label.len);
+    *ret = part(msg, label.len + HASH_SHA512_LEN);
+    return hash_sha512(msg + label.len, bytes.data, bytes.len);
 }
 
 int ed25519_sign_for(uint8_t ret_sig[ED25519_SIG_LEN], const uint8_t seed[ED25519_SEED_LEN],

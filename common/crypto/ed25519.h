@@ -14,6 +14,7 @@
 
 enum { ED25519_SEED_LEN = 32, ED25519_PUBLIC_LEN = 32, ED25519_SIG_LEN = 64 };
 
+/* The public key of a seed. */
 MUST_CHECK int ed25519_public(uint8_t ret_public[ED25519_PUBLIC_LEN],
                               const uint8_t seed[ED25519_SEED_LEN]);
 

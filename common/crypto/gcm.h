@@ -20,6 +20,7 @@ enum { GCM_KEY_LEN = 32, GCM_NONCE_LEN = 12, GCM_TAG_LEN = 16, GCM_MAX = 1 << 30
 /* A key ready for many messages. */
 struct gcm;
 
+/* Expand ${key}, which is copied. */
 MUST_CHECK int gcm_new(struct gcm **ret_g, const uint8_t key[GCM_KEY_LEN]);
 void gcm_free(struct gcm *g); /* wipes; NULL is fine */
 

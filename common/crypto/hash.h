@@ -25,12 +25,14 @@ enum hash_id { HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_COUNT };
 /* "sha1", "sha256", "sha384" or "sha512"; false and ${ret_id} untouched for any other name. */
 bool hash_by_name(const char *name, enum hash_id *ret_id);
 
+/* The name that hash_by_name() takes. */
 const char *hash_name(enum hash_id id);
 size_t hash_len(enum hash_id id); /* bytes of the result */
 
 /* Hash of the ${n} parts one after the other; ${ret_digest} takes hash_len(id) bytes. */
 MUST_CHECK int hash_parts(enum hash_id id, uint8_t *ret_digest, const struct part *parts, size_t n);
 
+/* Hash of ${len} bytes in one piece. */
 MUST_CHECK int hash_sha256(uint8_t ret_digest[HASH_SHA256_LEN], const void *data, size_t len);
 MUST_CHECK int hash_sha512(uint8_t ret_digest[HASH_SHA512_LEN], const void *data, size_t len);
 

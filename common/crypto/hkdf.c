@@ -12,7 +12,7 @@ int hkdf_extract(enum hash_id id, uint8_t *ret_prk, struct part salt, struct par
     return mac_parts(id, ret_prk, salt, &ikm, 1);
 }
 
-static int derive(const OSSL_PARAM *params, uint8_t *okm, size_t len)
+static int derive(const OSSL_PARAM *params, uint8_t *out, size_t len)
 {
     EVP_KDF *hkdf = alg_hkdf();
     EVP_KDF_CTX *ctx;
@@ -23,12 +23,14 @@ static int derive(const OSSL_PARAM *params, uint8_t *okm, size_t len)
     ctx = EVP_KDF_CTX_new(hkdf);
     if (ctx == NULL)
         return ERR_NOMEM;
-    rc = EVP_KDF_derive(ctx, okm, len, params) == 1 ? ERR_OK : ERR_INTERNAL;
+    rc = EVP_KDF_derive(ctx, out, len, params) == 1 ? ERR_OK : ERR_INTERNAL;
+    if (rc != ERR_OK)
+        secret_wipe(out, len);
     EVP_KDF_CTX_free(ctx);
     return rc;
 }
 
-int hkdf_expand(enum hash_id id, struct part prk, struct part info, uint8_t *ret_okm, size_t len)
+int hkdf_expand(enum hash_id id, struct part prk, struct part info, uint8_t *out, size_t len)
 {
     int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
     OSSL_PARAM params[5] = {
@@ -41,16 +43,16 @@ int hkdf_expand(enum hash_id id, struct part prk, struct part info, uint8_t *ret
 
     if (len == 0 || len > 255 * hash_len(id) || info.len > HKDF_INFO_MAX)
         return ERR_INVALID;
-    return derive(params, ret_okm, len);
+    return derive(params, out, len);
 }
 
-int hkdf_full(enum hash_id id, const struct hkdf_input *in, uint8_t *ret_okm, size_t len)
+int hkdf_full(enum hash_id id, const struct hkdf_input *in, uint8_t *out, size_t len)
 {
     uint8_t prk[HASH_MAX_LEN];
     int rc = hkdf_extract(id, prk, in->salt, in->ikm);
 
     if (rc == ERR_OK)
-        rc = hkdf_expand(id, part(prk, hash_len(id)), in->info, ret_okm, len);
+        rc = hkdf_expand(id, part(prk, hash_len(id)), in->info, out, len);
     secret_wipe(prk, sizeof(prk));
     return rc;
 }

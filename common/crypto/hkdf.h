@@ -3,7 +3,8 @@
  * hkdf - HKDF (RFC 5869): extract, expand, both.
  *
  * Errors: ERR_INVALID (output of 0 or over 255 hashes, info over
- * HKDF_INFO_MAX, which is OpenSSL's limit), ERR_NOMEM, ERR_INTERNAL.
+ * HKDF_INFO_MAX, which is OpenSSL's limit), ERR_NOMEM, ERR_INTERNAL.  Output
+ * that was begun when OpenSSL failed is wiped.
  * Threads: any.  Never blocks.
  */
 #ifndef COMMON_CRYPTO_HKDF_H
@@ -18,7 +19,7 @@ enum { HKDF_INFO_MAX = 32768 };
 MUST_CHECK int hkdf_extract(enum hash_id id, uint8_t *ret_prk, struct part salt, struct part ikm);
 
 /* Expand ${prk} to ${len} bytes. */
-MUST_CHECK int hkdf_expand(enum hash_id id, struct part prk, struct part info, uint8_t *ret_okm,
+MUST_CHECK int hkdf_expand(enum hash_id id, struct part prk, struct part info, uint8_t *out,
                            size_t len);
 
 struct hkdf_input {
@@ -26,7 +27,6 @@ struct hkdf_input {
 };
 
 /* Extract, then expand to ${len} bytes. */
-MUST_CHECK int hkdf_full(enum hash_id id, const struct hkdf_input *in, uint8_t *ret_okm,
-                         size_t len);
+MUST_CHECK int hkdf_full(enum hash_id id, const struct hkdf_input *in, uint8_t *out, size_t len);
 
 #endif /* COMMON_CRYPTO_HKDF_H */

@@ -40,7 +40,7 @@ struct expansion {
     struct part info;
 };
 
-static int expand(const struct labeled *l, const struct expansion *e, uint8_t *ret_out, size_t len)
+static int expand(const struct labeled *l, const struct expansion *e, uint8_t *out, size_t len)
 {
     struct buf info = {0};
     int rc;
@@ -52,7 +52,7 @@ static int expand(const struct labeled *l, const struct expansion *e, uint8_t *r
     buf_put(&info, e->info.data, e->info.len);
     rc = buf_check(&info, NULL);
     if (rc == ERR_OK)
-        rc = hkdf_expand(l->hash, e->prk, part(info.data, info.len), ret_out, len);
+        rc = hkdf_expand(l->hash, e->prk, part(info.data, info.len), out, len);
     buf_free(&info);
     return rc;
 }
@@ -216,12 +216,12 @@ int hpke_open(const struct hpke *h, uint64_t seq, struct part aad, struct part i
     return gcm_open_once(h->keys.data + KEY_AT, nonce, aad, in, out);
 }
 
-int hpke_export(const struct hpke *h, struct part context, uint8_t *ret_out, size_t len)
+int hpke_export(const struct hpke *h, struct part context, uint8_t *out, size_t len)
 {
     const struct labeled l = schedule(h->aead);
     const struct expansion e = {{h->keys.data + EXPORTER_AT, HASH_SHA512_LEN}, "sec", context};
 
     if (len > HPKE_EXPORT_MAX || context.len > HPKE_EXPORT_CONTEXT_MAX)
         return ERR_INVALID;
-    return expand(&l, &e, ret_out, len);
+    return expand(&l, &e, out, len);
 }

@@ -53,6 +53,7 @@ MUST_CHECK int hpke_decap(struct hpke *ret_h, const uint8_t enc[HPKE_ENC_LEN],
 MUST_CHECK int hpke_decap_for(struct hpke *ret_h, uint16_t aead, const uint8_t enc[HPKE_ENC_LEN],
                               const uint8_t private_key[HPKE_KEY_LEN], struct part info);
 
+/* Wipe the context; NULL is fine. */
 void hpke_free(struct hpke *h);
 
 /* Message number ${seq} of the context; sizes as gcm_seal() and gcm_open(). */
@@ -61,7 +62,7 @@ MUST_CHECK int hpke_seal(const struct hpke *h, uint64_t seq, struct part aad, st
 MUST_CHECK int hpke_open(const struct hpke *h, uint64_t seq, struct part aad, struct part in,
                          uint8_t *out);
 
-/* Export of section 5.3; ${len} is 1 to HPKE_EXPORT_MAX. */
-MUST_CHECK int hpke_export(const struct hpke *h, struct part context, uint8_t *ret_out, size_t len);
+/* Export of section 5.3, as hkdf_expand(); ${len} is 1 to HPKE_EXPORT_MAX. */
+MUST_CHECK int hpke_export(const struct hpke *h, struct part context, uint8_t *out, size_t len);
 
 #endif /* COMMON_CRYPTO_HPKE_H */

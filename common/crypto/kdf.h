@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kdf - the two key derivations of satchel/1 (FORMATS.md, conventions).
+ * kdf - the key derivations of satchel/1 (FORMATS.md, conventions).
  *
  * Every name is written here without its prefix "satchel/1 ", which these
  * functions put in front, so that no key can be derived without it.
  *
- * ${ret_out} may be the memory of the key itself.  Errors: ERR_INVALID (a part
- * over 4 GiB, over KDF_PARTS_MAX parts, a
- * name over KDF_NAME_MAX, a context over KDF_CTX_MAX, HKDF's limits), ERR_NOMEM, ERR_INTERNAL.
+ * The result may go to the memory of the key itself.  Errors: ERR_INVALID (a part
+ * over 4 GiB, over KDF_PARTS_MAX parts, a name over LABEL_NAME_MAX, a context
+ * over KDF_CTX_MAX, HKDF's limits), ERR_NOMEM, ERR_INTERNAL.
  * Threads: any.  Never blocks.
  */
 #ifndef COMMON_CRYPTO_KDF_H
 #define COMMON_CRYPTO_KDF_H
 
+#include "common/crypto/label.h"
 #include "common/crypto/part.h"
 #include "common/err.h"
 
-#define KDF_PREFIX "satchel/1 "
+/* For labels that are put together at compile time. */
+#define KDF_PREFIX LABEL_PREFIX
 
-enum { KDF_LEN = 32, KDF_NAME_MAX = 64, KDF_PARTS_MAX = 16, KDF_CTX_MAX = 1024 };
+enum { KDF_LEN = 32, KDF_PARTS_MAX = 16, KDF_CTX_MAX = 1024 };
 
 /* F(k,x): the first 32 bytes of HMAC-SHA512(k,x), x being the parts one after the other. */
 MUST_CHECK int kdf_f_raw(uint8_t ret_out[KDF_LEN], struct part key, const struct part *parts,
@@ -32,9 +34,9 @@ MUST_CHECK int kdf_f_raw(uint8_t ret_out[KDF_LEN], struct part key, const struct
 MUST_CHECK int kdf_f(uint8_t ret_out[KDF_LEN], struct part key, const char *name,
                      const struct part *parts, size_t n);
 
-/* XPD(prk,"satchel/1 name",ctx,len) = HKDF-Expand-SHA512(prk, LP("satchel/1 name")||LP(ctx), len).
- */
-MUST_CHECK int kdf_xpd(struct part prk, const char *name, struct part ctx, uint8_t *ret_out,
+/* XPD(prk,"satchel/1 name",ctx,len): HKDF-Expand-SHA512 of LP("satchel/1 name")||LP(ctx), as
+ * hkdf_expand(). */
+MUST_CHECK int kdf_xpd(struct part prk, const char *name, struct part ctx, uint8_t *out,
                        size_t len);
 
 #endif /* COMMON_CRYPTO_KDF_H */

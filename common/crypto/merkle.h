@@ -30,6 +30,7 @@ struct merkle {
         peaks[MERKLE_DEPTH_MAX]; /* one for each bit of ${n} that is set: its full subtree */
 };
 
+/* The next leaf. */
 MUST_CHECK int merkle_add(struct merkle *m, const merkle_hash leaf);
 
 /* Root of what was added so far; more may be added after it. */

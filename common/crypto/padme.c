@@ -4,11 +4,7 @@
 /* Position of the highest bit that is set; v > 0. */
 static unsigned log2_floor(uint64_t v)
 {
-    unsigned e = 0;
-
-    while (v >>= 1)
-        e++;
-    return e;
+    return 63u - (unsigned)__builtin_clzll(v);
 }
 
 uint64_t padme_len(uint64_t len)

@@ -28,6 +28,7 @@ struct part {
     (const struct part[]){__VA_ARGS__},                                                            \
         sizeof((const struct part[]){__VA_ARGS__}) / sizeof(struct part)
 
+/* ${len} bytes at ${data}, borrowed. */
 static inline struct part part(const void *data, size_t len)
 {
     return (struct part){data, len};
@@ -39,6 +40,7 @@ static inline struct part part_str(const char *s)
     return (struct part){s, strlen(s)};
 }
 
+/* The bytes of a secret, borrowed. */
 static inline struct part part_secret(const struct secret *s)
 {
     return (struct part){s->data, s->len};

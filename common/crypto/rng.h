@@ -14,6 +14,7 @@
 
 enum { RNG_HEDGED_LEN = 32, RNG_RAND_LEN = 64 };
 
+/* ${len} bytes of the system's generator for private keys. */
 MUST_CHECK int rng_bytes(void *out, size_t len);
 
 /*

@@ -23,7 +23,7 @@ uint64_t scrypt_memory(const struct scrypt_cost *cost)
 }
 
 int scrypt_derive(const struct scrypt_cost *cost, struct part password, struct part salt,
-                  uint8_t *ret_key, size_t len)
+                  uint8_t *out, size_t len)
 {
     EVP_KDF *kdf = alg_scrypt();
     EVP_KDF_CTX *ctx;
@@ -50,7 +50,9 @@ int scrypt_derive(const struct scrypt_cost *cost, struct part password, struct p
     if (ctx == NULL)
         return ERR_NOMEM;
     /* All arguments are checked: what is left to fail is memory. */
-    rc = EVP_KDF_derive(ctx, ret_key, len, params) == 1 ? ERR_OK : ERR_NOMEM;
+    rc = EVP_KDF_derive(ctx, out, len, params) == 1 ? ERR_OK : ERR_NOMEM;
+    if (rc != ERR_OK)
+        secret_wipe(out, len);
     EVP_KDF_CTX_free(ctx);
     return rc;
 }

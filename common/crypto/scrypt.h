@@ -19,10 +19,10 @@ struct scrypt_cost {
 uint64_t scrypt_memory(const struct scrypt_cost *cost);
 
 /*
- * ${ret_key} takes ${len} bytes, at least 1.  ERR_INVALID: cost not allowed;
- * ERR_LIMIT: over max_mem; ERR_NOMEM: the memory is not there.
+ * ${out} takes ${len} bytes, at least 1; it is wiped if the derivation fails.  ERR_INVALID: cost
+ * not allowed; ERR_LIMIT: over max_mem; ERR_NOMEM: the memory is not there.
  */
 MUST_CHECK int scrypt_derive(const struct scrypt_cost *cost, struct part password, struct part salt,
-                             uint8_t *ret_key, size_t len);
+                             uint8_t *out, size_t len);
 
 #endif /* COMMON_CRYPTO_SCRYPT_H */

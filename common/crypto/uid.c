@@ -5,17 +5,19 @@
 
 #include "common/crypto/bech32m.h"
 #include "common/crypto/hash.h"
-#include "common/crypto/kdf.h"
+#include "common/crypto/label.h"
 
 int uid_compute(uint8_t ret_uid[UID_LEN], const uint8_t isk_0[ED25519_PUBLIC_LEN],
                 const uint8_t rk[ED25519_PUBLIC_LEN])
 {
-    static const char label[] = "\0\0\0\015" KDF_PREFIX "uid"; /* LP: 13 characters */
+    struct label label;
     uint8_t digest[HASH_SHA256_LEN];
-    int rc = hash_parts(
-        HASH_SHA256, digest,
-        PARTS({label, sizeof(label) - 1}, {isk_0, ED25519_PUBLIC_LEN}, {rk, ED25519_PUBLIC_LEN}));
+    int rc = label_make(&label, "uid");
 
+    if (rc == ERR_OK)
+        rc = hash_parts(
+            HASH_SHA256, digest,
+            PARTS(label_lp(&label), {isk_0, ED25519_PUBLIC_LEN}, {rk, ED25519_PUBLIC_LEN}));
     if (rc == ERR_OK)
         memcpy(ret_uid, digest, UID_LEN);
     return rc;

@@ -14,6 +14,7 @@
 
 enum { X25519_LEN = 32 };
 
+/* The public key of ${private_key}. */
 MUST_CHECK int x25519_public(uint8_t ret_public[X25519_LEN], const uint8_t private_key[X25519_LEN]);
 
 /* The shared secret.  ERR_INTEGRITY when it is all zero: the peer's key is of small order. */

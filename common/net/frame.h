@@ -55,6 +55,7 @@ struct frame_out {
     size_t tail_len;
     void (*release)(void *arg);
     void *arg;
+    bool owed; /* an answer: a stream takes it up to twice its high mark */
 };
 
 /* Embedded by its owner; the fields are private.  Start with frame_reader_init(). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/net/net_loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 /* Large enough that a system call costs little for each byte, small enough for the cache. */
@@ -21,6 +22,16 @@ static void ring_init(struct net_task *ring)
     ring->prev = ring->next = ring;
 }
 
+static void ignore_sigpipe(void)
+{
+    struct sigaction sa = {0};
+
+    if (sigaction(SIGPIPE, NULL, &sa) != 0 || sa.sa_handler != SIG_DFL)
+        return;
+    sa.sa_handler = SIG_IGN;
+    (void)sigaction(SIGPIPE, &sa, NULL);
+}
+
 int net_loop_new(struct net_loop **ret, uv_loop_t *loop, struct err *err)
 {
     struct net_loop *n = calloc(1, sizeof(*n));
@@ -32,6 +43,7 @@ int net_loop_new(struct net_loop **ret, uv_loop_t *loop, struct err *err)
         free(n);
         return err_set(err, ERR_NOMEM, "out of memory");
     }
+    ignore_sigpipe();
     n->loop = loop;
     ring_init(&n->todo);
     (void)uv_idle_init(loop, &n->idle); /* cannot fail, nor can start and stop */

@@ -17,7 +17,10 @@
 
 struct net_loop;
 
-/* Serve ${loop}, which must outlive the object.  ERR_NOMEM. */
+/*
+ * Serve ${loop}, which must outlive the object.  ERR_NOMEM.  Side effect: where the process
+ * has no other wish, SIGPIPE is ignored, or libuv's writes to a peer that is gone would kill it.
+ */
 MUST_CHECK int net_loop_new(struct net_loop **ret, uv_loop_t *loop, struct err *err);
 
 /* No connection may be left.  The memory goes in the loop's next turn.  NULL is fine. */

@@ -59,6 +59,7 @@ static const unsigned allowed[] = {
 
 void stream_enter(struct stream *s, enum stream_state next)
 {
+    (void)allowed; /* release builds do not look */
     assert((allowed[s->state] & 1u << next) != 0);
     s->state = next;
     s->state_since = s->input_since = stream_now(s);
@@ -273,11 +274,12 @@ int stream_connect(struct stream **ret, const struct stream_opts *opts, const st
 
 int stream_send(struct stream *s, const struct frame_out *f, struct err *err)
 {
+    size_t most = f->owed ? s->limits.queue_high * 2 : s->limits.queue_high;
     int rc;
 
     if (s->state != OPEN)
         return err_set(err, ERR_BADSTATE, "the connection is not open");
-    if (stream_queued(s) >= s->limits.queue_high) {
+    if (stream_queued(s) >= most) {
         s->want_drain = true;
         return err_set(err, ERR_AGAIN, "%zu bytes wait to be sent", stream_queued(s));
     }

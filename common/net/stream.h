@@ -58,7 +58,7 @@ struct stream_limits {
     unsigned frame_ms;     /* from a frame's first byte to its last */
     unsigned write_ms;     /* without progress while something is to be sent */
     unsigned linger_ms;    /* after our last byte, for the peer to close as well */
-    size_t queue_high;     /* stream_send() refuses at this many queued bytes */
+    size_t queue_high;     /* stream_send() refuses when this many bytes are queued */
     size_t queue_low;      /* on_drain */
     size_t head_max, tail_max;
     bool stop_when_full; /* do not read while the queue is at its high mark: for servers only,
@@ -89,9 +89,9 @@ MUST_CHECK int stream_connect(struct stream **ret, const struct stream_opts *opt
                               struct err *err);
 
 /*
- * Queue a frame; see struct frame_out for the tail.  ERR_AGAIN: the queue is full, on_drain
- * will come.  ERR_BADSTATE: not open.  ERR_TOOLARGE, ERR_NOMEM.  If it fails nothing was
- * taken and the tail is not released.
+ * Queue a frame; see struct frame_out for the tail.  ERR_AGAIN: the queue is at its high mark
+ * (at twice that for a frame that is owed), on_drain will come.  ERR_BADSTATE: not open.
+ * ERR_TOOLARGE, ERR_NOMEM.  If it fails nothing was taken and the tail is not released.
  */
 MUST_CHECK int stream_send(struct stream *s, const struct frame_out *f, struct err *err);
 

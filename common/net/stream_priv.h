@@ -37,6 +37,7 @@ struct stream {
     uint64_t armed; /* when the timer fires, 0: not running */
 
     bool paused, reading, want_drain;
+    bool late;        /* a wait was over at the timer's last look */
     bool stalled;     /* stopped before all input at hand was used */
     bool flush_queue; /* CLOSING: frames still go out */
     bool notified;    /* close_notify is out */

@@ -56,25 +56,41 @@ void stream_wait_arm(struct stream *s)
     s->armed = due;
 }
 
+/* The first wait that is over; NULL if none is. */
+static const struct wait *find_over(const struct wait *w, size_t n, uint64_t now)
+{
+    for (size_t i = 0; i < n; i++)
+        if (w[i].ms > 0 && w[i].since + w[i].ms <= now)
+            return &w[i];
+    return NULL;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct stream *s = timer->data;
+    const struct wait *over = NULL;
     struct err why = {0};
     struct wait w[WAITS];
-    size_t n;
 
     s->armed = 0;
     (void)sender_progress(&s->out);
-    n = waits(s, w);
-    for (size_t i = 0; i < n; i++) {
-        if (w[i].ms == 0 || w[i].since + w[i].ms > stream_now(s))
-            continue;
-        (void)err_set(&why, ERR_TIMEOUT, "the peer %s", w[i].what);
+    over = find_over(w, waits(s, w), stream_now(s));
+    if (over == NULL) {
+        s->late = false;
+        stream_wait_arm(s);
+    } else if (!s->late) {
+        /*
+         * Timers run before input: after a stall of the whole machine the
+         * peer's bytes may be here already.  Let the loop look at its sockets first.
+         */
+        s->late = true;
+        (void)uv_timer_start(&s->timer, on_timer, 1, 0);
+        s->armed = stream_now(s) + 1;
+    } else {
+        (void)err_set(&why, ERR_TIMEOUT, "the peer %s", over->what);
         if (s->state == OPEN && !s->out.writing)
             stream_finish(s, &why, false);
         else
             stream_fail(s, &why);
-        return;
     }
-    stream_wait_arm(s);
 }

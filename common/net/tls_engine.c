@@ -71,33 +71,34 @@ static int result(struct tls_engine *e, int ssl_rc, struct err *err)
 
 /* ---- life ------------------------------------------------------------ */
 
-static int engine_new(struct tls_engine **ret, SSL_CTX *ctx, struct err *err)
+/* NULL: out of memory. */
+static struct tls_engine *engine_new(SSL_CTX *ctx, struct err *err)
 {
     struct tls_engine *e = calloc(1, sizeof(*e));
     BIO *bio = NULL;
 
     if (e == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory");
+        goto fail;
     e->ssl = SSL_new(ctx);
     bio = tls_bio_new(&e->bio);
-    if (e->ssl == NULL || bio == NULL) {
-        ERR_clear_error();
-        BIO_free(bio);
-        tls_engine_free(e);
-        return err_set(err, ERR_NOMEM, "out of memory");
-    }
+    if (e->ssl == NULL || bio == NULL)
+        goto fail;
     SSL_set_bio(e->ssl, bio, bio); /* one reference for both directions */
-    *ret = e;
-    return ERR_OK;
+    return e;
+fail:
+    ERR_clear_error();
+    BIO_free(bio);
+    tls_engine_free(e);
+    (void)err_set(err, ERR_NOMEM, "out of memory");
+    return NULL;
 }
 
 int tls_engine_server(struct tls_engine **ret, SSL_CTX *ctx, struct err *err)
 {
-    struct tls_engine *e = NULL;
-    int rc = engine_new(&e, ctx, err);
+    struct tls_engine *e = engine_new(ctx, err);
 
-    if (rc != ERR_OK)
-        return rc;
+    if (e == NULL)
+        return ERR_NOMEM;
     SSL_set_accept_state(e->ssl);
     *ret = e;
     return ERR_OK;
@@ -106,11 +107,11 @@ int tls_engine_server(struct tls_engine **ret, SSL_CTX *ctx, struct err *err)
 int tls_engine_client(struct tls_engine **ret, SSL_CTX *ctx, const struct tls_verify *verify,
                       struct err *err)
 {
-    struct tls_engine *e = NULL;
-    int rc = engine_new(&e, ctx, err);
+    struct tls_engine *e = engine_new(ctx, err);
+    int rc;
 
-    if (rc != ERR_OK)
-        return rc;
+    if (e == NULL)
+        return ERR_NOMEM;
     e->client = true;
     rc = tls_verify_attach(e->ssl, &e->judge, verify, err);
     if (rc != ERR_OK) {

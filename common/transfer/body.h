@@ -90,7 +90,10 @@ MUST_CHECK int body_file_part(const struct body *b, uint64_t length, uint32_t in
 
 /* ---- the tree ---- */
 
+/* RFC 6962 leaf: h(0x00 || sealed piece). */
 MUST_CHECK int body_leaf(struct part sealed, struct hash32 *ret_leaf);
+
+/* RFC 6962 root over the leaves of all pieces, in order. */
 MUST_CHECK int body_root(const struct hash32 *leaves, size_t n, struct hash32 *ret_root);
 
 /* The list of leaves against the header's body_root and length.  ERR_INTEGRITY. */

@@ -143,6 +143,10 @@ int receive_check(const struct receive_in *in, struct receive *r, struct err *er
         rc = open_slot(in, r, SHARE_META, in->share_meta, &r->mek, err);
     if (rc == ERR_OK)
         rc = check_metadata(in, r, err);
+    if (rc != ERR_OK) {
+        secret_free(&r->mek);
+        metadata_free(&r->metadata);
+    }
     return rc;
 }
 

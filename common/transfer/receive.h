@@ -82,7 +82,7 @@ MUST_CHECK int receive_peek(struct part header, struct part slot, struct receive
  */
 MUST_CHECK int receive_origin(const struct receive_in *in, struct receive *r, struct err *err);
 
-/* Steps 1 to 8 for the metadata. */
+/* Steps 1 to 8 for the metadata.  When one fails ${r} holds neither key nor metadata. */
 MUST_CHECK int receive_check(const struct receive_in *in, struct receive *r, struct err *err);
 
 /*

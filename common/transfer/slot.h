@@ -34,7 +34,10 @@ struct slot {
     uint8_t wrap[2][SLOT_WRAP_LEN];
 };
 
+/* Append the serialised slot to ${out}. */
 MUST_CHECK int slot_pack(const struct slot *s, struct buf *out, struct err *err);
+
+/* Read at most SLOT_MAX bytes; every size is checked, nothing else. */
 MUST_CHECK int slot_parse(struct part raw, struct slot *ret_s, struct err *err);
 
 /*

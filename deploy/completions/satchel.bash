@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# bash completion for satchel, satcheld and satchelctl.
+
+# Values of one field in the objects that `satchel --json VERB` prints.
+_satchel_values()
+{
+    satchel --json --quiet "$1" 2>/dev/null </dev/null | grep -o "\"$2\":\"[^\"]*\"" | cut -d '"' -f 4
+}
+
+_satchel()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
+    local verbs='register whoami contacts send inbox get sent status delete doctor'
+    COMPREPLY=()
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
+    done
+    case $prev in
+    --to)
+        mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values contacts name)" -- "$cur")
+        return
+        ;;
+    --home | -o)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    esac
+    if [[ $cur == -* ]]; then
+        local options='--home --profile --json --quiet --passphrase-fd --help'
+        case $verb in
+        register) options+=' --server --name --email --invite --pin --no-passphrase --recovery-fd' ;;
+        send) options+=' --to --message --expires --name' ;;
+        get) options+=' -o --force' ;;
+        '') options+=' --version' ;;
+        esac
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+        return
+    fi
+    case $verb in
+    '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
+    send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
+    status) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
+    contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify $(_satchel_values contacts name)" -- "$cur") ;;
+    esac
+}
+
+_satcheld()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --config | --data | check-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'init pin check-config shares --config --data --listen --help --version' -- "$cur") ;;
+    esac
+}
+
+_satchelctl()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]}
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'status users invite quota verify --socket --help --version' -- "$cur") ;;
+    esac
+}
+
+complete -o filenames -F _satchel satchel
+complete -o filenames -F _satcheld satcheld
+complete -o filenames -F _satchelctl satchelctl

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# fish completion for satchel.
+
+function __satchel_values
+    satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
+end
+
+set -l verbs register whoami contacts send inbox get sent status delete doctor
+
+complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
+complete -c satchel -l home -r -d 'Folder of settings and keys'
+complete -c satchel -l profile -x -d 'Profile'
+complete -c satchel -l json -d 'One JSON object a line'
+complete -c satchel -l quiet -d 'No progress'
+complete -c satchel -l passphrase-fd -x -d 'Descriptor to read the passphrase from'
+complete -c satchel -l help -d 'Help'
+complete -c satchel -n '__fish_seen_subcommand_from register' -l server -x -d 'Host and port'
+complete -c satchel -n '__fish_seen_subcommand_from register' -l name -x -d 'Username'
+complete -c satchel -n '__fish_seen_subcommand_from register' -l email -x -d 'Address'
+complete -c satchel -n '__fish_seen_subcommand_from register' -l invite -x -d 'Invitation'
+complete -c satchel -n '__fish_seen_subcommand_from register' -l pin -x -d 'Fingerprint of the server'
+complete -c satchel -n '__fish_seen_subcommand_from register' -l no-passphrase -d 'For unattended machines'
+complete -c satchel -n '__fish_seen_subcommand_from register' -l recovery-fd -x -d 'Descriptor for the recovery words'
+complete -c satchel -n '__fish_seen_subcommand_from send' -F
+complete -c satchel -n '__fish_seen_subcommand_from send' -l to -x -a '(__satchel_values contacts name)' -d 'Recipients'
+complete -c satchel -n '__fish_seen_subcommand_from send' -l message -x -d 'Text'
+complete -c satchel -n '__fish_seen_subcommand_from send' -l expires -x -d 'Lifetime, as in 2d'
+complete -c satchel -n '__fish_seen_subcommand_from send' -l name -x -d 'File name'
+complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satchel_values inbox id)'
+complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
+complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
+complete -c satchel -n '__fish_seen_subcommand_from status' -x -a '(__satchel_values sent id)'
+complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify (__satchel_values contacts name)'

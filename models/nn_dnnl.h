@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nn_dnnl - what differs between oneDNN 2.x and 3.x, in one place.
+ *
+ * In 2.x a memory descriptor is a structure that is copied, and a primitive
+ * descriptor is made from an operation descriptor.  In 3.x a memory descriptor
+ * is an opaque object that must be destroyed, and primitive descriptors are
+ * made directly.  Only nn.c includes this file.
+ */
+#ifndef MODELS_NN_DNNL_H
+#define MODELS_NN_DNNL_H
+
+#include <dnnl.h>
+#include <dnnl_debug.h>
+
+#if DNNL_VERSION_MAJOR >= 3
+#define NN_DNNL_3 1
+#else
+#define NN_DNNL_3 0
+#endif
+
+#if NN_DNNL_3
+typedef const_dnnl_memory_desc_t nn_md_ref; /* borrowed */
+struct nn_md {
+    dnnl_memory_desc_t md; /* owned */
+};
+#else
+typedef const dnnl_memory_desc_t *nn_md_ref;
+struct nn_md {
+    dnnl_memory_desc_t md;
+};
+#endif
+
+static inline nn_md_ref nn_md_ref_of(const struct nn_md *m)
+{
+#if NN_DNNL_3
+    return m->md;
+#else
+    return &m->md;
+#endif
+}
+
+/* A matrix in ordinary memory, strides counted in elements. */
+static inline dnnl_status_t nn_md_strides(struct nn_md *ret, int ndims, const dnnl_dims_t dims,
+                                          dnnl_data_type_t type, const dnnl_dims_t strides)
+{
+#if NN_DNNL_3
+    return dnnl_memory_desc_create_with_strides(&ret->md, ndims, dims, type, strides);
+#else
+    return dnnl_memory_desc_init_by_strides(&ret->md, ndims, dims, type, strides);
+#endif
+}
+
+/* A matrix whose layout the primitive chooses. */
+static inline dnnl_status_t nn_md_any(struct nn_md *ret, int ndims, const dnnl_dims_t dims,
+                                      dnnl_data_type_t type)
+{
+#if NN_DNNL_3
+    return dnnl_memory_desc_create_with_tag(&ret->md, ndims, dims, type, dnnl_format_tag_any);
+#else
+    return dnnl_memory_desc_init_by_tag(&ret->md, ndims, dims, type, dnnl_format_tag_any);
+#endif
+}
+
+/* Zero-initialised or made; safe to call twice. */
+static inline void nn_md_free(struct nn_md *m)
+{
+#if NN_DNNL_3
+    if (m->md != NULL)
+        (void)dnnl_memory_desc_destroy(m->md);
+    m->md = NULL;
+#else
+    (void)m;
+#endif
+}
+
+/* dst = src x weights, no bias. */
+static inline dnnl_status_t nn_pd_matmul(dnnl_primitive_desc_t *ret, dnnl_engine_t engine,
+                                         const struct nn_md *src, const struct nn_md *weights,
+                                         const struct nn_md *dst, const_dnnl_primitive_attr_t attr)
+{
+#if NN_DNNL_3
+    return dnnl_matmul_primitive_desc_create(ret, engine, src->md, weights->md, NULL, dst->md,
+                                             attr);
+#else
+    dnnl_matmul_desc_t desc;
+    dnnl_status_t rc = dnnl_matmul_desc_init(&desc, &src->md, &weights->md, NULL, &dst->md);
+
+    if (rc != dnnl_success)
+        return rc;
+    return dnnl_primitive_desc_create(ret, &desc, attr, engine, NULL);
+#endif
+}
+
+#endif /* MODELS_NN_DNNL_H */

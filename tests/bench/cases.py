@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks of tests/bench/run.  Each takes a folder of its own on a real disk."""
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import threading
+
+from harness import Daemon, User, make_file, program
+from measure import ROUNDS, in_turns, run, say
+from peers import Age, Ssh
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+SIZES = [int(size) for size in os.environ.get("SATCHEL_BENCH_SIZES", f"{KIB} {100 * MIB} {GIB}").split()]
+NAMES = {KIB: "1 KiB", 100 * MIB: "100 MiB", GIB: "1 GiB"}
+
+
+class Place:
+    """A daemon, alice and bob, and the peers."""
+
+    def __init__(self, folder, peers=True):
+        self.folder = folder
+        self.daemon = Daemon(folder / "daemon").start()
+        self.alice, self.bob = (User(self.daemon, folder, name) for name in ("alice", "bob"))
+        for user in (self.alice, self.bob):
+            user.register()
+        self.ssh = Ssh(folder / "ssh") if peers else None
+        self.age = Age(folder) if peers else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.daemon.stop()
+        if self.ssh is not None:
+            self.ssh.close()
+
+    @staticmethod
+    def command(user, *args):
+        return [program("satchel"), "--home", user.home, "--json", *args]
+
+    def send(self, path, rss_file=None):
+        """Send as alice; gives the run and the transfer's ID."""
+        done = run(self.command(self.alice, "send", path, "--to", "bob"), rss_file=rss_file)
+        return done, json.loads(done.out.splitlines()[-1])["result"]["id"]
+
+    def drop(self, tid):
+        for user in (self.alice, self.bob):
+            user.json("delete", tid)
+
+
+def start(_folder):
+    """Start-up of the client against that of age."""
+    medians = in_turns({name: lambda name=name, args=args: run(args).seconds * 1000 for name, args in {
+        "satchel": [program("satchel"), "--version"], "age": ["age", "--version"]}.items()}, 20 * ROUNDS)
+    say("start", medians["satchel"], "ms", "age --version", medians["age"], target_ratio=1.5)
+
+
+class DaemonMemory(threading.Thread):
+    """The largest Pss of a process without the store's maps, looked at again and again."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.path = f"/proc/{pid}/smaps"
+        self.peak_kib = 0
+        self.enough = threading.Event()
+
+    def look(self):
+        kib, counted = 0, True
+        with open(self.path, encoding="utf-8", errors="replace") as maps:
+            for line in maps:
+                if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+                    counted = not line.rstrip().endswith(".mdb")
+                elif counted and line.startswith("Pss:"):
+                    kib += int(line.split()[1])
+        return kib
+
+    def run(self):
+        while not self.enough.wait(0.05):
+            self.peak_kib = max(self.peak_kib, self.look())
+
+    def stop(self):
+        self.enough.set()
+        self.join()
+        return self.peak_kib
+
+
+def memory(folder):
+    """Peak memory of client and daemon while 1 GiB passes, both ways."""
+    size = max(SIZES)
+    path = make_file(folder / "file", size)
+    with Place(folder, peers=False) as place:
+        watch = DaemonMemory(place.daemon.process.pid)
+        watch.start()
+        sent, tid = place.send(path, rss_file=folder / "rss")
+        say("memory.send", sent.rss / 1024, "MiB", what="peak RSS of the client", size=size, limit=48)
+        got = run(place.command(place.bob, "get", tid, "-o", folder / "got"), rss_file=folder / "rss")
+        say("memory.get", got.rss / 1024, "MiB", what="peak RSS of the client", size=size, limit=48)
+        say("memory.daemon", watch.stop() / 1024, "MiB", what="peak Pss less the mapped store", size=size, limit=96)
+
+
+def shell(command):
+    return run(["bash", "-o", "pipefail", "-c", command]).seconds
+
+
+def quoted(args):
+    return " ".join(shlex.quote(str(arg)) for arg in args)
+
+
+def report(name, size, medians, **more):
+    ours = medians.pop("satchel")
+    for peer, figure in medians.items():
+        say(name, ours, "s", peer, figure, size=NAMES.get(size, size), mib_per_s=round(size / MIB / ours, 1), **more)
+
+
+def send(folder):
+    """Time of a durable send, into a store whose pages exist already and into a fresh one."""
+    for size in SIZES:
+        path = make_file(folder / "file", size)
+        with Place(folder / f"warm-{size}") as place:
+            store = place.ssh.store
+            remote = place.ssh.command(f"cat > {shlex.quote(str(store / 'age'))} && sync {shlex.quote(str(store / 'age'))}")
+            scp = place.ssh.scp(path, f"peer:{store}/scp")
+
+            def ours():
+                done, tid = place.send(path)
+                place.drop(tid)
+                return done.seconds
+
+            ours()  # makes the pages
+            report("send", size, in_turns({
+                "satchel": ours,
+                "age | ssh cat, sync": lambda: shell(f"age -r {place.age.recipient} {quoted([path])} | {quoted(remote)}"),
+                "scp": lambda: run(scp).seconds,
+                "scp, sync": lambda: shell(f"{quoted(scp)} && {quoted(place.ssh.command(f'sync {store}/scp'))}"),
+            }), store="warm")
+        shutil.rmtree(folder / f"warm-{size}")
+        fresh(folder, path, size)
+
+
+def fresh(folder, path, size):
+    """As send, but each time into a new store and a new file."""
+    with Place(folder / "peers") as peers:
+        def ours():
+            with Place(folder / "fresh", peers=False) as place:
+                seconds = place.send(path)[0].seconds
+            shutil.rmtree(folder / "fresh")
+            return seconds
+
+        def theirs():
+            target = shlex.quote(str(peers.ssh.store / "fresh"))
+            remote = peers.ssh.command(f"cat > {target} && sync {target}")
+            seconds = shell(f"age -r {peers.age.recipient} {quoted([path])} | {quoted(remote)}")
+            os.unlink(peers.ssh.store / "fresh")
+            return seconds
+
+        report("send", size, in_turns({"satchel": ours, "age | ssh cat, sync": theirs}), store="fresh")
+    shutil.rmtree(folder / "peers")
+
+
+def get(folder):
+    """Time of a verified, durable get."""
+    for size in SIZES:
+        path = make_file(folder / "file", size)
+        with Place(folder / f"get-{size}") as place:
+            _, tid = place.send(path)
+            store = place.ssh.store
+            shutil.copy(path, store / "plain")
+            subprocess.run(["age", "-r", place.age.recipient, "-o", str(store / "age"), str(path)], check=True)
+            remote = quoted(place.ssh.command(f"cat {store}/age"))
+            out = folder / "got"
+            decrypt = f"age -d -i {quoted([place.age.identity])} -o {quoted([out])}"
+            report("get", size, in_turns({
+                "satchel": lambda: run(place.command(place.bob, "get", tid, "-o", out, "--force")).seconds,
+                "ssh cat | age -d": lambda: shell(f"{remote} | {decrypt}"),
+                "ssh cat | age -d, sync": lambda: shell(f"{remote} | {decrypt} && sync {quoted([out])}"),
+                "scp": lambda: run(place.ssh.scp(f"peer:{store}/plain", out)).seconds,
+            }))
+            out.unlink()
+        shutil.rmtree(folder / f"get-{size}")
+
+
+TORCH = """
+import time, torch
+torch.set_num_threads(1)
+sizes = (256, 512, 512, 1024)
+layers = []
+for a, b in zip(sizes, sizes[1:]):
+    layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+net = torch.nn.Sequential(*layers[:-1]).eval()
+count, batch = 65536, 64
+with torch.no_grad():
+    x = torch.rand(batch, 256)
+    net(x)
+    start = time.perf_counter()
+    for _ in range(count // batch):
+        net(x)
+    print(count / (time.perf_counter() - start))
+"""
+
+
+def share(folder):
+    """Body shares a second from fresh seeds, whole process, against the bare network in torch where that is there."""
+    count = 262144
+    Daemon(folder / "daemon")
+    command = [program("satcheld"), "shares", "--data", folder / "daemon" / "data", "--raw", "--count", str(count)]
+    contenders = {"satchel": lambda: count / run(command).seconds}
+    if importlib.util.find_spec("torch"):
+        contenders["torch, float, one thread"] = lambda: float(run(["/usr/bin/python3", "-c", TORCH]).out)
+    medians = in_turns(contenders)
+    ours = medians.pop("satchel")
+    for peer, figure in medians.items() or [(None, None)]:
+        say("share", ours, "shares/s", peer, figure, seconds=round(count / ours, 2), count=count, limit_seconds=10)
+
+
+CASES = {"start": start, "memory": memory, "send": send, "get": get, "share": share}

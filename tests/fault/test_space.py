@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No space left and failing disks: a write fails with an error, reads go on, and so does the daemon afterwards."""
+import os
+import pathlib
+import shutil
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
+
+from harness import Case, Daemon, User, sha256  # noqa: E402
+
+
+class Injected(Case):
+    """Errors injected into the writes of the daemon with strace."""
+
+    users = ()
+
+    def daemon_with(self, error, when):
+        if shutil.which("strace") is None:
+            self.skipTest("strace is not installed")
+        daemon = Daemon(self.work / "daemon", prefix=[
+            "strace", "-f", "-qq", "-o", str(self.work / "trace"), "-e", "trace=pwrite64,pwritev",
+            "-e", f"inject=pwrite64,pwritev:error={error}:when={when}"])
+        self.addCleanup(daemon.kill)
+        daemon.start()
+        alice, bob = (User(daemon, self.work, name) for name in ("alice", "bob"))
+        return daemon, alice, bob
+
+    def check(self, error):
+        daemon, alice, bob = self.daemon_with(error, "60..90")
+        for user in (alice, bob):
+            user.register()
+        path = self.file(2_000_000)
+        first = alice.send(path, to=(bob,), expect=None)
+        sent = [first.result["id"]] if first.code == 0 else []
+        failures = 0
+        for _ in range(40):
+            result = alice.send(path, to=(bob,), expect=None)
+            self.assertIn(result.code, (0, 1, 5), result)
+            failures += result.code != 0
+            if result.code == 0:
+                sent.append(result.result["id"])
+            if failures and result.code == 0:
+                break
+        self.assertIsNone(daemon.process.poll(), daemon.log_tail())
+        self.assertGreater(failures, 0, "the fault was never met")
+        self.assertNotEqual(sent, [], "it never recovered")
+        visible = {row["id"] for row in bob.inbox()}
+        self.assertLessEqual(set(sent), visible)
+        for tid in visible:
+            bob.get(tid, "-o", self.work / "got", "--force")
+            self.assertEqual(sha256(self.work / "got"), sha256(path))
+
+    def test_no_space(self):
+        self.check("ENOSPC")
+
+    def test_input_output_error(self):
+        self.check("EIO")
+
+
+class Ceiling(Case):
+    """The configured size of the store is reached: FULL, nothing breaks, and deleting helps."""
+
+    settings = {("store", "body_max"): "16M"}
+
+    def test_full(self):
+        path = self.file(3_000_000)
+        sent = []
+        for _ in range(10):
+            result = self.alice.send(path, to=(self.bob,), expect=None)
+            if result.code != 0:
+                break
+            sent.append(result.result["id"])
+        self.assertEqual((result.code, result.error["code"]), (1, "full"))
+        self.assertGreater(len(sent), 2)
+        self.assertEqual({row["id"] for row in self.bob.inbox()}, set(sent))
+        self.bob.get(sent[0], "-o", self.work / "got")
+        for user in (self.alice, self.bob):
+            for tid in sent[1:]:
+                user.json("delete", tid)
+        self.alice.send(path, to=(self.bob,))
+        self.assertEqual(os.path.getsize(self.work / "got"), 3_000_000)
+
+
+class Quota(Case):
+    settings = {("store", "quota"): "8M"}
+
+    def test_mailbox_full(self):
+        path = self.file(3_000_000)
+        codes = [self.alice.send(path, to=(self.bob,), expect=None).code for _ in range(4)]
+        self.assertEqual(codes[0], 0)
+        self.assertEqual(codes[-1], 4)
+        self.assertEqual(len(self.bob.inbox()), codes.count(0))

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files go from one user to others and come back identical; the daemon learns nothing of them."""
+import datetime
+import os
+import re
+import unittest
+
+from harness import LEVEL, SLOW, TREE, Case, Daemon, User, make_file, sha256
+
+HOSTILE = " two  spaces 'single' \"double\" \\ back\nnew line \x1b[31m tab\t$(id) \u00e4\u5b57.txt "
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+class Sizes(Case):
+    def check(self, size):
+        self.deliver(self.alice, self.file(size), (self.bob, self.carol))
+        for folder in self.work.iterdir():
+            if folder.is_dir():
+                self.assertFalse([name for name in os.listdir(folder) if "satchel-part" in name])
+
+    def test_around_the_borders(self):
+        for size in (0, 1, 4095, 4096, 16383, 16384, 16385, 262143, 262144, 262145, 524288):
+            with self.subTest(size=size):
+                self.check(size)
+
+    def test_many_pieces(self):
+        self.check(10_000_001)
+
+    @unittest.skipIf(LEVEL == "quick", "one GiB: in all and soak")
+    def test_gib(self):
+        path = self.file(1 << 30)
+        tid = self.alice.send(path, to=(self.bob, self.carol), timeout=600 * SLOW).result["id"]
+        for user in (self.bob, self.carol):
+            out = self.work / user.name
+            self.assertEqual(user.get(tid, "-o", out, timeout=600 * SLOW).result["size"], 1 << 30)
+            self.assertEqual(sha256(out), sha256(path))
+            out.unlink()
+
+
+class Exchange(Case):
+    def test_picture(self):
+        self.deliver(self.alice, TREE / "tests" / "data" / "picture.jpg", (self.bob, self.carol))
+        self.assertIn("image/jpeg", [row["media_type"] for row in self.bob.inbox()])
+
+    def test_hostile_name(self):
+        path = make_file(self.work / HOSTILE, 5000)
+        tid = self.alice.send(path, to=(self.bob, self.carol)).result["id"]
+        for user in (self.bob, self.carol):
+            out = self.folder_of(user.name)
+            # Printed for people: control characters must not reach the terminal.
+            shown = user.run("get", tid, "-o", out, env={"LC_ALL": "C"})
+            self.assertNotIn(b"\x1b", shown.out + shown.err)
+            self.assertEqual(os.listdir(os.fsencode(out)), [HOSTILE.encode()])
+            self.assertEqual(sha256(out / HOSTILE), sha256(path))
+            listed = user.run("inbox")
+            self.assertNotIn(b"\x1b", listed.out)
+            self.assertIn(HOSTILE, [row["name"] for row in user.inbox()])
+
+    def test_name_that_is_not_utf8(self):
+        path = os.path.join(os.fsencode(self.work), b"latin-\xe4.txt")
+        make_file(path, 100)
+        tid = self.alice.send(path, to=(self.bob,)).result["id"]
+        out = self.folder_of("out")
+        self.bob.get(tid, "-o", out)
+        self.assertEqual(os.listdir(os.fsencode(out)), [b"latin-\xe4.txt"])
+
+    def test_pipes(self):
+        data = os.urandom(300_000)
+        tid = self.alice.send("-", "--name", "piped", to=(self.bob,), stdin=data).result["id"]
+        self.assertEqual(self.bob.run("get", tid, "-o", "-").out, data)
+
+    def test_several_files_in_order(self):
+        paths = [self.file(1000 + n, f"f{n}", n) for n in range(3)]
+        sent = self.alice.send(*paths, to=(self.bob,)).results
+        self.assertEqual([row["size"] for row in sent], [1000, 1001, 1002])
+        self.assertEqual(len({row["id"] for row in sent}), 3)
+        for row, path in zip(sent, paths):
+            out = self.work / "got"
+            self.bob.get(row["id"], "-o", out, "--force")
+            self.assertEqual(sha256(out), sha256(path))
+
+    def test_first_failure_decides(self):
+        good = self.file(10)
+        result = self.alice.send(self.work / "absent", good, to=(self.bob,), expect=None)
+        self.assertNotEqual(result.code, 0)
+        self.assertEqual(len(result.results), 1)
+        self.assertIn("absent", result.error["message"])
+
+    def test_to_oneself(self):
+        self.deliver(self.alice, self.file(7777), (self.alice,))
+
+    def test_where_it_goes(self):
+        path = self.file(50, "named.bin")
+        tid = self.alice.send(path, to=(self.bob,)).result["id"]
+        with self.subTest("a name"):
+            self.assertEqual(self.bob.get(tid, "-o", self.work / "other").result["path"], str(self.work / "other"))
+        with self.subTest("a folder that is there"):
+            self.bob.get(tid, "-o", self.folder_of("there"))
+            self.assertEqual(sha256(self.work / "there" / "named.bin"), sha256(path))
+        with self.subTest("a folder that is made"):
+            self.bob.get(tid, "-o", f"{self.work}/made/")
+            self.assertEqual(sha256(self.work / "made" / "named.bin"), sha256(path))
+        with self.subTest("never over something else"):
+            (self.work / "mine").write_text("mine")
+            self.assertNotEqual(self.bob.get(tid, "-o", self.work / "mine", expect=None).code, 0)
+            self.assertEqual((self.work / "mine").read_text(), "mine")
+        with self.subTest("unless asked to"):
+            self.bob.get(tid, "-o", self.work / "mine", "--force")
+            self.assertEqual(sha256(self.work / "mine"), sha256(path))
+
+    def test_inbox_rows(self):
+        path = self.file(123, "row.txt")
+        tid = self.alice.send(path, "--expires", "2d", to=(self.bob,)).result["id"]
+        rows = self.bob.inbox()
+        row = rows[-1]
+        self.assertEqual(row["id"], tid)
+        self.assertRegex(tid, "^[0-9a-f]{32}$")
+        self.assertEqual((row["from"], row["from_id"], row["name"], row["size"]), ("alice", self.alice.uid, "row.txt", 123))
+        for field in ("created", "expires"):
+            self.assertRegex(row[field], TIME)
+        created, expires = (datetime.datetime.fromisoformat(row[field][:-1]) for field in ("created", "expires"))
+        self.assertEqual(expires - created, datetime.timedelta(days=2))
+        self.assertEqual([other["created"] for other in rows], sorted(other["created"] for other in rows))
+        self.assertIn("row.txt", self.bob.run("inbox").text)
+
+    def test_short_id(self):
+        path = self.file(99)
+        tid = self.alice.send(path, to=(self.bob,)).result["id"]
+        others = [row["id"] for row in self.bob.inbox() if row["id"] != tid]
+        length = next(n for n in range(4, 33) if not any(other[:n] == tid[:n] for other in others))
+        self.bob.get(tid[:length], "-o", self.work / "short")
+        self.assertEqual(sha256(self.work / "short"), sha256(path))
+
+    def test_sent_status_delete(self):
+        tid = self.alice.send(self.file(5), to=(self.bob, self.carol)).result["id"]
+        self.assertIn(tid, [row["id"] for row in self.alice.json("sent").result["transfers"]])
+        self.alice.json("status", tid)
+        self.bob.json("delete", tid)
+        self.assertNotIn(tid, [row["id"] for row in self.bob.inbox()])
+        self.assertEqual(self.bob.get(tid, "-o", self.work / "x", expect=3).error["code"], "notfound")
+        # Deleting is the recipient's own affair.
+        self.carol.get(tid, "-o", self.work / "y")
+
+    def test_message(self):
+        tid = self.alice.send(self.file(5), "--message", "see page 3", to=(self.bob,)).result["id"]
+        shown = self.bob.run("get", tid, "-o", self.work / "x")
+        self.assertIn("see page 3", shown.text + shown.errors)
+
+
+class Nothing(Case):
+    """What the daemon keeps tells nothing of what was sent."""
+
+    def test_data_folder(self):
+        words = b"the quick brown fox jumps over the lazy dog, line %d\n"
+        text = self.work / "confidential-name-of-a-file.txt"
+        text.write_bytes(b"".join(words % n for n in range(60_000)))
+        picture = TREE / "tests" / "data" / "picture.jpg"
+        message = "a message nobody else should see"
+        self.alice.send(text, "--message", message, to=(self.bob, self.carol))
+        self.alice.send(picture, to=(self.bob,))
+        self.bob.get(self.bob.inbox()[0]["id"], "-o", self.work / "got")
+        self.daemon.stop()
+        self.assertEqual(self.daemon.holds(
+            b"quick brown fox", b"confidential-name", message.encode(), message.encode("utf-16-le")[:40],
+            b"picture.jpg", b"image/jpeg", picture.read_bytes()[300:340], b"JFIF"), [])
+        # The search itself finds what is there.
+        self.assertNotEqual(self.daemon.holds(b"alice"), [])
+        self.daemon.start()
+
+    def test_log(self):
+        log = self.daemon.log.read_text()
+        for word in ("alice", "example.org", "confidential", "picture"):
+            self.assertNotIn(word, log)
+
+
+class IPv6(Case):
+    users = ()
+
+    def test_exchange(self):
+        try:
+            daemon = Daemon(self.work / "daemon6", address="::1")
+        except OSError as error:
+            self.skipTest(f"no IPv6 on this machine: {error}")
+        daemon.start()
+        self.addCleanup(daemon.kill)
+        users = [User(daemon, self.work, name) for name in ("alice", "bob")]
+        for user in users:
+            user.register()
+        self.deliver(users[0], self.file(1000), users[1:])
