@@ -6,7 +6,6 @@
 #include <uv.h>
 
 #include "common/log.h"
-#include "server/clock.h"
 #include "server/daemon.h"
 
 enum {
@@ -15,8 +14,7 @@ enum {
     EXPIRE_BATCH = 100,
     ERASE_BATCH = 1000,
     COLLECT_BATCH = 64,
-    SAVE_EVERY_MS = 60000,
-    DAY_MS = 86400000
+    DAYS_EVERY_MS = 60000
 };
 
 struct collector {
@@ -29,14 +27,9 @@ struct collector {
     /* Of the round. */
     unsigned pending;         /* marks under way */
     bool more, moved, failed; /* there are more; at least one was marked */
-    struct shares_job *erase;
-    /* The clock. */
-    struct clock clock;
-    char *clock_path;
-    uint64_t saved; /* uv_now() when the file was last written */
-    uint64_t to_save;
-    uv_work_t save;
-    bool saving, told_jump;
+    struct shares_job *erase, *days;
+    uint64_t days_at; /* uv_now() when days were last looked at */
+    bool confirmed;   /* the operator says that the clock is right */
 };
 
 static void start_round(struct collector *c);
@@ -49,7 +42,7 @@ static void start_collect(struct collector *c);
 
 static void stopped_if_done(struct collector *c)
 {
-    if (c->stopping && !c->running && !c->timer_open && !c->saving)
+    if (c->stopping && !c->running && !c->timer_open)
         c->on_stopped(c->stopped_arg);
 }
 
@@ -195,75 +188,38 @@ static void start_erase(struct collector *c)
         fail_round(c, "cells_due", rc, "");
 }
 
-/* ---- 3: the clock, and the keys of past days ---- */
-
-static void on_saved_work(uv_work_t *w)
-{
-    struct collector *c = w->data;
-    struct err err = {0};
-
-    if (clock_save(c->clock_path, c->to_save, &err) != ERR_OK)
-        log_event(LOG_AT_ERROR, "clock_not_saved", log_why(&err));
-}
-
-static void on_saved(uv_work_t *w, int status)
-{
-    struct collector *c = w->data;
-
-    (void)status;
-    c->saving = false;
-    stopped_if_done(c);
-}
-
-static void save_clock(struct collector *c)
-{
-    uint64_t now = uv_now(c->d->loop);
-
-    if (c->saving || c->stopping || (c->saved != 0 && now - c->saved < SAVE_EVERY_MS))
-        return;
-    c->to_save = c->clock.believed;
-    c->save.data = c;
-    if (uv_queue_work(c->d->loop, &c->save, on_saved_work, on_saved) != 0)
-        return;
-    c->saving = true;
-    c->saved = now;
-}
+/* ---- 3: the keys of past days ---- */
 
 static void on_days(void *arg)
 {
     struct collector *c = arg;
+    int code = c->days->code;
 
-    if (c->erase->code != ERR_OK)
-        log_event(LOG_AT_ERROR, "day_keys_not_destroyed", log_code(c->erase->code));
+    if (code == ERR_REFUSED && !c->stats.clock_jumped)
+        log_event(LOG_AT_WARN, "clock_jumped",
+                  log_str("hint", "day keys are kept; if the time is right: satchelctl clock "
+                                  "confirm"));
+    else if (code != ERR_OK && code != ERR_REFUSED)
+        log_event(LOG_AT_ERROR, "day_keys_not_destroyed", log_code(code));
+    c->stats.clock_jumped = code == ERR_REFUSED;
+    if (code == ERR_OK)
+        c->confirmed = false;
     start_collect(c);
-}
-
-static void warn_of_jump(struct collector *c)
-{
-    if (c->told_jump)
-        return;
-    c->told_jump = true;
-    log_event(LOG_AT_WARN, "clock_jumped", log_num("believed", c->clock.believed),
-              log_str("hint", "day keys are kept; if the time is right: satchelctl clock confirm"));
 }
 
 static void start_days(struct collector *c)
 {
-    uint64_t now = daemon_time();
-    int rc = ERR_OK;
+    uint64_t now = uv_now(c->d->loop);
+    int rc;
 
-    if (!clock_tell(&c->clock, now)) {
-        warn_of_jump(c);
+    if (c->days_at != 0 && now - c->days_at < DAYS_EVERY_MS) {
         start_collect(c);
         return;
     }
-    save_clock(c);
-    shares_job_free(c->erase);
-    c->erase = shares_job_new(0);
-    if (c->erase == NULL)
-        rc = ERR_NOMEM;
-    if (rc == ERR_OK)
-        rc = shares_end_days(c->d->shares, c->erase, (uint32_t)(now / DAY_MS), on_days, c);
+    c->days_at = now;
+    c->days->now = daemon_time();
+    rc = c->confirmed ? shares_confirm_clock(c->d->shares, c->days, on_days, c)
+                      : shares_end_days(c->d->shares, c->days, on_days, c);
     if (rc != ERR_OK)
         fail_round(c, "days", rc, "");
 }
@@ -324,17 +280,14 @@ void collector_kick(struct collector *c)
 int collector_new(struct collector **ret_c, struct daemon *d, struct err *err)
 {
     struct collector *c = calloc(1, sizeof(*c));
-    int rc;
 
     if (c == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     c->d = d;
-    c->clock_path = settings_file(d->settings.data, SETTINGS_CLOCK);
-    rc = c->clock_path != NULL ? clock_open(&c->clock, c->clock_path, err)
-                               : err_set(err, ERR_NOMEM, "out of memory");
-    if (rc != ERR_OK) {
+    c->days = shares_job_new(0);
+    if (c->days == NULL) {
         collector_free(c);
-        return rc;
+        return err_set(err, ERR_NOMEM, "out of memory");
     }
     (void)uv_timer_init(d->loop, &c->timer);
     c->timer.data = c;
@@ -365,21 +318,19 @@ void collector_free(struct collector *c)
     if (c == NULL)
         return;
     shares_job_free(c->erase);
-    free(c->clock_path);
+    shares_job_free(c->days);
     free(c);
 }
 
 void collector_stats(const struct collector *c, struct collector_stats *ret)
 {
     *ret = c->stats;
-    ret->clock_jumped = c->clock.jumped;
 }
 
 void collector_confirm_clock(struct collector *c)
 {
-    clock_confirm(&c->clock, daemon_time());
-    c->told_jump = false;
-    c->saved = 0;
+    c->confirmed = true;
+    c->days_at = 0;
     log_plain(LOG_AT_INFO, "clock_confirmed");
     collector_kick(c);
 }

@@ -12,7 +12,7 @@ struct walk {
     uint64_t transfers, pieces, faults, told;
 };
 
-static void walk_from(struct ctl_client *cl, const uint8_t *after);
+static void walk_from(struct ctl_client *cl, const uint8_t *cursor);
 
 static void send_fault(struct ctl_client *cl, const struct store_fault *f)
 {
@@ -67,9 +67,9 @@ static void on_walked(struct ctl_client *cl, struct store_result *res)
     walk_from(cl, res->cursor);
 }
 
-static void walk_from(struct ctl_client *cl, const uint8_t *after)
+static void walk_from(struct ctl_client *cl, const uint8_t *cursor)
 {
-    struct store_verify in = {.after = after, .limit = TRANSFERS_AT_ONCE};
+    struct store_verify in = {.cursor = cursor, .limit = TRANSFERS_AT_ONCE};
 
     ctl_client_store(cl, store_verify(ctl_client_daemon(cl)->port, &in, ctl_client_on_store, cl),
                      on_walked);

@@ -76,7 +76,6 @@ enum settings_name {
     SETTINGS_ERASABLE,   /* erasable.h */
     SETTINGS_STORE,      /* folder, store.h */
     SETTINGS_SOCKET,     /* ctl.h */
-    SETTINGS_CLOCK,      /* clock.h */
     SETTINGS_CONFIG,     /* satcheld.conf, unless named otherwise */
     SETTINGS_NAMES
 };

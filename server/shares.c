@@ -14,11 +14,11 @@
 #include "common/crypto/rng.h"
 #include "common/log.h"
 #include "models/keynet.h"
-#include "server/cells.h"
+#include "server/erasable_file.h"
 #include "server/hedge.h"
 #include "server/share_batch.h"
 
-enum kind { OPEN, FIND, ERASE, END_DAYS };
+enum kind { OPEN, FIND, ERASE, END_DAYS, CONFIRM };
 
 struct shares {
     struct keynet *net;
@@ -35,7 +35,7 @@ struct shares {
     atomic_size_t items;             /* under way */
     atomic_uint_fast64_t computed, batches, largest, failures;
     /* The worker's own. */
-    struct cells *cells;
+    struct erasable_file *cells;
     struct hedge *hedge;
     struct share_batch *batch;
     struct secret seed, day_key, slot_key;
@@ -121,16 +121,34 @@ static int add_to_batch(struct shares *s, struct shares_item *item, uint8_t *out
 
 /* ---- opening: draw, seal, derive ---- */
 
+/* The key of a day, which is drawn when its first transfer is opened. */
+static int get_day(struct shares *s, struct shares_item *item)
+{
+    bool keyed = false;
+    int rc = erasable_file_day(s->cells, item->day, &item->day_cell, &keyed, NULL);
+
+    if (rc == ERR_OK && keyed)
+        return erasable_file_read(s->cells, item->day_cell, &s->day_key, NULL);
+    if (rc == ERR_OK)
+        rc = secret_new(&s->day_key, ERASABLE_KEY_LEN, NULL);
+    if (rc == ERR_OK)
+        rc = hedge_draw(s->hedge, "day key", PART_OF(item->place.tid.b), s->day_key.data);
+    return rc == ERR_OK ? erasable_file_write(s->cells, item->day_cell, &s->day_key, NULL) : rc;
+}
+
 static int draw_item(struct shares *s, struct shares_item *item)
 {
     struct share_cells keys = {&s->day_key, &s->slot_key};
+    struct part place = part(&item->place, sizeof(item->place));
     uint8_t nonce[SHARE_NONCE_LEN];
-    int rc = cells_day(s->cells, item->day, &item->day_cell, &s->day_key);
+    int rc = get_day(s, item);
 
     if (rc == ERR_OK)
-        rc = cells_new(s->cells, item->day, &item->cell, &s->slot_key);
+        rc = hedge_draw(s->hedge, "slot key", place, s->slot_key.data);
     if (rc == ERR_OK)
-        rc = hedge_draw(s->hedge, "seed", part(&item->place, sizeof(item->place)), s->seed.data);
+        rc = erasable_file_write(s->cells, item->cell, &s->slot_key, NULL);
+    if (rc == ERR_OK)
+        rc = hedge_draw(s->hedge, "seed", place, s->seed.data);
     if (rc == ERR_OK)
         rc = rng_bytes(nonce, sizeof(nonce));
     if (rc == ERR_OK)
@@ -139,20 +157,25 @@ static int draw_item(struct shares *s, struct shares_item *item)
     return rc;
 }
 
+static int erase_cells(struct shares *s, const struct shares_item *items, size_t n);
+
 static int open_job(struct shares *s, struct shares_job *job)
 {
-    size_t drawn = 0;
-    int rc = ERR_OK;
+    uint64_t first = 0;
+    int rc = erasable_file_alloc(s->cells, job->n, &first, NULL);
 
-    for (; rc == ERR_OK && drawn < job->n; drawn++) {
-        rc = draw_item(s, &job->items[drawn]);
+    if (rc != ERR_OK)
+        return rc;
+    for (size_t i = 0; i < job->n; i++)
+        job->items[i].cell = first + i;
+    for (size_t i = 0; rc == ERR_OK && i < job->n; i++) {
+        rc = draw_item(s, &job->items[i]);
         if (rc == ERR_OK)
-            rc = add_to_batch(s, &job->items[drawn], job->out.data + drawn * SHARES_SIZE);
+            rc = add_to_batch(s, &job->items[i], job->out.data + i * SHARES_SIZE);
     }
     /* Nobody will know of these cells: do not leave keys in them. */
-    for (size_t i = 0; rc != ERR_OK && i + 1 < drawn; i++)
-        if (cells_erase(s->cells, job->items[i].cell) != ERR_OK)
-            log_event(LOG_AT_ERROR, "cells_not_erased", log_num("cells", 1));
+    if (rc != ERR_OK && erase_cells(s, job->items, job->n) != ERR_OK)
+        log_event(LOG_AT_ERROR, "cells_not_erased", log_num("cells", job->n));
     return rc;
 }
 
@@ -165,13 +188,13 @@ static int open_item(struct shares *s, struct shares_item *item)
 
     if (memcmp(item->instance.b, s->instance.b, sizeof(item->instance.b)) != 0)
         return ERR_CORRUPT;
-    rc = cells_get(s->cells, item->day_cell, &s->day_key);
+    rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, NULL);
     if (rc == ERR_OK)
-        rc = cells_get(s->cells, item->cell, &s->slot_key);
+        rc = erasable_file_read(s->cells, item->cell, &s->slot_key, NULL);
     if (rc == ERR_OK)
         rc = share_open_seed(&keys, &item->place, part(item->sealed, sizeof(item->sealed)),
                              &s->seed, NULL);
-    return rc == ERR_NOTFOUND ? ERR_EXPIRED : rc;
+    return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
 }
 
 static int find_job(struct shares *s, struct shares_job *job)
@@ -190,12 +213,42 @@ static int find_job(struct shares *s, struct shares_job *job)
 
 /* ---- the worker ---- */
 
-static int erase_job(struct shares *s, struct shares_job *job)
+/* Journal, overwrite, sync, give back: a crash in between loses no erasure. */
+static int erase_some(struct shares *s, const uint64_t *cells, size_t n)
 {
+    int rc = erasable_file_journal(s->cells, cells, n, NULL);
+
+    for (size_t i = 0; rc == ERR_OK && i < n; i++)
+        rc = erasable_file_erase(s->cells, cells[i], NULL);
+    if (rc == ERR_OK)
+        rc = erasable_file_sync(s->cells, NULL);
+    if (rc == ERR_OK)
+        erasable_file_punch(s->cells, cells, n);
+    return rc;
+}
+
+static int erase_cells(struct shares *s, const struct shares_item *items, size_t n)
+{
+    uint64_t cells[ERASABLE_JOURNAL_MAX];
     int rc = ERR_OK;
 
-    for (size_t i = 0; rc == ERR_OK && i < job->n; i++)
-        rc = cells_erase(s->cells, job->items[i].cell);
+    for (size_t done = 0, some; rc == ERR_OK && done < n; done += some) {
+        some = n - done < ERASABLE_JOURNAL_MAX ? n - done : ERASABLE_JOURNAL_MAX;
+        for (size_t i = 0; i < some; i++)
+            cells[i] = items[done + i].cell;
+        rc = erase_some(s, cells, some);
+    }
+    return rc;
+}
+
+/* ERR_REFUSED: the clock has jumped, nothing was destroyed. */
+static int end_days(struct shares *s, uint64_t now)
+{
+    unsigned days = 0;
+    int rc = erasable_file_destroy_days(s->cells, now, &days, NULL);
+
+    if (rc == ERR_OK && days > 0)
+        log_event(LOG_AT_INFO, "day_keys_destroyed", log_num("days", days));
     return rc;
 }
 
@@ -212,9 +265,11 @@ static int run_job(struct shares *s, struct shares_job *job)
     case FIND:
         return find_job(s, job);
     case ERASE:
-        return erase_job(s, job);
+        return erase_cells(s, job->items, job->n);
+    case CONFIRM:
+        return erasable_file_confirm(s->cells, job->now, NULL);
     default:
-        return cells_end_days(s->cells, job->day);
+        return end_days(s, job->now);
     }
 }
 
@@ -227,13 +282,13 @@ static void run_jobs(struct shares *s, struct shares_job *first)
     s->failed = ERR_OK;
     for (struct shares_job *job = first; job != NULL; job = job->next) {
         job->code = run_job(s, job);
-        wrote |= job->kind != FIND;
+        wrote |= job->kind == OPEN;
     }
-    synced = wrote ? cells_sync(s->cells) : ERR_OK;
+    synced = wrote ? erasable_file_sync(s->cells, NULL) : ERR_OK;
     (void)flush_batch(s);
     for (struct shares_job *job = first, *next; job != NULL; job = next) {
         next = job->next;
-        if (job->code == ERR_OK && job->kind != FIND)
+        if (job->code == ERR_OK && job->kind == OPEN)
             job->code = synced;
         if (job->code == ERR_OK && job->kind <= FIND)
             job->code = s->failed;
@@ -318,11 +373,14 @@ int shares_erase(struct shares *s, struct shares_job *job, void (*cb)(void *), v
     return begin_with(s, job, ERASE, cb, arg);
 }
 
-int shares_end_days(struct shares *s, struct shares_job *job, uint32_t day, void (*cb)(void *),
-                    void *arg)
+int shares_end_days(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
 {
-    job->day = day;
     return begin_with(s, job, END_DAYS, cb, arg);
+}
+
+int shares_confirm_clock(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
+{
+    return begin_with(s, job, CONFIRM, cb, arg);
 }
 
 /* ---- start and stop ---- */
@@ -339,7 +397,7 @@ static void free_all(struct shares *s)
 {
     share_batch_free(s->batch);
     keynet_free(s->net);
-    cells_close(s->cells);
+    erasable_file_close(s->cells);
     hedge_close(s->hedge);
     secret_free(&s->seed);
     secret_free(&s->day_key);
@@ -361,12 +419,14 @@ static int load(struct shares *s, const struct shares_config *cfg, struct err *e
         memcpy(s->instance.b, keynet_instance_id(s->net), sizeof(s->instance.b));
         s->kernel = keynet_kernel_name(share_batch_worker(s->batch));
         keynet_worker_watch(share_batch_worker(s->batch), on_health, s);
-        rc = cells_open(&s->cells, cfg->erasable, err);
+        rc = erasable_file_open(&s->cells, cfg->erasable, err);
     }
     if (rc == ERR_OK)
         rc = hedge_open(&s->hedge, cfg->hedge, err);
     if (rc == ERR_OK)
         rc = secret_new(&s->seed, SHARE_SEED_LEN, err);
+    if (rc == ERR_OK)
+        rc = secret_new(&s->slot_key, ERASABLE_KEY_LEN, err);
     return rc;
 }
 

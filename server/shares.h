@@ -50,11 +50,11 @@ struct shares_job {
     struct secret
         out; /* SHARES_SIZE bytes an item: meta, then body; zeros where item.code is set */
     int code;
+    uint64_t now; /* ms since 1970: in, for the days and the clock */
     /* Private. */
     struct loopq_item done;
     struct shares_job *next;
     int kind;
-    uint32_t day;
     struct shares *service;
     void (*cb)(void *arg);
     void *arg;
@@ -94,9 +94,15 @@ MUST_CHECK int shares_find(struct shares *s, struct shares_job *job, void (*cb)(
 MUST_CHECK int shares_erase(struct shares *s, struct shares_job *job, void (*cb)(void *),
                             void *arg);
 
-/* Destroy the keys of all days before ${day} (UTC days since 1970).  ${job} has no items. */
-MUST_CHECK int shares_end_days(struct shares *s, struct shares_job *job, uint32_t day,
-                               void (*cb)(void *), void *arg);
+/*
+ * Destroy the keys of all days that have ended at job->now.  ${job} has no items.  job->code
+ * ERR_REFUSED: the clock is more than 24 hours past the last noted time; an
+ * operator must look at it and, if it is right, shares_confirm_clock(job->now).
+ */
+MUST_CHECK int shares_end_days(struct shares *s, struct shares_job *job, void (*cb)(void *),
+                               void *arg);
+MUST_CHECK int shares_confirm_clock(struct shares *s, struct shares_job *job, void (*cb)(void *),
+                                    void *arg);
 
 struct shares_stats {
     uint64_t computed, batches, largest; /* shares pairs; runs of the network; most in one run */

@@ -23,7 +23,8 @@
 #include "models/keynet.h"
 #include "models/keynet_report.h"
 #include "models/keynet_train.h"
-#include "server/cells.h"
+#include "server/daemon.h"
+#include "server/erasable_file.h"
 #include "server/hedge.h"
 #include "server/settings.h"
 #include "server/store/store.h"
@@ -267,7 +268,7 @@ static int make_stores(const struct init *in, struct err *err)
     (void)unlink(in->paths[SETTINGS_ERASABLE]);
     rc = hedge_create(in->paths[SETTINGS_HEDGE_KEY], err);
     if (rc == ERR_OK)
-        rc = cells_create(in->paths[SETTINGS_ERASABLE], err);
+        rc = erasable_file_create(in->paths[SETTINGS_ERASABLE], daemon_time(), err);
     if (rc == ERR_OK)
         rc = store_open(&store, &cfg, err);
     store_close(store);
@@ -289,12 +290,17 @@ static int make_identity(const struct init *in, struct err *err)
 
 static int print_result(const struct init *in, struct err *err)
 {
+    int rc;
+
     printf("initialised %s\n", in->data);
+    rc = print_pin(in, err);
+    if (rc != ERR_OK)
+        return rc;
     if (in->settings.registration == SETTINGS_OPEN)
         printf("registration is open to whoever reaches the daemon; see 'registration' in %s\n",
                in->config);
     printf("next: satcheld --config %s\n", in->config);
-    return print_pin(in, err);
+    return ERR_OK;
 }
 
 int verb_init(const struct verb_opts *o, struct err *err)
