@@ -22,7 +22,7 @@ uint8_t *buf_reserve(struct buf *b, size_t more)
         b->failed = true;
         return NULL;
     }
-    if (b->len + more > b->cap) {
+    if (b->data == NULL || b->len + more > b->cap) {
         size_t cap = b->cap * 2 > b->len + more ? b->cap * 2 : b->len + more + 64;
         uint8_t *data = realloc(b->data, cap);
 

@@ -3,7 +3,7 @@
  * keynet - the key network: 256 bytes of 0 to 127 in, 1,024 bytes out.
  *
  * Each deployment has its own trained instance in a weight file
- * (FORMAT-keynet.md).  An instance gives the same bytes for the same input on
+ * (FORMATS.md section 12).  An instance gives the same bytes for the same input on
  * every machine, in every batch, for ever: the network computes in integers,
  * y = min(max, (max(0, bias + sum w x) + 2^(shift-1)) >> shift), on oneDNN or
  * in plain C.  Shares are regenerated from it, so a wrong bit is a lost

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keynet_file - the weight file of a key network (FORMAT-keynet.md).  Private
+ * keynet_file - the weight file of a key network (FORMATS.md section 12).  Private
  * to models/ and tests; others use keynet_load().
  *
  * Threads: any.

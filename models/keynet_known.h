@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keynet_known - the known answer of a key network (FORMAT-keynet.md): SHA-256
+ * keynet_known - the known answer of a key network (FORMATS.md section 12): SHA-256
  * over its outputs for fixed inputs, kept in the weight file.  Private to models/.
  *
  * Threads: any.

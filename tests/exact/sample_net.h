@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sample_net - key networks made of whole numbers from a generator, the same on
- * every machine: the test vector of FORMAT-keynet.md is the one of seed 7.
+ * every machine: the test vector of FORMATS.md section 12 is the one of seed 7.
  */
 #ifndef TESTS_EXACT_SAMPLE_NET_H
 #define TESTS_EXACT_SAMPLE_NET_H

@@ -88,6 +88,18 @@ static void test_rd_stops_at_the_end(void **state)
     assert_null(rd_take(&r, SIZE_MAX));
 }
 
+/* NULL means out of memory, also when nothing is asked for. */
+static void test_buf_reserves_nothing(void **state)
+{
+    struct buf b = {0};
+
+    (void)state;
+    assert_non_null(buf_reserve(&b, 0));
+    buf_put(&b, NULL, 0);
+    assert_int_equal(b.len, 0);
+    buf_free(&b);
+}
+
 static void test_buf_refuses_impossible_sizes(void **state)
 {
     struct buf b = {0};
@@ -188,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_err_never_overflows),
         cmocka_unit_test(test_buf_round_trip),
         cmocka_unit_test(test_rd_stops_at_the_end),
+        cmocka_unit_test(test_buf_reserves_nothing),
         cmocka_unit_test(test_buf_refuses_impossible_sizes),
         cmocka_unit_test(test_secret_is_wiped_when_cut),
         cmocka_unit_test(test_secret_heap_has_an_end),

@@ -53,7 +53,7 @@ static struct keynet *parse_sample(void)
     return net;
 }
 
-/* The rule of FORMAT-keynet.md, written down a second time. */
+/* The rule of FORMATS.md section 12, written down a second time. */
 static void reference(const struct keynet_params *p, const uint8_t *in, uint8_t *out)
 {
     uint8_t x[512], y[1024];

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * login - the signatures of Register and Login (proto/FORMATS.md section 5).
+ *
+ * Both sides fill in what they know themselves: server_id and exporter of the
+ * connection, never what the peer says of them.
+ * Errors: ERR_INVALID (a name over its size), ERR_INTEGRITY (signature),
+ * ERR_NOMEM, ERR_INTERNAL.  Threads: any.  Never blocks.
+ */
+#ifndef COMMON_TRANSFER_LOGIN_H
+#define COMMON_TRANSFER_LOGIN_H
+
+#include "common/secret.h"
+#include "common/transfer/ids.h"
+#include "common/transfer/signed.h"
+
+enum { LOGIN_NONCE_LEN = 32, LOGIN_EXPORTER_LEN = 32 };
+
+/* The daemon refuses a Login whose time is further than this from its own. */
+#define LOGIN_CLOCK_MS ((uint64_t)24 * 3600 * 1000)
+
+struct login_registration {
+    struct server_id server;
+    uint8_t exporter[LOGIN_EXPORTER_LEN];
+    const char *username, *email; /* exactly as in the message */
+    struct hash32 manifest;       /* hash of the manifest that is registered */
+};
+
+/* With the identity key: the 32-byte seed to sign, the public key to check. */
+MUST_CHECK int login_register_sign(const struct login_registration *r,
+                                   const struct secret *identity, uint8_t ret_sig[SIGNED_SIG_LEN],
+                                   struct err *err);
+MUST_CHECK int login_register_check(const struct login_registration *r,
+                                    const uint8_t identity_key[IDS_KEY_LEN], struct part sig,
+                                    struct err *err);
+
+struct login {
+    struct server_id server;
+    uint8_t nonce[LOGIN_NONCE_LEN]; /* of this connection's HelloReply */
+    uint8_t exporter[LOGIN_EXPORTER_LEN];
+    struct uid uid;
+    struct device_id device;
+    uint64_t time; /* milliseconds since 1970 UTC */
+};
+
+/* With the device key. */
+MUST_CHECK int login_sign(const struct login *l, const struct secret *device,
+                          uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
+MUST_CHECK int login_check(const struct login *l, const uint8_t device_key[IDS_KEY_LEN],
+                           struct part sig, struct err *err);
+
+#endif /* COMMON_TRANSFER_LOGIN_H */
