@@ -46,6 +46,7 @@ void dense_free(struct dense *net); /* NULL is fine */
  */
 void dense_randomise(struct dense *net, struct prg *prg);
 
+/* Views of one layer's weights and biases; they live as long as ${net}. */
 struct dense_layer dense_layer(struct dense *net, size_t layer);
 
 /* batch x widths[0] values to fill before dense_forward(). */

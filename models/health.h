@@ -53,6 +53,7 @@ double health_min_entropy(const uint8_t *sample, size_t n);
  */
 MUST_CHECK int health_cutoffs(struct health_cutoffs *ret_cut, double bits, unsigned alpha);
 
+/* Nothing watched yet; ${cut} is copied. */
 void health_init(struct health *h, const struct health_cutoffs *cut);
 
 /* Watch ${n} more bytes; returns how many times a test failed in them. */

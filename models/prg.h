@@ -25,6 +25,7 @@ void prg_free(struct prg *p); /* wipes; NULL is fine */
 void prg_bytes(struct prg *p, void *out, size_t len);
 int prg_failed(const struct prg *p);
 
+/* Numbers, uniform in their range. */
 uint32_t prg_u32(struct prg *p);
 uint32_t prg_below(struct prg *p,
                    uint32_t n); /* 0 to n - 1, n > 0; the bias of 2^-32 n is no matter here */

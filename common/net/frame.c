@@ -9,6 +9,8 @@ int frame_prefix(uint8_t ret_prefix[FRAME_PREFIX], size_t head_len, size_t tail_
 {
     if (head_len > FRAME_HEAD_MAX || tail_len > FRAME_TAIL_MAX)
         return err_set(err, ERR_TOOLARGE, "a frame of %zu and %zu bytes", head_len, tail_len);
+    if (head_len == 0)
+        return err_set(err, ERR_INVALID, "a frame without a head");
     put_be32(ret_prefix, (uint32_t)head_len);
     put_be32(ret_prefix + 4, (uint32_t)tail_len);
     return ERR_OK;
@@ -78,7 +80,7 @@ static int on_prefix(struct frame_reader *r, struct err *err)
 {
     r->head_len = get_be32(r->prefix);
     r->tail_len = get_be32(r->prefix + 4);
-    if (r->head_len <= r->head_max && r->tail_len <= r->tail_max)
+    if (r->head_len >= 1 && r->head_len <= r->head_max && r->tail_len <= r->tail_max)
         return ERR_OK;
     r->failed = true;
     return err_set(err, ERR_PROTO, "a frame of %u and %u bytes where %u and %u are allowed",

@@ -32,7 +32,8 @@ enum {
     FRAME_TAIL_MAX = 262400      /* bytes; one piece of ciphertext */
 };
 
-/* Write the prefix.  ERR_TOOLARGE above FRAME_HEAD_MAX or FRAME_TAIL_MAX; nothing is written then.
+/* Write the prefix.  ERR_TOOLARGE above FRAME_HEAD_MAX or FRAME_TAIL_MAX, ERR_INVALID without
+ * a head; nothing is written then.
  */
 MUST_CHECK int frame_prefix(uint8_t ret_prefix[FRAME_PREFIX], size_t head_len, size_t tail_len,
                             struct err *err);
@@ -90,7 +91,7 @@ MUST_CHECK int frame_reader_want(struct frame_reader *r, uint8_t **ret_at, size_
 /*
  * ${n} bytes (at most what was wanted) have been written there.
  * ERR_OK: a frame is complete, moved to ${*ret}, and a new one may begin.
- * ERR_AGAIN: go on.  ERR_PROTO: the prefix is over the limits; final.
+ * ERR_AGAIN: go on.  ERR_PROTO: the prefix is over the limits or names no head; final.
  */
 MUST_CHECK int frame_reader_got(struct frame_reader *r, size_t n, struct frame *ret,
                                 struct err *err);

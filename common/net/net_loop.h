@@ -26,6 +26,7 @@ MUST_CHECK int net_loop_new(struct net_loop **ret, uv_loop_t *loop, struct err *
 /* No connection may be left.  The memory goes in the loop's next turn.  NULL is fine. */
 void net_loop_free(struct net_loop *n);
 
+/* The loop it serves. */
 uv_loop_t *net_loop_uv(const struct net_loop *n);
 
 /* Where the next bytes from the network go.  Valid until the read callback has returned. */

@@ -21,7 +21,7 @@ _satchel()
         mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values contacts name)" -- "$cur")
         return
         ;;
-    --home | -o)
+    --home | --ca | -o | --output)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -29,9 +29,11 @@ _satchel()
     if [[ $cur == -* ]]; then
         local options='--home --profile --json --quiet --passphrase-fd --help'
         case $verb in
-        register) options+=' --server --name --email --invite --pin --no-passphrase --recovery-fd' ;;
-        send) options+=' --to --message --expires --name' ;;
-        get) options+=' -o --force' ;;
+        register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
+        send) options+=' --to --message --expires --opens --name --no-padding' ;;
+        inbox) options+=' --all' ;;
+        contacts) options+=' --name --number' ;;
+        get) options+=' -o --output --force' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -42,7 +44,7 @@ _satchel()
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
     status) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
-    contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify $(_satchel_values contacts name)" -- "$cur") ;;
+    contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify remove $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }
 
@@ -60,7 +62,10 @@ _satchelctl()
     local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-    *) mapfile -t COMPREPLY < <(compgen -W 'status users invite quota verify --socket --help --version' -- "$cur") ;;
+    user) mapfile -t COMPREPLY < <(compgen -W 'show suspend resume' -- "$cur") ;;
+    invite) mapfile -t COMPREPLY < <(compgen -W 'create list' -- "$cur") ;;
+    clock) mapfile -t COMPREPLY < <(compgen -W 'confirm' -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'status users user quota invite verify clock reload drain --socket --json --help' -- "$cur") ;;
     esac
 }
 

@@ -64,10 +64,11 @@ class Exchange(Case):
         self.bob.get(tid, "-o", out)
         self.assertEqual(os.listdir(os.fsencode(out)), [b"latin-\xe4.txt"])
 
-    def test_pipes(self):
-        data = os.urandom(300_000)
-        tid = self.alice.send("-", "--name", "piped", to=(self.bob,), stdin=data).result["id"]
-        self.assertEqual(self.bob.run("get", tid, "-o", "-").out, data)
+    def test_into_a_pipe(self):
+        path = self.file(300_000)
+        tid = self.alice.send(path, "--name", "another name", to=(self.bob,)).result["id"]
+        self.assertEqual(self.bob.run("get", tid, "-o", "-").out, path.read_bytes())
+        self.assertIn("another name", [row["name"] for row in self.bob.inbox()])
 
     def test_several_files_in_order(self):
         paths = [self.file(1000 + n, f"f{n}", n) for n in range(3)]

@@ -181,7 +181,7 @@ class Registration(Case):
     def test_invitation(self):
         def body():
             self.user("iris").register(expect=4)
-            code = self.daemon.ctl("invite").text.split()[-1]
+            code = self.daemon.ctl("invite", "create").text.split()[-1]
             self.user("iris").register("--invite", code)
             self.user("jack").register("--invite", code, expect=4)
             self.user("jack").register("--invite", "nonsense", expect=4)
@@ -334,11 +334,14 @@ class Contacts(Case):
         shown = []
         for user, other in ((self.alice, self.bob), (self.bob, self.alice)):
             user.json("contacts", "add", other.name)
-            text = user.run("contacts", "verify", other.name, expect=None)
+            text = user.run("contacts", "verify", other.name, expect=4)
             digits = re.findall(r"\b\d{5}\b", text.text + text.errors)
             self.assertEqual(len(digits), 12, text)
             shown.append(digits)
         self.assertEqual(*shown)
+        wrong = ["00000" if group != "00000" else "00001" for group in shown[0]]
+        self.alice.json("contacts", "verify", "bob", "--number", " ".join(wrong), expect=4)
+        self.assertTrue(self.alice.json("contacts", "verify", "bob", "--number", " ".join(shown[1])).result["verified"])
 
     def test_by_user_id(self):
         self.alice.json("contacts", "add", self.carol.uid)

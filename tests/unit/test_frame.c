@@ -60,11 +60,10 @@ static int feed(struct frame_reader *r, struct rd *in, size_t step, struct frame
 }
 
 static const size_t sizes[][2] = {
-    {0, 0},
     {1, 0},
-    {0, 1},
+    {1, 1},
     {5, 9},
-    {0, FRAME_TAIL_MAX},
+    {1, FRAME_TAIL_MAX},
     {FRAME_HEAD_MAX, 0},
     {FRAME_HEAD_MAX, FRAME_TAIL_MAX},
 };
@@ -111,7 +110,8 @@ static void test_prefix_bytes(void **state)
     assert_int_equal(frame_prefix(prefix, 0x102, FRAME_TAIL_MAX, NULL), ERR_OK);
     assert_memory_equal(prefix, want, sizeof(want));
     assert_int_equal(frame_prefix(prefix, FRAME_HEAD_MAX + 1, 0, NULL), ERR_TOOLARGE);
-    assert_int_equal(frame_prefix(prefix, 0, FRAME_TAIL_MAX + 1, NULL), ERR_TOOLARGE);
+    assert_int_equal(frame_prefix(prefix, 1, FRAME_TAIL_MAX + 1, NULL), ERR_TOOLARGE);
+    assert_int_equal(frame_prefix(prefix, 0, 1, NULL), ERR_INVALID);
     assert_memory_equal(prefix, want, sizeof(want));
 }
 
@@ -143,7 +143,9 @@ static void test_over_the_limits(void **state)
 {
     (void)state;
     refuse(FRAME_HEAD_MAX + 1, 0, SIZE_MAX, SIZE_MAX);
-    refuse(0, FRAME_TAIL_MAX + 1, SIZE_MAX, SIZE_MAX);
+    refuse(0, 0, SIZE_MAX, SIZE_MAX); /* a head is never empty */
+    refuse(0, 1, SIZE_MAX, SIZE_MAX);
+    refuse(1, FRAME_TAIL_MAX + 1, SIZE_MAX, SIZE_MAX);
     refuse(UINT32_MAX, UINT32_MAX, SIZE_MAX, SIZE_MAX);
     refuse(0x16030100, 0x01000000, SIZE_MAX, SIZE_MAX); /* somebody speaks TLS inside TLS */
     refuse(101, 0, 100, 0);
