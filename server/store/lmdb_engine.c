@@ -497,6 +497,8 @@ static int open_engine(void **ret_impl, const struct store_config *cfg, struct e
     if (rc == ERR_OK)
         rc = open_bodies(e, cfg, err);
     if (rc == ERR_OK)
+        rc = fs_sync_dir(cfg->path, err); /* new files are found again after a power cut */
+    if (rc == ERR_OK)
         rc = start_threads(e, readers, err);
     if (rc != ERR_OK) {
         close_engine(e);

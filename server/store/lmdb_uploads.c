@@ -143,6 +143,8 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
         const struct charge *c = &charges[i];
 
         rc = lmdb_rows_load_user(t, c->slot->uid, &u);
+        if (rc == ERR_OK && u.state == STORE_USER_DELETED)
+            rc = ERR_NOTFOUND;
         if (rc != ERR_OK)
             return rc;
         if (c->reserve > 0 && (u.used > u.quota || c->reserve > u.quota - u.used)) {
