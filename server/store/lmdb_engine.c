@@ -230,14 +230,46 @@ static void submit(void *impl, struct store_job *job)
 
 /* ---- counters ---- */
 
-static void count_index(struct lmdb_txn *t)
+uint64_t lmdb_engine_next_number(struct lmdb_txn *t)
+{
+    return t->engine->next_number++;
+}
+
+/* With every commit of the index: how many rows there are after it. */
+static void save_counts(struct lmdb_txn *t)
+{
+    struct lmdb_key key = lmdb_key_of("counts", 6);
+    struct lmdb_engine *e = t->engine;
+
+    buf_reset(&t->row);
+    for (unsigned i = 0; i < LMDB_COUNTERS; i++)
+        buf_u64(&t->row, e->counts[i] + (uint64_t)t->added[i]);
+    buf_u64(&t->row, e->next_number);
+    lmdb_txn_put_row(t, T_META, &key);
+}
+
+static void add_counts(struct lmdb_txn *t)
 {
     struct lmdb_engine *e = t->engine;
 
-    e->users = lmdb_txn_rows(t, T_USERS);
-    e->transfers = lmdb_txn_rows(t, T_TRANSFERS);
-    e->uploads = lmdb_txn_rows(t, T_UPLOADS);
-    e->pieces = lmdb_txn_rows(t, T_LEAVES);
+    for (unsigned i = 0; i < LMDB_COUNTERS; i++)
+        e->counts[i] += (uint64_t)t->added[i];
+}
+
+static void load_counts(struct lmdb_txn *t)
+{
+    struct lmdb_key key = lmdb_key_of("counts", 6);
+    struct lmdb_engine *e = t->engine;
+    struct rd r;
+
+    e->next_number = 1;
+    if (lmdb_txn_get(t, T_META, &key, &r) != ERR_OK)
+        return;
+    for (unsigned i = 0; i < LMDB_COUNTERS; i++)
+        e->counts[i] = rd_u64(&r);
+    e->next_number = rd_u64(&r);
+    if (!rd_done(&r))
+        (void)lmdb_txn_fail(t, MDB_CORRUPTED);
 }
 
 static void add_writer(const struct lmdb_writer *w, struct store_stats *st)
@@ -257,10 +289,10 @@ static void stats(const void *impl, struct store_stats *st)
     const struct lmdb_engine *e = impl;
     struct lmdb_env_stats es;
 
-    st->users = e->users;
-    st->transfers = e->transfers;
-    st->uploads = e->uploads;
-    st->pieces = e->pieces;
+    st->users = e->counts[LMDB_USERS];
+    st->transfers = e->counts[LMDB_TRANSFERS];
+    st->uploads = e->counts[LMDB_UPLOADS];
+    st->pieces = e->counts[LMDB_LEAVES];
     lmdb_env_stats(e->index, &es);
     st->index_used = es.used;
     st->index_map = es.map;
@@ -373,8 +405,9 @@ static int open_index(struct lmdb_engine *e, const struct store_config *cfg, str
     if (mdb != 0)
         return err_set(err, lmdb_env_code(mdb), "cannot read the store: %s", mdb_strerror(mdb));
     rc = check_meta(&t, cfg->bodies > 0 ? cfg->bodies : 1, &e->nbodies, err);
-    if (rc == ERR_OK)
-        count_index(&t);
+    load_counts(&t);
+    if (rc == ERR_OK && t.hard != 0)
+        rc = err_set(err, lmdb_txn_code(&t), "cannot read the store: %s", mdb_strerror(t.hard));
     if (rc == ERR_OK && t.touched) {
         mdb = lmdb_env_commit(e->index, t.txn);
         if (mdb != 0)
@@ -413,10 +446,11 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
                                     .run = run_step,
                                     .passes = step_passes,
                                     .done = on_step,
-                                    .count = count_index};
+                                    .before_commit = save_counts,
+                                    .after_commit = add_counts};
     int rc = lmdb_writer_open(&e->index_writer, &wc, err);
 
-    wc.count = NULL;
+    wc.before_commit = wc.after_commit = NULL;
     wc.meta = T_BODY_META;
     for (unsigned i = 0; i < e->nbodies && rc == ERR_OK; i++) {
         wc.env = e->bodies[i];
@@ -463,6 +497,8 @@ static int open_engine(void **ret_impl, const struct store_config *cfg, struct e
         rc = open_index(e, cfg, err);
     if (rc == ERR_OK)
         rc = open_bodies(e, cfg, err);
+    if (rc == ERR_OK)
+        rc = fs_sync_dir(cfg->path, err); /* new files are found again after a power cut */
     if (rc == ERR_OK)
         rc = start_threads(e, readers, err);
     if (rc != ERR_OK) {

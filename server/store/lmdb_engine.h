@@ -34,8 +34,13 @@ struct lmdb_engine {
     struct lmdb_readers *readers;
     unsigned nbodies;
     int lock_fd;
-    atomic_uint_fast64_t users, transfers, uploads, pieces;
+    /* Index writer; the others only look. */
+    atomic_uint_fast64_t counts[LMDB_COUNTERS];
+    uint64_t next_number;
 };
+
+/* A number that no transfer ever had; noted in the meta row "counts" by the same commit. */
+uint64_t lmdb_engine_next_number(struct lmdb_txn *t);
 
 /* The body environment of a transfer. */
 unsigned lmdb_engine_body(const struct lmdb_engine *e, const uint8_t *tid);
