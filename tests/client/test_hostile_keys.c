@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "tests/integration/stage.h"
+#include "tests/client/scene.h"
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 /* ---- keys of others
  * ----------------------------------------------------------------------------------- */
@@ -65,7 +65,7 @@ static void keys_of_somebody_else(void **state)
         /* By username alone Carol is who the server says; a pinned user is asked for by ID. */
         {lookup_other, 1, SATCHEL_OK, SATCHEL_E_PROTO},
     };
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct plan p = {
@@ -89,7 +89,7 @@ static void keys_of_somebody_else(void **state)
 /* The server gives a name that is pinned to somebody else: he is not asked for by name. */
 static void a_username_changes_hands(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct fake_user *bob = fake_find_user(&g->fake, "bob"), *carol;
 
     assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
@@ -157,7 +157,7 @@ static void spoiled_sends(void **state)
         {SATCHEL__ENVELOPE__BODY_SEAL_REPLY, any_error, SATCHEL__CODE__BAD_REQUEST,
          SATCHEL_E_BADREQUEST},
     };
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct plan p = {.kind = rows[i].kind, .change = rows[i].change, .n = rows[i].n};
@@ -179,7 +179,7 @@ static void change_file(void *cookie, const struct satchel_progress *p)
 
     if (p->phase != SATCHEL_PHASE_TRANSFER)
         return;
-    f = fopen(h->stage->file, "r+");
+    f = fopen(h->scene->file, "r+");
     assert_non_null(f);
     assert_int_equal(fputs("changed", f) >= 0, 1);
     fclose(f);
@@ -190,12 +190,12 @@ static void truncate_file(void *cookie, const struct satchel_progress *p)
     struct actor_handle *h = cookie;
 
     if (p->phase == SATCHEL_PHASE_TRANSFER)
-        assert_int_equal(truncate(h->stage->file, 10), 0);
+        assert_int_equal(truncate(h->scene->file, 10), 0);
 }
 
 static void a_file_that_changes_is_not_sent(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     begin_send(&g->alice, "bob", change_file);
     assert_int_equal(wait_for(&g->alice)->code, SATCHEL_E_IO);
@@ -224,7 +224,7 @@ static bool cancel_now(struct fake *f, Satchel__Envelope *r, struct buf *tail)
 
 static void cancel_at(void **state, Satchel__Envelope__BodyCase kind)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     g->fake.spoil = cancel_now;
     g->fake.cookie = &kind;
@@ -245,7 +245,7 @@ static void a_get_can_be_cancelled_anywhere(void **state)
         SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, SATCHEL__ENVELOPE__BODY_RELEASE_REPLY,
         SATCHEL__ENVELOPE__BODY_LEAVES_REPLY, SATCHEL__ENVELOPE__BODY_PIECE,
     };
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     send_to_bob(g);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -260,7 +260,7 @@ static void a_get_can_be_cancelled_anywhere(void **state)
 
 static bool close_now(struct fake *f, Satchel__Envelope *r, struct buf *tail)
 {
-    struct stage *g = f->cookie;
+    struct scene *g = f->cookie;
 
     (void)tail;
     if (r->body_case == SATCHEL__ENVELOPE__BODY_PIECE && g->bob.s != NULL) {
@@ -272,7 +272,7 @@ static bool close_now(struct fake *f, Satchel__Envelope *r, struct buf *tail)
 
 static void a_handle_can_be_closed_in_the_middle(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     send_to_bob(g);
     g->fake.spoil = close_now;

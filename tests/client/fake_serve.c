@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/integration/fake_serve.h"
+#include "tests/client/fake_serve.h"
 
 #include <stdio.h>
 #include <stdlib.h>

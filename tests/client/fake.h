@@ -6,8 +6,8 @@
  *
  * Functions abort() when they fail.  Threads: the loop's own.
  */
-#ifndef TESTS_INTEGRATION_FAKE_H
-#define TESTS_INTEGRATION_FAKE_H
+#ifndef TESTS_CLIENT_FAKE_H
+#define TESTS_CLIENT_FAKE_H
 
 #include <uv.h>
 
@@ -99,4 +99,4 @@ void fake_error(Satchel__Envelope *reply, Satchel__Code code, const char *messag
 /* Free a body and leave the envelope empty, to be filled anew. */
 void fake_clear(Satchel__Envelope *reply);
 
-#endif /* TESTS_INTEGRATION_FAKE_H */
+#endif /* TESTS_CLIENT_FAKE_H */

@@ -12,15 +12,15 @@
 
 #include <cmocka.h>
 
-#include "tests/integration/stage.h"
+#include "tests/client/scene.h"
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 /* ---- the server's identity ------------------------------------------------------------- */
 
 static void another_server_behind_the_same_key(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     g->fake.server_key[0] ^= 1;
     handle_again(&g->bob);
@@ -30,7 +30,7 @@ static void another_server_behind_the_same_key(void **state)
 
 static void another_key(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     char old[PIN_CHARS + 1];
     struct ending *e;
 
@@ -46,7 +46,7 @@ static void another_key(void **state)
 
 static void a_pin_must_be_confirmed(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct actor_handle dave = {.accept_pin = false}, erin = {.accept_pin = true},
                         frank = {.pin_questions = 99 /* without a callback */};
     struct ending *e;
@@ -121,7 +121,7 @@ static void bad_greetings(void **state)
         {hello_error, 77, SATCHEL_E_PROTO},
         {hello_error, 0, SATCHEL_E_PROTO},
     };
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct plan p = {
@@ -182,7 +182,7 @@ static void broken_frames(void **state)
 {
     static const int codes[] = {SATCHEL_E_PROTO, SATCHEL_E_PROTO, SATCHEL_OK,
                                 SATCHEL_E_PROTO, SATCHEL_E_PROTO, SATCHEL_E_CLOSED};
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     for (int i = 0; i < 6; i++) {
         handle_again(&g->bob);
@@ -226,7 +226,7 @@ static bool say_error(struct fake *f, const Satchel__Envelope *q)
 
 static void ends_that_are_announced(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct ending *e;
 
     g->fake.listen = say_bye;
@@ -252,7 +252,7 @@ static void endless_silence(void **state)
         {SATCHEL__ENVELOPE__BODY_RELEASE_REPLY, 0},  {SATCHEL__ENVELOPE__BODY_LEAVES_REPLY, 0},
         {SATCHEL__ENVELOPE__BODY_PIECE, 0},          {SATCHEL__ENVELOPE__BODY_PIECE, 2},
     };
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     send_to_bob(g);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -279,7 +279,7 @@ static bool fall_silent(struct fake *f, Satchel__Envelope *r, struct buf *tail)
 
 static void silence_in_the_middle(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     bool silent = false;
 
     send_to_bob(g);
@@ -291,7 +291,7 @@ static void silence_in_the_middle(void **state)
 
 static void nobody_there(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     handle_again(&g->bob);
     fake_drop(&g->fake);
@@ -325,7 +325,7 @@ static enum satchel_profile_state profile_state(const struct actor_handle *h)
 
 static void a_lost_answer_is_made_good(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct actor_handle dave = {0};
     struct uid uid;
 
@@ -351,7 +351,7 @@ static void a_lost_answer_is_made_good(void **state)
 
 static void a_taken_name_leaves_nothing(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct actor_handle dave = {0};
     char path[200];
 
@@ -370,7 +370,7 @@ static void a_taken_name_leaves_nothing(void **state)
 
 static void words_that_cannot_be_shown(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct actor_handle dave = {0};
 
     g->words = 0;
@@ -393,7 +393,7 @@ static void register_other_id(struct fake *f, Satchel__Envelope *r, struct buf *
 
 static void closed_registration(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct actor_handle dave = {0};
     struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_REGISTER_REPLY, .change = register_other_id};
 

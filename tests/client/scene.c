@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/fs.h"
-#include "tests/integration/stage.h"
+#include "tests/client/scene.h"
 #include "tests/unit/tmpdir.h"
 
 /* ---- callbacks ------------------------------------------------------------------ */
@@ -46,7 +46,7 @@ static void on_pin(void *cookie, const struct satchel_pin_question *q)
     struct actor_handle *h = cookie;
 
     h->pin_questions++;
-    assert_string_equal(q->pin, h->stage->fake.pin_text);
+    assert_string_equal(q->pin, h->scene->fake.pin_text);
     satchel_pin_answer(h->s, h->accept_pin);
 }
 
@@ -58,8 +58,8 @@ static int on_words(void *cookie, const char *words)
     for (; *words != '\0'; words++)
         spaces += *words == ' ';
     assert_int_equal(spaces, 23);
-    h->stage->words++;
-    return h->stage->expect_words;
+    h->scene->words++;
+    return h->scene->expect_words;
 }
 
 static void on_registered(void *cookie, const struct satchel_error *err,
@@ -142,12 +142,12 @@ struct ending *wait_for(struct actor_handle *h)
 {
     uv_timer_t guard;
 
-    assert_int_equal(uv_timer_init(&h->stage->loop, &guard), 0);
+    assert_int_equal(uv_timer_init(&h->scene->loop, &guard), 0);
     assert_int_equal(uv_timer_start(&guard, too_long, 20000, 0), 0);
     while (!h->last.done)
-        uv_run(&h->stage->loop, UV_RUN_ONCE);
+        uv_run(&h->scene->loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&guard, NULL);
-    uv_run(&h->stage->loop, UV_RUN_NOWAIT);
+    uv_run(&h->scene->loop, UV_RUN_NOWAIT);
     return &h->last;
 }
 
@@ -167,7 +167,7 @@ static struct ending *started(struct actor_handle *h, int code, const struct sat
 struct ending *do_register(struct actor_handle *h, const char *username, const char *pin)
 {
     char email[64];
-    struct satchel_register_options o = {.server = h->stage->fake.address,
+    struct satchel_register_options o = {.server = h->scene->fake.address,
                                          .pin = pin,
                                          .username = username,
                                          .email = email,
@@ -184,7 +184,7 @@ struct ending *do_register(struct actor_handle *h, const char *username, const c
 
 struct satchel_op *begin_send(struct actor_handle *h, const char *to, satchel_progress_cb *progress)
 {
-    struct satchel_send_options o = {.path = h->stage->file,
+    struct satchel_send_options o = {.path = h->scene->file,
                                      .to = &to,
                                      .to_count = 1,
                                      .message = "a word with it",
@@ -208,8 +208,8 @@ struct ending *do_send(struct actor_handle *h, const char *to)
 static struct satchel_op *start_get(struct actor_handle *h, const char *id)
 {
     char last[SATCHEL_ID_SIZE];
-    struct fake *f = &h->stage->fake;
-    struct satchel_get_options o = {.id = id, .folder = h->stage->out, .cookie = h, .done = on_got};
+    struct fake *f = &h->scene->fake;
+    struct satchel_get_options o = {.id = id, .folder = h->scene->out, .cookie = h, .done = on_got};
     struct satchel_op *op = NULL;
 
     if (id == NULL) {
@@ -272,20 +272,20 @@ struct ending *do_status(struct actor_handle *h, const char *id)
 
 /* ---- outputs -------------------------------------------------------------------------- */
 
-void assert_no_output(struct stage *g)
+void assert_no_output(struct scene *g)
 {
     if (rmdir(g->out) != 0)
         fail_msg("something is left in '%s'", g->out);
     assert_int_equal(mkdir(g->out, 0700), 0);
 }
 
-void assert_output(struct stage *g)
+void assert_output(struct scene *g)
 {
     char *path = fs_join(g->out, "file");
     struct buf sent = {0}, got = {0};
 
-    assert_int_equal(fs_read(g->file, 10 * STAGE_FILE, &sent, NULL), ERR_OK);
-    assert_int_equal(fs_read(path, 10 * STAGE_FILE, &got, NULL), ERR_OK);
+    assert_int_equal(fs_read(g->file, 10 * SCENE_FILE, &sent, NULL), ERR_OK);
+    assert_int_equal(fs_read(path, 10 * SCENE_FILE, &got, NULL), ERR_OK);
     assert_int_equal(sent.len, got.len);
     assert_memory_equal(sent.data, got.data, sent.len);
     assert_int_equal(unlink(path), 0);
@@ -310,19 +310,19 @@ static bool spoil(struct fake *f, Satchel__Envelope *r, struct buf *tail)
     return !p->swallow;
 }
 
-void honest(struct stage *g)
+void honest(struct scene *g)
 {
     g->fake.spoil = NULL;
     g->fake.listen = NULL;
 }
 
-void hostile(struct stage *g, struct plan *p)
+void hostile(struct scene *g, struct plan *p)
 {
     g->fake.spoil = spoil;
     g->fake.cookie = p;
 }
 
-struct ending *spoiled_get(struct stage *g, struct plan p)
+struct ending *spoiled_get(struct scene *g, struct plan p)
 {
     struct ending *e;
 
@@ -333,7 +333,7 @@ struct ending *spoiled_get(struct stage *g, struct plan p)
     return e;
 }
 
-void assert_spoiled(struct stage *g, struct plan p, int code)
+void assert_spoiled(struct scene *g, struct plan p, int code)
 {
     struct ending *e = spoiled_get(g, p);
 
@@ -341,7 +341,7 @@ void assert_spoiled(struct stage *g, struct plan p, int code)
         fail_msg("%d instead of %d: %s", e->code, code, e->message);
 }
 
-void send_to_bob(struct stage *g)
+void send_to_bob(struct scene *g)
 {
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
 }
@@ -357,12 +357,12 @@ static void open_handle(struct actor_handle *h)
                                 .on_notice = on_notice,
                                 .on_pin = h->pin_questions != 99 ? on_pin : NULL};
 
-    assert_int_equal(satchel_new(&h->s, &h->stage->loop, &o, NULL), SATCHEL_OK);
+    assert_int_equal(satchel_new(&h->s, &h->scene->loop, &o, NULL), SATCHEL_OK);
 }
 
-void handle_open(struct stage *g, struct actor_handle *h, const char *name, bool registered)
+void handle_open(struct scene *g, struct actor_handle *h, const char *name, bool registered)
 {
-    h->stage = g;
+    h->scene = g;
     snprintf(h->home, sizeof(h->home), "%.60s/%s", g->dir, name);
     open_handle(h);
     if (registered)
@@ -379,7 +379,7 @@ void handle_close(struct actor_handle *h)
     h->closed = false;
     satchel_close(h->s, on_handle_closed, h);
     while (!h->closed)
-        uv_run(&h->stage->loop, UV_RUN_ONCE);
+        uv_run(&h->scene->loop, UV_RUN_ONCE);
     h->s = NULL;
 }
 
@@ -390,25 +390,25 @@ void handle_again(struct actor_handle *h)
     assert_int_equal(satchel_open(h->s, NULL, NULL, NULL), SATCHEL_OK);
 }
 
-static void make_user(struct stage *g, struct actor_handle *h, const char *name)
+static void make_user(struct scene *g, struct actor_handle *h, const char *name)
 {
     handle_open(g, h, name, false);
     assert_int_equal(do_register(h, name, g->fake.pin_text)->code, SATCHEL_OK);
 }
 
-static void make_file(struct stage *g)
+static void make_file(struct scene *g)
 {
-    uint8_t *bytes = malloc(STAGE_FILE);
+    uint8_t *bytes = malloc(SCENE_FILE);
 
-    for (size_t i = 0; i < STAGE_FILE; i++)
+    for (size_t i = 0; i < SCENE_FILE; i++)
         bytes[i] = (uint8_t)(i * 31 + i / 997);
-    assert_int_equal(fs_create(g->file, bytes, STAGE_FILE, 0600, NULL), ERR_OK);
+    assert_int_equal(fs_create(g->file, bytes, SCENE_FILE, 0600, NULL), ERR_OK);
     free(bytes);
 }
 
-int stage_setup(void **state)
+int scene_setup(void **state)
 {
-    struct stage *g = calloc(1, sizeof(*g));
+    struct scene *g = calloc(1, sizeof(*g));
 
     assert_non_null(tmpdir_make(g->dir));
     snprintf(g->file, sizeof(g->file), "%.60s/file", g->dir);
@@ -424,9 +424,9 @@ int stage_setup(void **state)
     return 0;
 }
 
-int stage_teardown(void **state)
+int scene_teardown(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct actor_handle *all[] = {&g->alice, &g->bob, &g->carol};
 
     for (size_t i = 0; i < 3; i++)

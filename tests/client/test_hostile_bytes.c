@@ -11,15 +11,15 @@
 
 #include <cmocka.h>
 
-#include "tests/integration/stage.h"
+#include "tests/client/scene.h"
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 /* ---- the honest way ------------------------------------------------------------------- */
 
 static void honest_round_trip(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct ending *e;
 
     send_to_bob(g);
@@ -105,7 +105,7 @@ static void piece_done(struct fake *f, Satchel__Envelope *r, struct buf *tail, s
 
 static void done_early(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_PIECE, .change = piece_done};
 
     send_to_bob(g);
@@ -128,7 +128,7 @@ static void spoiled_pieces(void **state)
         {piece_index, 3, 2, SATCHEL_E_PROTO},         {piece_other, 1, 0, SATCHEL_E_INTEGRITY},
         {piece_twice, 0, 0, SATCHEL_E_PROTO},         {piece_twice, 0, 2, SATCHEL_E_PROTO},
     };
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     send_to_bob(g);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -197,7 +197,7 @@ static void spoiled_leaves(void **state)
         size_t n;
     } rows[] = {{leaf_flip, 0}, {leaf_flip, 95}, {leaf_cut, 1},   {leaf_cut, 96},
                 {leaf_swap, 0}, {leaf_more, 32}, {leaf_first, 1}, {leaf_more, 7}};
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     send_to_bob(g);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -234,7 +234,7 @@ static void share_meta(struct fake *f, Satchel__Envelope *r, struct buf *tail, s
 static void wrong_shares(void **state)
 {
     static const size_t places[] = {0, 31, 32, 63};
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     send_to_bob(g);
     for (size_t i = 0; i < 4; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/integration/fake.h"
+#include "tests/client/fake.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "common/crypto/rng.h"
 #include "common/net/tls_cert.h"
 #include "common/net/tls_ctx.h"
-#include "tests/integration/fake_serve.h"
+#include "tests/client/fake_serve.h"
 
 /* A fresh message of a kind, from malloc(), so that the envelope's freeing takes it. */
 static void *make(const ProtobufCMessageDescriptor *d)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stage - a fake server and users of the real library on one loop, for tests
+ * scene - a fake server and users of the real library on one loop, for tests
  * of what the library does when the server is hostile.
  */
-#ifndef TESTS_INTEGRATION_STAGE_H
-#define TESTS_INTEGRATION_STAGE_H
+#ifndef TESTS_CLIENT_SCENE_H
+#define TESTS_CLIENT_SCENE_H
 
 #include "client/satchel.h"
-#include "tests/integration/fake.h"
+#include "tests/client/fake.h"
 
-enum { STAGE_FILE = 600000 /* bytes: three pieces */ };
+enum { SCENE_FILE = 600000 /* bytes: three pieces */ };
 
 /* How an operation ended. */
 struct ending {
@@ -24,7 +24,7 @@ struct ending {
 };
 
 struct actor_handle {
-    struct stage *stage;
+    struct scene *scene;
     struct satchel *s;
     char home[80];
     bool closed;
@@ -33,7 +33,7 @@ struct actor_handle {
     bool accept_pin;
 };
 
-struct stage {
+struct scene {
     uv_loop_t loop;
     struct fake fake;
     char dir[64], file[80], out[80]; /* a file to send; a folder to receive in */
@@ -43,11 +43,11 @@ struct stage {
 };
 
 /* Alice, Bob and Carol are registered; the file is there. */
-int stage_setup(void **state);
-int stage_teardown(void **state);
+int scene_setup(void **state);
+int scene_teardown(void **state);
 
 /* A further handle on a home (NULL: one that is not registered). */
-void handle_open(struct stage *g, struct actor_handle *h, const char *name, bool registered);
+void handle_open(struct scene *g, struct actor_handle *h, const char *name, bool registered);
 void handle_close(struct actor_handle *h);
 
 /* Close and open again: the next operation connects anew. */
@@ -79,20 +79,20 @@ struct plan {
     size_t n;            /* what that may need */
     bool swallow;        /* do not send it */
 };
-void hostile(struct stage *g, struct plan *p); /* ${p} must live as long as it is in force */
-void honest(struct stage *g);
+void hostile(struct scene *g, struct plan *p); /* ${p} must live as long as it is in force */
+void honest(struct scene *g);
 
 /* Bob gets what was sent last while ${p} is in force: ends with ${code}, leaves nothing. */
-void assert_spoiled(struct stage *g, struct plan p, int code);
-struct ending *spoiled_get(struct stage *g, struct plan p);
+void assert_spoiled(struct scene *g, struct plan p, int code);
+struct ending *spoiled_get(struct scene *g, struct plan p);
 
 /* Alice sends the file. */
-void send_to_bob(struct stage *g);
+void send_to_bob(struct scene *g);
 
 /* The output folder is empty. */
-void assert_no_output(struct stage *g);
+void assert_no_output(struct scene *g);
 
 /* The file was received, whole, and is removed. */
-void assert_output(struct stage *g);
+void assert_output(struct scene *g);
 
-#endif /* TESTS_INTEGRATION_STAGE_H */
+#endif /* TESTS_CLIENT_SCENE_H */

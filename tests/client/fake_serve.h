@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fake_serve - what a fake answers.  Only for fake.c. */
-#ifndef TESTS_INTEGRATION_FAKE_SERVE_H
-#define TESTS_INTEGRATION_FAKE_SERVE_H
+#ifndef TESTS_CLIENT_FAKE_SERVE_H
+#define TESTS_CLIENT_FAKE_SERVE_H
 
-#include "tests/integration/fake.h"
+#include "tests/client/fake.h"
 
 /* Serve ${e} into ${r}, an empty envelope with its id; ${tail} of a piece may be taken. */
 void fake_serve(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r, struct buf *tail);
@@ -19,4 +19,4 @@ void fake_answer(struct fake *f, Satchel__Envelope *reply, struct buf *tail);
         }                                                                                          \
     } while (0)
 
-#endif /* TESTS_INTEGRATION_FAKE_SERVE_H */
+#endif /* TESTS_CLIENT_FAKE_SERVE_H */

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "tests/integration/stage.h"
+#include "tests/client/scene.h"
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 /* ---- rows: every byte of header, signature, slot, proof, metadata
  * ----------------------------------- */
@@ -39,7 +39,7 @@ static void row_flip(struct fake *f, Satchel__Envelope *r, struct buf *tail, siz
 /* One bit of each byte; which one changes from byte to byte. */
 static void every_byte_of_a_row(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     const Satchel__SealTransfer *seal;
     size_t bytes;
 
@@ -120,7 +120,7 @@ static void other_rows(void **state)
         {row_state, SATCHEL__SLOT_STATE__SLOT_REVOKED, SATCHEL_E_REVOKED},
         {row_state, SATCHEL__SLOT_STATE__DELETED, SATCHEL_E_NOTFOUND},
     };
-    struct stage *g = *state;
+    struct scene *g = *state;
 
     send_to_bob(g);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -135,7 +135,7 @@ static void other_rows(void **state)
 /* Bob is shown the slot that is Alice's, with a right proof. */
 static void slot_of_another_recipient(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct fake_transfer *t;
     struct uid bob;
 
@@ -157,7 +157,7 @@ static void slot_of_another_recipient(void **state)
 /* Carol's transfer to Bob is shown where Alice's was asked for. */
 static void transfer_by_somebody_else(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     char id[SATCHEL_ID_SIZE];
     struct fake_transfer *a, *c, hold;
 
@@ -179,7 +179,7 @@ static void transfer_by_somebody_else(void **state)
 /* Two transfers of Alice under one ID: whichever Bob has seen first is the one. */
 static void another_header_under_the_same_id(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct tid tid = {{7}};
     struct ending *e;
 
@@ -231,7 +231,7 @@ static void list_endless(struct fake *f, Satchel__Envelope *r, struct buf *tail,
 
 static void bad_rows_do_not_hide_the_others(void **state)
 {
-    struct stage *g = *state;
+    struct scene *g = *state;
     struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_LIST_REPLY, .change = list_flip};
     struct ending *e;
 
