@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "server/store/lmdb_meta.h"
 
 enum {
     INDEX_STEP = 16 << 20,
@@ -230,48 +231,6 @@ static void submit(void *impl, struct store_job *job)
 
 /* ---- counters ---- */
 
-uint64_t lmdb_engine_next_number(struct lmdb_txn *t)
-{
-    return t->engine->next_number++;
-}
-
-/* With every commit of the index: how many rows there are after it. */
-static void save_counts(struct lmdb_txn *t)
-{
-    struct lmdb_key key = lmdb_key_of("counts", 6);
-    struct lmdb_engine *e = t->engine;
-
-    buf_reset(&t->row);
-    for (unsigned i = 0; i < LMDB_COUNTERS; i++)
-        buf_u64(&t->row, e->counts[i] + (uint64_t)t->added[i]);
-    buf_u64(&t->row, e->next_number);
-    lmdb_txn_put_row(t, T_META, &key);
-}
-
-static void add_counts(struct lmdb_txn *t)
-{
-    struct lmdb_engine *e = t->engine;
-
-    for (unsigned i = 0; i < LMDB_COUNTERS; i++)
-        e->counts[i] += (uint64_t)t->added[i];
-}
-
-static void load_counts(struct lmdb_txn *t)
-{
-    struct lmdb_key key = lmdb_key_of("counts", 6);
-    struct lmdb_engine *e = t->engine;
-    struct rd r;
-
-    e->next_number = 1;
-    if (lmdb_txn_get(t, T_META, &key, &r) != ERR_OK)
-        return;
-    for (unsigned i = 0; i < LMDB_COUNTERS; i++)
-        e->counts[i] = rd_u64(&r);
-    e->next_number = rd_u64(&r);
-    if (!rd_done(&r))
-        (void)lmdb_txn_fail(t, MDB_CORRUPTED);
-}
-
 static void add_writer(const struct lmdb_writer *w, struct store_stats *st)
 {
     struct lmdb_writer_stats ws;
@@ -344,49 +303,6 @@ static int open_env(struct lmdb_env **ret, const char *path, const char *name,
     return rc;
 }
 
-static int read_meta(struct lmdb_txn *t, const char *name, uint32_t *ret)
-{
-    struct lmdb_key key = lmdb_key_of(name, strlen(name));
-    struct rd r;
-    int rc = lmdb_txn_get(t, T_META, &key, &r);
-
-    if (rc == ERR_OK)
-        *ret = rd_u32(&r);
-    return rc;
-}
-
-static void write_meta(struct lmdb_txn *t, const char *name, uint32_t value)
-{
-    struct lmdb_key key = lmdb_key_of(name, strlen(name));
-    uint8_t be[4];
-
-    put_be32(be, value);
-    lmdb_txn_put(t, T_META, &key, be, sizeof(be));
-}
-
-/* A new store gets its meta rows; an old one must be of a version we know. */
-static int check_meta(struct lmdb_txn *t, unsigned bodies, unsigned *ret_bodies, struct err *err)
-{
-    uint32_t schema = 0, n = 0;
-    int rc = read_meta(t, "schema", &schema);
-
-    if (rc == ERR_NOTFOUND) {
-        write_meta(t, "schema", LMDB_SCHEMA);
-        write_meta(t, "bodies", bodies);
-        *ret_bodies = bodies;
-        return lmdb_txn_code(t);
-    }
-    if (rc == ERR_OK && schema > LMDB_SCHEMA)
-        return err_set(err, ERR_UNSUPPORTED, "the store has schema %u, this version knows up to %u",
-                       (unsigned)schema, (unsigned)LMDB_SCHEMA);
-    if (rc == ERR_OK)
-        rc = read_meta(t, "bodies", &n);
-    if (rc != ERR_OK || schema == 0 || n == 0 || n > LMDB_BODIES_MAX)
-        return err_set(err, ERR_CORRUPT, "the store's meta rows make no sense");
-    *ret_bodies = n;
-    return ERR_OK;
-}
-
 static int open_index(struct lmdb_engine *e, const struct store_config *cfg, struct err *err)
 {
     struct lmdb_env_config ec = {
@@ -404,8 +320,8 @@ static int open_index(struct lmdb_engine *e, const struct store_config *cfg, str
     mdb = lmdb_env_write(e->index, 0, &t.txn);
     if (mdb != 0)
         return err_set(err, lmdb_env_code(mdb), "cannot read the store: %s", mdb_strerror(mdb));
-    rc = check_meta(&t, cfg->bodies > 0 ? cfg->bodies : 1, &e->nbodies, err);
-    load_counts(&t);
+    rc = lmdb_meta_check(&t, cfg->bodies > 0 ? cfg->bodies : 1, &e->nbodies, err);
+    lmdb_meta_load_counts(&t);
     if (rc == ERR_OK && t.hard != 0)
         rc = err_set(err, lmdb_txn_code(&t), "cannot read the store: %s", mdb_strerror(t.hard));
     if (rc == ERR_OK && t.touched) {
@@ -446,8 +362,8 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
                                     .run = run_step,
                                     .passes = step_passes,
                                     .done = on_step,
-                                    .before_commit = save_counts,
-                                    .after_commit = add_counts};
+                                    .before_commit = lmdb_meta_save_counts,
+                                    .after_commit = lmdb_meta_add_counts};
     int rc = lmdb_writer_open(&e->index_writer, &wc, err);
 
     wc.before_commit = wc.after_commit = NULL;

@@ -39,9 +39,6 @@ struct lmdb_engine {
     uint64_t next_number;
 };
 
-/* A number that no transfer ever had; noted in the meta row "counts" by the same commit. */
-uint64_t lmdb_engine_next_number(struct lmdb_txn *t);
-
 /* The body environment of a transfer. */
 unsigned lmdb_engine_body(const struct lmdb_engine *e, const uint8_t *tid);
 

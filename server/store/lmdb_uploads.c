@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_meta.h"
 #include "server/store/lmdb_parts.h"
 
 enum { WALK_MAX = 65536 }; /* rows that one page of ranges may look at */
@@ -255,7 +256,7 @@ int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
     if (rc == ERR_OK)
         rc = check_quota(t, in, charges, n, job->res);
     if (rc == ERR_OK) {
-        lmdb_rows_add_tid(t, in->tid, lmdb_engine_next_number(t));
+        lmdb_rows_add_tid(t, in->tid, lmdb_meta_next_number(t));
         put_upload(t, in);
         for (size_t i = 0; i < n; i++)
             put_recipient(t, in, &charges[i]);
