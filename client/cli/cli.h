@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli - what the verbs of the command share.
+ *
+ * A verb is a row of a table: name, arguments, options, what it needs, and one
+ * function.  main.c finds the row, parses options (options.h), opens what the
+ * row needs and reports the outcome (ui.h); the function does the rest through
+ * libsatchel's synchronous calls.
+ *
+ * Threads: one.  Everything here may block.
+ */
+#ifndef CLIENT_CLI_CLI_H
+#define CLIENT_CLI_CLI_H
+
+#include <stdbool.h>
+
+#include "client/cli/options.h"
+#include "client/satchel.h"
+
+enum {
+    CLI_HANDLE = 1 << 0, /* a handle on the profile */
+    CLI_OPEN = 1 << 1,   /* the profile registered and opened; implies CLI_HANDLE */
+};
+
+struct cli {
+    struct satchel_place place;
+    int passphrase_fd;    /* -1: ask */
+    struct satchel *s;    /* with CLI_HANDLE */
+    const char *verb;     /* for messages */
+    const struct opt *on; /* options of the verb */
+};
+
+struct cli_cmd {
+    const char *name, *args, *summary;
+    const char *details;    /* printed by --help below the options; may be "" */
+    const struct opt *opts; /* ends with a row without a name; NULL: none */
+    int min_args, max_args; /* -1: no limit */
+    unsigned needs;
+    /* Return SATCHEL_OK, or a code with ${err} filled; results are already printed. */
+    int (*run)(struct cli *cli, int argc, char **argv, struct satchel_error *err);
+};
+
+extern const struct cli_cmd cmd_register, cmd_whoami, cmd_send, cmd_inbox, cmd_get, cmd_sent,
+    cmd_status, cmd_delete, cmd_contacts, cmd_doctor;
+
+/* Fill ${err} with the exit code that belongs to ${code}; returns ${code}. */
+int cli_error(struct satchel_error *err, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Set the hint of ${err}. */
+void cli_hint(struct satchel_error *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif /* CLIENT_CLI_CLI_H */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* satchel get - receive transfers into files or standard output. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/progress.h"
+#include "client/cli/text.h"
+#include "client/cli/ui.h"
+#include "common/fs.h"
+
+static struct {
+    const char *output;
+    bool force;
+} o;
+
+static const struct opt opts[] = {
+    {"output", 'o', OPT_TEXT, &o.output, "PATH",
+     "file, folder (exists, or ends in /), or - for standard output"},
+    {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
+    {0},
+};
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Decide what --output means; makes the folder that ends in '/'. */
+static int aim(struct satchel_get_options *go, bool several, struct satchel_error *err)
+{
+    size_t len = o.output != NULL ? strlen(o.output) : 0;
+    struct err e;
+
+    go->fd = -1;
+    if (o.output == NULL) {
+        go->folder = ".";
+    } else if (strcmp(o.output, "-") == 0) {
+        if (ui_json())
+            return cli_error(err, SATCHEL_E_INVALID,
+                             "get: --json and -o - both want standard output");
+        go->fd = STDOUT_FILENO;
+    } else if (len > 0 && o.output[len - 1] == '/') {
+        if (fs_mkdirs(o.output, 0777, &e) != ERR_OK)
+            return cli_error(err, SATCHEL_E_IO, "%s", e.msg);
+        go->folder = o.output;
+    } else if (is_folder(o.output)) {
+        go->folder = o.output;
+    } else if (several || len == 0) {
+        int rc = cli_error(err, SATCHEL_E_INVALID, "get: several transfers need a folder, not '%s'",
+                           o.output);
+
+        cli_hint(err, "a path that ends in / is made a folder");
+        return rc;
+    } else {
+        go->file = o.output;
+    }
+    return SATCHEL_OK;
+}
+
+static void on_transfer(void *cookie, const struct satchel_transfer *t)
+{
+    (void)cookie;
+    progress_begin(t->name);
+    if (t->opened && t->message != NULL && t->message[0] != '\0') {
+        char safe[TEXT_SAFE * 4];
+
+        ui_note("message from %s:\n%s", t->from, text_safe_lines(t->message, safe, sizeof(safe)));
+    }
+}
+
+static void report(const struct satchel_got *r)
+{
+    char path[TEXT_SAFE], size[TEXT_SIZE], from[TEXT_SAFE];
+
+    ui_result(json_pack(
+        "{s:s,s:o,s:I,s:o,s:s,s:b,s:b,s:o,s:I,s:I}", "id", r->id, "path", ui_json_text(r->path),
+        "size", (json_int_t)r->size, "from", ui_json_text(r->from), "from_id", r->from_id,
+        "verified", r->verified, "from_verified", r->from_verified, "name", ui_json_text(r->name),
+        "got_pieces", (json_int_t)r->got_pieces, "kept_pieces", (json_int_t)r->kept_pieces));
+    if (r->path[0] == '\0')
+        ui_note("%.12s  received %s from %s", r->id, text_size(r->size, size),
+                text_safe(r->from, from, sizeof(from)));
+    else
+        ui_line("%.12s  received %s (%s) from %s", r->id, text_safe(r->path, path, sizeof(path)),
+                text_size(r->size, size), text_safe(r->from, from, sizeof(from)));
+}
+
+static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    struct satchel_get_options go = {
+        .force = o.force, .on_progress = progress_show, .on_transfer = on_transfer};
+    int rc = aim(&go, argc > 1, err), first = 0;
+
+    for (int i = 0; rc == SATCHEL_OK && i < argc; i++) {
+        struct satchel_error one;
+        struct satchel_got r;
+        int failed;
+
+        go.id = argv[i];
+        progress_begin(argv[i]);
+        failed = satchel_sync_get(cli->s, &go, &r, &one);
+        progress_clear();
+        if (failed == SATCHEL_OK) {
+            report(&r);
+            continue;
+        }
+        if (first != SATCHEL_OK) {
+            ui_error(err);
+            one.exit_code = err->exit_code;
+        }
+        *err = one;
+        first = failed;
+        if (failed == SATCHEL_E_CANCELED)
+            break;
+    }
+    return rc != SATCHEL_OK ? rc : first;
+}
+
+const struct cli_cmd cmd_get = {
+    .name = "get",
+    .args = "ID... [-o FILE|DIR|-]",
+    .summary = "receive a transfer",
+    .details = "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
+               "when all of it was checked. An existing file is not overwritten.",
+    .opts = opts,
+    .min_args = 1,
+    .max_args = -1,
+    .needs = CLI_OPEN,
+    .run = run,
+};

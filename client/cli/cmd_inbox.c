@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* satchel inbox, satchel sent - what is in a folder. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/text.h"
+#include "client/cli/ui.h"
+
+enum { CELL = 64, COLUMNS = 7, SHORTEST_ID = 8 };
+
+static bool all;
+
+static const struct opt inbox_opts[] = {
+    {"all", 'a', OPT_FLAG, &all, NULL, "also what has expired, was revoked or used up"},
+    {0},
+};
+
+struct row {
+    char id[SATCHEL_ID_SIZE];
+    char cells[COLUMNS][CELL]; /* the first is the ID, filled when all are known */
+};
+
+struct listing {
+    struct row *rows;
+    size_t count, cap;
+    json_t *json;
+    bool sent, nomem;
+    uint64_t now;
+};
+
+static bool is_over(const struct satchel_transfer *t)
+{
+    return t->state == SATCHEL_STATE_EXPIRED || t->state == SATCHEL_STATE_REVOKED ||
+           t->state == SATCHEL_STATE_DELETED;
+}
+
+static json_t *as_json(const struct satchel_transfer *t)
+{
+    json_t *row =
+        json_pack("{s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:I,s:I,s:I,s:b}", "id", t->id, "from",
+                  ui_json_text(t->from), "from_id", t->from_id, "name",
+                  t->opened ? ui_json_text(t->name) : json_null(), "size",
+                  t->opened ? json_integer((json_int_t)t->size) : json_null(), "media_type",
+                  t->opened ? ui_json_text(t->media_type) : json_null(), "created",
+                  ui_json_time(t->created), "stored", ui_json_time(t->stored), "expires",
+                  ui_json_time(t->expires), "state", satchel_state_name(t->state), "opens",
+                  (json_int_t)t->opens, "opens_used", (json_int_t)t->opens_used, "recipients",
+                  (json_int_t)t->recipients, "from_verified", t->from_verified);
+
+    if (row == NULL)
+        return NULL;
+    if (t->opened && t->message != NULL && t->message[0] != '\0')
+        (void)json_object_set_new(row, "message", ui_json_text(t->message));
+    if (t->problem != NULL)
+        (void)json_object_set_new(row, "problem",
+                                  json_pack("{s:s,s:o}", "code", t->problem->name, "message",
+                                            ui_json_text(t->problem->message)));
+    return row;
+}
+
+/* ${text} into a cell, cut with an ellipsis at ${width} characters. */
+static void fill(char cell[CELL], const char *text, size_t width)
+{
+    char safe[TEXT_SAFE];
+    size_t used = 0, len, n = 0;
+
+    (void)text_safe(text, safe, sizeof(safe));
+    for (const char *at = safe; *at != '\0'; at += len, n++) {
+        (void)text_decode(at, &len);
+        if (used + len + 4 > CELL || (n + 1 >= width && at[len] != '\0')) {
+            memcpy(cell + used, "\xe2\x80\xa6", 3);
+            used += 3;
+            break;
+        }
+        memcpy(cell + used, at, len);
+        used += len;
+    }
+    cell[used] = '\0';
+}
+
+static void fill_row(struct listing *l, struct row *row, const struct satchel_transfer *t)
+{
+    char size[TEXT_SIZE], age[TEXT_SIZE], left[TEXT_SIZE];
+
+    memcpy(row->id, t->id, sizeof(row->id));
+    if (l->sent)
+        (void)snprintf(row->cells[1], CELL, "%u", t->recipients);
+    else
+        fill(row->cells[1], t->from, 24);
+    fill(row->cells[2], t->opened ? t->name : "(cannot be read)", 40);
+    fill(row->cells[3], text_size(t->opened ? t->size : t->padded_size, size), 16);
+    fill(row->cells[4], text_span(l->now > t->stored ? l->now - t->stored : 0, age), 16);
+    fill(row->cells[5], t->expires > l->now ? text_span(t->expires - l->now, left) : "-", 16);
+    fill(row->cells[6],
+         t->problem != NULL && !is_over(t) ? "damaged" : satchel_state_name(t->state), 16);
+}
+
+static void on_transfer(void *cookie, const struct satchel_transfer *t)
+{
+    struct listing *l = cookie;
+
+    if (is_over(t) && !all && !l->sent)
+        return;
+    if (ui_json()) {
+        (void)json_array_append_new(l->json, as_json(t));
+        return;
+    }
+    if (l->count == l->cap) {
+        size_t cap = l->cap > 0 ? l->cap * 2 : 64;
+        struct row *rows = realloc(l->rows, cap * sizeof(*rows));
+
+        if (rows == NULL) {
+            l->nomem = true;
+            return;
+        }
+        l->rows = rows;
+        l->cap = cap;
+    }
+    fill_row(l, &l->rows[l->count++], t);
+    if (t->problem != NULL && !is_over(t)) {
+        char safe[TEXT_SAFE];
+
+        ui_note("satchel: transfer %.12s: %s", t->id,
+                text_safe(t->problem->message, safe, sizeof(safe)));
+    }
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* How many digits tell every two rows apart; random IDs share few. */
+static int id_digits(const struct listing *l)
+{
+    const char **ids = calloc(l->count + 1, sizeof(*ids));
+    int digits = SHORTEST_ID;
+
+    if (ids == NULL)
+        return SATCHEL_ID_SIZE - 1;
+    for (size_t i = 0; i < l->count; i++)
+        ids[i] = l->rows[i].id;
+    qsort(ids, l->count, sizeof(*ids), by_id);
+    for (size_t i = 1; i < l->count; i++)
+        while (digits < SATCHEL_ID_SIZE - 1 && strncmp(ids[i - 1], ids[i], (size_t)digits) == 0)
+            digits++;
+    free(ids);
+    return digits;
+}
+
+static void print_row(char cells[COLUMNS][CELL], const size_t *widths)
+{
+    char line[COLUMNS * (CELL * 4 + 2)] = "";
+    size_t used = 0;
+
+    for (size_t c = 0; c < COLUMNS; c++) {
+        size_t pad = c + 1 < COLUMNS ? widths[c] - text_columns(cells[c]) + 2 : 0;
+
+        used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%*s", cells[c], (int)pad, "");
+    }
+    ui_line("%s", line);
+}
+
+static void print_table(struct listing *l)
+{
+    char head[COLUMNS][CELL] = {"ID", "FROM", "NAME", "SIZE", "AGE", "EXPIRES", "STATE"};
+    size_t widths[COLUMNS] = {0};
+    int digits = id_digits(l);
+
+    if (l->sent)
+        memcpy(head[1], "TO", sizeof("TO"));
+    for (size_t c = 0; c < COLUMNS; c++)
+        widths[c] = text_columns(head[c]);
+    for (size_t i = 0; i < l->count; i++) {
+        (void)snprintf(l->rows[i].cells[0], CELL, "%.*s", digits, l->rows[i].id);
+        for (size_t c = 0; c < COLUMNS; c++)
+            if (text_columns(l->rows[i].cells[c]) > widths[c])
+                widths[c] = text_columns(l->rows[i].cells[c]);
+    }
+    print_row(head, widths);
+    for (size_t i = 0; i < l->count; i++)
+        print_row(l->rows[i].cells, widths);
+}
+
+static int list_folder(struct cli *cli, enum satchel_folder folder, struct satchel_error *err)
+{
+    struct listing l = {.json = json_array(), .sent = folder == SATCHEL_SENT, .now = text_now()};
+    struct satchel_list_options lo = {.folder = folder, .cookie = &l, .on_transfer = on_transfer};
+    int rc = satchel_sync_list(cli->s, &lo, NULL, err);
+
+    if (rc == SATCHEL_OK && (l.nomem || l.json == NULL))
+        rc = cli_error(err, SATCHEL_E_NOMEM, "out of memory");
+    if (rc == SATCHEL_OK && ui_json()) {
+        ui_result(json_pack("{s:O}", "transfers", l.json));
+    } else if (rc == SATCHEL_OK && l.count > 0) {
+        print_table(&l);
+    } else if (rc == SATCHEL_OK) {
+        ui_note("%s", l.sent ? "nothing sent yet" : "nothing here");
+    }
+    json_decref(l.json);
+    free(l.rows);
+    return rc;
+}
+
+static int run_inbox(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    (void)argc;
+    (void)argv;
+    return list_folder(cli, SATCHEL_INBOX, err);
+}
+
+static int run_sent(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    (void)argc;
+    (void)argv;
+    return list_folder(cli, SATCHEL_SENT, err);
+}
+
+const struct cli_cmd cmd_inbox = {
+    .name = "inbox",
+    .args = "[--all]",
+    .summary = "list what has arrived",
+    .details = "Oldest first. Names come from the senders: control characters are shown escaped.",
+    .opts = inbox_opts,
+    .min_args = 0,
+    .max_args = 0,
+    .needs = CLI_OPEN,
+    .run = run_inbox,
+};
+
+const struct cli_cmd cmd_sent = {
+    .name = "sent",
+    .args = "",
+    .summary = "list what you have sent",
+    .details = "Oldest first. 'satchel status ID' tells what became of one.",
+    .min_args = 0,
+    .max_args = 0,
+    .needs = CLI_OPEN,
+    .run = run_sent,
+};

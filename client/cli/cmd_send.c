@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* satchel send - each file as a transfer of its own, to one or more people. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/media.h"
+#include "client/cli/progress.h"
+#include "client/cli/text.h"
+#include "client/cli/ui.h"
+
+enum { MAX_TO = 256 };
+
+static struct {
+    const char *to, *message, *name;
+    uint64_t expires;
+    uint32_t opens;
+    bool no_padding;
+} o;
+
+static const struct opt opts[] = {
+    {"to", 't', OPT_TEXT, &o.to, "WHO[,WHO...]", "contacts, user IDs or usernames"},
+    {"message", 'm', OPT_TEXT, &o.message, "TEXT", "a message, encrypted with the file"},
+    {"expires", 0, OPT_DURATION, &o.expires, "TIME", "how long it can be opened; 7d unless given"},
+    {"opens", 0, OPT_COUNT, &o.opens, "N",
+     "how often each recipient can open it; any unless given"},
+    {"name", 0, OPT_TEXT, &o.name, "NAME", "file name that recipients see"},
+    {"no-padding", 0, OPT_FLAG, &o.no_padding, NULL, "let the server learn the exact size"},
+    {0},
+};
+
+/* Cut ${list} at its commas in place; returns how many, or -1 for an empty or too long one. */
+static int split(char *list, const char **to)
+{
+    int n = 0;
+
+    for (char *at = list; at != NULL;) {
+        char *comma = strchr(at, ',');
+
+        if (comma != NULL)
+            *comma = '\0';
+        if (*at == '\0' || n == MAX_TO)
+            return -1;
+        to[n++] = at;
+        at = comma != NULL ? comma + 1 : NULL;
+    }
+    return n;
+}
+
+static void report(const struct satchel_sent *r)
+{
+    char name[TEXT_SAFE], size[TEXT_SIZE], until[TEXT_TIME];
+
+    ui_result(json_pack("{s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "id", r->id, "recipients",
+                        (json_int_t)r->recipients, "size", (json_int_t)r->size, "sent_pieces",
+                        (json_int_t)r->sent_pieces, "kept_pieces", (json_int_t)r->kept_pieces,
+                        "name", ui_json_text(r->name), "created", ui_json_time(r->created),
+                        "expires", ui_json_time(r->expires)));
+    ui_line("%.12s  sent %s (%s) to %u %s, until %.10s", r->id,
+            text_safe(r->name, name, sizeof(name)), text_size(r->size, size), r->recipients,
+            r->recipients == 1 ? "person" : "people", text_time(r->expires, until));
+}
+
+static int send_one(struct cli *cli, const char *path, const char *const *to, size_t to_count,
+                    struct satchel_error *err)
+{
+    struct satchel_send_options so = {
+        .path = path,
+        .name = o.name,
+        .to = to,
+        .to_count = to_count,
+        .message = o.message,
+        .media_type = media_type_of(path),
+        .lifetime = o.expires,
+        .opens = o.opens,
+        .no_padding = o.no_padding,
+        .on_progress = progress_show,
+    };
+    struct satchel_sent r;
+    int rc;
+
+    if (strcmp(path, "-") == 0) {
+        rc = cli_error(err, SATCHEL_E_UNSUPPORTED, "cannot send standard input yet");
+        cli_hint(err, "write it to a file first");
+        return rc;
+    }
+    progress_begin(path);
+    rc = satchel_sync_send(cli->s, &so, &r, err);
+    progress_clear();
+    if (rc == SATCHEL_OK)
+        report(&r);
+    return rc;
+}
+
+static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    const char *to[MAX_TO];
+    char *list = NULL;
+    int count, rc = SATCHEL_OK;
+
+    if (o.to == NULL) {
+        rc = cli_error(err, SATCHEL_E_INVALID, "send: --to is missing");
+        cli_hint(err, "usage: satchel send %s", cmd_send.args);
+        return rc;
+    }
+    if (o.name != NULL && argc > 1)
+        return cli_error(err, SATCHEL_E_INVALID, "send: --name goes with one file, not %d", argc);
+    list = strdup(o.to);
+    if (list == NULL)
+        return cli_error(err, SATCHEL_E_NOMEM, "out of memory");
+    count = split(list, to);
+    if (count < 0) {
+        rc = cli_error(err, SATCHEL_E_INVALID,
+                       "send: --to takes 1 to %d names with commas between, none empty", MAX_TO);
+        goto done;
+    }
+    for (int i = 0; i < argc; i++) {
+        struct satchel_error one;
+        int failed = send_one(cli, argv[i], to, (size_t)count, &one);
+
+        if (failed == SATCHEL_OK)
+            continue;
+        /* The last error is main's to report, with the exit code of the first. */
+        if (rc == SATCHEL_OK) {
+            *err = one;
+        } else {
+            ui_error(err);
+            one.exit_code = err->exit_code;
+            *err = one;
+        }
+        rc = failed;
+        if (failed == SATCHEL_E_CANCELED)
+            break;
+    }
+done:
+    free(list);
+    return rc;
+}
+
+const struct cli_cmd cmd_send = {
+    .name = "send",
+    .args = "FILE... --to WHO[,WHO...] [--message TEXT] [--expires 7d] [--opens N]",
+    .summary = "send files to people",
+    .details =
+        "Every file is a transfer of its own, encrypted on this machine. Recipients need not\n"
+        "be online. A person seen for the first time is pinned and reported.",
+    .opts = opts,
+    .min_args = 1,
+    .max_args = -1,
+    .needs = CLI_OPEN,
+    .run = run,
+};

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* satchel status, satchel delete - what became of a transfer, and taking it away. */
+#include <string.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/text.h"
+#include "client/cli/ui.h"
+
+struct people {
+    json_t *json;
+    struct {
+        char who[TEXT_SAFE];
+        enum satchel_state state;
+        uint64_t changed;
+        uint32_t opens_used;
+    } rows[257];
+    size_t count;
+};
+
+static void on_recipient(void *cookie, const struct satchel_recipient *r)
+{
+    struct people *p = cookie;
+
+    (void)json_array_append_new(p->json, json_pack("{s:s,s:o,s:s,s:I,s:o}", "user_id", r->user_id,
+                                                   "name", ui_json_text(r->name), "state",
+                                                   satchel_state_name(r->state), "opens_used",
+                                                   (json_int_t)r->opens_used, "changed",
+                                                   ui_json_time(r->changed)));
+    if (p->count == sizeof(p->rows) / sizeof(p->rows[0]))
+        return;
+    (void)text_safe(r->name[0] != '\0' ? r->name : r->user_id, p->rows[p->count].who, TEXT_SAFE);
+    p->rows[p->count].state = r->state;
+    p->rows[p->count].changed = r->changed;
+    p->rows[p->count++].opens_used = r->opens_used;
+}
+
+static void print_status(const struct satchel_status *r, const struct people *p)
+{
+    char time[TEXT_TIME], size[TEXT_SIZE];
+
+    ui_line("transfer  %s\nsent      %s", r->id, text_time(r->created, time));
+    ui_line("expires   %s", text_time(r->expires, time));
+    ui_line("size      %s, padded", text_size(r->padded_size, size));
+    for (size_t i = 0; i < p->count; i++)
+        ui_line("%-9s %s  %s, opened %u %s", i == 0 ? (r->ours ? "to" : "you") : "",
+                text_time(p->rows[i].changed, time), p->rows[i].who, p->rows[i].opens_used,
+                p->rows[i].opens_used == 1 ? "time" : "times");
+}
+
+static int run_status(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    static struct people people;
+    struct satchel_status_options so = {
+        .id = argv[0], .cookie = &people, .on_recipient = on_recipient};
+    struct satchel_status r;
+    int rc;
+
+    (void)argc;
+    people.json = json_array();
+    rc = satchel_sync_status(cli->s, &so, &r, err);
+    if (rc == SATCHEL_OK) {
+        ui_result(json_pack("{s:s,s:s,s:o,s:o,s:o,s:I,s:I,s:b,s:O}", "id", r.id, "from_id",
+                            r.from_id, "created", ui_json_time(r.created), "stored",
+                            ui_json_time(r.stored), "expires", ui_json_time(r.expires),
+                            "padded_size", (json_int_t)r.padded_size, "opens", (json_int_t)r.opens,
+                            "ours", r.ours, "recipients", people.json));
+        print_status(&r, &people);
+    }
+    json_decref(people.json);
+    return rc;
+}
+
+static int run_delete(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    int rc = SATCHEL_OK;
+
+    for (int i = 0; rc == SATCHEL_OK && i < argc; i++) {
+        struct satchel_delete_options d = {.id = argv[i], .folder = SATCHEL_ALL_FOLDERS};
+        char id[SATCHEL_ID_SIZE];
+
+        rc = satchel_sync_delete(cli->s, &d, id, err);
+        if (rc != SATCHEL_OK)
+            break;
+        ui_result(json_pack("{s:s}", "id", id));
+        ui_line("%.12s  deleted", id);
+    }
+    return rc;
+}
+
+const struct cli_cmd cmd_status = {
+    .name = "status",
+    .args = "ID",
+    .summary = "show what became of a transfer",
+    .details =
+        "'released' means that a recipient's device was given the key; only a receipt shows\n"
+        "that the file was received whole.",
+    .min_args = 1,
+    .max_args = 1,
+    .needs = CLI_OPEN,
+    .run = run_status,
+};
+
+const struct cli_cmd cmd_delete = {
+    .name = "delete",
+    .args = "ID...",
+    .summary = "take transfers out of your folders",
+    .details = "For good: your key to it is destroyed. Others keep their copies.",
+    .min_args = 1,
+    .max_args = -1,
+    .needs = CLI_OPEN,
+    .run = run_delete,
+};

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* satchel - the command: finds the verb, opens what it needs, reports. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/progress.h"
+#include "client/cli/prompt.h"
+#include "client/cli/ui.h"
+
+static const struct cli_cmd *const commands[] = {
+    &cmd_register, &cmd_send,   &cmd_inbox,    &cmd_get,    &cmd_sent,
+    &cmd_status,   &cmd_delete, &cmd_contacts, &cmd_whoami, &cmd_doctor,
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static struct {
+    const char *home, *profile;
+    bool json, quiet, help, version;
+    int passphrase_fd;
+} global = {.passphrase_fd = -1};
+
+static const struct opt global_opts[] = {
+    {"home", 0, OPT_TEXT, &global.home, "DIR", "where profiles live (or $SATCHEL_HOME)"},
+    {"profile", 0, OPT_TEXT, &global.profile, "NAME", "which profile (or $SATCHEL_PROFILE)"},
+    {"json", 0, OPT_FLAG, &global.json, NULL, "one JSON object per line on standard output"},
+    {"quiet", 'q', OPT_FLAG, &global.quiet, NULL, "no progress, no remarks"},
+    {"passphrase-fd", 0, OPT_FD, &global.passphrase_fd, "N",
+     "read the passphrase from this file descriptor"},
+    {"help", 'h', OPT_FLAG, &global.help, NULL, "this text"},
+    {"version", 0, OPT_FLAG, &global.version, NULL, "the version"},
+    {0},
+};
+
+/* For the signal handler; set while a handle exists. */
+static struct satchel *volatile interruptible;
+
+static void on_signal(int signo)
+{
+    (void)signo;
+    if (interruptible != NULL)
+        satchel_sync_interrupt(interruptible);
+    else
+        _Exit(130);
+}
+
+static void setup_signals(void)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+
+    (void)sigaction(SIGINT, &act, NULL);
+    (void)sigaction(SIGTERM, &act, NULL);
+    (void)sigaction(SIGHUP, &act, NULL);
+    act.sa_handler = SIG_IGN;
+    (void)sigaction(SIGPIPE, &act, NULL);
+}
+
+static void help_all(void)
+{
+    printf("usage: satchel VERB [ARGUMENTS]\n\n"
+           "Send files to people through a server that cannot read them.\n\nverbs:\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    printf("\noptions, before or after the verb:\n");
+    options_help(global_opts);
+    printf("\n'satchel VERB --help' tells more; satchel(1) tells all.\n");
+}
+
+static void help_one(const struct cli_cmd *cmd)
+{
+    printf("usage: satchel %s %s\n\n%s.\n", cmd->name, cmd->args, cmd->summary);
+    if (cmd->opts != NULL) {
+        printf("\noptions:\n");
+        options_help(cmd->opts);
+    }
+    if (cmd->details[0] != '\0')
+        printf("\n%s\n", cmd->details);
+    printf("\noptions of every verb:\n");
+    options_help(global_opts);
+}
+
+static const struct cli_cmd *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static int open_handle(struct cli *cli, unsigned needs, struct satchel_error *err)
+{
+    struct satchel_options o = {
+        .place = cli->place,
+        .cookie = cli,
+        .on_notice = ui_notice,
+        .on_pin = prompt_possible() && !ui_json() ? prompt_pin : NULL,
+    };
+    int rc;
+
+    if ((needs & (CLI_HANDLE | CLI_OPEN)) == 0)
+        return SATCHEL_OK;
+    rc = satchel_new(&cli->s, NULL, &o, err);
+    if (rc != SATCHEL_OK)
+        return rc;
+    interruptible = cli->s;
+    if ((needs & CLI_OPEN) == 0)
+        return SATCHEL_OK;
+    return satchel_open(cli->s, prompt_passphrase, cli, err);
+}
+
+static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct satchel_error *err)
+{
+    struct cli cli = {.verb = cmd->name, .on = cmd->opts, .passphrase_fd = -1};
+    int rc = options_parse(global_opts, cmd->opts, false, &argc, argv, err);
+
+    if (rc != SATCHEL_OK)
+        return rc;
+    ui_setup(global.json, global.quiet);
+    if (global.help) {
+        help_one(cmd);
+        return SATCHEL_OK;
+    }
+    if (argc < cmd->min_args || (cmd->max_args >= 0 && argc > cmd->max_args)) {
+        rc = cli_error(err, SATCHEL_E_INVALID, "%s: %s", cmd->name,
+                       argc < cmd->min_args ? "something is missing" : "too many arguments");
+        cli_hint(err, "usage: satchel %s %s", cmd->name, cmd->args);
+        return rc;
+    }
+    cli.place = (struct satchel_place){.home = global.home, .profile = global.profile};
+    cli.passphrase_fd = global.passphrase_fd;
+    rc = open_handle(&cli, cmd->needs, err);
+    if (rc == SATCHEL_OK)
+        rc = cmd->run(&cli, argc, argv, err);
+    interruptible = NULL;
+    satchel_close(cli.s, NULL, NULL);
+    progress_clear();
+    return rc;
+}
+
+/* An error in the arguments is told as JSON too if --json stands anywhere among them. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    const struct cli_cmd *cmd = NULL;
+    struct satchel_error err = {0};
+    int rc;
+
+    argc--;
+    argv++;
+    setup_signals();
+    rc = options_parse(global_opts, NULL, true, &argc, argv, &err);
+    ui_setup(global.json || wants_json(argc, argv), global.quiet);
+    if (rc == SATCHEL_OK && global.version) {
+        printf("satchel %s\n", satchel_version());
+        return ui_finish() ? 0 : 1;
+    }
+    if (rc == SATCHEL_OK && argc == 0 && global.help) {
+        help_all();
+        return ui_finish() ? 0 : 1;
+    }
+    if (rc == SATCHEL_OK && argc == 0) {
+        rc = cli_error(&err, SATCHEL_E_INVALID, "no verb given");
+        cli_hint(&err, "satchel --help lists them");
+    }
+    if (rc == SATCHEL_OK) {
+        cmd = find_command(argv[0]);
+        if (cmd == NULL) {
+            rc = cli_error(&err, SATCHEL_E_INVALID, "unknown verb '%s'", argv[0]);
+            cli_hint(&err, "satchel --help lists them");
+        }
+    }
+    if (rc == SATCHEL_OK)
+        rc = run_command(cmd, argc - 1, argv + 1, &err);
+    if (rc != SATCHEL_OK)
+        ui_error(&err);
+    if (!ui_finish() && rc == SATCHEL_OK) {
+        (void)fprintf(stderr, "satchel: cannot write to standard output\n");
+        return 1;
+    }
+    return rc == SATCHEL_OK ? 0 : err.exit_code;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/cli/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/cli.h"
+
+bool options_duration(const char *text, uint64_t *ret_ms)
+{
+    static const struct {
+        char unit;
+        uint64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
+    char *end = NULL;
+    unsigned long long n;
+
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (errno != 0 || n == 0 || end[0] == '\0' || end[1] != '\0')
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (units[i].unit != end[0] || n > UINT64_MAX / 2 / units[i].ms)
+            continue;
+        *ret_ms = n * units[i].ms;
+        return true;
+    }
+    return false;
+}
+
+static bool parse_number(const char *text, unsigned long long min, unsigned long long max,
+                         unsigned long long *ret)
+{
+    char *end = NULL;
+    unsigned long long n;
+
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (errno != 0 || end[0] != '\0' || n < min || n > max)
+        return false;
+    *ret = n;
+    return true;
+}
+
+static int set_count(const struct opt *o, const char *value, struct satchel_error *err)
+{
+    unsigned long long n;
+
+    if (!parse_number(value, 1, UINT32_MAX, &n))
+        return cli_error(err, SATCHEL_E_INVALID, "--%s needs a number from 1 to %u, not '%s'",
+                         o->name, UINT32_MAX, value);
+    *(uint32_t *)o->to = (uint32_t)n;
+    return SATCHEL_OK;
+}
+
+static int set_fd(const struct opt *o, const char *value, struct satchel_error *err)
+{
+    unsigned long long n;
+
+    if (!parse_number(value, 0, 65535, &n) || fcntl((int)n, F_GETFD) < 0)
+        return cli_error(err, SATCHEL_E_INVALID,
+                         "--%s needs the number of an open file descriptor, not '%s'", o->name,
+                         value);
+    *(int *)o->to = (int)n;
+    return SATCHEL_OK;
+}
+
+static int set_value(const struct opt *o, const char *value, struct satchel_error *err)
+{
+    switch (o->kind) {
+    case OPT_FLAG:
+        *(bool *)o->to = true;
+        return SATCHEL_OK;
+    case OPT_TEXT:
+        *(const char **)o->to = value;
+        return SATCHEL_OK;
+    case OPT_COUNT:
+        return set_count(o, value, err);
+    case OPT_FD:
+        return set_fd(o, value, err);
+    case OPT_DURATION:
+        if (options_duration(value, o->to))
+            return SATCHEL_OK;
+        return cli_error(err, SATCHEL_E_INVALID,
+                         "--%s needs a length of time such as 12h or 7d, not '%s'", o->name, value);
+    }
+    return cli_error(err, SATCHEL_E_INTERNAL, "option --%s has no kind", o->name);
+}
+
+/* The row that ${arg} ("--name", "--name=x", "-n") means; ${ret_value} is behind the '='. */
+static const struct opt *match(const struct opt *opts, const char *arg, const char **ret_value)
+{
+    const char *name = arg + 2, *eq = strchr(arg, '=');
+    size_t len = eq != NULL ? (size_t)(eq - name) : strlen(name);
+
+    for (const struct opt *o = opts; o != NULL && o->name != NULL; o++) {
+        if (arg[1] != '-') {
+            if (o->letter == arg[1] && arg[2] == '\0') {
+                *ret_value = NULL;
+                return o;
+            }
+            continue;
+        }
+        if (strlen(o->name) == len && strncmp(o->name, name, len) == 0) {
+            *ret_value = eq != NULL ? eq + 1 : NULL;
+            return o;
+        }
+    }
+    return NULL;
+}
+
+int options_parse(const struct opt *globals, const struct opt *own, bool stop_at_operand, int *argc,
+                  char **argv, struct satchel_error *err)
+{
+    int kept = 0, i = 0;
+
+    for (; i < *argc; i++) {
+        const char *arg = argv[i], *value = NULL;
+        const struct opt *o;
+        int rc;
+
+        if (strcmp(arg, "--") == 0) {
+            i++;
+            break;
+        }
+        if (arg[0] != '-' || arg[1] == '\0') {
+            if (stop_at_operand)
+                break;
+            argv[kept++] = argv[i];
+            continue;
+        }
+        o = match(own, arg, &value);
+        if (o == NULL)
+            o = match(globals, arg, &value);
+        if (o == NULL) {
+            rc = cli_error(err, SATCHEL_E_INVALID, "unknown option '%s'", arg);
+            cli_hint(err, "--help lists the options; put -- before a name that begins with '-'");
+            return rc;
+        }
+        if (o->kind == OPT_FLAG && value != NULL)
+            return cli_error(err, SATCHEL_E_INVALID, "--%s takes no value", o->name);
+        if (o->kind != OPT_FLAG && value == NULL) {
+            if (i + 1 >= *argc)
+                return cli_error(err, SATCHEL_E_INVALID, "%s needs a value", arg);
+            value = argv[++i];
+        }
+        rc = set_value(o, value, err);
+        if (rc != SATCHEL_OK)
+            return rc;
+    }
+    while (i < *argc)
+        argv[kept++] = argv[i++];
+    *argc = kept;
+    return SATCHEL_OK;
+}
+
+void options_help(const struct opt *opts)
+{
+    for (const struct opt *o = opts; o != NULL && o->name != NULL; o++) {
+        char left[64];
+
+        (void)snprintf(left, sizeof(left), "%c%c%c --%s%s%s", o->letter ? '-' : ' ',
+                       o->letter ? o->letter : ' ', o->letter ? ',' : ' ', o->name,
+                       o->arg ? " " : "", o->arg ? o->arg : "");
+        printf("  %-28s %s\n", left, o->help);
+    }
+}

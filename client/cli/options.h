@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * options - arguments of a verb from a table.
+ *
+ * "--name VALUE", "--name=VALUE", "-o VALUE"; an option takes the next argument
+ * whatever it begins with; "--" ends options; options and operands may mix.
+ */
+#ifndef CLIENT_CLI_OPTIONS_H
+#define CLIENT_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/satchel/error.h"
+
+enum opt_kind {
+    OPT_FLAG,     /* bool * */
+    OPT_TEXT,     /* const char **: borrowed from argv */
+    OPT_COUNT,    /* uint32_t *: 1 to 4,294,967,295 */
+    OPT_FD,       /* int *: an open descriptor */
+    OPT_DURATION, /* uint64_t *: ms, from 30s, 15m, 12h, 7d, 2w */
+};
+
+struct opt {
+    const char *name; /* without "--"; NULL ends a table */
+    char letter;      /* 0: none */
+    enum opt_kind kind;
+    void *to;
+    const char *arg; /* name of the value in --help; NULL for flags */
+    const char *help;
+};
+
+/*
+ * Take the options of ${globals} and, if not NULL, ${own} out of ${argv}; what
+ * stays are the operands, in order.  *${argc} is their number.  With
+ * ${stop_at_operand} parsing ends before the first operand (to find the verb).
+ * SATCHEL_E_INVALID names the argument at fault.
+ */
+int options_parse(const struct opt *globals, const struct opt *own, bool stop_at_operand, int *argc,
+                  char **argv, struct satchel_error *err);
+
+/* Print the rows of a table as --help shows them, to standard output. */
+void options_help(const struct opt *opts);
+
+/* "7d" as milliseconds; false if it is none, is zero or does not fit. */
+bool options_duration(const char *text, uint64_t *ret_ms);
+
+#endif /* CLIENT_CLI_OPTIONS_H */

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/cli/prompt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "client/cli/progress.h"
+#include "client/cli/ui.h"
+#include "common/secret.h"
+
+extern char **environ;
+
+/* Read up to the end of a line or of the file; -1 on error or if it does not fit. */
+static long read_line(int fd, char *buf, size_t size)
+{
+    size_t used = 0;
+
+    for (;;) {
+        char c;
+        ssize_t n = read(fd, &c, 1);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0 || c == '\n')
+            return (long)used;
+        if (used == size)
+            return -1;
+        buf[used++] = c;
+    }
+}
+
+static long ask_program(const char *program, const char *question, char *buf, size_t size)
+{
+    char *argv[] = {(char *)program, (char *)question, NULL};
+    posix_spawn_file_actions_t actions;
+    int out[2], status = -1;
+    long len = -1;
+    pid_t pid;
+
+    if (pipe2(out, O_CLOEXEC) != 0)
+        return -1;
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        goto close_pipe;
+    if (posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO) == 0 &&
+        posix_spawnp(&pid, program, &actions, NULL, argv, environ) == 0) {
+        close(out[1]);
+        out[1] = -1;
+        len = read_line(out[0], buf, size);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            len = -1;
+    } else {
+        ui_note("satchel: cannot run '%s' (SATCHEL_ASKPASS)", program);
+    }
+    (void)posix_spawn_file_actions_destroy(&actions);
+close_pipe:
+    close(out[0]);
+    if (out[1] >= 0)
+        close(out[1]);
+    return len;
+}
+
+static int open_terminal(void)
+{
+    return open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+}
+
+bool prompt_possible(void)
+{
+    int tty = open_terminal();
+
+    if (tty < 0)
+        return false;
+    close(tty);
+    return isatty(STDIN_FILENO) != 0;
+}
+
+static long ask_terminal(const char *question, bool echo, char *buf, size_t size)
+{
+    struct termios old, quiet;
+    int tty = open_terminal();
+    bool changed = false;
+    long len;
+
+    if (tty < 0)
+        return -1;
+    progress_clear();
+    if (!echo && tcgetattr(tty, &old) == 0) {
+        quiet = old;
+        quiet.c_lflag &= ~(tcflag_t)ECHO;
+        changed = tcsetattr(tty, TCSAFLUSH, &quiet) == 0;
+    }
+    (void)dprintf(tty, "%s", question);
+    len = read_line(tty, buf, size);
+    if (changed) {
+        (void)tcsetattr(tty, TCSAFLUSH, &old);
+        (void)dprintf(tty, "\n");
+    }
+    close(tty);
+    return len;
+}
+
+static long ask_once(const struct cli *cli, const char *question, char *buf, size_t size)
+{
+    const char *program = getenv("SATCHEL_ASKPASS");
+
+    if (cli->passphrase_fd >= 0)
+        return read_line(cli->passphrase_fd, buf, size);
+    if (program != NULL && program[0] != '\0')
+        return ask_program(program, question, buf, size);
+    return ask_terminal(question, false, buf, size);
+}
+
+/* A passphrase typed blind on a terminal is asked for twice. */
+static bool repeats(const struct cli *cli, const char *buf, long len)
+{
+    struct secret again = {0};
+    bool same = false;
+
+    if (cli->passphrase_fd >= 0 || getenv("SATCHEL_ASKPASS") != NULL)
+        return true;
+    if (secret_new(&again, SATCHEL_PASSPHRASE_MAX, NULL) != ERR_OK)
+        return false;
+    if (ask_terminal("The same passphrase again: ", false, (char *)again.data, again.len) == len)
+        same = secret_equal(again.data, buf, (size_t)len);
+    secret_free(&again);
+    if (!same)
+        ui_note("satchel: the two passphrases differ");
+    return same;
+}
+
+long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size)
+{
+    const struct cli *cli = cookie;
+    long len =
+        ask_once(cli, fresh ? "Choose a passphrase for your keys: " : "Passphrase: ", buf, size);
+
+    if (len <= 0) {
+        ui_note("satchel: no passphrase came; type one, use --passphrase-fd N or SATCHEL_ASKPASS%s",
+                fresh ? ", or --no-passphrase" : "");
+        return -1;
+    }
+    return !fresh || repeats(cli, buf, len) ? len : -1;
+}
+
+bool prompt_yes(const char *question)
+{
+    char answer[16] = "";
+    long len;
+
+    if (!prompt_possible())
+        return false;
+    len = ask_terminal(question, true, answer, sizeof(answer) - 1);
+    return len == 3 && memcmp(answer, "yes", 3) == 0;
+}
+
+void prompt_pin(void *cookie, const struct satchel_pin_question *q)
+{
+    struct cli *cli = cookie;
+    char question[512];
+
+    (void)snprintf(question, sizeof(question),
+                   "The server %s is not known yet. The fingerprint of its key is\n  %s\n"
+                   "Compare it with what its operator tells you. Trust it? (yes/no) ",
+                   q->server, q->pin);
+    satchel_pin_answer(cli->s, prompt_yes(question));
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * prompt - asking people: passphrases and yes or no.
+ *
+ * Passphrases come from --passphrase-fd, from the program $SATCHEL_ASKPASS, or
+ * from the terminal without echo; never from arguments or the environment.
+ */
+#ifndef CLIENT_CLI_PROMPT_H
+#define CLIENT_CLI_PROMPT_H
+
+#include <stdbool.h>
+
+#include "client/cli/cli.h"
+
+/* A satchel_passphrase_cb; the cookie is the struct cli. */
+long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size);
+
+/* Is there a terminal to ask on? */
+bool prompt_possible(void);
+
+/* Ask on the terminal; true only for "yes".  False without a terminal. */
+bool prompt_yes(const char *question);
+
+/* For satchel_options.on_pin; the cookie is the struct cli. */
+void prompt_pin(void *cookie, const struct satchel_pin_question *q);
+
+#endif /* CLIENT_CLI_PROMPT_H */

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * text - sizes, times and other people's words as a terminal may show them.
+ *
+ * Threads: any.
+ */
+#ifndef CLIENT_CLI_TEXT_H
+#define CLIENT_CLI_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TEXT_TIME = 32, TEXT_SIZE = 16, TEXT_SAFE = 1024 };
+
+/*
+ * ${in} without anything that moves a cursor or turns text around: control
+ * characters, bytes that are not UTF-8 and direction marks become \n, \x1b,
+ * \u202e; a backslash stays.  Cut to ${cap} bytes.  Returns ${out}.
+ */
+char *text_safe(const char *in, char *out, size_t cap);
+
+/* As text_safe(), but lines stay lines: for messages. */
+char *text_safe_lines(const char *in, char *out, size_t cap);
+
+/* "1.5 MiB", "917 B".  Returns ${out}. */
+char *text_size(uint64_t bytes, char out[TEXT_SIZE]);
+
+/* RFC 3339 in UTC with milliseconds, as in 2026-11-20T08:00:00.000Z.  Returns ${out}. */
+char *text_time(uint64_t ms, char out[TEXT_TIME]);
+
+/* A length of time in one unit: "45s", "12m", "3h", "6d".  Returns ${out}. */
+char *text_span(uint64_t ms, char out[TEXT_SIZE]);
+
+/* Now, in ms since 1970. */
+uint64_t text_now(void);
+
+/*
+ * The first character of ${s} as a code point, its length in *${ret_len}; -1
+ * with length 1 if it is not well-formed UTF-8 (RFC 3629).  ${s} is not empty.
+ */
+long text_decode(const char *s, size_t *ret_len);
+
+/* How many columns a safe text takes, one for each character. */
+size_t text_columns(const char *s);
+
+#endif /* CLIENT_CLI_TEXT_H */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/cli/ui.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/progress.h"
+#include "client/cli/text.h"
+
+static struct {
+    bool json, quiet, failed;
+} ui;
+
+void ui_setup(bool json, bool quiet)
+{
+    ui.json = json;
+    ui.quiet = quiet;
+}
+
+bool ui_json(void)
+{
+    return ui.json;
+}
+
+bool ui_quiet(void)
+{
+    return ui.quiet;
+}
+
+void ui_line(const char *fmt, ...)
+{
+    va_list ap;
+
+    if (ui.json)
+        return;
+    progress_clear();
+    va_start(ap, fmt);
+    if (vprintf(fmt, ap) < 0 || putchar('\n') == EOF)
+        ui.failed = true;
+    va_end(ap);
+}
+
+void ui_note(const char *fmt, ...)
+{
+    va_list ap;
+
+    if (ui.json || ui.quiet)
+        return;
+    progress_clear();
+    va_start(ap, fmt);
+    (void)vfprintf(stderr, fmt, ap);
+    (void)fputc('\n', stderr);
+    va_end(ap);
+}
+
+/* One object on one line; a reader sees it at once. */
+static void put(json_t *object)
+{
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+
+    if (line == NULL || puts(line) == EOF || fflush(stdout) != 0)
+        ui.failed = true;
+    free(line);
+    json_decref(object);
+}
+
+void ui_event(const char *name, json_t *fields)
+{
+    json_t *object;
+
+    if (!ui.json) {
+        json_decref(fields);
+        return;
+    }
+    object = json_pack("{s:s}", "event", name);
+    if (object != NULL && fields != NULL)
+        (void)json_object_update(object, fields);
+    json_decref(fields);
+    put(object);
+}
+
+void ui_result(json_t *result)
+{
+    if (ui.json)
+        put(json_pack("{s:o}", "result", result));
+    else
+        json_decref(result);
+}
+
+void ui_error(const struct satchel_error *err)
+{
+    char message[TEXT_SAFE], hint[TEXT_SAFE];
+
+    if (ui.json) {
+        put(json_pack("{s:{s:s,s:o,s:o}}", "error", "code", err->name, "message",
+                      ui_json_text(err->message), "hint", ui_json_text(err->hint)));
+        return;
+    }
+    progress_clear();
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "satchel: %s\n", text_safe(err->message, message, sizeof(message)));
+    if (err->hint[0] != '\0')
+        (void)fprintf(stderr, "hint: %s\n", text_safe(err->hint, hint, sizeof(hint)));
+}
+
+void ui_notice(void *cookie, const struct satchel_notice *n)
+{
+    static const char *const names[] = {
+        [SATCHEL_NOTICE_PINNED] = "pinned", [SATCHEL_NOTICE_SUCCESSION] = "succession",
+        [SATCHEL_NOTICE_LAPSED] = "lapsed", [SATCHEL_NOTICE_ROTATED] = "rotated",
+        [SATCHEL_NOTICE_CLOCK] = "clock",
+    };
+    char safe[TEXT_SAFE];
+
+    (void)cookie;
+    if (ui.json)
+        ui_event(names[n->kind], json_pack("{s:o,s:o}", "who", ui_json_text(n->who), "message",
+                                           ui_json_text(n->message)));
+    else
+        ui_note("satchel: %s", text_safe(n->message, safe, sizeof(safe)));
+}
+
+json_t *ui_json_text(const char *s)
+{
+    json_t *direct = json_string(s);
+    size_t len, used = 0;
+    json_t *repaired;
+    char *out;
+
+    if (direct != NULL)
+        return direct;
+    out = malloc(3 * strlen(s) + 1);
+    if (out == NULL)
+        return NULL;
+    for (; *s != '\0'; s += len) {
+        bool bad = text_decode(s, &len) < 0;
+
+        memcpy(out + used, bad ? "\xef\xbf\xbd" : s, bad ? 3 : len);
+        used += bad ? 3 : len;
+    }
+    out[used] = '\0';
+    repaired = json_string(out);
+    free(out);
+    return repaired;
+}
+
+json_t *ui_json_time(uint64_t ms)
+{
+    char text[TEXT_TIME];
+
+    return json_string(text_time(ms, text));
+}
+
+bool ui_finish(void)
+{
+    return fflush(stdout) == 0 && !ui.failed;
+}

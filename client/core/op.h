@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * op - what all operations share: waiting for the connection, requests, jobs
+ * on workers, progress, and ending exactly once.
+ *
+ * An operation embeds struct satchel_op as its first member.  It goes on in
+ * the callbacks of its requests and jobs, none of which comes after
+ * op_end(); its memory goes when no job is left and `finish` has told the caller.
+ *
+ * Threads: the loop's own, but for `work` of a job.
+ */
+#ifndef CLIENT_CORE_OP_H
+#define CLIENT_CORE_OP_H
+
+#include "client/core/handle.h"
+
+struct op_kind {
+    enum link_need need;
+    void (*begin)(struct satchel_op *op); /* the connection is where it is needed first */
+    void (*stop)(struct satchel_op *op);  /* it has ended: wait for nothing any more; may be NULL */
+    /* The connection could not be brought where it was needed; NULL: the operation ends. */
+    void (*unlinked)(struct satchel_op *op, const struct err *why);
+    void (*finish)(struct satchel_op *op, const struct satchel_error *err); /* call `done` */
+    void (*free)(struct satchel_op *op); /* what it owns, and its memory */
+};
+
+struct satchel_op {
+    struct satchel *s;
+    const struct op_kind *kind;
+    struct identity *id; /* ours, from `begin` on, if a profile is open */
+    enum link_need need;
+    void (*next)(struct satchel_op *op); /* what to do in the loop's next turn */
+    struct list in_handle, in_link, requests;
+    struct net_task turn;
+    unsigned jobs;
+    bool ended;
+    struct err err; /* why it ended; code 0: it succeeded */
+    void *cookie;   /* the caller's */
+    void *done_cookie;
+    satchel_progress_cb *on_progress;
+    struct satchel_progress progress;
+    uint64_t told; /* the loop's milliseconds when progress was told last */
+};
+
+/*
+ * Take up ${op} (zeroed memory of the kind's own structure, its options filled in) and begin
+ * in a later turn.  If it fails (ERR_LIMIT, ERR_BADSTATE) the operation was freed.
+ */
+MUST_CHECK int op_start(struct satchel_op *op, struct satchel *s, const struct op_kind *kind,
+                        void *cookie, struct satchel_op **ret, struct satchel_error *err);
+
+/* For the starts: fill ${err} and return the code. */
+int op_no_memory(struct satchel_error *err);
+
+/* Bring the connection to ${need}, then call ${next}. */
+void op_connect(struct satchel_op *op, enum link_need need, void (*next)(struct satchel_op *op));
+
+/* For link.c: the connection is there. */
+void op_go_on(struct satchel_op *op);
+
+/* For link.c: it will not be there. */
+void op_unlinked(struct satchel_op *op, const struct err *why);
+
+/* End: well with NULL, or for a reason.  Only the first call counts. */
+void op_end(struct satchel_op *op, const struct err *why);
+void op_fail(struct satchel_op *op, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* ---- requests ---- */
+
+typedef void op_answer_cb(struct satchel_op *op, void *arg, const struct answer *a);
+
+/*
+ * Ask; ${ask} without callback and cookie.  An error ends the operation, unless
+ * ${errors}: then ${cb} gets it as well.  The same for one that cannot be asked: it ends
+ * in any case, false is returned and the tail is not released.
+ */
+struct op_ask {
+    struct ask ask;
+    op_answer_cb *cb;
+    void *arg;
+    bool errors;
+};
+bool op_ask(struct satchel_op *op, const struct op_ask *ask);
+
+/* ---- jobs ---- */
+
+/* Embedded in the operation.  An error of work() ends it; otherwise after() is called. */
+struct op_job;
+typedef int op_work(struct op_job *job, struct err *err); /* on a worker, off the loop */
+typedef void op_after(struct op_job *job);
+struct op_job {
+    uv_work_t req;
+    struct satchel_op *op;
+    op_work *work;
+    op_after *after; /* NULL: nothing to do */
+    int rc;
+    struct err err;
+};
+void op_job(struct satchel_op *op, struct op_job *job, op_work *work, op_after *after);
+
+/* ---- progress ---- */
+
+void op_phase(struct satchel_op *op, enum satchel_phase phase);
+void op_progress(struct satchel_op *op, uint64_t done);
+
+#endif /* CLIENT_CORE_OP_H */

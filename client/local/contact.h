@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * contact - users whose keys were seen, pinned to all their manifests so far.
+ *
+ * Names are unique: a name given by us keeps its user, a username taken from
+ * the server is not used as a name while another contact has it (the user ID
+ * stands instead).
+ *
+ * All functions with a vault touch the disk: not for the loop thread.
+ * Threads: any, one at a time for each struct contact.
+ * Errors: those of vault.h; ERR_CORRUPT for a contact that does not hold together.
+ */
+#ifndef CLIENT_LOCAL_CONTACT_H
+#define CLIENT_LOCAL_CONTACT_H
+
+#include "client/local/vault.h"
+#include "common/transfer/chain.h"
+#include "common/transfer/safety.h"
+
+enum { CONTACT_NAME_SIZE = 64 };
+
+/* Zero-initialised is empty.  Free with contact_free(). */
+struct contact {
+    char name[CONTACT_NAME_SIZE], username[IDS_USERNAME_TEXT];
+    char verified[SAFETY_TEXT]; /* the safety number that was compared, or "" */
+    bool named;                 /* the name was given by us */
+    uint64_t added, changed;
+    struct chain chain; /* with the user ID; complete only after contact_load() */
+};
+
+void contact_free(struct contact *c); /* empties it */
+
+/* 1 to 63 bytes of UTF-8 without control characters, no ',', not like a user ID.  ERR_INVALID. */
+MUST_CHECK int contact_check_name(const char *name, struct err *err);
+
+/* ERR_NOTFOUND.  All manifests are checked again. */
+MUST_CHECK int contact_load(struct vault *v, const struct uid *uid, struct contact *ret,
+                            struct err *err);
+
+/* The user behind a contact's name or, failing that, a username that is pinned.  ERR_NOTFOUND. */
+MUST_CHECK int contact_find(struct vault *v, const char *name, struct uid *ret_uid,
+                            struct err *err);
+
+/* Write it.  The caller holds the vault's lock since it was loaded. */
+MUST_CHECK int contact_save(struct vault *v, const struct contact *c, struct err *err);
+
+/* Remove it; the caller holds the lock. */
+MUST_CHECK int contact_delete(struct vault *v, const struct uid *uid, struct err *err);
+
+/*
+ * Set name and username of a contact that is about to be saved.  ${name} NULL: keep the
+ * name that was given, or else use the username.  ERR_EXISTS: another contact has the name given.
+ * The caller holds the lock.
+ */
+MUST_CHECK int contact_name(struct vault *v, struct contact *c, const char *name,
+                            const char *username, struct err *err);
+
+/* Call ${each} for all, in no order.  Chains are empty but for the user ID; ${newest} is apart. */
+typedef int contact_each_cb(void *cookie, const struct contact *c, const struct manifest *newest,
+                            struct err *err);
+MUST_CHECK int contact_each(struct vault *v, contact_each_cb *each, void *cookie, struct err *err);
+
+/*
+ * The safety number of ${newest}, a contact's, and ${mine}; ${ret_verified} (may be NULL): it is
+ * the one that was compared.
+ */
+MUST_CHECK int contact_safety(const struct contact *c, const struct manifest *newest,
+                              const struct manifest *mine, char ret_text[SAFETY_TEXT],
+                              bool *ret_verified, struct err *err);
+
+#endif /* CLIENT_LOCAL_CONTACT_H */

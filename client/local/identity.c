@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/local/identity.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crypto/ed25519.h"
+#include "common/crypto/kdf.h"
+#include "common/crypto/rng.h"
+#include "common/crypto/x25519.h"
+#include "common/transfer/manifest_build.h"
+
+struct identity *identity_ref(struct identity *id)
+{
+    (void)atomic_fetch_add(&id->refs, 1);
+    return id;
+}
+
+void identity_unref(struct identity *id)
+{
+    if (id == NULL || atomic_fetch_sub(&id->refs, 1) != 1)
+        return;
+    secret_free(&id->isk);
+    secret_free(&id->dsk);
+    secret_free(&id->hedge);
+    secret_free(&id->recovery);
+    for (size_t i = 0; i < id->n_keys; i++)
+        secret_free(&id->keys[i].key);
+    secret_free(&id->next_key.key);
+    manifest_free(id->next);
+    chain_free(&id->chain);
+    free(id);
+}
+
+/* Draw an EK; ${ret_public} is its public half. */
+static int draw_key(struct hedge *h, uint64_t now, struct identity_key *ret,
+                    uint8_t ret_public[IDS_KEY_LEN], struct err *err)
+{
+    struct identity_key k = {.not_before = now, .not_after = now + IDENTITY_EPOCH_MS};
+    int rc = hedge_draw(h, "encryption key", part(NULL, 0), &k.key, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = x25519_public(ret_public, k.key.data);
+    if (rc == ERR_OK)
+        rc = ids_ek(IDS_SUITE_X25519, part(ret_public, IDS_KEY_LEN), &k.id);
+    if (rc == ERR_OK)
+        *ret = k;
+    else
+        secret_free(&k.key);
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot make an encryption key");
+}
+
+/* RK's public half from the recovery seed. */
+static int recovery_public(const struct secret *seed, uint8_t ret_public[IDS_KEY_LEN],
+                           struct err *err)
+{
+    struct secret rk = {0};
+    int rc = secret_new(&rk, ED25519_SEED_LEN, err);
+
+    if (rc == ERR_OK)
+        rc = kdf_f(rk.data, part_secret(seed), "recovery key", NULL, 0);
+    if (rc == ERR_OK)
+        rc = ed25519_public(ret_public, rk.data);
+    secret_free(&rk);
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot make a recovery key");
+}
+
+static int draw_all(struct identity *id, struct hedge *h, struct err *err)
+{
+    int rc = hedge_draw(h, "identity key", part(NULL, 0), &id->isk, err);
+
+    if (rc == ERR_OK)
+        rc = hedge_draw(h, "device key", part(NULL, 0), &id->dsk, err);
+    if (rc == ERR_OK)
+        rc = hedge_draw(h, "recovery seed", part(NULL, 0), &id->recovery, err);
+    return rc;
+}
+
+/* The first manifest, with the keys drawn so far and a first EK. */
+static int first_manifest(struct identity *id, struct hedge *h, uint64_t now, struct err *err)
+{
+    struct manifest_device device = {.added = now};
+    struct manifest_ek ek = {.suite = IDS_SUITE_X25519};
+    struct manifest_build_plan plan = {
+        .created = now, .devices = &device, .n_devices = 1, .eks = &ek, .n_eks = 1};
+    uint8_t recovery[IDS_KEY_LEN], public[IDS_KEY_LEN];
+    struct manifest *m = NULL;
+    enum chain_change change;
+    int rc = draw_key(h, now, &id->keys[0], public, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    id->n_keys = 1;
+    ek.key = PART_OF(public);
+    ek.not_before = id->keys[0].not_before;
+    ek.not_after = id->keys[0].not_after;
+    rc = ed25519_public(device.key, id->dsk.data);
+    if (rc != ERR_OK)
+        return err_set(err, rc, "cannot make a device key");
+    rc = recovery_public(&id->recovery, recovery, err);
+    plan.recovery_key = recovery;
+    if (rc == ERR_OK)
+        rc = manifest_build(&plan, &id->isk, &m, err);
+    if (rc != ERR_OK)
+        return rc;
+    id->uid = id->chain.uid = m->uid;
+    id->device = m->devices[0].id;
+    return chain_add(&id->chain, m, &change, err);
+}
+
+int identity_make(const struct identity_plan *plan, struct vault *v, struct identity **ret,
+                  struct err *err)
+{
+    struct identity *id = calloc(1, sizeof(*id));
+    struct hedge *h = NULL;
+    int rc;
+
+    if (id == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    id->refs = 1;
+    id->server = plan->server;
+    (void)snprintf(id->username, sizeof(id->username), "%s", plan->username);
+    (void)snprintf(id->email, sizeof(id->email), "%s", plan->email);
+    rc = secret_new(&id->hedge, HEDGE_LEN, err);
+    if (rc == ERR_OK && rng_bytes(id->hedge.data, id->hedge.len) != ERR_OK)
+        rc = err_set(err, ERR_INTERNAL, "cannot draw a key");
+    if (rc == ERR_OK)
+        rc = hedge_new(v, &id->hedge, true, &h, err);
+    if (rc == ERR_OK)
+        rc = draw_all(id, h, err);
+    if (rc == ERR_OK)
+        rc = first_manifest(id, h, plan->now, err);
+    if (rc == ERR_OK)
+        ids_uid_to_text(&id->uid, id->uid_text);
+    hedge_free(h);
+    if (rc == ERR_OK)
+        *ret = id;
+    else
+        identity_unref(id);
+    return rc;
+}
+
+const struct secret *identity_ek(const struct identity *id, const struct ek_id *ek)
+{
+    for (size_t i = 0; i < id->n_keys; i++)
+        if (memcmp(&id->keys[i].id, ek, sizeof(*ek)) == 0)
+            return &id->keys[i].key;
+    /* The server may have the next one although we have not heard so. */
+    if (id->next != NULL && memcmp(&id->next_key.id, ek, sizeof(*ek)) == 0)
+        return &id->next_key.key;
+    return NULL;
+}
+
+bool identity_due(const struct identity *id, uint64_t now)
+{
+    return id->next != NULL || id->keys[id->n_keys - 1].not_after < now + IDENTITY_EARLY_MS;
+}
+
+int identity_plan_next(struct identity *id, struct hedge *h, uint64_t now, struct err *err)
+{
+    const struct manifest *newest = chain_newest(&id->chain);
+    struct manifest_ek eks[MANIFEST_KEYS_MAX] = {0};
+    struct manifest_build_plan plan = {.previous = newest,
+                                       .created = now,
+                                       .devices = newest->devices,
+                                       .n_devices = newest->n_devices,
+                                       .eks = eks};
+    uint8_t public[IDS_KEY_LEN];
+    int rc;
+
+    if (id->next != NULL)
+        return ERR_OK;
+    rc = draw_key(h, now, &id->next_key, public, err);
+    if (rc != ERR_OK)
+        return rc;
+    /* Senders choose the newest; of the others only those that still run are worth listing. */
+    for (size_t i = 0; i < newest->n_eks && plan.n_eks < MANIFEST_KEYS_MAX - 1; i++)
+        if (newest->eks[i].not_after > now)
+            eks[plan.n_eks++] = newest->eks[i];
+    eks[plan.n_eks++] = (struct manifest_ek){.suite = IDS_SUITE_X25519,
+                                             .key = PART_OF(public),
+                                             .not_before = id->next_key.not_before,
+                                             .not_after = id->next_key.not_after};
+    return manifest_build(&plan, &id->isk, &id->next, err);
+}
+
+/*
+ * A key may be sealed to until it has ended and the next one was there to be
+ * found, a day more for a sender who looked it up just before; what was sealed
+ * then is open for ${max_lifetime} at most.
+ */
+static bool still_needed(const struct identity *id, size_t i, uint64_t now, uint64_t max_lifetime)
+{
+    uint64_t last = id->keys[i].not_after;
+
+    if (i + 1 == id->n_keys)
+        return true;
+    if (id->keys[i + 1].not_before > last)
+        last = id->keys[i + 1].not_before;
+    return last > UINT64_MAX - max_lifetime - IDENTITY_DAY_MS ||
+           last + max_lifetime + IDENTITY_DAY_MS > now;
+}
+
+static void erase_key(struct identity *id, size_t i)
+{
+    secret_free(&id->keys[i].key);
+    id->n_keys--;
+    memmove(&id->keys[i], &id->keys[i + 1], (id->n_keys - i) * sizeof(id->keys[0]));
+}
+
+int identity_promote(struct identity *id, uint64_t now, uint64_t max_lifetime, struct err *err)
+{
+    enum chain_change change;
+    int rc;
+
+    if (id->next == NULL)
+        return ERR_OK;
+    rc = chain_add(&id->chain, id->next, &change, err);
+    id->next = NULL; /* the chain has it, or freed it */
+    if (rc != ERR_OK)
+        return rc;
+    if (id->n_keys == IDENTITY_KEYS_MAX)
+        erase_key(id, 0);
+    id->keys[id->n_keys++] = id->next_key;
+    id->next_key = (struct identity_key){0};
+    for (size_t i = 0; i < id->n_keys;)
+        if (still_needed(id, i, now, max_lifetime))
+            i++;
+        else
+            erase_key(id, i);
+    return ERR_OK;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * identity - who the profile is: private keys, own manifests, and the next
+ * encryption key when the newest one is near its end.
+ *
+ * Encryption keys (EK) last 30 days.  A new one is made when the newest ends
+ * within 3 days: it is stored before the server hears of it (identity_plan_next),
+ * and takes its place when the server has it (identity_promote).  Private
+ * halves stay until nothing sealed to them can be open.
+ *
+ * Functions with a vault touch the disk: not for the loop thread.
+ * Threads: one at a time while it is made or changed.  Afterwards it is shared
+ * by reference among threads and does not change; a change loads another one.
+ * Errors: those of vault.h and manifest_build.h.
+ */
+#ifndef CLIENT_LOCAL_IDENTITY_H
+#define CLIENT_LOCAL_IDENTITY_H
+
+#include <stdatomic.h>
+
+#include "client/local/hedge.h"
+#include "common/transfer/chain.h"
+
+enum { IDENTITY_KEYS_MAX = 64 };
+
+#define IDENTITY_DAY_MS   ((uint64_t)24 * 3600 * 1000)
+#define IDENTITY_EPOCH_MS (30 * IDENTITY_DAY_MS) /* an EK's life */
+#define IDENTITY_EARLY_MS (3 * IDENTITY_DAY_MS)  /* its successor comes so long before its end */
+
+struct identity_key {
+    struct secret key; /* X25519, private */
+    uint64_t not_before, not_after;
+    struct ek_id id;
+};
+
+struct identity {
+    atomic_uint refs;
+    char username[IDS_USERNAME_TEXT], email[IDS_EMAIL_TEXT], uid_text[IDS_UID_TEXT];
+    struct server_id server;
+    struct uid uid;
+    struct device_id device;
+    struct secret isk, dsk, hedge; /* Ed25519 seeds; k_hedge */
+    struct identity_key keys[IDENTITY_KEYS_MAX];
+    size_t n_keys;          /* oldest first */
+    struct chain chain;     /* own manifests */
+    struct secret recovery; /* seed; empty once its words have been shown */
+    struct identity_key next_key;
+    struct manifest *next; /* on its way to the server, or NULL */
+};
+
+struct identity_plan {
+    const char *username, *email; /* checked by the caller */
+    struct server_id server;
+    uint64_t now;
+};
+
+/* Draw all keys of a new user and make the first manifest; counts in ${v}, whose lock is held. */
+MUST_CHECK int identity_make(const struct identity_plan *plan, struct vault *v,
+                             struct identity **ret, struct err *err);
+
+MUST_CHECK int identity_load(struct vault *v, struct identity **ret, struct err *err);
+MUST_CHECK int identity_save(const struct identity *id, struct vault *v, struct err *err);
+struct identity *identity_ref(struct identity *id);
+void identity_unref(struct identity *id); /* the last one wipes; NULL is fine */
+
+/* The private key with this ID; NULL: not ours, or erased. */
+const struct secret *identity_ek(const struct identity *id, const struct ek_id *ek);
+
+/* Does the newest EK end so soon that another one is due, or is one on its way? */
+bool identity_due(const struct identity *id, uint64_t now);
+
+/* Draw the next EK and make its manifest, unless one is on its way already; not saved yet. */
+MUST_CHECK int identity_plan_next(struct identity *id, struct hedge *h, uint64_t now,
+                                  struct err *err);
+
+/*
+ * The server has `next`: it becomes the newest.  Keys to which nothing open
+ * can be sealed any more, with transfers that live ${max_lifetime} ms, are erased; not saved yet.
+ */
+MUST_CHECK int identity_promote(struct identity *id, uint64_t now, uint64_t max_lifetime,
+                                struct err *err);
+
+#endif /* CLIENT_LOCAL_IDENTITY_H */

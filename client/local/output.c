@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/local/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/crypto/hash.h"
+#include "common/crypto/hex.h"
+#include "common/fs.h"
+
+#define PART_SUFFIX ".satchel-part"
+
+enum { NAME_BYTES = 255, POLL_MS = 100, PIPE_STEP = 4096 /* PIPE_BUF: poll() promises so much */ };
+
+struct output {
+    char *path; /* as told; "" for a descriptor */
+    char name[NAME_BYTES + 1], part[NAME_BYTES + 1];
+    int dir, fd;
+    bool to_fd, force, made, committed;
+};
+
+/* ---- names --------------------------------------------------------------------- */
+
+static int check_name(const char *name, struct err *err)
+{
+    size_t n = strlen(name);
+
+    if (n >= 1 && n <= NAME_BYTES && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+        strcmp(name, "..") != 0)
+        return ERR_OK;
+    err_set(err, ERR_REFUSED, "the sender's name cannot be a file's name");
+    err_hint(err, "choose one with -o");
+    return ERR_REFUSED;
+}
+
+/* ".NAME.satchel-part"; a name too long for that is cut and told apart by its hash. */
+static int part_name(const char *name, char ret_part[NAME_BYTES + 1], struct err *err)
+{
+    uint8_t hash[HASH_SHA256_LEN];
+    char digits[17];
+    int rc;
+
+    if (strlen(name) + strlen("." PART_SUFFIX) <= NAME_BYTES) {
+        (void)snprintf(ret_part, NAME_BYTES + 1, ".%s" PART_SUFFIX, name);
+        return ERR_OK;
+    }
+    rc = hash_sha256(hash, name, strlen(name));
+    if (rc != ERR_OK)
+        return err_set(err, rc, "cannot hash");
+    hex_encode(digits, hash, 8);
+    (void)snprintf(ret_part, NAME_BYTES + 1, ".%.200s-%s" PART_SUFFIX, name, digits);
+    return ERR_OK;
+}
+
+/* Take folder and name from what was asked for. */
+static int split(const struct output_spec *spec, const char *name, struct output *o, char **ret_dir,
+                 struct err *err)
+{
+    const char *slash = spec->file != NULL ? strrchr(spec->file, '/') : NULL, *base = name;
+    char *dir = NULL;
+    int rc;
+
+    if (spec->folder != NULL)
+        dir = strdup(spec->folder[0] != '\0' ? spec->folder : ".");
+    else if (slash == NULL)
+        dir = strdup(".");
+    else
+        dir = slash == spec->file ? strdup("/") : strndup(spec->file, (size_t)(slash - spec->file));
+    if (spec->folder == NULL)
+        base = slash != NULL ? slash + 1 : spec->file;
+    rc = dir != NULL ? check_name(base, err) : err_set(err, ERR_NOMEM, "out of memory");
+    if (rc == ERR_REFUSED && spec->folder == NULL)
+        rc = err_set(err, ERR_INVALID, "'%s' cannot be a file's name", spec->file);
+    if (rc == ERR_OK)
+        rc = part_name(base, o->part, err);
+    if (rc == ERR_OK) {
+        (void)snprintf(o->name, sizeof(o->name), "%s", base);
+        if (spec->folder == NULL)
+            o->path = strdup(spec->file);
+        else
+            o->path = spec->folder[0] != '\0' ? fs_join(spec->folder, base) : strdup(base);
+        if (o->path == NULL)
+            rc = err_set(err, ERR_NOMEM, "out of memory");
+    }
+    if (rc != ERR_OK) {
+        free(dir);
+        return rc;
+    }
+    *ret_dir = dir;
+    return ERR_OK;
+}
+
+/* ---- opening ------------------------------------------------------------------------ */
+
+/* One component below ${dir}, no link followed; plain openat() where the kernel is too old. */
+static int open_beneath(int dir, const char *name, int flags, mode_t mode)
+{
+    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+                           .mode = mode,
+                           .resolve =
+                               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+    return (int)fd;
+}
+
+static int exists_error(const struct output *o, struct err *err)
+{
+    err_set(err, ERR_EXISTS, "'%s' exists already", o->path);
+    err_hint(err, "use --force to overwrite it, or -o for another name");
+    return ERR_EXISTS;
+}
+
+/* A folder in the way cannot be overwritten, and a file only with force. */
+static int check_target(const struct output *o, struct err *err)
+{
+    struct stat st;
+
+    if (fstatat(o->dir, o->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? ERR_OK : err_sys(err, errno, "cannot look at '%s'", o->path);
+    if (S_ISDIR(st.st_mode))
+        return err_set(err, ERR_EXISTS, "'%s' is a folder", o->path);
+    return o->force ? ERR_OK : exists_error(o, err);
+}
+
+/*
+ * Open the partial file, new or left by somebody who is gone.  Between opening
+ * and locking, its owner may have finished and renamed it: then it is not the
+ * one that has the name now.
+ */
+static int open_part(struct output *o, struct err *err)
+{
+    struct stat here, there;
+
+    o->fd = open_beneath(o->dir, o->part, O_RDWR | O_CREAT | O_NONBLOCK, 0666);
+    if (o->fd < 0)
+        return err_sys(err, errno, "cannot create '%s' beside '%s'", o->part, o->path);
+    if (fstat(o->fd, &here) != 0 || !S_ISREG(here.st_mode) || here.st_nlink > 1)
+        return err_set(err, ERR_REFUSED, "'%s' beside '%s' is in the way", o->part, o->path);
+    if (flock(o->fd, LOCK_EX | LOCK_NB) != 0 ||
+        fstatat(o->dir, o->part, &there, AT_SYMLINK_NOFOLLOW) != 0 || here.st_ino != there.st_ino ||
+        here.st_dev != there.st_dev)
+        return err_set(err, ERR_BUSY, "another satchel is receiving '%s'", o->path);
+    o->made = true;
+    if (ftruncate(o->fd, 0) != 0)
+        return err_sys(err, errno, "cannot empty '%s' beside '%s'", o->part, o->path);
+    return ERR_OK;
+}
+
+static int open_file(const struct output_spec *spec, const char *name, struct output *o,
+                     struct err *err)
+{
+    char *dir = NULL;
+    int rc = split(spec, name, o, &dir, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    o->force = spec->force;
+    o->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (o->dir < 0)
+        rc = errno == ENOENT || errno == ENOTDIR ? err_set(err, ERR_NOTFOUND, "no folder '%s'", dir)
+                                                 : err_sys(err, errno, "cannot open '%s'", dir);
+    if (rc == ERR_OK)
+        rc = check_target(o, err);
+    if (rc == ERR_OK)
+        rc = open_part(o, err);
+    free(dir);
+    return rc;
+}
+
+int output_open(const struct output_spec *spec, const char *name, struct output **ret,
+                struct err *err)
+{
+    struct output *o = calloc(1, sizeof(*o));
+    int rc = ERR_OK;
+
+    if (o == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    o->dir = o->fd = -1;
+    if (spec->folder != NULL || spec->file != NULL) {
+        rc = open_file(spec, name, o, err);
+    } else {
+        o->to_fd = true;
+        o->fd = spec->fd;
+    }
+    if (rc == ERR_OK)
+        *ret = o;
+    else
+        output_free(o);
+    return rc;
+}
+
+bool output_in_order(const struct output *o)
+{
+    return o->to_fd;
+}
+
+const char *output_path(const struct output *o)
+{
+    return o->path != NULL ? o->path : "";
+}
+
+/* ---- writing ---------------------------------------------------------------------------- */
+
+static int write_file(struct output *o, uint64_t offset, struct part data, struct err *err)
+{
+    const uint8_t *p = data.data;
+
+    while (data.len > 0) {
+        ssize_t n = pwrite(o->fd, p, data.len, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_sys(err, errno, "cannot write '%s'", o->path);
+        p += n;
+        data.len -= (size_t)n;
+        offset += (uint64_t)n;
+    }
+    return ERR_OK;
+}
+
+/* In steps that do not block for ever when nobody reads. */
+static int write_fd(struct output *o, struct part data, const atomic_bool *stop, struct err *err)
+{
+    const uint8_t *p = data.data;
+    struct stat st;
+    bool file = fstat(o->fd, &st) == 0 && S_ISREG(st.st_mode);
+
+    while (data.len > 0) {
+        struct pollfd poll_fd = {.fd = o->fd, .events = POLLOUT};
+        size_t step = file || data.len < PIPE_STEP ? data.len : PIPE_STEP;
+        ssize_t n;
+
+        if (atomic_load(stop))
+            return err_set(err, ERR_CANCELED, "interrupted");
+        if (poll(&poll_fd, 1, POLL_MS) == 0)
+            continue;
+        n = write(o->fd, p, step);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n < 0)
+            return err_sys(err, errno, "cannot write");
+        p += n;
+        data.len -= (size_t)n;
+    }
+    return ERR_OK;
+}
+
+int output_write(struct output *o, uint64_t offset, struct part data, const atomic_bool *stop,
+                 struct err *err)
+{
+    return o->to_fd ? write_fd(o, data, stop, err) : write_file(o, offset, data, err);
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+/* Give the partial file its name; a file system may lack RENAME_NOREPLACE, but has links. */
+static int give_name(struct output *o, struct err *err)
+{
+    if (renameat2(o->dir, o->part, o->dir, o->name, o->force ? 0 : RENAME_NOREPLACE) == 0)
+        return ERR_OK;
+    if (errno == EINVAL && !o->force && linkat(o->dir, o->part, o->dir, o->name, 0) == 0) {
+        (void)unlinkat(o->dir, o->part, 0);
+        return ERR_OK;
+    }
+    if (errno == EEXIST)
+        return exists_error(o, err);
+    return err_sys(err, errno, "cannot rename to '%s'", o->path);
+}
+
+int output_commit(struct output *o, struct err *err)
+{
+    int rc;
+
+    if (o->to_fd)
+        return ERR_OK;
+    if (fsync(o->fd) != 0)
+        return err_sys(err, errno, "cannot sync '%s'", o->path);
+    rc = give_name(o, err);
+    if (rc != ERR_OK)
+        return rc;
+    o->committed = true;
+    if (fsync(o->dir) != 0)
+        return err_sys(err, errno, "cannot sync the folder of '%s'", o->path);
+    return ERR_OK;
+}
+
+void output_free(struct output *o)
+{
+    if (o == NULL)
+        return;
+    if (o->made && !o->committed)
+        (void)unlinkat(o->dir, o->part, 0);
+    if (!o->to_fd && o->fd >= 0)
+        close(o->fd);
+    if (o->dir >= 0)
+        close(o->dir);
+    free(o->path);
+    free(o);
+}

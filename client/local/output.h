@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * output - where a received file goes: a file that appears under its name only
+ * when it is whole and durable, or a descriptor.
+ *
+ * A file is written as `.NAME.satchel-part` beside its place, locked against
+ * another process that receives the same, and renamed at the end.  Names come
+ * from other people: one path component, never '/', NUL, "." or "..", opened
+ * below its folder without following links.
+ *
+ * Touches the disk: not for the loop thread.  Threads: any; output_write() to
+ * a file may run in several at a time.
+ */
+#ifndef CLIENT_LOCAL_OUTPUT_H
+#define CLIENT_LOCAL_OUTPUT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/crypto/part.h"
+#include "common/err.h"
+
+struct output_spec {
+    const char *folder; /* exists; "" is the working folder */
+    const char *file;   /* with folder NULL: this path, whatever the sender calls it */
+    int fd;             /* with both NULL; stays the caller's */
+    bool force;         /* overwrite */
+};
+
+struct output;
+
+/*
+ * Look and begin.  ${name} is the sender's.  ERR_REFUSED: a name that no file
+ * can have; ERR_EXISTS: the file is there, without force; ERR_BUSY: another process
+ * receives it; ERR_NOTFOUND: no such folder; ERR_IO.
+ */
+MUST_CHECK int output_open(const struct output_spec *spec, const char *name, struct output **ret,
+                           struct err *err);
+
+/*
+ * Write ${data} at ${offset}; to a descriptor in order.  ERR_IO; ERR_CANCELED soon after
+ * ${*stop} was set while a descriptor takes nothing.
+ */
+MUST_CHECK int output_write(struct output *o, uint64_t offset, struct part data,
+                            const atomic_bool *stop, struct err *err);
+
+/* Is it a descriptor, which wants its bytes in order? */
+bool output_in_order(const struct output *o);
+
+/* Make it durable and give it its name.  ERR_EXISTS, ERR_IO: nothing is left. */
+MUST_CHECK int output_commit(struct output *o, struct err *err);
+
+/* Where it is; "" for a descriptor.  Lives as long as ${o}. */
+const char *output_path(const struct output *o);
+
+/* Free; without a successful output_commit() the partial file is removed.  NULL is fine. */
+void output_free(struct output *o);
+
+#endif /* CLIENT_LOCAL_OUTPUT_H */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * place - where profiles live: HOME/profiles/NAME.
+ *
+ * Threads: any, but reads the environment.  place_find() does not touch the disk.
+ */
+#ifndef CLIENT_LOCAL_PLACE_H
+#define CLIENT_LOCAL_PLACE_H
+
+#include "common/err.h"
+
+enum { PLACE_NAME_SIZE = 33 };
+
+struct place {
+    char *home, *folder; /* the folder of the profile; both owned */
+    char profile[PLACE_NAME_SIZE];
+};
+
+/*
+ * NULL or "" take the defaults: ${home} from $SATCHEL_HOME, $XDG_DATA_HOME/satchel or
+ * ~/.local/share/satchel, ${profile} from $SATCHEL_PROFILE or "default".
+ * ERR_INVALID: not a profile's name, or no home can be found.
+ */
+MUST_CHECK int place_find(const char *home, const char *profile, struct place *ret,
+                          struct err *err);
+void place_free(struct place *p); /* empties it */
+
+/* Make the folder and those above, mode 0700 for new ones. */
+MUST_CHECK int place_make(const struct place *p, struct err *err);
+
+/* Call ${each} with the name of every profile of ${p}'s home, sorted. */
+MUST_CHECK int place_each(const struct place *p, void (*each)(void *cookie, const char *name),
+                          void *cookie, struct err *err);
+
+#endif /* CLIENT_LOCAL_PLACE_H */

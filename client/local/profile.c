@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/local/profile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+
+/* ---- looking ---- */
+
+int profile_look(const char *folder, struct profile_look *ret, struct err *err)
+{
+    struct profile_look l = {0};
+    int rc = settings_read(folder, &l.settings, err);
+
+    if (rc == ERR_NOTFOUND) {
+        *ret = l;
+        return ERR_OK;
+    }
+    if (rc == ERR_OK)
+        rc = vault_look(folder, &l.passphrase, err);
+    if (rc != ERR_OK) {
+        settings_free(&l.settings);
+        return rc;
+    }
+    l.state = l.settings.state == SETTINGS_ACTIVE ? PROFILE_ACTIVE : PROFILE_PENDING;
+    *ret = l;
+    return ERR_OK;
+}
+
+void profile_look_free(struct profile_look *l)
+{
+    settings_free(&l->settings);
+}
+
+/* ---- opening ---- */
+
+void profile_close(struct profile *p)
+{
+    if (p == NULL)
+        return;
+    seen_free(p->seen);
+    hedge_free(p->hedge);
+    identity_unref(p->id);
+    vault_close(p->vault);
+    settings_free(&p->settings);
+    free(p->folder);
+    free(p);
+}
+
+/* What stands on vault and identity, which are there already. */
+static int equip(struct profile *p, struct err *err)
+{
+    int rc = hedge_new(p->vault, &p->id->hedge, false, &p->hedge, err);
+
+    return rc == ERR_OK ? seen_new(p->vault, &p->seen, err) : rc;
+}
+
+/* The settings are plain text: what the vault says as well must agree. */
+static int agree(const struct profile *p, struct err *err)
+{
+    if (strcmp(p->settings.username, p->id->username) == 0 &&
+        strcmp(p->settings.user_id, p->id->uid_text) == 0)
+        return ERR_OK;
+    return err_set(err, ERR_CORRUPT, "'%s/settings' is not of the user in the vault", p->folder);
+}
+
+static int begin_object(const char *folder, struct profile **ret, struct err *err)
+{
+    struct profile *p = calloc(1, sizeof(*p));
+
+    if (p != NULL)
+        p->folder = strdup(folder);
+    if (p == NULL || p->folder == NULL) {
+        profile_close(p);
+        return err_set(err, ERR_NOMEM, "out of memory");
+    }
+    *ret = p;
+    return ERR_OK;
+}
+
+/* A crash after the words were shown, before the seed was erased. */
+static int forget_recovery(struct profile *p, struct err *err)
+{
+    int rc;
+
+    if (p->settings.state != SETTINGS_ACTIVE || p->id->recovery.len == 0)
+        return ERR_OK;
+    rc = vault_lock(p->vault, err);
+    if (rc != ERR_OK)
+        return rc;
+    secret_free(&p->id->recovery);
+    rc = identity_save(p->id, p->vault, err);
+    vault_unlock(p->vault);
+    return rc;
+}
+
+int profile_open(const char *folder, const struct secret *passphrase, struct profile **ret,
+                 struct err *err)
+{
+    struct profile *p = NULL;
+    int rc = begin_object(folder, &p, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = settings_read(folder, &p->settings, err);
+    if (rc == ERR_OK)
+        rc = vault_open(folder, passphrase, &p->vault, err);
+    if (rc == ERR_OK)
+        rc = identity_load(p->vault, &p->id, err);
+    if (rc == ERR_OK)
+        rc = agree(p, err);
+    if (rc == ERR_OK)
+        rc = forget_recovery(p, err);
+    if (rc == ERR_OK)
+        rc = equip(p, err);
+    if (rc == ERR_OK)
+        *ret = p;
+    else
+        profile_close(p);
+    return rc;
+}
+
+/* ---- registering ---- */
+
+static int remove_settings(const char *folder, struct err *err)
+{
+    char *path = fs_join(folder, "settings");
+    int rc = path != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT)
+        rc = err_sys(err, errno, "cannot remove '%s'", path);
+    free(path);
+    return rc;
+}
+
+/* The folder, its lock taken, and nothing in it that somebody still needs. */
+static int clear_folder(const struct place *place, struct lock **ret_lock, struct err *err)
+{
+    char *path = fs_join(place->folder, "lock");
+    struct settings old = {0};
+    struct lock *lock = NULL;
+    int rc = path != NULL ? place_make(place, err) : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_OK)
+        rc = lock_open(path, &lock, err);
+    free(path);
+    if (rc == ERR_OK)
+        rc = lock_take(lock, VAULT_LOCK_MS, err);
+    if (rc != ERR_OK) {
+        lock_close(lock);
+        return rc;
+    }
+    rc = settings_read(place->folder, &old, NULL);
+    if (rc == ERR_OK && old.state == SETTINGS_ACTIVE) {
+        rc = err_set(err, ERR_EXISTS, "profile '%s' is registered already, as %s", place->profile,
+                     old.username);
+        err_hint(err, "choose another one with --profile");
+    } else if (rc == ERR_NOTFOUND || rc == ERR_OK) {
+        rc = remove_settings(place->folder, err);
+    } else {
+        rc = err_set(err, rc, "'%s/settings' cannot be read", place->folder);
+    }
+    settings_free(&old);
+    if (rc != ERR_OK) {
+        lock_give(lock);
+        lock_close(lock);
+        return rc;
+    }
+    *ret_lock = lock;
+    return ERR_OK;
+}
+
+/* Keys, then the settings, which make all of it count.  The lock is held. */
+static int fill_folder(struct profile *p, const struct profile_plan *plan, struct err *err)
+{
+    int rc = identity_make(&plan->identity, p->vault, &p->id, err);
+
+    if (rc == ERR_OK)
+        rc = identity_save(p->id, p->vault, err);
+    if (rc == ERR_OK)
+        rc = settings_copy(plan->settings, &p->settings, err);
+    if (rc == ERR_OK)
+        rc = settings_set(&p->settings.username, p->id->username, err);
+    if (rc == ERR_OK)
+        rc = settings_set(&p->settings.user_id, p->id->uid_text, err);
+    p->settings.state = SETTINGS_PENDING;
+    if (rc == ERR_OK)
+        rc = settings_write(p->folder, &p->settings, err);
+    if (rc == ERR_OK)
+        rc = equip(p, err);
+    return rc;
+}
+
+int profile_begin(const struct profile_plan *plan, struct profile **ret, struct err *err)
+{
+    struct profile *p = NULL;
+    struct lock *lock = NULL;
+    int rc = begin_object(plan->place->folder, &p, err);
+
+    if (rc == ERR_OK)
+        rc = clear_folder(plan->place, &lock, err);
+    if (rc != ERR_OK) {
+        profile_close(p);
+        return rc;
+    }
+    rc = vault_create(p->folder, plan->passphrase, lock, &p->vault, err);
+    if (rc != ERR_OK) {
+        lock_give(lock);
+        lock_close(lock);
+        profile_close(p);
+        return rc;
+    }
+    rc = fill_folder(p, plan, err);
+    vault_unlock(p->vault);
+    if (rc == ERR_OK)
+        *ret = p;
+    else
+        profile_close(p);
+    return rc;
+}
+
+int profile_activate(struct profile *p, struct err *err)
+{
+    int rc;
+
+    p->settings.state = SETTINGS_ACTIVE;
+    rc = settings_write(p->folder, &p->settings, err);
+    if (rc != ERR_OK) {
+        p->settings.state = SETTINGS_PENDING;
+        return rc;
+    }
+    return forget_recovery(p, err);
+}
+
+int profile_discard(struct profile *p, struct err *err)
+{
+    char *folder = strdup(p->folder), *lock = NULL;
+    int rc = folder != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+
+    profile_close(p);
+    if (rc == ERR_OK)
+        rc = remove_settings(folder, err);
+    if (rc == ERR_OK)
+        rc = vault_destroy(folder, err);
+    if (rc == ERR_OK) {
+        lock = fs_join(folder, "lock");
+        if (lock != NULL)
+            (void)unlink(lock);
+        (void)rmdir(folder);
+    }
+    free(lock);
+    free(folder);
+    return rc;
+}
+
+/* ---- the next encryption key ---- */
+
+int profile_plan_next(struct profile *p, uint64_t now, struct identity **ret, struct err *err)
+{
+    struct identity *id = NULL;
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    /* Another process may have been faster. */
+    rc = identity_load(p->vault, &id, err);
+    if (rc == ERR_OK && identity_due(id, now) && id->next == NULL) {
+        struct hedge *h = NULL;
+
+        rc = hedge_new(p->vault, &id->hedge, true, &h, err);
+        if (rc == ERR_OK)
+            rc = identity_plan_next(id, h, now, err);
+        hedge_free(h);
+        if (rc == ERR_OK)
+            rc = identity_save(id, p->vault, err);
+    }
+    vault_unlock(p->vault);
+    if (rc == ERR_OK)
+        *ret = id;
+    else
+        identity_unref(id);
+    return rc;
+}
+
+int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
+                    uint64_t max_lifetime, struct identity **ret, struct err *err)
+{
+    struct identity *id = NULL;
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = identity_load(p->vault, &id, err);
+    if (rc == ERR_OK && id->next != NULL && memcmp(&id->next->hash, next, sizeof(*next)) == 0) {
+        rc = identity_promote(id, now, max_lifetime, err);
+        if (rc == ERR_OK)
+            rc = identity_save(id, p->vault, err);
+    }
+    vault_unlock(p->vault);
+    if (rc == ERR_OK)
+        *ret = id;
+    else
+        identity_unref(id);
+    return rc;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * profile - a user on this machine: folder, settings, vault, identity.
+ *
+ * Registering, so that a crash or a lost answer at any point can be repeated:
+ *     profile_begin    keys are drawn and stored, settings say "pending"
+ *     (the server registers the user)
+ *     (the recovery words are shown)
+ *     profile_activate settings say "active", the recovery seed is erased
+ *     profile_discard  instead, when the server has refused: nothing is left
+ *
+ * All functions touch the disk: not for the loop thread, and with a passphrase
+ * profile_open() and profile_begin() take half a second.
+ * Threads: any; struct profile does not change while it is open but for `id`
+ * and `settings`, which the loop thread replaces.
+ * Errors: those of vault.h, settings.h, identity.h.
+ */
+#ifndef CLIENT_LOCAL_PROFILE_H
+#define CLIENT_LOCAL_PROFILE_H
+
+#include "client/local/identity.h"
+#include "client/local/place.h"
+#include "client/local/seen.h"
+#include "client/local/settings.h"
+
+struct profile {
+    char *folder;
+    struct settings settings;
+    struct vault *vault;
+    struct hedge *hedge;
+    struct seen *seen;
+    struct identity *id;
+};
+
+/* Nothing of ours, a registration that was begun, or a user? */
+enum profile_state { PROFILE_NONE, PROFILE_PENDING, PROFILE_ACTIVE };
+struct profile_look {
+    enum profile_state state;
+    bool passphrase;
+    struct settings settings; /* empty with PROFILE_NONE */
+};
+MUST_CHECK int profile_look(const char *folder, struct profile_look *ret, struct err *err);
+void profile_look_free(struct profile_look *l);
+
+/* Open, pending or active.  ERR_NOTFOUND: there is none. */
+MUST_CHECK int profile_open(const char *folder, const struct secret *passphrase,
+                            struct profile **ret, struct err *err);
+void profile_close(struct profile *p); /* wipes; NULL is fine */
+
+struct profile_plan {
+    const struct place *place;
+    const struct secret *passphrase; /* NULL: none */
+    const struct settings *settings; /* server, pin, ca_file */
+    struct identity_plan identity;
+};
+
+/*
+ * Make a pending profile, in place of nothing or of another pending one.
+ * ERR_EXISTS: an active one is there.
+ */
+MUST_CHECK int profile_begin(const struct profile_plan *plan, struct profile **ret,
+                             struct err *err);
+MUST_CHECK int profile_activate(struct profile *p, struct err *err);
+
+/* Remove a pending profile from the disk; ${p} is closed in any case. */
+MUST_CHECK int profile_discard(struct profile *p, struct err *err);
+
+/*
+ * Another encryption key, when identity_due(): draw and store it, or find the one that is on
+ * its way; ${ret} is a new identity with `next` set, or without if none is due any more.
+ */
+MUST_CHECK int profile_plan_next(struct profile *p, uint64_t now, struct identity **ret,
+                                 struct err *err);
+
+/* The server has the manifest ${next}: ${ret} is the identity after it. */
+MUST_CHECK int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
+                               uint64_t max_lifetime, struct identity **ret, struct err *err);
+
+#endif /* CLIENT_LOCAL_PROFILE_H */

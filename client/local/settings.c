@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/local/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config.h"
+#include "common/fs.h"
+
+static const char *const states[] = {"pending", "active", NULL};
+
+#define ROW(name, type, field) "profile", name, type, offsetof(struct settings, field)
+static const struct config_option options[] = {
+    {ROW("state", CONFIG_ENUM, state), 0, 0, states, NULL, true, "How far the registration is"},
+    {ROW("server", CONFIG_STRING, server), 1, 280, NULL, NULL, true, "Host and port of the server"},
+    {ROW("pin", CONFIG_STRING, pin), 43, 43, NULL, NULL, false, "Pin of the server's key"},
+    {ROW("ca", CONFIG_STRING, ca_file), 1, 1024, NULL, NULL, false,
+     "File of certificate authorities, or system"},
+    {ROW("username", CONFIG_STRING, username), 1, 32, NULL, NULL, true, "The user's name"},
+    {ROW("user-id", CONFIG_STRING, user_id), 42, 42, NULL, NULL, true, "The user's ID"},
+};
+static const struct config_schema schema = {options, sizeof(options) / sizeof(options[0]),
+                                            sizeof(struct settings)};
+
+int settings_read(const char *folder, struct settings *ret, struct err *err)
+{
+    struct config_report *report = calloc(1, sizeof(*report));
+    char *path = fs_join(folder, "settings");
+    int rc;
+
+    if (report == NULL || path == NULL)
+        rc = err_set(err, ERR_NOMEM, "out of memory");
+    else
+        rc = config_read(&schema, path, ret, report, err);
+    if (rc == ERR_INVALID || rc == ERR_TOOLARGE) {
+        rc = ERR_CORRUPT;
+        if (err != NULL)
+            err->code = rc;
+    }
+    free(report);
+    free(path);
+    return rc;
+}
+
+int settings_write(const char *folder, const struct settings *s, struct err *err)
+{
+    struct buf text = {0};
+    char *path = fs_join(folder, "settings");
+    int rc = path != NULL ? config_dump(&schema, s, false, &text, err)
+                          : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_OK)
+        rc = fs_replace(path, text.data, text.len, 0600, err);
+    buf_free(&text);
+    free(path);
+    return rc;
+}
+
+int settings_set(char **field, const char *text, struct err *err)
+{
+    char *copy = text != NULL ? strdup(text) : NULL;
+
+    if (text != NULL && copy == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    free(*field);
+    *field = copy;
+    return ERR_OK;
+}
+
+int settings_copy(const struct settings *s, struct settings *ret, struct err *err)
+{
+    struct settings copy = {.state = s->state};
+    int rc = settings_set(&copy.server, s->server, err);
+
+    if (rc == ERR_OK)
+        rc = settings_set(&copy.pin, s->pin, err);
+    if (rc == ERR_OK)
+        rc = settings_set(&copy.ca_file, s->ca_file, err);
+    if (rc == ERR_OK)
+        rc = settings_set(&copy.username, s->username, err);
+    if (rc == ERR_OK)
+        rc = settings_set(&copy.user_id, s->user_id, err);
+    if (rc != ERR_OK) {
+        settings_free(&copy);
+        return rc;
+    }
+    settings_free(ret);
+    *ret = copy;
+    return ERR_OK;
+}
+
+void settings_free(struct settings *s)
+{
+    config_free(&schema, s);
+}

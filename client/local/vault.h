@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vault - sealed records in a folder (client/FORMAT-vault.md):
+ *
+ *     device              secret of this machine, a factor
+ *     vault               master key, wrapped under the factors
+ *     lock                taken by whoever writes
+ *     records/TABLE-ID    one sealed record each
+ *
+ * Every writing replaces a file as a whole and is durable when it returns.
+ * Readers need no lock: they see a record before or after a writing.  Whoever
+ * reads, changes and writes holds the lock meanwhile.
+ *
+ * All functions touch the disk: not for the loop thread.  Threads: any; the
+ * lock is for threads as well as for processes.
+ * Errors: ERR_NOTFOUND, ERR_PASSPHRASE, ERR_UNSUPPORTED (vault_file.h),
+ * ERR_CORRUPT (a record), ERR_IO, ERR_NOMEM, ERR_INTERNAL.
+ */
+#ifndef CLIENT_LOCAL_VAULT_H
+#define CLIENT_LOCAL_VAULT_H
+
+#include "client/local/lock.h"
+#include "client/local/vault_record.h"
+
+enum {
+    VAULT_PLAIN_MAX = 20 * 1024 * 1024, /* bytes of a record's plaintext */
+    VAULT_LOCK_MS = 10000
+};
+
+struct vault;
+
+/*
+ * Make one in an existing folder, under the device secret and, unless it is
+ * NULL, the passphrase.  What was left of another vault there is replaced.
+ * ${lock} is of the folder's file `lock` and held; the vault takes it, still
+ * held, if this succeeds.
+ */
+MUST_CHECK int vault_create(const char *folder, const struct secret *passphrase, struct lock *lock,
+                            struct vault **ret, struct err *err);
+
+/* Does opening need a passphrase?  ERR_NOTFOUND: there is no vault. */
+MUST_CHECK int vault_look(const char *folder, bool *ret_passphrase, struct err *err);
+
+/* ${passphrase} may be NULL if none is needed. */
+MUST_CHECK int vault_open(const char *folder, const struct secret *passphrase, struct vault **ret,
+                          struct err *err);
+void vault_close(struct vault *v); /* wipes; NULL is fine */
+
+/* Remove the vault of a folder with all its records; a missing one is fine. */
+MUST_CHECK int vault_destroy(const char *folder, struct err *err);
+
+/* Wait at most VAULT_LOCK_MS.  ERR_BUSY.  Not recursive. */
+MUST_CHECK int vault_lock(struct vault *v, struct err *err);
+void vault_unlock(struct vault *v);
+
+/* The ID of the record for ${key} in a table: keyed, so that file names tell nothing. */
+MUST_CHECK int vault_id(struct vault *v, const char *table, struct part key,
+                        uint8_t ret_id[VAULT_RECORD_ID_LEN], struct err *err);
+
+/* Append a record's plaintext; ${ret_number} (may be NULL) changes with every writing. */
+MUST_CHECK int vault_get(struct vault *v, const char *table, const uint8_t id[VAULT_RECORD_ID_LEN],
+                         struct buf *out, uint64_t *ret_number, struct err *err);
+
+/* The same for records with secrets, which are small. */
+MUST_CHECK int vault_get_secret(struct vault *v, const char *table,
+                                const uint8_t id[VAULT_RECORD_ID_LEN], struct secret *ret,
+                                struct err *err);
+
+/* Write or replace a record.  The caller holds the lock. */
+MUST_CHECK int vault_put(struct vault *v, const char *table, const uint8_t id[VAULT_RECORD_ID_LEN],
+                         struct part plain, struct err *err);
+
+/* Remove one; a missing one is fine.  The caller holds the lock. */
+MUST_CHECK int vault_delete(struct vault *v, const char *table,
+                            const uint8_t id[VAULT_RECORD_ID_LEN], struct err *err);
+
+/* A record; valid inside the call.  Another code than ERR_OK stops the walk, which returns it. */
+struct vault_row {
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    uint64_t number;
+    struct part plain;
+};
+typedef int vault_each_cb(void *cookie, const struct vault_row *row, struct err *err);
+
+/* Call ${each} for every record of a table, in no order. */
+MUST_CHECK int vault_each(struct vault *v, const char *table, vault_each_cb *each, void *cookie,
+                          struct err *err);
+
+#endif /* CLIENT_LOCAL_VAULT_H */

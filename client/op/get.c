@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: find the ID -> GetTransfer -> find the sender -> check the row
+ * (FORMATS.md section 16, 1 to 8) -> prepare the output -> Release -> unwrap ->
+ * leaves and pieces (get_body.c: 9, 10) -> fsync, rename -> done.
+ *
+ * The output is prepared before the body share is asked for: a name that
+ * cannot be written must not cost an open.
+ *
+ * Ways to fail, with nothing left on the disk:
+ *  - no such transfer, or several            ERR_NOTFOUND, ERR_INVALID
+ *  - any check                               ERR_INTEGRITY, ERR_REVOKED, ERR_REFUSED
+ *  - expired, revoked, no opens left         ERR_EXPIRED, ERR_REVOKED, ERR_SPENT
+ *  - the output                              as output.h
+ */
+#include "client/op/get.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the end ----------------------------------------------------------------------- */
+
+static void stop(struct satchel_op *op)
+{
+    struct get *g = (struct get *)op;
+
+    atomic_store(&g->stop, true);
+    if (g->waiter.link.next != NULL)
+        pool_forget(&g->waiter);
+}
+
+static void finish(struct satchel_op *op, const struct satchel_error *err)
+{
+    struct get *g = (struct get *)op;
+    struct satchel_got r = {.size = g->shown.size,
+                            .got_pieces = g->n_pieces,
+                            .verified = true,
+                            .from_verified = g->shown.from_verified};
+
+    if (err != NULL) {
+        /* The partial file goes before the caller hears of it. */
+        output_free(g->output);
+        g->output = NULL;
+        g->done(op->done_cookie, err, NULL);
+        return;
+    }
+    memcpy(r.id, g->find.id, sizeof(r.id));
+    memcpy(r.from_id, g->shown.from_id, sizeof(r.from_id));
+    memcpy(r.from, g->shown.from, sizeof(r.from));
+    memcpy(r.name, g->shown.name, sizeof(r.name));
+    (void)snprintf(r.path, sizeof(r.path), "%s", output_path(g->output));
+    g->done(op->done_cookie, NULL, &r);
+}
+
+static void free_get(struct satchel_op *op)
+{
+    struct get *g = (struct get *)op;
+
+    if (op->s != NULL)
+        get_body_free(g);
+    output_free(g->output);
+    secret_free(&g->share_body);
+    row_free(&g->row);
+    person_free(&g->sender);
+    free(g->folder);
+    free(g->file);
+    free(g);
+}
+
+/* ---- fifth: the body share -------------------------------------------------------------- */
+
+static int unwrap_work(struct op_job *job, struct err *err)
+{
+    struct get *g = (struct get *)job->op;
+    struct row_view view = {.me = g->op.id, .now = handle_now()};
+    struct part proof[SLOT_PROOF_MAX];
+    struct receive_in in;
+
+    row_input(&g->row, &view, proof, &in);
+    return receive_body(&in, &g->row.r, &g->share_body, &g->body, err);
+}
+
+static void unwrapped(struct op_job *job)
+{
+    get_body((struct get *)job->op);
+}
+
+static void on_released(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct get *g = (struct get *)op;
+    Satchel__ReleaseReply *m;
+    struct err err = {0};
+    int rc;
+
+    (void)arg;
+    if (a->err != NULL) {
+        err = find_error(&g->find, a->err);
+        op_end(op, &err);
+        return;
+    }
+    m = a->e->release_reply;
+    rc = secret_copy(&g->share_body, m->share_body.data, m->share_body.len, &err);
+    secret_wipe(m->share_body.data, m->share_body.len);
+    if (rc == ERR_OK)
+        op_job(op, &g->job, unwrap_work, unwrapped);
+    else
+        op_end(op, &err);
+}
+
+static void release(struct op_job *job)
+{
+    struct get *g = (struct get *)job->op;
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__Release m = SATCHEL__RELEASE__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_RELEASE_REPLY},
+                       .cb = on_released,
+                       .errors = true};
+
+    m.tid = (ProtobufCBinaryData){IDS_TID_LEN, g->find.tid.b};
+    e.body_case = SATCHEL__ENVELOPE__BODY_RELEASE;
+    e.release = &m;
+    (void)op_ask(&g->op, &a);
+}
+
+/* ---- fourth: the output ------------------------------------------------------------------ */
+
+static int output_work(struct op_job *job, struct err *err)
+{
+    struct get *g = (struct get *)job->op;
+
+    return output_open(&g->spec, g->row.r.metadata.name, &g->output, err);
+}
+
+/* ---- third: the checks --------------------------------------------------------------------- */
+
+static int check_work(struct op_job *job, struct err *err)
+{
+    struct get *g = (struct get *)job->op;
+    struct row_view view = {.me = g->op.id, .seen = g->op.s->profile->seen, .now = handle_now()};
+    int rc = seen_refresh(view.seen, err);
+
+    if (rc == ERR_OK)
+        rc = row_check(&g->row, &view, NULL, 0, err);
+    if (rc == ERR_OK)
+        rc = row_remember(&g->row, 1, view.seen, view.now, g->max_lifetime, err);
+    if (rc == ERR_OK && g->row.problem.code != ERR_OK) {
+        *err = find_error(&g->find, &g->row.problem);
+        rc = err->code;
+    }
+    return rc;
+}
+
+static void checked(struct op_job *job)
+{
+    struct get *g = (struct get *)job->op;
+    struct satchel_error problem = {0};
+
+    row_show(&g->row, g->op.id, &g->shown, &problem);
+    if (g->on_transfer != NULL)
+        g->on_transfer(g->op.cookie, &g->shown);
+    if (!g->op.ended)
+        op_job(&g->op, &g->job, output_work, release);
+}
+
+static void found_sender(struct satchel_op *op)
+{
+    op_job(op, &((struct get *)op)->job, check_work, checked);
+}
+
+/* ---- second: the row --------------------------------------------------------------------------
+ */
+
+static void take_row(struct get *g, Satchel__TransferReply *m)
+{
+    Satchel__Transfer *t = m->transfer;
+    struct err err = {0};
+
+    if (t == NULL) {
+        op_fail(&g->op, ERR_PROTO, "the server's answer is empty");
+        return;
+    }
+    m->transfer = NULL;
+    if (row_take(&g->row, t, &err) != ERR_OK || g->row.problem.code != ERR_OK) {
+        op_end(&g->op, err.code != ERR_OK ? &err : &g->row.problem);
+        return;
+    }
+    if (memcmp(&g->row.claim.tid, &g->find.tid, sizeof(g->find.tid)) != 0) {
+        op_fail(&g->op, ERR_INTEGRITY, "the server showed another transfer than '%s'",
+                g->find.prefix);
+        return;
+    }
+    g->sender.uid = g->row.claim.sender;
+    g->row.sender = &g->sender;
+    g->people = (struct people){.op = &g->op, .p = &g->sender, .n = 1, .done = found_sender};
+    people_find(&g->people);
+}
+
+static void on_row(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct get *g = (struct get *)op;
+    struct err err;
+
+    (void)arg;
+    if (a->err == NULL) {
+        take_row(g, a->e->transfer_reply);
+        return;
+    }
+    err = find_error(&g->find, a->err);
+    op_end(op, &err);
+}
+
+static void found(struct satchel_op *op)
+{
+    struct get *g = (struct get *)op;
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__GetTransfer m = SATCHEL__GET_TRANSFER__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_TRANSFER_REPLY},
+                       .cb = on_row,
+                       .errors = true};
+
+    op->progress.id = g->find.id;
+    m.tid = (ProtobufCBinaryData){IDS_TID_LEN, g->find.tid.b};
+    e.body_case = SATCHEL__ENVELOPE__BODY_GET_TRANSFER;
+    e.get_transfer = &m;
+    (void)op_ask(op, &a);
+}
+
+/* ---- first: which one
+ * ------------------------------------------------------------------------------ */
+
+static void connected(struct satchel_op *op)
+{
+    struct get *g = (struct get *)op;
+
+    op_phase(op, SATCHEL_PHASE_PREPARE);
+    if (op->s->link.session != NULL)
+        g->max_lifetime = session_hello(op->s->link.session)->max_lifetime;
+    g->find.op = op;
+    g->find.done = found;
+    find_one(&g->find);
+}
+
+static void begin(struct satchel_op *op)
+{
+    op_phase(op, SATCHEL_PHASE_CONNECT);
+    op_connect(op, LINK_NEED_READY, connected);
+}
+
+static int copy_options(struct get *g, const struct satchel_get_options *o, struct err *err)
+{
+    int rc = find_check(o->id, g->find.prefix, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (o->folder != NULL && o->file != NULL)
+        return err_set(err, ERR_INVALID, "either a folder or a file");
+    if (settings_set(&g->folder, o->folder, err) != ERR_OK ||
+        settings_set(&g->file, o->file, err) != ERR_OK)
+        return ERR_NOMEM;
+    g->spec =
+        (struct output_spec){.folder = g->folder, .file = g->file, .fd = o->fd, .force = o->force};
+    g->on_transfer = o->on_transfer;
+    g->done = o->done;
+    g->op.on_progress = o->on_progress;
+    return ERR_OK;
+}
+
+int satchel_get_start(struct satchel *s, const struct satchel_get_options *o,
+                      struct satchel_op **ret_op, struct satchel_error *error)
+{
+    static const struct op_kind kind = {.need = LINK_NEED_NOTHING,
+                                        .begin = begin,
+                                        .stop = stop,
+                                        .finish = finish,
+                                        .free = free_get};
+    struct get *g = calloc(1, sizeof(*g));
+    struct err err = {0};
+    int rc;
+
+    if (g == NULL)
+        return op_no_memory(error);
+    rc = copy_options(g, o, &err);
+    if (rc == ERR_OK && s->profile == NULL)
+        rc = err_set(&err, ERR_BADSTATE, "no profile is open");
+    if (rc != ERR_OK) {
+        free_get(&g->op);
+        return handle_error(error, &err);
+    }
+    return op_start(&g->op, s, &kind, o->cookie, ret_op, error);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * people - who an operation deals with: names resolved, manifests looked up
+ * at the server and held against the pinned ones (proto/FORMATS.md section 4),
+ * several users at a time.
+ *
+ * WHO: a contact's name, a user ID, a username; a username is looked up at the
+ * server only when no contact is pinned under it.  A user seen for the first
+ * time is pinned and told as a notice.
+ *
+ * Threads: the loop's own.  Files and signatures are a worker's.
+ */
+#ifndef CLIENT_OP_PEOPLE_H
+#define CLIENT_OP_PEOPLE_H
+
+#include "client/core/op.h"
+#include "client/local/contact.h"
+
+/* Zero-initialise; fill in the first block. */
+struct person {
+    const char *who;      /* WHO; or NULL, and uid is set */
+    struct uid uid;       /* set afterwards in any case */
+    const char *new_name; /* a name to give him; NULL: keep */
+    /* Do not ask the server if these manifests are pinned; NULL: ask. */
+    const struct hash32 *wants;
+    size_t n_wants;
+
+    /* Afterwards: */
+    bool self;              /* it is ourselves: contact is empty but for the names */
+    struct contact contact; /* with the whole chain */
+    struct err err;         /* with `each_alone`: why he could not be found; code 0: he was */
+
+    /* Private. */
+    struct op_job job;
+    struct people *all;
+    struct buf raw;     /* manifests that came: u32 length, serialised Signed */
+    uint64_t from;      /* first sequence asked for */
+    uint64_t next;      /* next one to be asked for */
+    uint64_t last;      /* newest at the server */
+    size_t pinned;      /* manifests that were pinned before */
+    bool known, looked; /* uid is known; the server was asked */
+    bool fresh, succeeded;
+    char username[IDS_USERNAME_TEXT]; /* as the server says */
+};
+
+struct people {
+    struct satchel_op *op;
+    struct person *p;
+    size_t n;
+    bool each_alone; /* a user who fails does not end the operation */
+    void (*done)(struct satchel_op *op);
+    size_t left; /* private */
+};
+
+/* Find all of them, then call done(); an error ends the operation.  ${all} must stay as it is. */
+void people_find(struct people *all);
+
+void person_free(struct person *p); /* empties it */
+
+/* What to call them: never NULL. */
+const char *person_name(const struct person *p);
+
+/* Their manifests; our own for ourselves. */
+const struct chain *person_chain(const struct person *p, const struct identity *me);
+
+#endif /* CLIENT_OP_PEOPLE_H */

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls of satchel/profile.h that need no operation. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/core/handle.h"
+#include "client/op/passphrase.h"
+#include "common/crypto/hex.h"
+
+int passphrase_ask(satchel_passphrase_cb *ask, void *cookie, bool fresh, struct secret *ret,
+                   struct err *err)
+{
+    struct secret s = {0};
+    long len;
+    int rc;
+
+    if (ask == NULL)
+        return err_set(err, ERR_PASSPHRASE, "the profile needs a passphrase");
+    rc = secret_new(&s, SATCHEL_PASSPHRASE_MAX, err);
+    if (rc != ERR_OK)
+        return rc;
+    len = ask(cookie, fresh, (char *)s.data, s.len);
+    if (len < 0)
+        rc = err_set(err, ERR_CANCELED, "no passphrase was given");
+    else if (len == 0 || (size_t)len > s.len)
+        rc = err_set(err, ERR_INVALID, "a passphrase has 1 to %d bytes", SATCHEL_PASSPHRASE_MAX);
+    if (rc == ERR_OK) {
+        secret_truncate(&s, (size_t)len);
+        secret_move(ret, &s);
+    }
+    secret_free(&s);
+    return rc;
+}
+
+static int look(const struct place *p, struct satchel_profile_info *ret, struct err *err)
+{
+    struct satchel_profile_info info = {0};
+    struct profile_look l = {0};
+    int rc = profile_look(p->folder, &l, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    (void)snprintf(info.name, sizeof(info.name), "%s", p->profile);
+    (void)snprintf(info.folder, sizeof(info.folder), "%s", p->folder);
+    info.state = (enum satchel_profile_state)l.state;
+    info.passphrase = l.passphrase;
+    if (l.state != PROFILE_NONE) {
+        (void)snprintf(info.username, sizeof(info.username), "%s", l.settings.username);
+        (void)snprintf(info.user_id, sizeof(info.user_id), "%s", l.settings.user_id);
+        (void)snprintf(info.server, sizeof(info.server), "%s", l.settings.server);
+    }
+    profile_look_free(&l);
+    *ret = info;
+    return ERR_OK;
+}
+
+int satchel_profile_look(const struct satchel_place *place, struct satchel_profile_info *ret,
+                         struct satchel_error *error)
+{
+    struct place p = {0};
+    struct err err = {0};
+    int rc = place_find(place != NULL ? place->home : NULL, place != NULL ? place->profile : NULL,
+                        &p, &err);
+
+    if (rc == ERR_OK)
+        rc = look(&p, ret, &err);
+    place_free(&p);
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
+struct walk {
+    const char *home;
+    void (*each)(void *cookie, const struct satchel_profile_info *p);
+    void *cookie;
+};
+
+/* A profile that cannot be read is shown with its name alone. */
+static void on_profile(void *cookie, const char *name)
+{
+    struct walk *w = cookie;
+    struct satchel_profile_info info = {0};
+    struct place p = {0};
+
+    if (place_find(w->home, name, &p, NULL) != ERR_OK)
+        return;
+    if (look(&p, &info, NULL) != ERR_OK) {
+        (void)snprintf(info.name, sizeof(info.name), "%s", name);
+        (void)snprintf(info.folder, sizeof(info.folder), "%s", p.folder);
+    }
+    w->each(w->cookie, &info);
+    place_free(&p);
+}
+
+int satchel_profile_list(const struct satchel_place *place,
+                         void (*each)(void *cookie, const struct satchel_profile_info *p),
+                         void *cookie, struct satchel_error *error)
+{
+    struct place p = {0};
+    struct walk w = {.each = each, .cookie = cookie};
+    struct err err = {0};
+    int rc = place_find(place != NULL ? place->home : NULL, "default", &p, &err);
+
+    w.home = p.home;
+    if (rc == ERR_OK)
+        rc = place_each(&p, on_profile, &w, &err);
+    place_free(&p);
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
+static int open_profile(struct satchel *s, satchel_passphrase_cb *ask, void *cookie,
+                        struct err *err)
+{
+    struct profile_look l = {0};
+    struct secret passphrase = {0};
+    struct profile *p = NULL;
+    int rc = profile_look(s->place.folder, &l, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (l.state == PROFILE_NONE) {
+        rc = err_set(err, ERR_NOTFOUND, "profile '%s' is not registered", s->place.profile);
+        err_hint(err, "begin with: satchel register");
+    } else if (l.state == PROFILE_PENDING) {
+        rc = err_set(err, ERR_NOTFOUND, "the registration of profile '%s' was not finished",
+                     s->place.profile);
+        err_hint(err, "run the same 'satchel register' again");
+    }
+    if (rc == ERR_OK && l.passphrase)
+        rc = passphrase_ask(ask, cookie, false, &passphrase, err);
+    if (rc == ERR_OK)
+        rc = profile_open(s->place.folder, &passphrase, &p, err);
+    if (rc == ERR_OK)
+        rc = link_target(&s->link, &p->settings, err);
+    if (rc == ERR_OK)
+        s->profile = p;
+    else
+        profile_close(p);
+    secret_free(&passphrase);
+    profile_look_free(&l);
+    return rc;
+}
+
+int satchel_open(struct satchel *s, satchel_passphrase_cb *ask, void *cookie,
+                 struct satchel_error *error)
+{
+    struct err err = {0};
+    int rc;
+
+    if (s->profile != NULL || s->n_ops > 0 || s->closing)
+        rc = err_set(&err, ERR_BADSTATE, "the handle is in use");
+    else
+        rc = open_profile(s, ask, cookie, &err);
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
+int satchel_whoami(struct satchel *s, struct satchel_me *ret, struct satchel_error *error)
+{
+    struct satchel_me me = {0};
+    const struct profile *p = s->profile;
+    struct err err = {0};
+    int rc;
+
+    if (p == NULL) {
+        (void)err_set(&err, ERR_BADSTATE, "no profile is open");
+        return handle_error(error, &err);
+    }
+    rc = vault_look(p->folder, &me.passphrase, &err);
+    if (rc != ERR_OK)
+        return handle_error(error, &err);
+    (void)snprintf(me.username, sizeof(me.username), "%s", p->id->username);
+    (void)snprintf(me.user_id, sizeof(me.user_id), "%s", p->id->uid_text);
+    (void)snprintf(me.email, sizeof(me.email), "%s", p->id->email);
+    (void)snprintf(me.server, sizeof(me.server), "%s", p->settings.server);
+    (void)snprintf(me.pin, sizeof(me.pin), "%s", p->settings.pin != NULL ? p->settings.pin : "");
+    (void)snprintf(me.folder, sizeof(me.folder), "%s", p->folder);
+    (void)snprintf(me.profile, sizeof(me.profile), "%s", s->place.profile);
+    hex_encode(me.server_id, p->id->server.b, sizeof(p->id->server.b));
+    hex_encode(me.device, p->id->device.b, sizeof(p->id->device.b));
+    me.manifest = (uint32_t)chain_newest(&p->id->chain)->sequence;
+    me.key_ends = p->id->keys[p->id->n_keys - 1].not_after;
+    *ret = me;
+    return SATCHEL_OK;
+}

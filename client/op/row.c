@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/op/row.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORGET_MS                                                                                  \
+    ((uint64_t)31 * 24 * 3600 * 1000) /* rows are shown for 30 days after their end                \
+                                       */
+
+static struct part view_of(ProtobufCBinaryData b)
+{
+    return part(b.data, b.len);
+}
+
+int row_take(struct row *row, Satchel__Transfer *t, struct err *err)
+{
+    int rc = ERR_OK;
+
+    row->t = t;
+    if (t->share_meta.len > 0) {
+        rc = secret_copy(&row->share, t->share_meta.data, t->share_meta.len, err);
+        secret_wipe(t->share_meta.data, t->share_meta.len);
+    }
+    if (rc == ERR_OK &&
+        receive_peek(view_of(t->header), view_of(t->slot), &row->claim, &row->problem) == ERR_NOMEM)
+        rc = err_set(err, ERR_NOMEM, "out of memory");
+    return rc;
+}
+
+void row_free(struct row *row)
+{
+    satchel__transfer__free_unpacked(row->t, NULL);
+    secret_free(&row->share);
+    receive_free(&row->r);
+    *row = (struct row){0};
+}
+
+void row_input(const struct row *row, const struct row_view *view, struct part *proof,
+               struct receive_in *ret_in)
+{
+    const Satchel__Transfer *t = row->t;
+    size_t n = t->n_proof < SLOT_PROOF_MAX ? t->n_proof : SLOT_PROOF_MAX;
+
+    for (size_t i = 0; i < n; i++)
+        proof[i] = view_of(t->proof[i]);
+    *ret_in = (struct receive_in){.header = view_of(t->header),
+                                  .signature = view_of(t->signature),
+                                  .slot = view_of(t->slot),
+                                  .slot_index = t->slot_index,
+                                  .proof = proof,
+                                  .n_proof = n,
+                                  .metadata = view_of(t->metadata),
+                                  .share_meta = &row->share,
+                                  .chain = person_chain(row->sender, view->me),
+                                  .me = &view->me->uid,
+                                  .now = view->now,
+                                  .ek = identity_ek(view->me, &row->claim.ek_id)};
+}
+
+/* Why the server withholds share and metadata; ERR_OK: it should not. */
+static int withheld(const struct row *row, struct err *err)
+{
+    switch (row->t->state) {
+    case SATCHEL__SLOT_STATE__SLOT_EXPIRED:
+        err_set(err, ERR_EXPIRED, "it has expired");
+        err_hint(err, "ask the sender to send it again");
+        return ERR_EXPIRED;
+    case SATCHEL__SLOT_STATE__SLOT_REVOKED:
+        return err_set(err, ERR_REVOKED, "the sender has revoked it");
+    case SATCHEL__SLOT_STATE__DELETED:
+        return err_set(err, ERR_NOTFOUND, "it was deleted");
+    default:
+        return ERR_OK;
+    }
+}
+
+/* The header known under this (sender, tid), of earlier times or of this page. */
+static const struct hash32 *known_header(const struct row *row, const struct row_view *view,
+                                         const struct row *before, size_t n, struct seen_entry *e)
+{
+    e->sender = row->claim.sender;
+    e->tid = row->claim.tid;
+    if (seen_find(view->seen, e, NULL) == ERR_OK)
+        return &e->header;
+    for (size_t i = 0; i < n; i++)
+        if (before[i].origin && memcmp(&before[i].claim.tid, &e->tid, sizeof(e->tid)) == 0 &&
+            memcmp(&before[i].claim.sender, &e->sender, sizeof(e->sender)) == 0)
+            return &before[i].r.header_hash;
+    return NULL;
+}
+
+static int check(struct row *row, const struct receive_in *in, struct err *err)
+{
+    int rc = receive_origin(in, &row->r, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    /* Step 5 stands here for rows whose metadata is withheld. */
+    if (in->seen != NULL && memcmp(in->seen, &row->r.header_hash, sizeof(*in->seen)) != 0)
+        return err_set(err, ERR_INTEGRITY, "another header was seen under this transfer ID");
+    row->origin = true;
+    row->remember = in->seen == NULL;
+    rc = withheld(row, err);
+    if (rc != ERR_OK)
+        return rc;
+    if (in->ek == NULL)
+        return err_set(err, ERR_INTEGRITY, "it is sealed to a key that we do not have");
+    receive_free(&row->r);
+    rc = receive_check(in, &row->r, err);
+    row->opened = rc == ERR_OK;
+    return rc;
+}
+
+int row_check(struct row *row, const struct row_view *view, const struct row *before, size_t n,
+              struct err *err)
+{
+    struct part proof[SLOT_PROOF_MAX];
+    struct receive_in in;
+    struct seen_entry e;
+    int rc;
+
+    if (row->problem.code != ERR_OK)
+        return ERR_OK;
+    if (row->sender->err.code != ERR_OK) {
+        row->problem = row->sender->err;
+        return ERR_OK;
+    }
+    row_input(row, view, proof, &in);
+    if (row->t->n_proof > SLOT_PROOF_MAX) {
+        err_set(&row->problem, ERR_INTEGRITY, "Transfer.proof: too long");
+        return ERR_OK;
+    }
+    in.seen = known_header(row, view, before, n, &e);
+    rc = check(row, &in, &row->problem);
+    if (rc == ERR_NOMEM || rc == ERR_INTERNAL)
+        return err_set(err, rc, "cannot check a transfer");
+    if (rc != ERR_OK && row->problem.code != rc)
+        (void)err_set(&row->problem, rc, "%s", err_text(rc));
+    return ERR_OK;
+}
+
+int row_remember(struct row *rows, size_t n, struct seen *seen, uint64_t now, uint64_t max_lifetime,
+                 struct err *err)
+{
+    struct seen_entry *e = calloc(n + 1, sizeof(*e));
+    size_t k = 0;
+    int rc;
+
+    if (e == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        const struct header *h = &rows[i].r.header;
+        /* An extension reaches no further than this. */
+        uint64_t last =
+            h->created + max_lifetime > h->expires ? h->created + max_lifetime : h->expires;
+
+        if (!rows[i].origin || !rows[i].remember)
+            continue;
+        e[k++] = (struct seen_entry){.sender = rows[i].claim.sender,
+                                     .tid = rows[i].claim.tid,
+                                     .header = rows[i].r.header_hash,
+                                     .until = last + FORGET_MS};
+    }
+    rc = k > 0 ? seen_add(seen, e, k, now, err) : ERR_OK;
+    free(e);
+    return rc;
+}
+
+/* ---- showing -------------------------------------------------------------------- */
+
+static bool sender_verified(const struct row *row, const struct identity *me)
+{
+    const struct person *p = row->sender;
+    char number[SAFETY_TEXT];
+    bool verified = false;
+
+    if (p->self)
+        return true;
+    if (p->contact.verified[0] == '\0' ||
+        contact_safety(&p->contact, chain_newest(&p->contact.chain), chain_newest(&me->chain),
+                       number, &verified, NULL) != ERR_OK)
+        return false;
+    return verified;
+}
+
+static void show_origin(const struct row *row, const struct identity *me,
+                        struct satchel_transfer *ret)
+{
+    const struct header *h = &row->r.header;
+
+    ids_uid_to_text(&h->sender, ret->from_id);
+    (void)snprintf(ret->from, sizeof(ret->from), "%s", person_name(row->sender));
+    ret->from_verified = sender_verified(row, me);
+    ret->created = h->created;
+    ret->opens = h->opens;
+    ret->recipients = h->slots > 1 ? h->slots - 1 : 1;
+    ret->padded_size = h->body_length;
+}
+
+void row_show(const struct row *row, const struct identity *me, struct satchel_transfer *ret,
+              struct satchel_error *ret_problem)
+{
+    const Satchel__Transfer *t = row->t;
+    const struct metadata *m = &row->r.metadata;
+
+    *ret = (struct satchel_transfer){.state = (enum satchel_state)t->state,
+                                     .stored = t->stored,
+                                     .expires = t->expires,
+                                     .opens_used = t->opens_used,
+                                     .opened = row->opened,
+                                     .message = ""};
+    ids_tid_to_text(&row->claim.tid, ret->id);
+    if (row->origin)
+        show_origin(row, me, ret);
+    if (row->opened) {
+        (void)snprintf(ret->name, sizeof(ret->name), "%s", m->name);
+        (void)snprintf(ret->media_type, sizeof(ret->media_type), "%s", m->media_type);
+        ret->size = m->length;
+        ret->modified = m->modified;
+        ret->message = m->message != NULL ? m->message : "";
+    }
+    if (row->problem.code != ERR_OK) {
+        (void)handle_error(ret_problem, &row->problem);
+        ret->problem = ret_problem;
+    }
+}

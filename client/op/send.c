@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: open the file -> connect -> find the recipients -> OpenTransfer ->
+ * draw keys -> pieces (send_body.c) -> seal (send_seal.c) -> done.  The last
+ * pieces and SealTransfer leave in one flight.
+ *
+ * Ways to fail, besides those of the link and of people.c:
+ *  - no such file                       ERR_NOTFOUND
+ *  - not regular, unreadable, changed   ERR_IO
+ *  - over the server's limits           ERR_TOOLARGE
+ *  - the server refuses                 as it says
+ * An upload that was begun is abandoned if the connection still stands.
+ */
+#include "client/op/send.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/crypto/rng.h"
+#include "common/transfer/utf8.h"
+
+#define DEFAULT_LIFETIME ((uint64_t)7 * 24 * 3600 * 1000)
+
+enum { TO_MAX = HEADER_SLOTS_MAX - 1 };
+
+/* ---- the end -------------------------------------------------------------------- */
+
+static void abandon(struct send *s)
+{
+    struct session *session = s->op.s->link.session;
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__AbandonUpload m = SATCHEL__ABANDON_UPLOAD__INIT;
+    struct ask a = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE};
+
+    m.tid = (ProtobufCBinaryData){sizeof(s->header.tid.b), s->header.tid.b};
+    e.body_case = SATCHEL__ENVELOPE__BODY_ABANDON_UPLOAD;
+    e.abandon_upload = &m;
+    /* Otherwise the daemon does it when the lease ends. */
+    if (session != NULL && session_ask(session, &a, NULL, NULL) != ERR_OK)
+        return;
+}
+
+static void stop(struct satchel_op *op)
+{
+    struct send *s = (struct send *)op;
+
+    if (s->waiter.link.next != NULL)
+        pool_forget(&s->waiter);
+    if (s->opened && !s->sealed)
+        abandon(s);
+}
+
+static void finish(struct satchel_op *op, const struct satchel_error *err)
+{
+    struct send *s = (struct send *)op;
+    struct satchel_sent r = {.size = s->size,
+                             .padded_size = s->header.body_length,
+                             .created = s->header.created,
+                             .expires = s->header.expires,
+                             .recipients = (uint32_t)s->n_recipients,
+                             .sent_pieces = s->n_pieces};
+
+    memcpy(r.id, s->id, sizeof(r.id));
+    (void)snprintf(r.name, sizeof(r.name), "%s", s->name);
+    s->done(op->done_cookie, err, err == NULL ? &r : NULL);
+}
+
+static void free_send(struct satchel_op *op)
+{
+    struct send *s = (struct send *)op;
+
+    send_body_free(s);
+    if (s->fd >= 0)
+        close(s->fd);
+    for (size_t i = 0; s->to != NULL && i < s->n_to; i++)
+        free(s->to[i]);
+    for (size_t i = 0; s->persons != NULL && i < s->n_to; i++)
+        person_free(&s->persons[i]);
+    for (size_t i = 0; s->slots != NULL && i < s->n_slots; i++) {
+        secret_free(&s->slots[i].share[0]);
+        secret_free(&s->slots[i].share[1]);
+        if (s->packed_slots != NULL)
+            buf_free(&s->packed_slots[i]);
+    }
+    secret_free(&s->cek);
+    secret_free(&s->mek);
+    buf_free(&s->metadata);
+    buf_free(&s->packed_header);
+    free(s->packed_slots);
+    free(s->slot_uids);
+    free(s->slots);
+    free(s->persons);
+    free(s->to);
+    free(s->path);
+    free(s->name);
+    free(s->message);
+    free(s->media_type);
+    free(s);
+}
+
+/* ---- fourth: OpenTransfer is answered ---------------------------------------------- */
+
+static int take_shares(struct send *s, const Satchel__OpenTransferReply *m, struct err *err)
+{
+    int rc = ERR_OK;
+
+    if (m->tid.len != IDS_TID_LEN || m->n_shares != s->n_slots)
+        return err_set(err, ERR_PROTO, "the server's shares are malformed");
+    memcpy(s->header.tid.b, m->tid.data, IDS_TID_LEN);
+    for (size_t i = 0; rc == ERR_OK && i < s->n_slots; i++) {
+        const Satchel__SlotShares *from = m->shares[i];
+
+        if (from->share_meta.len != SHARE_LEN || from->share_body.len != SHARE_LEN)
+            return err_set(err, ERR_PROTO, "the server's shares are malformed");
+        rc = secret_copy(&s->slots[i].share[SHARE_META], from->share_meta.data, SHARE_LEN, err);
+        if (rc == ERR_OK)
+            rc = secret_copy(&s->slots[i].share[SHARE_BODY], from->share_body.data, SHARE_LEN, err);
+        secret_wipe(from->share_meta.data, from->share_meta.len);
+        secret_wipe(from->share_body.data, from->share_body.len);
+    }
+    return rc;
+}
+
+static void on_opened(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct send *s = (struct send *)op;
+    struct err err = {0};
+
+    (void)arg;
+    if (take_shares(s, a->e->open_transfer_reply, &err) != ERR_OK) {
+        op_end(op, &err);
+        return;
+    }
+    s->opened = true;
+    ids_tid_to_text(&s->header.tid, s->id);
+    op->progress.id = s->id;
+    send_body(s);
+}
+
+/* ---- third: OpenTransfer ------------------------------------------------------------- */
+
+static int fill_header(struct send *s, const struct session_hello *limits, struct err *err)
+{
+    struct header *h = &s->header;
+    uint64_t lifetime = s->lifetime;
+
+    if (lifetime == 0) {
+        lifetime = DEFAULT_LIFETIME;
+        if (lifetime > limits->max_lifetime)
+            lifetime = limits->max_lifetime;
+        if (lifetime < limits->min_lifetime)
+            lifetime = limits->min_lifetime;
+    }
+    if (lifetime < limits->min_lifetime || lifetime > limits->max_lifetime)
+        return err_set(err, ERR_TOOLARGE, "the server lets transfers live %llu s to %llu s",
+                       (unsigned long long)(limits->min_lifetime + 999) / 1000,
+                       (unsigned long long)limits->max_lifetime / 1000);
+    h->version = HEADER_VERSION;
+    h->suite = IDS_SUITE_X25519;
+    h->sender = s->op.id->uid;
+    h->manifest = chain_newest(&s->op.id->chain)->hash;
+    h->device = s->op.id->device;
+    h->created = handle_now();
+    h->expires = h->created + lifetime;
+    h->opens = s->opens;
+    h->body_length = s->no_padding ? s->size : body_padded(s->size);
+    h->slots = (uint32_t)s->n_slots;
+    if (h->body_length > limits->max_transfer || h->body_length >= HEADER_BODY_MAX)
+        return err_set(
+            err, ERR_TOOLARGE, "'%s' is too large: with padding %llu bytes, the server takes %llu",
+            s->path, (unsigned long long)h->body_length, (unsigned long long)limits->max_transfer);
+    if (s->n_recipients > limits->max_recipients)
+        return err_set(err, ERR_TOOLARGE, "the server takes at most %u recipients",
+                       limits->max_recipients);
+    return ERR_OK;
+}
+
+static void open_transfer(struct send *s)
+{
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__OpenTransfer m = SATCHEL__OPEN_TRANSFER__INIT;
+    Satchel__Recipient rows[HEADER_SLOTS_MAX], *at[HEADER_SLOTS_MAX];
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY},
+                       .cb = on_opened};
+
+    for (size_t i = 0; i < s->n_slots; i++) {
+        struct send_slot *slot = &s->slots[i];
+
+        satchel__recipient__init(&rows[i]);
+        rows[i].user_id = (ProtobufCBinaryData){IDS_UID_LEN, slot->uid.b};
+        rows[i].ek_id = (ProtobufCBinaryData){IDS_EK_LEN, (uint8_t *)slot->ek->id.b};
+        rows[i].role = slot->role;
+        at[i] = &rows[i];
+    }
+    m.upload_key = (ProtobufCBinaryData){sizeof(s->upload_key), s->upload_key};
+    m.recipients = at;
+    m.n_recipients = s->n_slots;
+    m.body_length = s->header.body_length;
+    m.created = s->header.created;
+    m.expires = s->header.expires;
+    m.opens = s->header.opens;
+    e.body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER;
+    e.open_transfer = &m;
+    (void)op_ask(&s->op, &a);
+}
+
+/* ---- second: recipients are found ------------------------------------------------------ */
+
+static struct send_slot *slot_of(struct send *s, const struct uid *uid)
+{
+    for (size_t i = 0; i < s->n_slots; i++)
+        if (memcmp(&s->slots[i].uid, uid, sizeof(*uid)) == 0)
+            return &s->slots[i];
+    return NULL;
+}
+
+static int add_slot(struct send *s, const struct person *p, const struct uid *uid,
+                    const struct chain *chain, struct err *err)
+{
+    struct send_slot *slot = &s->slots[s->n_slots];
+    bool lapsed = false;
+    int rc = manifest_choose_ek(chain_newest(chain), handle_now(), &slot->ek, &lapsed, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    slot->person = p;
+    slot->uid = *uid;
+    slot->role = SATCHEL__ROLE__RECIPIENT;
+    s->n_slots++;
+    if (lapsed && p != NULL && !p->self)
+        handle_notice(s->op.s, SATCHEL_NOTICE_LAPSED, person_name(p),
+                      "the encryption key of '%s' has ended: it is used all the same",
+                      person_name(p));
+    return ERR_OK;
+}
+
+static void tell_recipient(struct send *s, const struct person *p)
+{
+    char text[IDS_UID_TEXT];
+    struct satchel_recipient r = {.who = p->who, .name = person_name(p), .user_id = text};
+
+    ids_uid_to_text(&p->uid, text);
+    if (s->on_recipient != NULL)
+        s->on_recipient(s->op.cookie, &r);
+}
+
+/* One slot for each user, however often he is named, and one for ourselves. */
+static int make_slots(struct send *s, struct err *err)
+{
+    struct send_slot *own;
+    int rc = ERR_OK;
+
+    for (size_t i = 0; rc == ERR_OK && i < s->n_to; i++) {
+        const struct person *p = &s->persons[i];
+
+        if (slot_of(s, &p->uid) != NULL)
+            continue;
+        rc = add_slot(s, p, &p->uid, person_chain(p, s->op.id), err);
+        if (rc == ERR_OK)
+            tell_recipient(s, p);
+    }
+    s->n_recipients = s->n_slots;
+    own = slot_of(s, &s->op.id->uid);
+    if (rc == ERR_OK && own == NULL) {
+        rc = add_slot(s, NULL, &s->op.id->uid, &s->op.id->chain, err);
+        if (rc == ERR_OK)
+            s->slots[s->n_slots - 1].role = SATCHEL__ROLE__SENDER;
+    } else if (rc == ERR_OK) {
+        own->role = SATCHEL__ROLE__BOTH;
+    }
+    return rc;
+}
+
+static void found(struct satchel_op *op)
+{
+    struct send *s = (struct send *)op;
+    struct err err = {0};
+    int rc = make_slots(s, &err);
+
+    if (rc == ERR_OK && op->ended) /* by the caller, inside on_recipient */
+        return;
+    if (rc == ERR_OK && op->s->link.session == NULL)
+        rc = err_set(&err, ERR_CLOSED, "the connection was lost");
+    if (rc == ERR_OK)
+        rc = fill_header(s, session_hello(op->s->link.session), &err);
+    if (rc == ERR_OK && rng_bytes(s->upload_key, sizeof(s->upload_key)) != ERR_OK)
+        rc = err_set(&err, ERR_INTERNAL, "cannot draw random bytes");
+    if (rc == ERR_OK)
+        open_transfer(s);
+    else
+        op_end(op, &err);
+}
+
+static void connected(struct satchel_op *op)
+{
+    struct send *s = (struct send *)op;
+
+    op_phase(op, SATCHEL_PHASE_PREPARE);
+    s->people = (struct people){.op = op, .p = s->persons, .n = s->n_to, .done = found};
+    people_find(&s->people);
+}
+
+/* ---- first: the file ---------------------------------------------------------------------- */
+
+static int open_work(struct op_job *job, struct err *err)
+{
+    struct send *s = (struct send *)job->op;
+
+    /* O_NONBLOCK: a FIFO must not hold us. */
+    s->fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (s->fd < 0 && errno == ENOENT)
+        return err_set(err, ERR_NOTFOUND, "'%s' does not exist", s->path);
+    if (s->fd < 0)
+        return err_sys(err, errno, "cannot open '%s'", s->path);
+    if (fstat(s->fd, &s->stat) != 0)
+        return err_sys(err, errno, "cannot look at '%s'", s->path);
+    if (!S_ISREG(s->stat.st_mode))
+        return err_set(err, ERR_IO, "'%s' is not a regular file", s->path);
+    s->size = (uint64_t)s->stat.st_size;
+    (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return ERR_OK;
+}
+
+static void file_opened(struct op_job *job)
+{
+    op_connect(job->op, LINK_NEED_READY, connected);
+}
+
+static void begin(struct satchel_op *op)
+{
+    struct send *s = (struct send *)op;
+
+    op_phase(op, SATCHEL_PHASE_CONNECT);
+    op_job(op, &s->job, open_work, file_opened);
+}
+
+/* ---- starting ------------------------------------------------------------------------------- */
+
+static int check(const struct satchel_send_options *o, const char *name, struct err *err)
+{
+    if (o->path == NULL || o->path[0] == '\0')
+        return err_set(err, ERR_INVALID, "no file to send");
+    if (o->to_count < 1 || o->to_count > TO_MAX)
+        return err_set(err, ERR_INVALID, "1 to %d recipients", TO_MAX);
+    if (metadata_check_name(part_str(name), NULL) != ERR_OK)
+        return err_set(err, ERR_INVALID, "'%.255s' cannot be the name of a file", name);
+    if (o->message != NULL && strlen(o->message) > METADATA_MESSAGE_MAX)
+        return err_set(err, ERR_INVALID, "a message has at most %d bytes", METADATA_MESSAGE_MAX);
+    if (o->message != NULL && !utf8_valid(o->message))
+        return err_set(err, ERR_INVALID, "a message is UTF-8");
+    if (o->media_type != NULL &&
+        (strlen(o->media_type) > METADATA_TYPE_MAX || !utf8_valid(o->media_type)))
+        return err_set(err, ERR_INVALID, "a media type is UTF-8 of at most %d bytes",
+                       METADATA_TYPE_MAX);
+    return ERR_OK;
+}
+
+static int copy_options(struct send *s, const struct satchel_send_options *o, const char *name,
+                        struct err *err)
+{
+    s->fd = -1;
+    s->path = strdup(o->path);
+    s->name = strdup(name);
+    s->message = strdup(o->message != NULL ? o->message : "");
+    s->media_type = strdup(o->media_type != NULL ? o->media_type : "");
+    s->to = calloc(o->to_count, sizeof(*s->to));
+    s->persons = calloc(o->to_count, sizeof(*s->persons));
+    s->slots = calloc(o->to_count + 1, sizeof(*s->slots));
+    s->packed_slots = calloc(o->to_count + 1, sizeof(*s->packed_slots));
+    s->slot_uids = calloc(o->to_count + 1, sizeof(*s->slot_uids));
+    if (s->path == NULL || s->name == NULL || s->message == NULL || s->media_type == NULL ||
+        s->to == NULL || s->persons == NULL || s->slots == NULL || s->packed_slots == NULL ||
+        s->slot_uids == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    s->n_to = o->to_count;
+    for (size_t i = 0; i < o->to_count; i++) {
+        s->to[i] = strdup(o->to[i]);
+        if (s->to[i] == NULL)
+            return err_set(err, ERR_NOMEM, "out of memory");
+        s->persons[i].who = s->to[i];
+    }
+    s->lifetime = o->lifetime;
+    s->opens = o->opens;
+    s->no_padding = o->no_padding;
+    s->on_recipient = o->on_recipient;
+    s->done = o->done;
+    s->op.on_progress = o->on_progress;
+    return ERR_OK;
+}
+
+int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
+                       struct satchel_op **ret_op, struct satchel_error *error)
+{
+    static const struct op_kind kind = {.need = LINK_NEED_NOTHING,
+                                        .begin = begin,
+                                        .stop = stop,
+                                        .finish = finish,
+                                        .free = free_send};
+    const char *name = o->name, *slash;
+    struct send *op;
+    struct err err = {0};
+    int rc;
+
+    if (name == NULL && o->path != NULL) {
+        slash = strrchr(o->path, '/');
+        name = slash != NULL ? slash + 1 : o->path;
+    }
+    rc = check(o, name, &err);
+    if (rc == ERR_OK && s->profile == NULL)
+        rc = err_set(&err, ERR_BADSTATE, "no profile is open");
+    if (rc != ERR_OK)
+        return handle_error(error, &err);
+    op = calloc(1, sizeof(*op));
+    if (op == NULL)
+        return op_no_memory(error);
+    rc = copy_options(op, o, name, &err);
+    if (rc != ERR_OK) {
+        free_send(&op->op);
+        return handle_error(error, &err);
+    }
+    return op_start(&op->op, s, &kind, o->cookie, ret_op, error);
+}

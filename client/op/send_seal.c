@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a send: metadata, slots, header, signature (proto/FORMATS.md sections 6 to 8). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/op/send.h"
+#include "common/crypto/hash.h"
+#include "common/crypto/rng.h"
+
+static int seal_metadata(struct send *s, struct err *err)
+{
+    struct metadata m = {.length = s->size, .kind = METADATA_FILE};
+    int rc;
+
+    (void)snprintf(m.name, sizeof(m.name), "%s", s->name);
+    (void)snprintf(m.media_type, sizeof(m.media_type), "%s", s->media_type);
+    m.message = s->message[0] != '\0' ? s->message : NULL;
+    m.modified =
+        (uint64_t)s->stat.st_mtim.tv_sec * 1000 + (uint64_t)s->stat.st_mtim.tv_nsec / 1000000;
+    if (s->stat.st_mtim.tv_sec <= 0)
+        m.modified = 0;
+    rc = metadata_seal(&s->mek, &s->header.tid, &m, &s->metadata, err);
+    if (rc == ERR_OK)
+        rc = hash_sha256(s->header.metadata_hash.b, s->metadata.data, s->metadata.len);
+    return rc;
+}
+
+/* A random number below ${n}, without bias. */
+static int draw_below(uint32_t n, uint32_t *ret)
+{
+    uint32_t limit = UINT32_MAX - UINT32_MAX % n, x = 0;
+    int rc;
+
+    do
+        rc = rng_bytes(&x, sizeof(x));
+    while (rc == ERR_OK && x >= limit);
+    if (rc == ERR_OK)
+        *ret = x % n;
+    return rc;
+}
+
+/* The order of slots must not tell who was named first. */
+static int shuffle(uint32_t *order, size_t n)
+{
+    int rc = ERR_OK;
+
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    for (size_t i = n; rc == ERR_OK && i > 1; i--) {
+        uint32_t j = 0, swap;
+
+        rc = draw_below((uint32_t)i, &j);
+        swap = order[i - 1];
+        order[i - 1] = order[j];
+        order[j] = swap;
+    }
+    return rc;
+}
+
+static int seal_slot(struct send *s, const struct send_slot *to, struct buf *out, struct err *err)
+{
+    struct secret ephemeral = {0};
+    struct slot slot;
+    struct slot_seal in = {.header = &s->header,
+                           .to = &to->uid,
+                           .ek = to->ek,
+                           .share = {&to->share[0], &to->share[1]},
+                           .mek = &s->mek,
+                           .cek = &s->cek,
+                           .ephemeral = &ephemeral};
+    uint8_t transcript[IDS_TID_LEN + IDS_UID_LEN];
+    int rc;
+
+    memcpy(transcript, s->header.tid.b, IDS_TID_LEN);
+    memcpy(transcript + IDS_TID_LEN, to->uid.b, IDS_UID_LEN);
+    rc = hedge_draw(s->op.s->profile->hedge, "ephemeral", PART_OF(transcript), &ephemeral, err);
+    if (rc == ERR_OK)
+        rc = slot_seal(&in, &slot, err);
+    if (rc == ERR_OK)
+        rc = slot_pack(&slot, out, err);
+    secret_free(&ephemeral);
+    return rc;
+}
+
+static int seal_slots(struct send *s, struct err *err)
+{
+    uint32_t order[HEADER_SLOTS_MAX];
+    struct part packed[HEADER_SLOTS_MAX];
+    int rc = shuffle(order, s->n_slots);
+
+    for (size_t i = 0; rc == ERR_OK && i < s->n_slots; i++) {
+        const struct send_slot *to = &s->slots[order[i]];
+
+        rc = seal_slot(s, to, &s->packed_slots[i], err);
+        s->slot_uids[i] = to->uid;
+        packed[i] = part(s->packed_slots[i].data, s->packed_slots[i].len);
+    }
+    if (rc == ERR_OK)
+        rc = slot_root(packed, s->n_slots, &s->header.slots_root);
+    return rc;
+}
+
+static int seal_work(struct op_job *job, struct err *err)
+{
+    struct send *s = (struct send *)job->op;
+    int rc = send_unchanged(s, err);
+
+    if (rc == ERR_OK)
+        rc = merkle_finish(&s->tree, s->header.body_root.b);
+    if (rc == ERR_OK)
+        rc = seal_metadata(s, err);
+    if (rc == ERR_OK)
+        rc = seal_slots(s, err);
+    if (rc == ERR_OK)
+        rc = header_pack(&s->header, &s->packed_header, err);
+    if (rc == ERR_OK)
+        rc = header_sign(part(s->packed_header.data, s->packed_header.len), &s->op.id->dsk,
+                         s->signature, err);
+    return rc;
+}
+
+static void on_sealed(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct send *s = (struct send *)op;
+
+    (void)arg;
+    (void)a;
+    s->sealed = true;
+    op_end(op, NULL);
+}
+
+static ProtobufCBinaryData view(const struct buf *b)
+{
+    return (ProtobufCBinaryData){b->len, b->data};
+}
+
+static void sealed(struct op_job *job)
+{
+    struct send *s = (struct send *)job->op;
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__SealTransfer m = SATCHEL__SEAL_TRANSFER__INIT;
+    Satchel__SealedSlot rows[HEADER_SLOTS_MAX], *at[HEADER_SLOTS_MAX];
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_SEAL_REPLY},
+                       .cb = on_sealed};
+
+    for (size_t i = 0; i < s->n_slots; i++) {
+        satchel__sealed_slot__init(&rows[i]);
+        rows[i].user_id = (ProtobufCBinaryData){IDS_UID_LEN, s->slot_uids[i].b};
+        rows[i].slot = view(&s->packed_slots[i]);
+        at[i] = &rows[i];
+    }
+    m.header = view(&s->packed_header);
+    m.signature = (ProtobufCBinaryData){sizeof(s->signature), s->signature};
+    m.slots = at;
+    m.n_slots = s->n_slots;
+    m.metadata = view(&s->metadata);
+    e.body_case = SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER;
+    e.seal_transfer = &m;
+    (void)op_ask(&s->op, &a);
+}
+
+void send_seal(struct send *s)
+{
+    op_job(&s->op, &s->job, seal_work, sealed);
+}

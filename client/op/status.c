@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: find the ID -> Status -> find the sender -> check the header's
+ * signature on a worker, look up names -> tell the recipients -> done.
+ *
+ * Ways to fail: ERR_NOTFOUND, ERR_INVALID (ambiguous), ERR_INTEGRITY (the header), those of
+ * people.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/op/find.h"
+#include "client/op/people.h"
+#include "common/transfer/receive.h"
+
+struct status {
+    struct satchel_op op;
+    struct find find;
+    satchel_recipient_cb *on_recipient;
+    void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_status *r);
+    struct op_job job;
+    Satchel__StatusReply *reply; /* taken out of the answer */
+    struct header header;
+    struct person sender;
+    struct people people;
+    char (*names)[SATCHEL_NAME_SIZE]; /* of the recipients */
+    struct satchel_status status;
+};
+
+static struct part view_of(ProtobufCBinaryData b)
+{
+    return part(b.data, b.len);
+}
+
+/* ---- third: checked --------------------------------------------------------------- */
+
+static void tell(struct status *s)
+{
+    for (size_t i = 0; i < s->reply->n_recipients && !s->op.ended; i++) {
+        const Satchel__RecipientStatus *row = s->reply->recipients[i];
+        char text[IDS_UID_TEXT];
+        struct satchel_recipient r = {.who = text,
+                                      .name = s->names[i],
+                                      .user_id = text,
+                                      .state = (enum satchel_state)row->state,
+                                      .opens_used = row->opens_used,
+                                      .changed = row->changed};
+        struct uid uid;
+
+        memcpy(uid.b, row->user_id.data, IDS_UID_LEN);
+        ids_uid_to_text(&uid, text);
+        if (s->on_recipient != NULL)
+            s->on_recipient(s->op.cookie, &r);
+    }
+}
+
+static void checked(struct op_job *job)
+{
+    struct status *s = (struct status *)job->op;
+    const struct header *h = &s->header;
+
+    memcpy(s->status.id, s->find.id, sizeof(s->status.id));
+    ids_uid_to_text(&h->sender, s->status.from_id);
+    s->status.created = h->created;
+    s->status.stored = s->reply->stored;
+    s->status.expires = s->reply->expires;
+    s->status.padded_size = h->body_length;
+    s->status.opens = h->opens;
+    s->status.recipients = (uint32_t)s->reply->n_recipients;
+    s->status.ours = s->sender.self;
+    tell(s);
+    op_end(&s->op, NULL);
+}
+
+/* FORMATS.md section 16, steps 1 and 2: nothing more can be said without slot and share. */
+static int check_header(struct status *s, struct err *err)
+{
+    const struct chain *chain = person_chain(&s->sender, s->op.id);
+    const struct manifest *m = chain_find(chain, &s->header.manifest);
+    const struct manifest_device *d = NULL;
+    int rc;
+
+    if (m == NULL)
+        return err_set(err, ERR_INTEGRITY, "Header.manifest: not one of the sender's manifests");
+    rc = manifest_device_at(m, &s->header.device, s->header.created, &d, err);
+    if (rc == ERR_NOTFOUND)
+        return err_set(err, ERR_INTEGRITY, "Header.device: not a device of the sender");
+    if (rc == ERR_OK)
+        rc = header_verify(view_of(s->reply->header), view_of(s->reply->signature), d->key, err);
+    if (rc == ERR_OK)
+        rc = header_check(&s->header, err);
+    return rc == ERR_INVALID ? err_set(err, ERR_INTEGRITY, "the header is malformed") : rc;
+}
+
+static int name_recipient(struct status *s, size_t i, struct err *err)
+{
+    struct uid uid;
+    struct contact c = {0};
+    int rc;
+
+    memcpy(uid.b, s->reply->recipients[i]->user_id.data, IDS_UID_LEN);
+    if (memcmp(&uid, &s->op.id->uid, sizeof(uid)) == 0) {
+        (void)snprintf(s->names[i], sizeof(s->names[i]), "%s", s->op.id->username);
+        return ERR_OK;
+    }
+    rc = contact_load(s->op.s->profile->vault, &uid, &c, err);
+    if (rc == ERR_OK)
+        (void)snprintf(s->names[i], sizeof(s->names[i]), "%s", c.name);
+    contact_free(&c);
+    return rc == ERR_NOTFOUND ? ERR_OK : rc;
+}
+
+static int check_work(struct op_job *job, struct err *err)
+{
+    struct status *s = (struct status *)job->op;
+    int rc = check_header(s, err);
+
+    for (size_t i = 0; rc == ERR_OK && i < s->reply->n_recipients; i++)
+        rc = name_recipient(s, i, err);
+    return rc;
+}
+
+static void found_sender(struct satchel_op *op)
+{
+    op_job(op, &((struct status *)op)->job, check_work, checked);
+}
+
+/* ---- second: the answer ------------------------------------------------------------ */
+
+static int take_reply(struct status *s, struct err *err)
+{
+    int rc = header_parse(view_of(s->reply->header), &s->header, err);
+
+    for (size_t i = 0; i < s->reply->n_recipients; i++)
+        if (s->reply->recipients[i]->user_id.len != IDS_UID_LEN)
+            return err_set(err, ERR_PROTO, "the server's answer is malformed");
+    if (rc == ERR_OK && memcmp(&s->header.tid, &s->find.tid, sizeof(s->find.tid)) != 0)
+        rc = ERR_INVALID;
+    if (rc != ERR_OK)
+        return err_set(err, ERR_INTEGRITY, "the server showed another transfer than '%s'",
+                       s->find.prefix);
+    s->names = calloc(s->reply->n_recipients + 1, sizeof(*s->names));
+    return s->names != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+}
+
+static void on_status(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct status *s = (struct status *)op;
+    struct err err = {0};
+
+    (void)arg;
+    if (a->err != NULL) {
+        err = find_error(&s->find, a->err);
+        op_end(op, &err);
+        return;
+    }
+    s->reply = a->e->status_reply;
+    a->e->body_case = SATCHEL__ENVELOPE__BODY__NOT_SET; /* it is ours now */
+    a->e->status_reply = NULL;
+    if (take_reply(s, &err) != ERR_OK) {
+        op_end(op, &err);
+        return;
+    }
+    s->sender.uid = s->header.sender;
+    s->sender.wants = &s->header.manifest;
+    s->sender.n_wants = 1;
+    s->people = (struct people){.op = op, .p = &s->sender, .n = 1, .done = found_sender};
+    people_find(&s->people);
+}
+
+/* ---- first: which one ----------------------------------------------------------------- */
+
+static void found(struct satchel_op *op)
+{
+    struct status *s = (struct status *)op;
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__Status m = SATCHEL__STATUS__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_STATUS_REPLY},
+                       .cb = on_status,
+                       .errors = true};
+
+    m.tid = (ProtobufCBinaryData){IDS_TID_LEN, s->find.tid.b};
+    e.body_case = SATCHEL__ENVELOPE__BODY_STATUS;
+    e.status = &m;
+    (void)op_ask(op, &a);
+}
+
+static void begin(struct satchel_op *op)
+{
+    struct status *s = (struct status *)op;
+
+    s->find.op = op;
+    s->find.done = found;
+    find_one(&s->find);
+}
+
+static void finish(struct satchel_op *op, const struct satchel_error *err)
+{
+    struct status *s = (struct status *)op;
+
+    s->done(op->done_cookie, err, err == NULL ? &s->status : NULL);
+}
+
+static void free_status(struct satchel_op *op)
+{
+    struct status *s = (struct status *)op;
+
+    satchel__status_reply__free_unpacked(s->reply, NULL);
+    person_free(&s->sender);
+    free(s->names);
+    free(s);
+}
+
+int satchel_status_start(struct satchel *s, const struct satchel_status_options *o,
+                         struct satchel_op **ret_op, struct satchel_error *error)
+{
+    static const struct op_kind kind = {
+        .need = LINK_NEED_READY, .begin = begin, .finish = finish, .free = free_status};
+    struct status *op;
+    struct err err = {0};
+    char prefix[SATCHEL_ID_SIZE];
+
+    if (find_check(o->id, prefix, &err) != ERR_OK)
+        return handle_error(error, &err);
+    op = calloc(1, sizeof(*op));
+    if (op == NULL)
+        return op_no_memory(error);
+    memcpy(op->find.prefix, prefix, sizeof(prefix));
+    op->on_recipient = o->on_recipient;
+    op->done = o->done;
+    return op_start(&op->op, s, &kind, o->cookie, ret_op, error);
+}

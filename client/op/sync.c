@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The synchronous layer: start, run the private loop until `done` has come.
+ * The operation is started with s->sync set, which becomes the cookie of its
+ * `done` alone; the other callbacks keep the caller's.
+ */
+#include <string.h>
+
+#include "client/core/op.h"
+
+struct sync {
+    bool done;
+    int code;
+    struct satchel_error *err; /* may be NULL */
+    void *ret;                 /* may be NULL */
+    size_t size;               /* of the result */
+};
+
+static void over(struct sync *y, const struct satchel_error *err, const void *result)
+{
+    y->done = true;
+    y->code = err != NULL ? err->code : SATCHEL_OK;
+    if (err != NULL && y->err != NULL)
+        *y->err = *err;
+    if (err == NULL && y->ret != NULL && result != NULL)
+        memcpy(y->ret, result, y->size);
+}
+
+static int begin(struct satchel *s, struct sync *y, struct satchel_error *err)
+{
+    struct err why = {0};
+
+    y->err = err;
+    if (s->private_loop && !s->in_sync) {
+        s->in_sync = true;
+        s->sync = y;
+        return SATCHEL_OK;
+    }
+    (void)err_set(&why, ERR_BADSTATE, "not a handle with a private loop, or it is in use");
+    return handle_error(err, &why);
+}
+
+/* ${code} is what the start has returned. */
+static int wait(struct satchel *s, struct sync *y, int code)
+{
+    s->sync = NULL;
+    while (code == SATCHEL_OK && !y->done)
+        (void)uv_run(s->loop, UV_RUN_ONCE);
+    s->in_sync = false;
+    if (s->closing) /* by one of the callbacks */
+        handle_run_out(s);
+    return code == SATCHEL_OK ? y->code : code;
+}
+
+void satchel_sync_interrupt(struct satchel *s)
+{
+    if (s->private_loop)
+        (void)uv_async_send(&s->interrupt);
+}
+
+/* A call: NAME, its options and what it returns. */
+#define CALL(name, result)                                                                         \
+    static void on_##name(void *cookie, const struct satchel_error *err, const result *r)          \
+    {                                                                                              \
+        over(cookie, err, r);                                                                      \
+    }                                                                                              \
+                                                                                                   \
+    int satchel_sync_##name(struct satchel *s, const struct satchel_##name##_options *o,           \
+                            result *ret, struct satchel_error *err)                                \
+    {                                                                                              \
+        struct satchel_##name##_options options = *o;                                              \
+        struct sync y = {.ret = ret, .size = sizeof(*ret)};                                        \
+        int code = begin(s, &y, err);                                                              \
+                                                                                                   \
+        options.done = on_##name;                                                                  \
+        if (code != SATCHEL_OK)                                                                    \
+            return code;                                                                           \
+        return wait(s, &y, satchel_##name##_start(s, &options, NULL, err));                        \
+    }
+
+CALL(register, struct satchel_registered)
+CALL(contact_add, struct satchel_contact)
+CALL(send, struct satchel_sent)
+CALL(list, struct satchel_listed)
+CALL(get, struct satchel_got)
+CALL(status, struct satchel_status)
+
+static void on_pong(void *cookie, const struct satchel_error *err, const struct satchel_pong *r)
+{
+    over(cookie, err, r);
+}
+
+int satchel_sync_ping(struct satchel *s, struct satchel_pong *ret, struct satchel_error *err)
+{
+    struct satchel_ping_options options = {.done = on_pong};
+    struct sync y = {.ret = ret, .size = sizeof(*ret)};
+    int code = begin(s, &y, err);
+
+    return code == SATCHEL_OK ? wait(s, &y, satchel_ping_start(s, &options, NULL, err)) : code;
+}
+
+static void on_done(void *cookie, const struct satchel_error *err)
+{
+    over(cookie, err, NULL);
+}
+
+int satchel_sync_doctor(struct satchel *s, const struct satchel_doctor_options *o,
+                        struct satchel_error *err)
+{
+    struct satchel_doctor_options options = *o;
+    struct sync y = {0};
+    int code = begin(s, &y, err);
+
+    options.done = on_done;
+    return code == SATCHEL_OK ? wait(s, &y, satchel_doctor_start(s, &options, NULL, err)) : code;
+}
+
+int satchel_sync_find(struct satchel *s, const struct satchel_find_options *o,
+                      struct satchel_error *err)
+{
+    struct satchel_find_options options = *o;
+    struct sync y = {0};
+    int code = begin(s, &y, err);
+
+    options.done = on_done;
+    return code == SATCHEL_OK ? wait(s, &y, satchel_find_start(s, &options, NULL, err)) : code;
+}
+
+static void on_deleted(void *cookie, const struct satchel_error *err, const char *id)
+{
+    over(cookie, err, id);
+}
+
+int satchel_sync_delete(struct satchel *s, const struct satchel_delete_options *o,
+                        char ret_id[SATCHEL_ID_SIZE], struct satchel_error *err)
+{
+    struct satchel_delete_options options = *o;
+    struct sync y = {.ret = ret_id, .size = SATCHEL_ID_SIZE};
+    int code = begin(s, &y, err);
+
+    options.done = on_deleted;
+    return code == SATCHEL_OK ? wait(s, &y, satchel_delete_start(s, &options, NULL, err)) : code;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libsatchel - send files to people through a server that cannot read them.
+ *
+ * This header is the whole library; it includes
+ *   satchel/error.h     codes and errors
+ *   satchel/base.h      the handle, progress, notices, cancelling
+ *   satchel/profile.h   profiles, registering, who am I
+ *   satchel/server.h    ping and doctor
+ *   satchel/contacts.h  people and their pinned keys
+ *   satchel/send.h      send a file
+ *   satchel/folder.h    list the inbox and the sent folder, find by prefix
+ *   satchel/get.h       get, status, delete
+ *   satchel/sync.h      the same operations as calls that return when done
+ *
+ * Model.  A struct satchel binds one profile to one uv_loop_t.  An operation
+ * is begun by a satchel_*_start() function with an options structure.  Either
+ * it returns an error and never calls back, or it returns SATCHEL_OK and calls
+ * the options' `done` exactly once, later, never from inside the start.
+ * Operations of one handle share one connection, made when it is first needed,
+ * and run side by side (at most SATCHEL_MAX_OPS).  Each can be cancelled.
+ *
+ * Options structures are zero-initialised by the caller ({0}: defaults) and
+ * copied by the start, with the strings in them; the callbacks and cookies
+ * must live until `done` has returned.  Pointers handed to a callback are
+ * valid inside it only.  Result structures are plain values: copy them freely.
+ *
+ * Text is UTF-8 with a final NUL.  File names are bytes with a final NUL: they
+ * come from other people and may hold line ends and control characters, which
+ * whoever shows them has to escape.  Times are milliseconds since 1970 UTC,
+ * lengths of time milliseconds, sizes bytes.
+ *
+ * Threads: all calls for one handle come from its loop's thread; different
+ * handles are independent.  The loop never blocks on the network or on bulk
+ * work, which runs on libuv's thread pool.
+ *
+ * Version 0: names of codes and fields are stable, the binary layout is not.
+ */
+#ifndef SATCHEL_H
+#define SATCHEL_H
+
+#include "satchel/base.h"
+#include "satchel/contacts.h"
+#include "satchel/error.h"
+#include "satchel/folder.h"
+#include "satchel/get.h"
+#include "satchel/profile.h"
+#include "satchel/send.h"
+#include "satchel/server.h"
+#include "satchel/sync.h"
+
+#endif /* SATCHEL_H */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* List a folder and find transfers.  Rules: satchel.h. */
+#ifndef SATCHEL_FOLDER_H
+#define SATCHEL_FOLDER_H
+
+#include "send.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum satchel_folder {
+    SATCHEL_INBOX = 0,
+    SATCHEL_SENT = 1,
+    SATCHEL_ALL_FOLDERS = 2, /* with satchel_delete_start() */
+};
+
+/* A row of a folder.  Everything shown was checked: signature, slot, commitments. */
+struct satchel_transfer {
+    char id[SATCHEL_ID_SIZE];
+    char from_id[SATCHEL_UID_SIZE];
+    char from[SATCHEL_NAME_SIZE]; /* contact's name or username */
+    bool from_verified;           /* that contact's safety number was compared */
+    enum satchel_state state;
+    uint64_t created, stored, expires;
+    uint32_t opens, opens_used; /* opens 0: no limit */
+    uint32_t recipients;        /* without the sender's copy */
+    uint64_t padded_size;
+    /* From the sealed metadata; only if `opened`. */
+    bool opened;
+    char name[SATCHEL_FILE_SIZE], media_type[128];
+    uint64_t size, modified; /* modified 0: unknown */
+    const char *message;     /* "" none */
+    /* Why the metadata is not opened, or the row failed a check; NULL if all is well. */
+    const struct satchel_error *problem;
+};
+
+enum { SATCHEL_CURSOR_SIZE = 128 };
+
+struct satchel_cursor { /* a place in a folder; {0} is its beginning */
+    uint8_t data[SATCHEL_CURSOR_SIZE];
+    size_t len;
+};
+
+struct satchel_listed {
+    uint64_t rows;
+    bool more; /* stopped at `limit` or soon after */
+    struct satchel_cursor cursor;
+};
+
+struct satchel_list_options {
+    enum satchel_folder folder;
+    struct satchel_cursor from; /* where an earlier listing stopped */
+    uint64_t limit;             /* stop after the page that reaches it; 0: list all */
+    void *cookie;
+    void (*on_transfer)(void *cookie, const struct satchel_transfer *t); /* oldest first */
+    void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_listed *r);
+};
+
+/* List a folder.  A bad row is reported with its problem and does not end the listing. */
+SATCHEL_API int satchel_list_start(struct satchel *s, const struct satchel_list_options *o,
+                                   struct satchel_op **ret_op, struct satchel_error *err);
+
+struct satchel_find_options {
+    const char *prefix; /* 1 to 32 hex digits */
+    void *cookie;
+    void (*on_found)(void *cookie, const char *id, bool inbox, bool sent); /* at most 16 */
+    satchel_done_cb *done;
+};
+
+/* IDs in our folders that begin with a prefix; finding none is no error. */
+SATCHEL_API int satchel_find_start(struct satchel *s, const struct satchel_find_options *o,
+                                   struct satchel_op **ret_op, struct satchel_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SATCHEL_FOLDER_H */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Send a file.  Rules: satchel.h. */
+#ifndef SATCHEL_SEND_H
+#define SATCHEL_SEND_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum satchel_state {
+    SATCHEL_STATE_STORED = 0,
+    SATCHEL_STATE_RELEASED = 1, /* its key was handed out */
+    SATCHEL_STATE_RECEIVED = 2, /* a receipt came */
+    SATCHEL_STATE_DELETED = 3,
+    SATCHEL_STATE_EXPIRED = 4,
+    SATCHEL_STATE_REVOKED = 5,
+};
+
+/* "stored", "released", "received", "deleted", "expired", "revoked". */
+SATCHEL_API const char *satchel_state_name(enum satchel_state state);
+
+struct satchel_recipient {
+    const char *who;  /* as the caller gave it; the user ID where nobody did */
+    const char *name; /* contact's name or username; "" unknown */
+    const char *user_id;
+    enum satchel_state state; /* with satchel_status_start() */
+    uint32_t opens_used;
+    uint64_t changed; /* when the state did */
+};
+
+typedef void satchel_recipient_cb(void *cookie, const struct satchel_recipient *r);
+
+struct satchel_sent {
+    char id[SATCHEL_ID_SIZE];
+    char name[SATCHEL_FILE_SIZE];
+    uint64_t size, padded_size, created, expires;
+    uint32_t recipients; /* without our own copy */
+    uint64_t sent_pieces, kept_pieces;
+};
+
+struct satchel_send_options {
+    const char *path;      /* a regular file */
+    const char *name;      /* shown to recipients; NULL: last part of the path */
+    const char *const *to; /* WHO, at least one; a user named twice counts once */
+    size_t to_count;
+    const char *message;    /* at most 16 KiB; NULL: none */
+    const char *media_type; /* at most 127 bytes; NULL: none */
+    uint64_t lifetime;      /* 0: 7 days, within the server's limits */
+    uint32_t opens;         /* opens for each recipient; 0: no limit */
+    bool no_padding;        /* the server may learn the exact size */
+    void *cookie;
+    satchel_recipient_cb *on_recipient; /* each one, in order, once known; NULL: none */
+    satchel_progress_cb *on_progress;   /* NULL: none */
+    void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_sent *r);
+};
+
+/*
+ * Send a file to one or more users as one transfer.  It becomes visible to all
+ * or to none.  The file is read while it is sent, encrypted with constant
+ * memory.  SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a readable
+ * regular file, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
+ */
+SATCHEL_API int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
+                                   struct satchel_op **ret_op, struct satchel_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SATCHEL_SEND_H */

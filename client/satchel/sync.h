@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The operations as calls that return when they are done.  Rules: satchel.h.
+ *
+ * For handles with a private loop (satchel_new() with a NULL loop): each call
+ * runs that loop until its operation has ended.  The options are those of the
+ * start functions; `done` is ignored, the other callbacks are called while the
+ * call runs and may use satchel_sync_interrupt().  ${ret} (may be NULL) is set
+ * on SATCHEL_OK only.  ${err} (may be NULL) is set on failure.
+ */
+#ifndef SATCHEL_SYNC_H
+#define SATCHEL_SYNC_H
+
+#include "contacts.h"
+#include "get.h"
+#include "server.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Cancel what a satchel_sync_*() call is waiting for; it returns
+ * SATCHEL_E_CANCELED soon.  The one function that may be called from another
+ * thread or from a signal handler.  Without a call running: nothing.
+ */
+SATCHEL_API void satchel_sync_interrupt(struct satchel *s);
+
+SATCHEL_API int satchel_sync_register(struct satchel *s, const struct satchel_register_options *o,
+                                      struct satchel_registered *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_ping(struct satchel *s, struct satchel_pong *ret,
+                                  struct satchel_error *err);
+SATCHEL_API int satchel_sync_doctor(struct satchel *s, const struct satchel_doctor_options *o,
+                                    struct satchel_error *err);
+SATCHEL_API int satchel_sync_contact_add(struct satchel *s,
+                                         const struct satchel_contact_add_options *o,
+                                         struct satchel_contact *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_send(struct satchel *s, const struct satchel_send_options *o,
+                                  struct satchel_sent *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_list(struct satchel *s, const struct satchel_list_options *o,
+                                  struct satchel_listed *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_find(struct satchel *s, const struct satchel_find_options *o,
+                                  struct satchel_error *err);
+SATCHEL_API int satchel_sync_get(struct satchel *s, const struct satchel_get_options *o,
+                                 struct satchel_got *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_status(struct satchel *s, const struct satchel_status_options *o,
+                                    struct satchel_status *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_delete(struct satchel *s, const struct satchel_delete_options *o,
+                                    char ret_id[SATCHEL_ID_SIZE], struct satchel_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SATCHEL_SYNC_H */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call - one request from its frame to its answer.
+ *
+ * A handler is a chain of steps.  Each step ends in exactly one of
+ *
+ *     call_store(c, store_x(...), this_step, next_step)   something is under way
+ *     call_shares(c, shares_x(...), this_step, next_step)
+ *     call_reply(), call_done(), call_error()             answered: c may be gone
+ *     call_hold(c, next_step)                             until call_wake()
+ *
+ * and nothing touches ${c} after it.  The result of a store operation is c->res
+ * in the next step, whatever its code; it lives until the one after.
+ *
+ * A connection may go, and a deadline may pass, while something is under way:
+ * the call is then answered already, and is freed instead of taking its next
+ * step - unless its row says `finish`, then the steps go on and their answers
+ * lead nowhere.  Such steps must not use c->conn.
+ *
+ * Threads: loop thread only.  Never blocks.
+ */
+#ifndef SERVER_CALL_H
+#define SERVER_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <proto/satchel.pb-c.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/transfer/ids.h"
+#include "server/store/store.h"
+
+struct call;
+struct conn;
+struct daemon;
+struct dispatch_row;
+typedef void call_step(struct call *c);
+
+struct call {
+    struct call *prev, *next; /* of the connection, in the order begun */
+    struct daemon *d;
+    struct conn *conn; /* NULL: nobody waits for the answer any more */
+    const struct dispatch_row *row;
+    uint64_t id;
+    Satchel__Envelope *msg;   /* the request */
+    struct buf tail;          /* its raw bytes; a handler may take them */
+    struct store_result *res; /* of the last store operation */
+    void *data;               /* the handler's own, */
+    void (*drop)(void *data); /* freed by this */
+    uint64_t since;           /* uv_now() when what is under way was started; 0: nothing is */
+    size_t queued;            /* bytes of the tail that count against the limits */
+    bool answered;
+    /* Private to call.c. */
+    call_step *then, *again;
+    struct call *waiting_next;
+    bool busy, waiting, held;
+};
+
+/* The outcome of a store start call that named call_on_store and ${c} as callback. */
+void call_store(struct call *c, int rc, call_step *self, call_step *then);
+void call_on_store(void *arg, struct store_result *res);
+
+/* The same for jobs of the share service. */
+void call_shares(struct call *c, int rc, call_step *self, call_step *then);
+void call_on_shares(void *arg);
+
+/* Rest until call_wake(). */
+void call_hold(struct call *c, call_step *then);
+void call_wake(struct call *c);
+bool call_is_held(const struct call *c);
+
+/* Answer with the body set in ${env}; its id is filled in. */
+void call_reply(struct call *c, Satchel__Envelope *env);
+void call_done(struct call *c);
+
+/* Answer with an error; ${fmt} is the message for people, NULL for the code's own words. */
+void call_error(struct call *c, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* The same, with advice when to try again, in ms. */
+void call_later(struct call *c, int code, uint64_t retry_after);
+
+/* From the code of c->res, for codes a handler has no words of its own for; logs what is our fault.
+ */
+void call_failed(struct call *c);
+
+/* Make one, last in the connection's list.  Takes ${msg} and ${tail} if it returns one; NULL: no
+ * memory. */
+struct call *call_new(struct conn *conn, const struct dispatch_row *row, Satchel__Envelope *msg,
+                      struct buf *tail);
+
+/* The connection has gone: no answer will be sent.  May free ${c}. */
+void call_orphan(struct call *c);
+
+/* The store has been silent for too long: answer BUSY. */
+void call_give_up(struct call *c);
+
+/* There is room in the store again: try those that wait. */
+void call_on_room(struct daemon *d);
+
+/*
+ * Fields of fixed size.  False: not that long, answered with BAD_REQUEST that
+ * names the field; the handler returns.
+ */
+bool call_take(struct call *c, const ProtobufCBinaryData *from, const char *field, void *to,
+               size_t len);
+
+#endif /* SERVER_CALL_H */

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/collector.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "common/log.h"
+#include "server/daemon.h"
+
+enum {
+    PERIOD_MS = 5000,
+    SOON_MS = 100,
+    EXPIRE_BATCH = 100,
+    ERASE_BATCH = 1000,
+    COLLECT_BATCH = 64,
+    DAYS_EVERY_MS = 60000
+};
+
+struct collector {
+    struct daemon *d;
+    struct collector_stats stats;
+    uv_timer_t timer;
+    bool timer_open, running, stopping;
+    void (*on_stopped)(void *arg);
+    void *stopped_arg;
+    /* Of the round. */
+    unsigned pending;         /* marks under way */
+    bool more, moved, failed; /* there are more; at least one was marked */
+    struct shares_job *erase, *days;
+    uint64_t days_at; /* uv_now() when days were last looked at */
+    bool confirmed;   /* the operator says that the clock is right */
+};
+
+static void start_round(struct collector *c);
+static void start_marks(struct collector *c);
+static void start_erase(struct collector *c);
+static void start_days(struct collector *c);
+static void start_collect(struct collector *c);
+
+/* ---- the end of a round, and of it all ---- */
+
+static void stopped_if_done(struct collector *c)
+{
+    if (c->stopping && !c->running && !c->timer_open)
+        c->on_stopped(c->stopped_arg);
+}
+
+static void end_round(struct collector *c)
+{
+    shares_job_free(c->erase);
+    c->erase = NULL;
+    c->running = false;
+    c->stats.rounds++;
+    stopped_if_done(c);
+}
+
+/* A step failed: log it once a round; the next one tries again. */
+static void fail_round(struct collector *c, const char *what, int code, const char *why)
+{
+    log_event(LOG_AT_ERROR, "collector_failed", log_str("step", what), log_code(code),
+              log_str("why", why));
+    end_round(c);
+}
+
+/* ---- 1: recipients past their expiry ---- */
+
+static void on_marked(void *arg, struct store_result *res)
+{
+    struct collector *c = arg;
+
+    /* BADSTATE and NOTFOUND: somebody was faster, or the clock went back. */
+    if (res->code == ERR_OK && !res->duplicate) {
+        c->stats.expired++;
+        c->moved = true;
+    } else if (res->code != ERR_OK && res->code != ERR_BADSTATE && res->code != ERR_NOTFOUND) {
+        c->failed = true;
+    }
+    store_result_free(res);
+    if (--c->pending > 0)
+        return;
+    if (c->more && c->moved && !c->failed && !c->stopping)
+        start_marks(c);
+    else
+        start_erase(c);
+}
+
+static void on_expired(void *arg, struct store_result *res)
+{
+    struct collector *c = arg;
+
+    if (res->code != ERR_OK) {
+        fail_round(c, "expired_list", res->code, res->why);
+        store_result_free(res);
+        return;
+    }
+    c->more = res->more;
+    c->moved = false;
+    c->pending = 1; /* ours, until all are started */
+    for (size_t i = 0; i < res->count; i++) {
+        struct store_slot_update in = {.move = STORE_MOVE_EXPIRE, .now = daemon_time()};
+
+        memcpy(in.tid, res->u.due[i].tid, sizeof(in.tid));
+        memcpy(in.uid, res->u.due[i].uid, sizeof(in.uid));
+        if (store_slot_update(c->d->port, &in, on_marked, c) != ERR_OK) {
+            c->failed = true; /* the store is busy: the next round goes on */
+            break;
+        }
+        c->pending++;
+    }
+    store_result_free(res);
+    if (--c->pending == 0)
+        start_erase(c);
+}
+
+static void start_marks(struct collector *c)
+{
+    struct store_expired_list in = {.now = daemon_time(), .limit = EXPIRE_BATCH};
+    int rc = store_expired_list(c->d->port, &in, on_expired, c);
+
+    if (rc != ERR_OK)
+        fail_round(c, "expired_list", rc, "");
+}
+
+/* ---- 2: cells whose keys must go ---- */
+
+static void on_told(void *arg, struct store_result *res)
+{
+    struct collector *c = arg;
+    int code = res->code;
+
+    store_result_free(res);
+    if (code != ERR_OK) {
+        fail_round(c, "cells_done", code, "");
+        return;
+    }
+    c->stats.erased += c->erase->n;
+    start_erase(c);
+}
+
+static void on_erased(void *arg)
+{
+    struct collector *c = arg;
+    uint64_t *cells = calloc(c->erase->n, sizeof(*cells));
+    struct store_cells_done in = {.cells = cells, .ncells = c->erase->n};
+    int rc = c->erase->code;
+
+    if (rc == ERR_OK && cells == NULL)
+        rc = ERR_NOMEM;
+    for (size_t i = 0; rc == ERR_OK && i < c->erase->n; i++)
+        cells[i] = c->erase->items[i].cell;
+    if (rc == ERR_OK)
+        rc = store_cells_done(c->d->port, &in, on_told, c);
+    free(cells);
+    if (rc != ERR_OK)
+        fail_round(c, "erase", rc, "");
+}
+
+static void on_due(void *arg, struct store_result *res)
+{
+    struct collector *c = arg;
+    int rc = res->code;
+
+    shares_job_free(c->erase);
+    c->erase = NULL;
+    if (rc == ERR_OK && (res->count == 0 || c->stopping)) {
+        store_result_free(res);
+        start_days(c);
+        return;
+    }
+    if (rc == ERR_OK && (c->erase = shares_job_new(res->count)) == NULL)
+        rc = ERR_NOMEM;
+    for (size_t i = 0; rc == ERR_OK && i < res->count; i++)
+        c->erase->items[i].cell = res->u.cells[i];
+    if (rc == ERR_OK)
+        rc = shares_erase(c->d->shares, c->erase, on_erased, c);
+    if (rc != ERR_OK)
+        fail_round(c, "cells_due", rc, res->why);
+    store_result_free(res);
+}
+
+static void start_erase(struct collector *c)
+{
+    struct store_cells_due in = {.limit = ERASE_BATCH};
+    int rc = store_cells_due(c->d->port, &in, on_due, c);
+
+    if (rc != ERR_OK)
+        fail_round(c, "cells_due", rc, "");
+}
+
+/* ---- 3: the keys of past days ---- */
+
+static void on_days(void *arg)
+{
+    struct collector *c = arg;
+    int code = c->days->code;
+
+    if (code == ERR_REFUSED && !c->stats.clock_jumped)
+        log_event(LOG_AT_WARN, "clock_jumped",
+                  log_str("hint", "day keys are kept; if the time is right: satchelctl clock "
+                                  "confirm"));
+    else if (code != ERR_OK && code != ERR_REFUSED)
+        log_event(LOG_AT_ERROR, "day_keys_not_destroyed", log_code(code));
+    c->stats.clock_jumped = code == ERR_REFUSED;
+    if (code == ERR_OK)
+        c->confirmed = false;
+    start_collect(c);
+}
+
+static void start_days(struct collector *c)
+{
+    uint64_t now = uv_now(c->d->loop);
+    int rc;
+
+    if (c->days_at != 0 && now - c->days_at < DAYS_EVERY_MS) {
+        start_collect(c);
+        return;
+    }
+    c->days_at = now;
+    c->days->now = daemon_time();
+    rc = c->confirmed ? shares_confirm_clock(c->d->shares, c->days, on_days, c)
+                      : shares_end_days(c->d->shares, c->days, on_days, c);
+    if (rc != ERR_OK)
+        fail_round(c, "days", rc, "");
+}
+
+/* ---- 4: rows and pieces ---- */
+
+static void on_collected(void *arg, struct store_result *res)
+{
+    struct collector *c = arg;
+    bool more = res->more && !c->stopping;
+
+    if (res->code != ERR_OK) {
+        fail_round(c, "collect", res->code, res->why);
+        store_result_free(res);
+        return;
+    }
+    c->stats.uploads += res->u.collect.uploads;
+    c->stats.transfers += res->u.collect.transfers;
+    c->stats.pieces += res->u.collect.pieces;
+    store_result_free(res);
+    if (more)
+        start_collect(c);
+    else
+        end_round(c);
+}
+
+static void start_collect(struct collector *c)
+{
+    struct store_collect in = {.now = daemon_time(), .limit = COLLECT_BATCH};
+    int rc = store_collect(c->d->port, &in, on_collected, c);
+
+    if (rc != ERR_OK)
+        fail_round(c, "collect", rc, "");
+}
+
+/* ---- rounds ---- */
+
+static void start_round(struct collector *c)
+{
+    if (c->running || c->stopping)
+        return;
+    c->running = true;
+    c->failed = false;
+    start_marks(c);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    start_round(t->data);
+}
+
+void collector_kick(struct collector *c)
+{
+    if (!c->stopping && uv_timer_get_due_in(&c->timer) > SOON_MS)
+        (void)uv_timer_start(&c->timer, on_timer, SOON_MS, PERIOD_MS);
+}
+
+int collector_new(struct collector **ret_c, struct daemon *d, struct err *err)
+{
+    struct collector *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    c->d = d;
+    c->days = shares_job_new(0);
+    if (c->days == NULL) {
+        collector_free(c);
+        return err_set(err, ERR_NOMEM, "out of memory");
+    }
+    (void)uv_timer_init(d->loop, &c->timer);
+    c->timer.data = c;
+    c->timer_open = true;
+    (void)uv_timer_start(&c->timer, on_timer, SOON_MS, PERIOD_MS);
+    *ret_c = c;
+    return ERR_OK;
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+    struct collector *c = h->data;
+
+    c->timer_open = false;
+    stopped_if_done(c);
+}
+
+void collector_stop(struct collector *c, void (*on_stopped)(void *arg), void *arg)
+{
+    c->stopping = true;
+    c->on_stopped = on_stopped;
+    c->stopped_arg = arg;
+    uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+}
+
+void collector_free(struct collector *c)
+{
+    if (c == NULL)
+        return;
+    shares_job_free(c->erase);
+    shares_job_free(c->days);
+    free(c);
+}
+
+void collector_stats(const struct collector *c, struct collector_stats *ret)
+{
+    *ret = c->stats;
+}
+
+void collector_confirm_clock(struct collector *c)
+{
+    c->confirmed = true;
+    c->days_at = 0;
+    log_plain(LOG_AT_INFO, "clock_confirmed");
+    collector_kick(c);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * collector - what time ends: transfers past their expiry, uploads past their
+ * lease, cells whose keys must go, bodies that nobody needs.
+ *
+ * One round: mark expired recipients -> erase the cells that are due -> tell the
+ * store that they are -> destroy the day keys of past days -> collect rows and
+ * pieces.  A crash anywhere leaves work that the next round finds.
+ *
+ * Day keys take everything of their day with them, so a clock that stands
+ * more than 24 hours past the last time noted in the data folder does not
+ * destroy any until the operator has confirmed it (satchelctl clock confirm).
+ *
+ * Threads: loop thread only; erasing and files are the share service's.
+ */
+#ifndef SERVER_COLLECTOR_H
+#define SERVER_COLLECTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct collector;
+struct daemon;
+
+/* Start; the first round comes soon.  ERR_NOMEM. */
+MUST_CHECK int collector_new(struct collector **ret_c, struct daemon *d, struct err *err);
+
+/* No new round; on_stopped when the one under way has ended.  Then collector_free(). */
+void collector_stop(struct collector *c, void (*on_stopped)(void *arg), void *arg);
+void collector_free(struct collector *c); /* NULL is fine */
+
+/* There is something to do: have a round soon. */
+void collector_kick(struct collector *c);
+
+struct collector_stats {
+    uint64_t rounds, expired, erased, uploads, transfers, pieces;
+    bool clock_jumped; /* day keys are kept until somebody confirms the time */
+};
+void collector_stats(const struct collector *c, struct collector_stats *ret);
+
+/* The operator says that the clock is right. */
+void collector_confirm_clock(struct collector *c);
+
+#endif /* SERVER_COLLECTOR_H */

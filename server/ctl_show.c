@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/ctl_show.h"
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { TIME_TEXT = 24, SIZE_TEXT = 24 };
+
+static int64_t number(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+
+    return s != NULL ? s : "";
+}
+
+/* Milliseconds since 1970 as a date. */
+static const char *date(int64_t ms, char out[TIME_TEXT])
+{
+    time_t t = (time_t)(ms / 1000);
+    struct tm tm = {0};
+
+    (void)gmtime_r(&t, &tm);
+    if (strftime(out, TIME_TEXT, "%Y-%m-%d %H:%M:%SZ", &tm) == 0)
+        out[0] = '\0';
+    return out;
+}
+
+static const char *size(int64_t bytes, char out[SIZE_TEXT])
+{
+    static const char units[] = "BKMGTP";
+    double n = (double)bytes;
+    size_t i = 0;
+
+    for (; n >= 1024 && i + 2 < sizeof(units); i++)
+        n /= 1024;
+    if (i == 0)
+        (void)snprintf(out, SIZE_TEXT, "%" PRId64 " B", bytes);
+    else
+        (void)snprintf(out, SIZE_TEXT, "%.1f %ciB", n, units[i]);
+    return out;
+}
+
+int ctl_show_code(const json_t *result)
+{
+    return number(result, "faults") > 0 || json_array_size(json_object_get(result, "faults")) > 0
+               ? EXIT_FAILURE
+               : EXIT_SUCCESS;
+}
+
+int ctl_show_done(const json_t *result)
+{
+    (void)result;
+    printf("done\n");
+    return EXIT_SUCCESS;
+}
+
+int ctl_show_status(const json_t *result)
+{
+    const json_t *store = json_object_get(result, "store");
+    const json_t *shares = json_object_get(result, "shares");
+    const json_t *collector = json_object_get(result, "collector");
+    char a[SIZE_TEXT], b[SIZE_TEXT];
+
+    printf("satcheld %s, up %" PRId64 " s%s\n", text(result, "version"),
+           number(result, "uptime_ms") / 1000,
+           json_is_true(json_object_get(result, "draining")) ? ", draining" : "");
+    printf("connections  %" PRId64 " now, %" PRId64 " accepted, %" PRId64 " refused\n",
+           number(result, "connections"), number(result, "accepted"), number(result, "refused"));
+    printf("store        %" PRId64 " users, %" PRId64 " transfers, %" PRId64 " uploads, %" PRId64
+           " pieces\n",
+           number(store, "users"), number(store, "transfers"), number(store, "uploads"),
+           number(store, "pieces"));
+    printf("disk         index %s, bodies %s\n", size(number(store, "index_used"), a),
+           size(number(store, "body_used"), b));
+    printf("commits      %" PRId64 " for %" PRId64 " writes\n", number(store, "commits"),
+           number(store, "committed"));
+    printf("shares       %" PRId64 " computed on %s, %" PRId64 " health failures\n",
+           number(shares, "computed"), text(shares, "kernel"), number(shares, "health_failures"));
+    printf("collected    %" PRId64 " expired, %" PRId64 " cells erased, %" PRId64 " pieces\n",
+           number(collector, "expired"), number(collector, "erased"), number(collector, "pieces"));
+    if (json_is_true(json_object_get(collector, "clock_jumped")))
+        printf("clock        has jumped; if it is right: satchelctl clock confirm\n");
+    return EXIT_SUCCESS;
+}
+
+static void show_user_line(const json_t *u)
+{
+    char used[SIZE_TEXT], quota[SIZE_TEXT];
+
+    printf("%-32s %-42s %-9s %10s of %s\n", text(u, "name"), text(u, "user_id"), text(u, "state"),
+           size(number(u, "used"), used), size(number(u, "quota"), quota));
+}
+
+int ctl_show_users(const json_t *result)
+{
+    const json_t *list = json_object_get(result, "users"), *u;
+    size_t i;
+
+    json_array_foreach(list, i, u) show_user_line(u);
+    printf("%zu users\n", json_array_size(list));
+    return EXIT_SUCCESS;
+}
+
+int ctl_show_user(const json_t *result)
+{
+    char when[TIME_TEXT], used[SIZE_TEXT], quota[SIZE_TEXT];
+
+    printf("name      %s\nuser ID   %s\ne-mail    %s\nstate     %s\ncreated   %s\n",
+           text(result, "name"), text(result, "user_id"), text(result, "email"),
+           text(result, "state"), date(number(result, "created"), when));
+    printf("mailbox   %s of %s\nmanifest  %" PRId64 "\n", size(number(result, "used"), used),
+           size(number(result, "quota"), quota), number(result, "manifest"));
+    return EXIT_SUCCESS;
+}
+
+int ctl_show_invite(const json_t *result)
+{
+    char when[TIME_TEXT];
+
+    printf("%s\n", text(result, "code"));
+    fprintf(stderr, "good for %" PRId64 " registrations until %s\n", number(result, "uses"),
+            date(number(result, "expires"), when));
+    return EXIT_SUCCESS;
+}
+
+int ctl_show_invites(const json_t *result)
+{
+    const json_t *list = json_object_get(result, "invites"), *v;
+    char made[TIME_TEXT], until[TIME_TEXT];
+    size_t i;
+
+    json_array_foreach(list, i, v)
+    {
+        printf("%s  made %s  until %s  %" PRId64 " of %" PRId64 " left\n", text(v, "id"),
+               date(number(v, "created"), made), date(number(v, "expires"), until),
+               number(v, "left"), number(v, "uses"));
+    }
+    printf("%zu invitations\n", json_array_size(list));
+    return EXIT_SUCCESS;
+}
+
+int ctl_show_verify(const json_t *result)
+{
+    const json_t *list = json_object_get(result, "faults"), *f;
+    size_t i;
+
+    json_array_foreach(list, i, f)
+    {
+        if (json_object_get(f, "piece") != NULL)
+            printf("%s piece %" PRId64 ": %s\n", text(f, "id"), number(f, "piece"),
+                   text(f, "what"));
+        else
+            printf("%s: %s\n", text(f, "id"), text(f, "what"));
+    }
+    printf("%" PRId64 " transfers, %" PRId64 " pieces, %zu faults\n", number(result, "transfers"),
+           number(result, "pieces"), json_array_size(list));
+    return ctl_show_code(result);
+}

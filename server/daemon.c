@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "server/call.h"
+
+enum { USERS_REMEMBERED = 65536, ADDRESSES_REMEMBERED = 65536, SECOND = 1000 };
+
+uint64_t daemon_time(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+bool daemon_draining(const struct daemon *d)
+{
+    return d->drain_until != 0;
+}
+
+uint64_t daemon_retry_after(const struct daemon *d)
+{
+    (void)d;
+    return 5 * SECOND; /* a restart takes about so long */
+}
+
+static struct rate rate_of(const struct settings *set, enum daemon_rate rate)
+{
+    switch (rate) {
+    case DAEMON_REGISTRATIONS:
+        return (struct rate){set->registrations, 3600 * SECOND};
+    case DAEMON_LOOKUPS:
+        return (struct rate){set->lookups, 60 * SECOND};
+    case DAEMON_RELEASES:
+        return (struct rate){set->releases, 60 * SECOND};
+    default:
+        return (struct rate){set->requests, SECOND};
+    }
+}
+
+int daemon_open_limits(struct daemon *d, struct err *err)
+{
+    int rc = count_new(&d->addresses, err);
+
+    for (int i = 0; rc == ERR_OK && i < DAEMON_RATES; i++)
+        rc = rate_table_new(
+            &d->rates[i], i == DAEMON_REGISTRATIONS ? ADDRESSES_REMEMBERED : USERS_REMEMBERED, err);
+    return rc;
+}
+
+void daemon_close_limits(struct daemon *d)
+{
+    count_free(d->addresses);
+    for (int i = 0; i < DAEMON_RATES; i++)
+        rate_table_free(d->rates[i]);
+}
+
+uint64_t daemon_charge(struct daemon *d, enum daemon_rate rate, const void *key, size_t len)
+{
+    struct rate r = rate_of(&d->settings, rate);
+
+    return rate_table_take(d->rates[rate], &r, key, len, uv_now(d->loop));
+}
+
+static bool admit(struct daemon *d, const struct conn *conn)
+{
+    struct rate handshakes = {d->settings.handshakes, SECOND};
+
+    if (daemon_draining(d) || d->n_conns >= d->settings.connections)
+        return false;
+    if (count_up(d->addresses, conn->address, sizeof(conn->address),
+                 d->settings.connections_per_address) != ERR_OK)
+        return false;
+    if (rate_take(&d->handshakes, &handshakes, uv_now(d->loop)) == 0)
+        return true;
+    count_down(d->addresses, conn->address, sizeof(conn->address));
+    return false;
+}
+
+bool daemon_admit(struct daemon *d, struct conn *conn)
+{
+    if (!admit(d, conn)) {
+        d->refused++;
+        return false;
+    }
+    d->accepted++;
+    d->n_conns++;
+    conn->next = d->conns;
+    if (d->conns != NULL)
+        d->conns->prev = conn;
+    d->conns = conn;
+    return true;
+}
+
+void daemon_remove_conn(struct daemon *d, struct conn *conn)
+{
+    if (conn->prev != NULL)
+        conn->prev->next = conn->next;
+    else
+        d->conns = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    d->n_conns--;
+    count_down(d->addresses, conn->address, sizeof(conn->address));
+}
+
+void daemon_queued(struct daemon *d, size_t len, bool more)
+{
+    uint64_t limit = d->settings.queued_total;
+    bool was_full = d->queued >= limit;
+
+    if (more)
+        d->queued += len;
+    else
+        d->queued -= len;
+    if (!was_full || d->queued >= limit)
+        return;
+    for (struct conn *conn = d->conns; conn != NULL; conn = conn->next)
+        net_loop_later(d->net, &conn->turn);
+}
+
+void daemon_wait(struct daemon *d, struct call *c)
+{
+    if (d->last_waiting != NULL)
+        d->last_waiting->waiting_next = c;
+    else
+        d->waiting = c;
+    d->last_waiting = c;
+}
+
+struct call *daemon_take_waiting(struct daemon *d)
+{
+    struct call *c = d->waiting;
+
+    d->waiting = d->last_waiting = NULL;
+    return c;
+}
+
+void daemon_count_error(struct daemon *d, int wire_code)
+{
+    if (wire_code >= 0 && wire_code < DAEMON_CODES)
+        d->errors[wire_code]++;
+}

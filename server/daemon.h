@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * daemon - the one object that holds the others together, and the limits that
+ * concern all connections.
+ *
+ * Filled and emptied by service.c, reloaded by reload.c.
+ *
+ * Threads: loop thread only, but for what store and share service do inside.
+ */
+#ifndef SERVER_DAEMON_H
+#define SERVER_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <openssl/ssl.h>
+#include <uv.h>
+
+#include "common/buf.h"
+#include "common/net/net_loop.h"
+#include "common/transfer/ids.h"
+#include "server/conn.h"
+#include "server/count.h"
+#include "server/rate.h"
+#include "server/settings.h"
+#include "server/shares.h"
+#include "server/store/store.h"
+
+#define DAEMON_SOFTWARE "satcheld/" SATCHEL_VERSION
+
+struct collector;
+struct ctl;
+struct listeners;
+struct uploads;
+
+/* What is counted by daemon_charge(). */
+enum daemon_rate {
+    DAEMON_REGISTRATIONS, /* by address, the others by user */
+    DAEMON_REQUESTS,
+    DAEMON_LOOKUPS,
+    DAEMON_RELEASES,
+    DAEMON_RATES
+};
+
+enum { DAEMON_CODES = 20 }; /* numbers of wire codes */
+
+struct daemon {
+    uv_loop_t *loop;
+    char *config_path;
+    struct settings settings;
+    uint8_t key[IDS_KEY_LEN]; /* public */
+    struct server_id id;
+    SSL_CTX *tls;
+    struct net_loop *net;
+    struct store *store;
+    struct store_port *port;
+    struct shares *shares;
+    struct collector *collector;
+    struct uploads *uploads;
+    struct count *addresses; /* connections of each */
+    struct rate_table *rates[DAEMON_RATES];
+    struct rate_bucket handshakes;
+    struct conn *conns;
+    size_t n_conns, n_calls; /* calls: those without a connection as well */
+    size_t queued;           /* bytes of pieces under way, of all connections */
+    struct call *waiting, *last_waiting;
+    struct buf scratch; /* for one frame at a time */
+    uint64_t started;   /* wall clock, ms */
+    uint64_t accepted, refused, errors[DAEMON_CODES];
+    uint64_t drain_until; /* uv_now() when those still there are cut off; 0: not draining */
+    uint64_t watchdog;    /* ms between two signs of life, 0: none wanted */
+    int exit_code;
+    uv_timer_t tick;
+    uv_signal_t signals[3];
+    unsigned handles; /* of tick and signals, those that are open */
+    struct ctl *ctl;
+    struct listeners *listeners;
+};
+
+/* Tables of the limits; d->loop and d->settings are set.  On failure close them all the same. */
+MUST_CHECK int daemon_open_limits(struct daemon *d, struct err *err);
+void daemon_close_limits(struct daemon *d);
+
+bool daemon_draining(const struct daemon *d);
+
+/* For clients, ms: when to come back to a daemon that stops. */
+uint64_t daemon_retry_after(const struct daemon *d);
+
+/* Milliseconds since 1970. */
+uint64_t daemon_time(void);
+
+/* Take one use of ${key}: 0, or the ms until the next will be free. */
+uint64_t daemon_charge(struct daemon *d, enum daemon_rate rate, const void *key, size_t len);
+
+/* May this connection (its address is set) stay?  Then it is counted and in the list. */
+bool daemon_admit(struct daemon *d, struct conn *conn);
+void daemon_remove_conn(struct daemon *d, struct conn *conn);
+
+/* ${len} more or fewer bytes of pieces are under way. */
+void daemon_queued(struct daemon *d, size_t len, bool more);
+
+/* ${c} waits until the store has room; all that do, oldest first, no longer waiting. */
+void daemon_wait(struct daemon *d, struct call *c);
+struct call *daemon_take_waiting(struct daemon *d);
+
+/* An Error has been sent. */
+void daemon_count_error(struct daemon *d, int wire_code);
+
+#endif /* SERVER_DAEMON_H */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/mail.h"
+
+#include <string.h>
+
+#include "common/crypto/merkle.h"
+
+bool mail_share_item(struct shares_item *item, const uint8_t tid[STORE_TID_LEN],
+                     const struct store_slot *slot)
+{
+    if (slot->seed.len != sizeof(item->sealed))
+        return false;
+    memset(item, 0, sizeof(*item));
+    memcpy(item->place.tid.b, tid, sizeof(item->place.tid.b));
+    memcpy(item->place.uid.b, slot->uid, sizeof(item->place.uid.b));
+    memcpy(item->place.ek_id.b, slot->ek, sizeof(item->place.ek_id.b));
+    memcpy(item->instance.b, slot->instance, sizeof(item->instance.b));
+    memcpy(item->sealed, slot->seed.data, sizeof(item->sealed));
+    item->cell = slot->cell;
+    item->day_cell = slot->day_cell;
+    item->day = slot->day;
+    return true;
+}
+
+Satchel__SlotState mail_state(const struct store_recipient *r, uint64_t expires, uint64_t now)
+{
+    switch (r->life) {
+    case STORE_LIVE:
+        if (expires <= now)
+            return SATCHEL__SLOT_STATE__SLOT_EXPIRED;
+        break;
+    case STORE_EXPIRED:
+        return SATCHEL__SLOT_STATE__SLOT_EXPIRED;
+    case STORE_REVOKED:
+        return SATCHEL__SLOT_STATE__SLOT_REVOKED;
+    case STORE_DELETED:
+        return SATCHEL__SLOT_STATE__DELETED;
+    case STORE_SPENT:
+        break;
+    }
+    if (r->received != 0)
+        return SATCHEL__SLOT_STATE__RECEIVED;
+    return r->opens_used > 0 ? SATCHEL__SLOT_STATE__RELEASED : SATCHEL__SLOT_STATE__STORED;
+}
+
+bool mail_is_open(const struct store_mail *m, uint64_t now)
+{
+    return m->has_me && m->nslots > 0 && m->me.life == STORE_LIVE && m->t.expires > now;
+}
+
+/* The audit path of the owner's slot. */
+static int add_proof(struct mail_row *row, const struct store_mail *m)
+{
+    struct merkle_proof proof;
+    uint32_t index = m->slots[0].position;
+    size_t n = m->t.slot_leaves.len / MERKLE_LEN;
+    int rc;
+
+    if (m->t.slot_leaves.len % MERKLE_LEN != 0 || index >= n)
+        return ERR_CORRUPT;
+    rc = merkle_prove(&proof, (const merkle_hash *)(const void *)m->t.slot_leaves.data, n, index);
+    if (rc != ERR_OK)
+        return rc;
+    memcpy(row->hashes, proof.path, proof.len * MERKLE_LEN);
+    for (size_t i = 0; i < proof.len; i++)
+        row->proof[i] = (ProtobufCBinaryData){MERKLE_LEN, row->hashes[i]};
+    row->msg.n_proof = proof.len;
+    row->msg.proof = row->proof;
+    row->msg.slot_index = index;
+    return ERR_OK;
+}
+
+static ProtobufCBinaryData borrow(const struct store_blob *b)
+{
+    return (ProtobufCBinaryData){b->len, (uint8_t *)(uintptr_t)b->data};
+}
+
+int mail_row(struct mail_row *ret_row, const struct store_mail *m, const uint8_t *share_meta,
+             uint64_t now)
+{
+    Satchel__Transfer *msg = &ret_row->msg;
+
+    satchel__transfer__init(msg);
+    if (!m->has_me || m->nslots == 0)
+        return ERR_CORRUPT;
+    msg->header = borrow(&m->t.header);
+    msg->signature = borrow(&m->t.sig);
+    msg->slot = borrow(&m->slots[0].bytes);
+    if (share_meta != NULL) {
+        msg->metadata = borrow(&m->t.meta);
+        msg->share_meta = (ProtobufCBinaryData){SHARE_LEN, (uint8_t *)(uintptr_t)share_meta};
+    }
+    msg->state = mail_state(&m->me, m->t.expires, now);
+    msg->opens_used = m->me.opens_used;
+    msg->stored = m->t.arrived;
+    msg->expires = m->t.expires;
+    return add_proof(ret_row, m);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mail - a stored transfer as the wire shows it: rows of listings, states, the
+ * items that the share service needs.  Pure.  Threads: any.
+ */
+#ifndef SERVER_MAIL_H
+#define SERVER_MAIL_H
+
+#include <proto/satchel.pb-c.h>
+
+#include "server/shares.h"
+#include "server/store/store_types.h"
+
+/* What regenerates the shares of ${slot}.  False: the row is damaged. */
+bool mail_share_item(struct shares_item *item, const uint8_t tid[STORE_TID_LEN],
+                     const struct store_slot *slot);
+
+/* PROTOCOL.md: what a recipient's slot is at ${now}. */
+Satchel__SlotState mail_state(const struct store_recipient *r, uint64_t expires, uint64_t now);
+
+/* May metadata and its share still be given to ${m}'s owner? */
+bool mail_is_open(const struct store_mail *m, uint64_t now);
+
+/* A row, with memory of its own; what it shows is borrowed from ${m} and ${share_meta}. */
+struct mail_row {
+    Satchel__Transfer msg;
+    ProtobufCBinaryData proof[64];
+    uint8_t hashes[64][32];
+};
+
+/*
+ * ${m} as its owner sees it; ${share_meta} (32 bytes) NULL: none, then no metadata either.
+ * ERR_CORRUPT: the rows do not fit together.
+ */
+MUST_CHECK int mail_row(struct mail_row *ret_row, const struct store_mail *m,
+                        const uint8_t *share_meta, uint64_t now);
+
+#endif /* SERVER_MAIL_H */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * req - the handlers, one file each: req_hello.c and so on.  What each does
+ * stands in PROTOCOL.md section 4.
+ */
+#ifndef SERVER_REQ_H
+#define SERVER_REQ_H
+
+#include "server/call.h"
+
+void req_hello(struct call *c);
+void req_register(struct call *c);
+void req_login(struct call *c);
+void req_lookup(struct call *c);
+void req_put_manifest(struct call *c);
+void req_ping(struct call *c);
+void req_bye(struct call *c);
+void req_open(struct call *c);
+void req_put_piece(struct call *c);
+void req_seal(struct call *c);
+void req_upload_state(struct call *c);
+void req_abandon(struct call *c);
+void req_list(struct call *c);
+void req_get_transfer(struct call *c);
+void req_find(struct call *c);
+void req_release(struct call *c);
+void req_get_leaves(struct call *c);
+void req_get_pieces(struct call *c);
+void req_delete(struct call *c);
+void req_status(struct call *c);
+
+#endif /* SERVER_REQ_H */

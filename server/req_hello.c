@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hello, Ping, Bye. */
+#include <string.h>
+
+#include "common/crypto/rng.h"
+#include "server/conn.h"
+#include "server/daemon.h"
+#include "server/req.h"
+
+enum { VERSION = 1, SOFTWARE_MAX = 64 };
+
+static void fill_limits(const struct settings *set, Satchel__Limits *limits)
+{
+    limits->max_transfer = set->max_transfer;
+    limits->max_recipients = (uint32_t)set->max_recipients;
+    limits->min_lifetime = set->min_lifetime;
+    limits->max_lifetime = set->max_lifetime;
+    limits->window = (uint32_t)set->window;
+    limits->page = (uint32_t)set->page;
+}
+
+static void answer(struct call *c)
+{
+    struct daemon *d = c->d;
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__HelloReply reply = SATCHEL__HELLO_REPLY__INIT;
+    Satchel__Limits limits = SATCHEL__LIMITS__INIT;
+    char software[] = DAEMON_SOFTWARE;
+
+    fill_limits(&d->settings, &limits);
+    reply.version = VERSION;
+    reply.software = software;
+    reply.server_id.data = d->id.b;
+    reply.server_id.len = sizeof(d->id.b);
+    reply.server_key.data = d->key;
+    reply.server_key.len = sizeof(d->key);
+    reply.nonce.data = c->conn->nonce;
+    reply.nonce.len = sizeof(c->conn->nonce);
+    reply.time = daemon_time();
+    reply.registration = (Satchel__Registration)d->settings.registration;
+    reply.limits = &limits;
+    env.body_case = SATCHEL__ENVELOPE__BODY_HELLO_REPLY;
+    env.hello_reply = &reply;
+    call_reply(c, &env);
+}
+
+void req_hello(struct call *c)
+{
+    const Satchel__Hello *hello = c->msg->hello;
+    struct conn *conn = c->conn;
+
+    if (strlen(hello->software) > SOFTWARE_MAX) {
+        call_error(c, ERR_INVALID, "software is longer than %d bytes", SOFTWARE_MAX);
+        conn_finish(conn);
+        return;
+    }
+    if (hello->min_version > VERSION || hello->max_version < VERSION) {
+        call_error(c, ERR_UNSUPPORTED, "this daemon speaks version %d alone", VERSION);
+        conn_finish(conn);
+        return;
+    }
+    if (rng_bytes(conn->nonce, sizeof(conn->nonce)) != ERR_OK) {
+        call_error(c, ERR_INTERNAL, NULL);
+        conn_finish(conn);
+        return;
+    }
+    conn_enter(conn, CONN_GREETED);
+    answer(c);
+}
+
+void req_ping(struct call *c)
+{
+    call_done(c);
+}
+
+void req_bye(struct call *c)
+{
+    struct conn *conn = c->conn;
+
+    if (c->id != 0) {
+        call_done(c);
+        conn->farewell = true; /* closes when what was asked before is answered */
+        return;
+    }
+    conn->farewell = true;
+    call_orphan(c);
+}

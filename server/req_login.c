@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Login: FORMATS.md section 5.
+ *
+ * Happy path: the user is active -> its newest manifest lists the device, not
+ * revoked -> the signature over this connection is good -> READY.
+ *
+ * Whatever is wrong, the peer hears AUTH_FAILED in the same words, and the
+ * connection ends.  A clock that is off is the exception: that is told, so
+ * that it can be set right.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/transfer/login.h"
+#include "common/transfer/manifest.h"
+#include "server/conn.h"
+#include "server/daemon.h"
+#include "server/req.h"
+
+struct attempt {
+    struct login login;
+    struct store_user user; /* without the texts */
+    char name[STORE_NAME_MAX + 1];
+};
+
+static void refuse(struct call *c, const char *why)
+{
+    struct conn *conn = c->conn;
+
+    call_error(c, ERR_AUTH, "%s", why != NULL ? why : "login refused");
+    if (conn != NULL)
+        conn_finish(conn);
+}
+
+static void accept_login(struct call *c)
+{
+    const struct attempt *a = c->data;
+    struct conn *conn = c->conn;
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__LoginReply reply = SATCHEL__LOGIN_REPLY__INIT;
+
+    conn->uid = a->login.uid;
+    conn->device = a->login.device;
+    conn_enter(conn, CONN_READY);
+    reply.username = (char *)(uintptr_t)a->name;
+    reply.sequence = a->user.manifest_seq;
+    reply.quota = a->user.quota;
+    reply.used = a->user.used;
+    env.body_case = SATCHEL__ENVELOPE__BODY_LOGIN_REPLY;
+    env.login_reply = &reply;
+    call_reply(c, &env);
+}
+
+static bool is_good(struct call *c, const struct attempt *a)
+{
+    const Satchel__Login *msg = c->msg->login;
+    const struct store_result *res = c->res;
+    const struct manifest_device *device = NULL;
+    struct manifest *m = NULL;
+    bool good = false;
+
+    if (res->count == 1 &&
+        manifest_parse_signed(part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len),
+                              &m, NULL) == ERR_OK)
+        device = manifest_device(m, &a->login.device);
+    if (device != NULL && device->revoked == 0)
+        good = login_check(&a->login, device->key, part(msg->signature.data, msg->signature.len),
+                           NULL) == ERR_OK;
+    manifest_free(m);
+    return good;
+}
+
+static void on_manifest(struct call *c)
+{
+    if (c->res->code != ERR_OK && c->res->code != ERR_NOTFOUND)
+        call_failed(c);
+    else if (c->res->code == ERR_OK && is_good(c, c->data))
+        accept_login(c);
+    else
+        refuse(c, NULL);
+}
+
+static void get_manifest(struct call *c)
+{
+    struct attempt *a = c->data;
+    struct store_manifest_list in = {.from = a->user.manifest_seq, .limit = 1};
+
+    memcpy(in.uid, a->login.uid.b, sizeof(in.uid));
+    call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_manifest,
+               on_manifest);
+}
+
+static void on_user(struct call *c)
+{
+    struct attempt *a = c->data;
+
+    if (c->res->code != ERR_OK && c->res->code != ERR_NOTFOUND) {
+        call_failed(c);
+        return;
+    }
+    if (c->res->code != ERR_OK || c->res->u.user.state != STORE_USER_ACTIVE) {
+        refuse(c, NULL);
+        return;
+    }
+    a->user = c->res->u.user;
+    (void)snprintf(a->name, sizeof(a->name), "%s", a->user.name);
+    get_manifest(c);
+}
+
+static void get_user(struct call *c)
+{
+    const struct attempt *a = c->data;
+    struct store_user_get in = {.by = STORE_BY_UID};
+
+    memcpy(in.uid, a->login.uid.b, sizeof(in.uid));
+    call_store(c, store_user_get(c->d->port, &in, call_on_store, c), get_user, on_user);
+}
+
+static bool clock_is_off(uint64_t theirs)
+{
+    uint64_t ours = daemon_time();
+
+    return (theirs > ours ? theirs - ours : ours - theirs) > LOGIN_CLOCK_MS;
+}
+
+void req_login(struct call *c)
+{
+    const Satchel__Login *msg = c->msg->login;
+    struct conn *conn = c->conn;
+    struct attempt *a = calloc(1, sizeof(*a));
+
+    if (a == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
+        return;
+    }
+    c->data = a;
+    c->drop = free;
+    if (!call_take(c, &msg->user_id, "user_id", a->login.uid.b, sizeof(a->login.uid.b)) ||
+        !call_take(c, &msg->device, "device", a->login.device.b, sizeof(a->login.device.b)))
+        return;
+    a->login.time = msg->time;
+    a->login.server = c->d->id;
+    memcpy(a->login.nonce, conn->nonce, sizeof(a->login.nonce));
+    secret_wipe(conn->nonce, sizeof(conn->nonce)); /* good for one attempt */
+    if (conn_exporter(conn, a->login.exporter, NULL) != ERR_OK)
+        refuse(c, NULL);
+    else if (clock_is_off(msg->time))
+        refuse(c, "the clock of this device is more than 24 hours off");
+    else
+        get_user(c);
+}

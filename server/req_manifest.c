@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PutManifest: the next manifest of the caller.
+ *
+ * Happy path: it is valid -> it follows the one stored before it -> stored.
+ * One that is stored already is left to the store to judge: the same bytes are
+ * Done again, others EXISTS.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/transfer/manifest.h"
+#include "server/conn.h"
+#include "server/daemon.h"
+#include "server/req.h"
+
+struct update {
+    struct manifest *manifest;
+    struct buf stored;
+};
+
+static void update_free(void *data)
+{
+    struct update *u = data;
+
+    manifest_free(u->manifest);
+    buf_free(&u->stored);
+    free(u);
+}
+
+static void on_put(struct call *c)
+{
+    if (c->res->code == ERR_OK)
+        call_done(c);
+    else if (c->res->code == ERR_EXISTS)
+        call_error(c, ERR_EXISTS, "another manifest has this sequence");
+    else if (c->res->code == ERR_BADSTATE)
+        call_error(c, ERR_INVALID, "sequence is not the next one");
+    else
+        call_failed(c);
+}
+
+static void put(struct call *c)
+{
+    const struct update *u = c->data;
+    struct store_manifest_put in = {.seq = u->manifest->sequence,
+                                    .now = daemon_time(),
+                                    .bytes = {u->stored.data, u->stored.len}};
+
+    memcpy(in.uid, u->manifest->uid.b, sizeof(in.uid));
+    call_store(c, store_manifest_put(c->d->port, &in, call_on_store, c), put, on_put);
+}
+
+/* The one before, and the one with this number if there is one already. */
+static void on_before(struct call *c)
+{
+    const struct update *u = c->data;
+    const struct store_result *res = c->res;
+    struct manifest *before = NULL;
+    struct err err = {0};
+    int rc = ERR_OK;
+
+    if (res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    if (res->count == 0 || res->u.manifests[0].seq + 1 != u->manifest->sequence)
+        rc = err_set(&err, ERR_INVALID, "sequence is not the next one");
+    if (rc == ERR_OK && res->count == 1)
+        rc = manifest_parse_signed(
+            part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len), &before, &err);
+    if (rc == ERR_OK && before != NULL && manifest_follows(before, u->manifest, &err) != ERR_OK)
+        rc = ERR_INVALID;
+    manifest_free(before);
+    if (rc != ERR_OK)
+        call_error(c, rc, "%s", err.msg);
+    else
+        put(c);
+}
+
+static void get_before(struct call *c)
+{
+    const struct update *u = c->data;
+    struct store_manifest_list in = {.from = u->manifest->sequence - 1, .limit = 2};
+
+    memcpy(in.uid, u->manifest->uid.b, sizeof(in.uid));
+    call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_before, on_before);
+}
+
+void req_put_manifest(struct call *c)
+{
+    const Satchel__Signed *msg = c->msg->put_manifest->manifest;
+    struct update *u = calloc(1, sizeof(*u));
+    struct err err = {0};
+    int rc = ERR_OK;
+
+    if (u == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
+        return;
+    }
+    c->data = u;
+    c->drop = update_free;
+    if (msg == NULL)
+        rc = err_set(&err, ERR_INVALID, "manifest is missing");
+    else
+        rc = manifest_parse(part(msg->body.data, msg->body.len),
+                            part(msg->signature.data, msg->signature.len), &u->manifest, &err);
+    if (rc == ERR_OK && memcmp(u->manifest->uid.b, c->conn->uid.b, IDS_UID_LEN) != 0)
+        rc = err_set(&err, ERR_INVALID, "the manifest is another user's");
+    if (rc == ERR_OK)
+        rc = manifest_pack(u->manifest, &u->stored, &err);
+    if (rc != ERR_OK)
+        call_error(c, rc, "%s", err.msg);
+    else if (u->manifest->sequence == 1)
+        put(c); /* it is there since the registration: the same or another */
+    else
+        get_before(c);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OpenTransfer: begin an upload.
+ *
+ * Happy path: the request is sound -> seeds are drawn, their cells durable,
+ * shares derived -> the store reserves quota and keeps the upload -> reply.
+ *
+ * The same upload_key again: the store answers with the upload it has.  If it
+ * is the same transfer, its own seeds are opened and give the same shares;
+ * the fresh cells are erased.
+ *
+ * Ways to fail: see PROTOCOL.md.  Whenever the store does not keep the new
+ * upload, the cells written for it are erased; this goes on also when the
+ * client has gone (the dispatch row says so).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crypto/rng.h"
+#include "common/log.h"
+#include "common/transfer/header.h"
+#include "server/conn.h"
+#include "server/daemon.h"
+#include "server/length.h"
+#include "server/mail.h"
+#include "server/req.h"
+#include "server/uploads.h"
+
+enum { DAY_MS = 86400000 };
+#define CLOCK_MS ((uint64_t)DAY_MS) /* how far `created` may be from our time */
+
+struct opening {
+    struct uid sender;
+    struct device_id device;
+    struct uploads_entry entry; /* tid, key and the lease told */
+    uint64_t lease, sealed_length;
+    struct shares_job *fresh; /* for the upload as asked */
+    struct shares_job *found; /* for the one that is there already */
+    uint32_t stored;
+    int code; /* why nothing is to be kept */
+    const char *words;
+};
+
+static void opening_free(void *data)
+{
+    struct opening *o = data;
+
+    shares_job_free(o->fresh);
+    shares_job_free(o->found);
+    free(o);
+}
+
+/* ---- the request ---- */
+
+static int check_times(const Satchel__OpenTransfer *msg, const struct settings *set,
+                       struct err *err)
+{
+    uint64_t now = daemon_time();
+
+    if ((msg->created > now ? msg->created - now : now - msg->created) > CLOCK_MS)
+        return err_set(err, ERR_INVALID, "created is more than 24 hours from the daemon's time");
+    if (msg->expires <= now || msg->expires <= msg->created)
+        return err_set(err, ERR_INVALID, "expires has passed");
+    if (msg->expires - msg->created < set->min_lifetime)
+        return err_set(err, ERR_INVALID, "expires is too early");
+    if (msg->expires - msg->created > set->max_lifetime)
+        return err_set(err, ERR_TOOLARGE, "expires is beyond the longest lifetime");
+    return ERR_OK;
+}
+
+static int check_numbers(const Satchel__OpenTransfer *msg, const struct settings *set,
+                         struct err *err)
+{
+    if ((msg->policy_flags & ~(uint32_t)HEADER_POLICY_KNOWN) != 0)
+        return err_set(err, ERR_UNSUPPORTED, "unknown policy bit");
+    if ((msg->policy_flags & HEADER_REQUIRE_OTP) != 0)
+        return err_set(err, ERR_UNSUPPORTED, "this daemon has no one-time passwords");
+    if (msg->body_length > set->max_transfer || msg->body_length >= HEADER_BODY_MAX)
+        return err_set(err, ERR_TOOLARGE, "body_length is over the daemon's limit");
+    if (msg->n_recipients == 0)
+        return err_set(err, ERR_INVALID, "recipients are missing");
+    if (msg->n_recipients > set->max_recipients + 1)
+        return err_set(err, ERR_TOOLARGE, "more recipients than the daemon's limit");
+    return ERR_OK;
+}
+
+/* Recipient ${i} has fields of the right size, and no earlier one is the same user. */
+static int check_recipient(const Satchel__OpenTransfer *msg, size_t i, struct err *err)
+{
+    const Satchel__Recipient *r = msg->recipients[i];
+
+    if (r->user_id.len != IDS_UID_LEN || r->ek_id.len != IDS_EK_LEN)
+        return err_set(err, ERR_INVALID, "recipients: user_id or ek_id has the wrong size");
+    if (r->role != SATCHEL__ROLE__RECIPIENT && r->role != SATCHEL__ROLE__SENDER &&
+        r->role != SATCHEL__ROLE__BOTH)
+        return err_set(err, ERR_UNSUPPORTED, "recipients: unknown role");
+    for (size_t j = 0; j < i; j++)
+        if (memcmp(msg->recipients[j]->user_id.data, r->user_id.data, IDS_UID_LEN) == 0)
+            return err_set(err, ERR_INVALID, "recipients: the same user twice");
+    return ERR_OK;
+}
+
+static int check_recipients(const Satchel__OpenTransfer *msg, const struct uid *sender,
+                            struct err *err)
+{
+    size_t senders = 0;
+
+    for (size_t i = 0; i < msg->n_recipients; i++) {
+        const Satchel__Recipient *r = msg->recipients[i];
+        int rc = check_recipient(msg, i, err);
+        bool self;
+
+        if (rc != ERR_OK)
+            return rc;
+        self = memcmp(r->user_id.data, sender->b, IDS_UID_LEN) == 0;
+        if (self != (r->role != SATCHEL__ROLE__RECIPIENT))
+            return err_set(err, ERR_INVALID, "recipients: the sender's role is the caller's alone");
+        senders += self;
+    }
+    if (senders != 1)
+        return err_set(err, ERR_INVALID, "recipients: the sender is missing");
+    return ERR_OK;
+}
+
+/* ---- answers ---- */
+
+static void reply(struct call *c, const struct shares_job *job)
+{
+    struct opening *o = c->data;
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__OpenTransferReply msg = SATCHEL__OPEN_TRANSFER_REPLY__INIT;
+    Satchel__SlotShares *slots = calloc(job->n, sizeof(*slots));
+    Satchel__SlotShares **list = calloc(job->n, sizeof(*list));
+
+    if (slots == NULL || list == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
+        goto done;
+    }
+    for (size_t i = 0; i < job->n; i++) {
+        satchel__slot_shares__init(&slots[i]);
+        slots[i].share_meta.data = (uint8_t *)(uintptr_t)shares_meta(job, i);
+        slots[i].share_body.data = (uint8_t *)(uintptr_t)shares_body(job, i);
+        slots[i].share_meta.len = slots[i].share_body.len = SHARE_LEN;
+        list[i] = &slots[i];
+    }
+    msg.tid.data = o->entry.tid.b;
+    msg.tid.len = sizeof(o->entry.tid.b);
+    msg.n_shares = job->n;
+    msg.shares = list;
+    msg.lease = o->entry.lease;
+    msg.stored = o->stored;
+    env.body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY;
+    env.open_transfer_reply = &msg;
+    uploads_add(c->d->uploads, &o->sender, &o->entry);
+    call_reply(c, &env);
+done:
+    free(slots);
+    free(list);
+}
+
+static void on_found(struct call *c);
+
+/* The fresh cells lead nowhere: erase them, then go on. */
+static void on_erased(struct call *c)
+{
+    struct opening *o = c->data;
+
+    if (o->fresh->code != ERR_OK)
+        log_event(LOG_AT_ERROR, "cells_not_erased", log_code(o->fresh->code),
+                  log_num("cells", o->fresh->n));
+    if (o->code != ERR_OK)
+        call_error(c, o->code, o->words != NULL ? "%s" : NULL, o->words);
+    else
+        call_shares(c, shares_find(c->d->shares, o->found, call_on_shares, c), on_erased, on_found);
+}
+
+static void erase_fresh(struct call *c)
+{
+    struct opening *o = c->data;
+
+    call_shares(c, shares_erase(c->d->shares, o->fresh, call_on_shares, c), erase_fresh, on_erased);
+}
+
+static void give_up(struct call *c, int code, const char *words)
+{
+    struct opening *o = c->data;
+
+    o->code = code;
+    o->words = words;
+    erase_fresh(c);
+}
+
+/* ---- the upload that is there already ---- */
+
+static void on_found(struct call *c)
+{
+    struct opening *o = c->data;
+
+    for (size_t i = 0; o->found->code == ERR_OK && i < o->found->n; i++)
+        if (o->found->items[i].code != ERR_OK)
+            o->found->code = o->found->items[i].code;
+    if (o->found->code != ERR_OK)
+        call_error(c, o->found->code, NULL);
+    else
+        reply(c, o->found);
+}
+
+static const struct store_slot *slot_of(const struct store_upload *up,
+                                        const struct share_place *place)
+{
+    for (size_t i = 0; i < up->nslots; i++)
+        if (memcmp(up->slots[i].uid, place->uid.b, IDS_UID_LEN) == 0 &&
+            memcmp(up->slots[i].ek, place->ek_id.b, IDS_EK_LEN) == 0)
+            return &up->slots[i];
+    return NULL;
+}
+
+/* Is what the store has the transfer that was asked for?  Then o->found is ready. */
+static int compare(struct opening *o, const Satchel__OpenTransfer *msg,
+                   const struct store_upload *up)
+{
+    if (up->nslots != o->fresh->n || up->expires != msg->expires || up->opens_max != msg->opens ||
+        up->policy != msg->policy_flags || (!up->sealed && up->body_max != o->sealed_length))
+        return ERR_EXISTS;
+    o->found = shares_job_new(o->fresh->n);
+    if (o->found == NULL)
+        return ERR_NOMEM;
+    memcpy(o->entry.tid.b, up->tid, sizeof(o->entry.tid.b));
+    o->entry.lease = up->lease;
+    o->stored = up->pieces;
+    for (size_t i = 0; i < o->fresh->n; i++) {
+        const struct store_slot *slot = slot_of(up, &o->fresh->items[i].place);
+
+        if (slot == NULL)
+            return ERR_EXISTS;
+        if (!mail_share_item(&o->found->items[i], up->tid, slot))
+            return ERR_CORRUPT;
+    }
+    return ERR_OK;
+}
+
+static void on_duplicate(struct call *c)
+{
+    struct opening *o = c->data;
+    int rc = compare(o, c->msg->open_transfer, &c->res->u.upload);
+
+    o->code = rc;
+    o->words = rc == ERR_EXISTS ? "upload_key was used for another transfer" : NULL;
+    erase_fresh(c);
+}
+
+/* ---- the new upload ---- */
+
+static void on_opened(struct call *c)
+{
+    struct opening *o = c->data;
+
+    switch (c->res->code) {
+    case ERR_OK:
+        break;
+    case ERR_NOTFOUND:
+        give_up(c, ERR_NOTFOUND, "a recipient is not a user of this daemon");
+        return;
+    case ERR_QUOTA:
+        give_up(c, ERR_QUOTA, "a mailbox is full");
+        return;
+    case ERR_TIMEOUT: /* perhaps kept: the cells must stay */
+        call_error(c, ERR_TIMEOUT, NULL);
+        return;
+    default:
+        log_event(LOG_AT_ERROR, "open_failed", log_code(c->res->code), log_str("why", c->res->why));
+        give_up(c, c->res->code, NULL);
+        return;
+    }
+    if (c->res->duplicate) {
+        on_duplicate(c);
+        return;
+    }
+    o->entry.lease = c->res->u.upload.lease;
+    reply(c, o->fresh);
+}
+
+static struct store_slot_new *slots_for(const struct opening *o, const Satchel__OpenTransfer *msg)
+{
+    struct store_slot_new *slots = calloc(o->fresh->n, sizeof(*slots));
+
+    for (size_t i = 0; slots != NULL && i < o->fresh->n; i++) {
+        const struct shares_item *item = &o->fresh->items[i];
+
+        memcpy(slots[i].uid, item->place.uid.b, sizeof(slots[i].uid));
+        memcpy(slots[i].ek, item->place.ek_id.b, sizeof(slots[i].ek));
+        memcpy(slots[i].instance, item->instance.b, sizeof(slots[i].instance));
+        slots[i].cell = item->cell;
+        slots[i].day_cell = item->day_cell;
+        slots[i].day = item->day;
+        slots[i].seed = (struct store_blob){item->sealed, sizeof(item->sealed)};
+        slots[i].reserve = o->sealed_length;
+        slots[i].inbox = msg->recipients[i]->role != SATCHEL__ROLE__SENDER;
+    }
+    return slots;
+}
+
+static void keep(struct call *c)
+{
+    struct opening *o = c->data;
+    const Satchel__OpenTransfer *msg = c->msg->open_transfer;
+    struct store_upload_open in = {.now = msg->created, /* the seal compares the header with it */
+                                   .lease = o->lease,
+                                   .expires = msg->expires,
+                                   .opens_max = msg->opens,
+                                   .policy = msg->policy_flags,
+                                   .body_max = o->sealed_length,
+                                   .nslots = o->fresh->n};
+    struct store_slot_new *slots = slots_for(o, msg);
+    int rc = ERR_NOMEM;
+
+    memcpy(in.tid, o->entry.tid.b, sizeof(in.tid));
+    memcpy(in.sender, o->sender.b, sizeof(in.sender));
+    memcpy(in.device, o->device.b, sizeof(in.device));
+    memcpy(in.idem, o->entry.key, sizeof(in.idem));
+    in.slots = slots;
+    if (slots != NULL)
+        rc = store_upload_open(c->d->port, &in, call_on_store, c);
+    free(slots);
+    if (rc != ERR_OK && (rc != ERR_BUSY || c->answered))
+        give_up(c, rc, NULL);
+    else
+        call_store(c, rc, keep, on_opened);
+}
+
+static void on_drawn(struct call *c)
+{
+    struct opening *o = c->data;
+
+    if (o->fresh->code != ERR_OK)
+        call_error(c, o->fresh->code, NULL);
+    else if (c->answered)
+        give_up(c, ERR_CLOSED, NULL); /* nobody wants it any more */
+    else
+        keep(c);
+}
+
+static void draw(struct call *c)
+{
+    struct opening *o = c->data;
+
+    call_shares(c, shares_open(c->d->shares, o->fresh, call_on_shares, c), draw, on_drawn);
+}
+
+static int prepare(struct call *c, struct opening *o)
+{
+    const Satchel__OpenTransfer *msg = c->msg->open_transfer;
+
+    o->sender = c->conn->uid;
+    o->device = c->conn->device;
+    o->sealed_length = length_sealed(msg->body_length);
+    o->lease = daemon_time() + c->d->settings.lease;
+    o->fresh = shares_job_new(msg->n_recipients);
+    if (o->fresh == NULL)
+        return ERR_NOMEM;
+    if (rng_bytes(o->entry.tid.b, sizeof(o->entry.tid.b)) != ERR_OK)
+        return ERR_INTERNAL;
+    for (size_t i = 0; i < msg->n_recipients; i++) {
+        struct shares_item *item = &o->fresh->items[i];
+
+        item->place.tid = o->entry.tid;
+        memcpy(item->place.uid.b, msg->recipients[i]->user_id.data, IDS_UID_LEN);
+        memcpy(item->place.ek_id.b, msg->recipients[i]->ek_id.data, IDS_EK_LEN);
+        item->day = (uint32_t)(msg->expires / DAY_MS);
+    }
+    return ERR_OK;
+}
+
+void req_open(struct call *c)
+{
+    const Satchel__OpenTransfer *msg = c->msg->open_transfer;
+    struct opening *o = calloc(1, sizeof(*o));
+    struct err err = {0};
+    int rc;
+
+    if (o == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
+        return;
+    }
+    c->data = o;
+    c->drop = opening_free;
+    if (!call_take(c, &msg->upload_key, "upload_key", o->entry.key, sizeof(o->entry.key)))
+        return;
+    rc = check_numbers(msg, &c->d->settings, &err);
+    if (rc == ERR_OK)
+        rc = check_times(msg, &c->d->settings, &err);
+    if (rc == ERR_OK)
+        rc = check_recipients(msg, &c->conn->uid, &err);
+    if (rc == ERR_OK && uploads_check(c->d->uploads, &c->conn->uid, &o->entry,
+                                      c->d->settings.uploads, daemon_time()) != ERR_OK)
+        rc = err_set(&err, ERR_RATE, "too many unfinished uploads; finish or abandon some");
+    if (rc == ERR_OK)
+        rc = prepare(c, o);
+    if (rc != ERR_OK)
+        call_error(c, rc, err.msg[0] != '\0' ? "%s" : NULL, err.msg);
+    else
+        draw(c);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PutPiece: one piece, in the tail.
+ *
+ * Happy path: the connection knows the upload, or asks the store once -> index
+ * and length fit -> the store takes the piece -> PieceAck when it is durable.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/transfer/body.h"
+#include "server/conn.h"
+#include "server/daemon.h"
+#include "server/length.h"
+#include "server/req.h"
+
+static void on_put(struct call *c)
+{
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__PieceAck ack = SATCHEL__PIECE_ACK__INIT;
+
+    switch (c->res->code) {
+    case ERR_OK:
+        ack.index = c->msg->put_piece->index;
+        env.body_case = SATCHEL__ENVELOPE__BODY_PIECE_ACK;
+        env.piece_ack = &ack;
+        call_reply(c, &env);
+        return;
+    case ERR_EXISTS:
+        call_error(c, ERR_EXISTS, "another piece is there");
+        return;
+    case ERR_TOOLARGE:
+    case ERR_INVALID:
+        call_error(c, ERR_INVALID, "the piece does not fit the upload");
+        return;
+    case ERR_BADSTATE:
+        call_error(c, ERR_NOTFOUND, NULL); /* sealed: no such upload any more */
+        return;
+    default:
+        call_failed(c);
+    }
+}
+
+static void put(struct call *c)
+{
+    const Satchel__PutPiece *msg = c->msg->put_piece;
+    struct store_piece_put in = {.index = msg->index,
+                                 .data = c->tail.data,
+                                 .len = c->tail.len,
+                                 .lease = daemon_time() + c->d->settings.lease};
+    int rc;
+
+    memcpy(in.tid, msg->tid.data, sizeof(in.tid));
+    memcpy(in.sender, c->conn->uid.b, sizeof(in.sender));
+    memcpy(in.leaf, msg->leaf.data, sizeof(in.leaf));
+    rc = store_piece_put(c->d->port, &in, call_on_store, c);
+    if (rc == ERR_OK)
+        c->tail = (struct buf){0}; /* the store's now */
+    call_store(c, rc, put, on_put);
+}
+
+/* Index and length are those of a piece of this upload? */
+static void check(struct call *c, uint64_t body_length)
+{
+    const Satchel__PutPiece *msg = c->msg->put_piece;
+
+    if (msg->index >= body_pieces(body_length))
+        call_error(c, ERR_INVALID, "index is beyond the last piece");
+    else if (c->tail.len != body_sealed_len(body_length, msg->index))
+        call_error(c, ERR_INVALID, "the piece has %zu bytes instead of %zu", c->tail.len,
+                   body_sealed_len(body_length, msg->index));
+    else
+        put(c);
+}
+
+static struct conn_upload *known(struct conn *conn, const uint8_t *tid)
+{
+    for (size_t i = 0; i < CONN_PIECES_KNOWN; i++)
+        if (conn->uploads[i].used != 0 && memcmp(conn->uploads[i].tid.b, tid, IDS_TID_LEN) == 0)
+            return &conn->uploads[i];
+    return NULL;
+}
+
+static void remember(struct conn *conn, const uint8_t *tid, uint64_t body_length)
+{
+    struct conn_upload *oldest = &conn->uploads[0];
+
+    for (size_t i = 1; i < CONN_PIECES_KNOWN; i++)
+        if (conn->uploads[i].used < oldest->used)
+            oldest = &conn->uploads[i];
+    memcpy(oldest->tid.b, tid, IDS_TID_LEN);
+    oldest->body_length = body_length;
+    oldest->used = uv_now(conn->d->loop) + 1;
+}
+
+static void on_upload(struct call *c)
+{
+    const struct store_upload *up = &c->res->u.upload;
+    uint64_t body_length;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    if (up->sealed || !length_from_sealed(up->body_max, &body_length)) {
+        call_error(c, ERR_NOTFOUND, NULL);
+        return;
+    }
+    remember(c->conn, up->tid, body_length);
+    check(c, body_length);
+}
+
+static void get_upload(struct call *c)
+{
+    struct store_upload_get in;
+
+    memcpy(in.tid, c->msg->put_piece->tid.data, sizeof(in.tid));
+    memcpy(in.sender, c->conn->uid.b, sizeof(in.sender));
+    call_store(c, store_upload_get(c->d->port, &in, call_on_store, c), get_upload, on_upload);
+}
+
+void req_put_piece(struct call *c)
+{
+    const Satchel__PutPiece *msg = c->msg->put_piece;
+    struct conn_upload *up;
+    uint8_t tid[IDS_TID_LEN], leaf[IDS_HASH_LEN];
+
+    if (!call_take(c, &msg->tid, "tid", tid, sizeof(tid)) ||
+        !call_take(c, &msg->leaf, "leaf", leaf, sizeof(leaf)))
+        return;
+    if (c->tail.len == 0) {
+        call_error(c, ERR_INVALID, "the piece is missing");
+        return;
+    }
+    up = known(c->conn, tid);
+    if (up == NULL) {
+        get_upload(c);
+        return;
+    }
+    up->used = uv_now(c->d->loop) + 1;
+    check(c, up->body_length);
+}

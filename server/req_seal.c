@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SealTransfer: make an upload visible, to all its recipients or to none.
+ *
+ * Happy path: the request fits together -> pieces sent before it on this
+ * connection are answered -> it fits the upload -> the manifest it names is one
+ * of the sender's and lists the device, whose signature is good -> body_root
+ * is the root over the stored leaves -> the store seals.
+ *
+ * Ways to fail: BAD_REQUEST names the field; BAD_STATE pieces are missing;
+ * EXISTS sealed with another header; KEY_REUSED; NOT_FOUND; EXPIRED.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crypto/hash.h"
+#include "common/crypto/merkle.h"
+#include "common/transfer/body.h"
+#include "common/transfer/manifest.h"
+#include "common/transfer/metadata.h"
+#include "common/transfer/slot.h"
+#include "server/conn.h"
+#include "server/daemon.h"
+#include "server/dispatch.h"
+#include "server/length.h"
+#include "server/req.h"
+#include "server/uploads.h"
+
+enum { MANIFESTS_PAGE = 16 };
+
+struct sealing {
+    struct header h;
+    struct part *parts;            /* the slots as sent */
+    struct store_slot_seal *slots; /* the same, with their keys */
+    uint8_t (*leaves)[MERKLE_LEN]; /* of the slots */
+    uint32_t pieces;
+    uint64_t next_manifest; /* the page to look through begins here */
+    struct merkle tree;     /* over the pieces */
+};
+
+static void sealing_free(void *data)
+{
+    struct sealing *s = data;
+
+    free(s->parts);
+    free(s->slots);
+    free(s->leaves);
+    free(s);
+}
+
+/* ---- what the request alone shows ---- */
+
+static int check_header(struct call *c, struct sealing *s, struct err *err)
+{
+    const Satchel__SealTransfer *msg = c->msg->seal_transfer;
+    int rc = header_parse(part(msg->header.data, msg->header.len), &s->h, err);
+
+    if (rc == ERR_OK)
+        rc = header_check(&s->h, err);
+    if (rc == ERR_OK && memcmp(s->h.sender.b, c->conn->uid.b, IDS_UID_LEN) != 0)
+        rc = err_set(err, ERR_INVALID, "header: sender is another user");
+    if (rc == ERR_OK && msg->signature.len != SIGNED_SIG_LEN)
+        rc = err_set(err, ERR_INVALID, "signature has the wrong size");
+    if (rc == ERR_OK && msg->n_slots != s->h.slots)
+        rc = err_set(err, ERR_INVALID, "header: slots is not the number of slots");
+    return rc;
+}
+
+static int check_metadata(const Satchel__SealTransfer *msg, const struct header *h, struct err *err)
+{
+    uint8_t hash[HASH_SHA256_LEN];
+
+    if (msg->metadata.len == 0 || msg->metadata.len > METADATA_SEALED_MAX)
+        return err_set(err, ERR_INVALID, "metadata has the wrong size");
+    if (hash_sha256(hash, msg->metadata.data, msg->metadata.len) != ERR_OK)
+        return err_set(err, ERR_INTERNAL, "cannot hash");
+    if (memcmp(hash, h->metadata_hash.b, sizeof(hash)) != 0)
+        return err_set(err, ERR_INVALID, "header: metadata_hash is not that of metadata");
+    return ERR_OK;
+}
+
+static int take_slot(struct sealing *s, const Satchel__SealedSlot *from, uint32_t i,
+                     struct err *err)
+{
+    struct slot slot;
+    int rc;
+
+    if (from->user_id.len != IDS_UID_LEN)
+        return err_set(err, ERR_INVALID, "slots: user_id has the wrong size");
+    s->parts[i] = part(from->slot.data, from->slot.len);
+    rc = slot_parse(s->parts[i], &slot, err);
+    if (rc == ERR_OK)
+        rc = merkle_leaf(s->leaves[i], from->slot.data, from->slot.len);
+    memcpy(s->slots[i].uid, from->user_id.data, sizeof(s->slots[i].uid));
+    memcpy(s->slots[i].ek, slot.ek_id.b, sizeof(s->slots[i].ek));
+    s->slots[i].position = i;
+    s->slots[i].bytes = (struct store_blob){from->slot.data, from->slot.len};
+    return rc;
+}
+
+static int check_slots(const Satchel__SealTransfer *msg, struct sealing *s, struct err *err)
+{
+    struct hash32 root;
+    int rc = ERR_OK;
+
+    s->parts = calloc(msg->n_slots, sizeof(*s->parts));
+    s->slots = calloc(msg->n_slots, sizeof(*s->slots));
+    s->leaves = calloc(msg->n_slots, sizeof(*s->leaves));
+    if (s->parts == NULL || s->slots == NULL || s->leaves == NULL)
+        return err_set(err, ERR_NOMEM, "too much at once");
+    for (uint32_t i = 0; rc == ERR_OK && i < msg->n_slots; i++)
+        rc = take_slot(s, msg->slots[i], i, err);
+    if (rc == ERR_OK)
+        rc = slot_root(s->parts, msg->n_slots, &root);
+    if (rc == ERR_OK && memcmp(root.b, s->h.slots_root.b, sizeof(root.b)) != 0)
+        rc = err_set(err, ERR_INVALID, "header: slots_root is not that of slots");
+    return rc;
+}
+
+/* ---- the end ---- */
+
+static void on_sealed(struct call *c)
+{
+    const struct sealing *s = c->data;
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__SealReply reply = SATCHEL__SEAL_REPLY__INIT;
+
+    switch (c->res->code) {
+    case ERR_OK:
+        uploads_remove(c->d->uploads, &s->h.sender, &s->h.tid);
+        reply.duplicate = c->res->duplicate;
+        reply.stored = c->res->u.seal.arrived;
+        env.body_case = SATCHEL__ENVELOPE__BODY_SEAL_REPLY;
+        env.seal_reply = &reply;
+        call_reply(c, &env);
+        return;
+    case ERR_BADSTATE:
+        call_error(c, ERR_BADSTATE, "%u pieces are missing", c->res->u.seal.missing);
+        return;
+    case ERR_EXISTS:
+        call_error(c, ERR_EXISTS, "sealed with another header");
+        return;
+    case ERR_INVALID:
+        call_error(c, ERR_INVALID, "slots or pieces are not those of the upload");
+        return;
+    default:
+        call_failed(c);
+    }
+}
+
+static void seal(struct call *c)
+{
+    const Satchel__SealTransfer *msg = c->msg->seal_transfer;
+    const struct sealing *s = c->data;
+    struct store_upload_seal in = {
+        .header = {msg->header.data, msg->header.len},
+        .sig = {msg->signature.data, msg->signature.len},
+        .meta = {msg->metadata.data, msg->metadata.len},
+        .slot_leaves = {&s->leaves[0][0], msg->n_slots * sizeof(*s->leaves)},
+        .pieces = s->pieces,
+        .body_len = length_sealed(s->h.body_length),
+        .now = daemon_time(),
+        .slots = s->slots,
+        .nslots = msg->n_slots,
+    };
+
+    memcpy(in.tid, s->h.tid.b, sizeof(in.tid));
+    memcpy(in.sender, s->h.sender.b, sizeof(in.sender));
+    memcpy(in.cid, s->h.cid.b, sizeof(in.cid));
+    call_store(c, store_upload_seal(c->d->port, &in, call_on_store, c), seal, on_sealed);
+}
+
+/* ---- the leaves of the body, page by page ---- */
+
+static void get_leaves(struct call *c);
+
+static void on_leaves(struct call *c)
+{
+    struct sealing *s = c->data;
+    merkle_hash root;
+    int rc = ERR_OK;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    for (size_t i = 0; rc == ERR_OK && i < c->res->count; i++)
+        rc = merkle_add(&s->tree, c->res->u.leaves + i * MERKLE_LEN);
+    if (rc == ERR_OK && c->res->more && s->tree.n < s->pieces) {
+        get_leaves(c);
+        return;
+    }
+    if (rc == ERR_OK)
+        rc = merkle_finish(&s->tree, root);
+    if (rc != ERR_OK)
+        call_error(c, rc, NULL);
+    else if (s->tree.n != s->pieces)
+        call_error(c, ERR_BADSTATE, "pieces are missing");
+    else if (memcmp(root, s->h.body_root.b, sizeof(root)) != 0)
+        call_error(c, ERR_INVALID, "header: body_root is not that of the pieces");
+    else
+        seal(c);
+}
+
+static void get_leaves(struct call *c)
+{
+    const struct sealing *s = c->data;
+    struct store_leaves_get in = {.from = (uint32_t)s->tree.n, .limit = STORE_LEAVES_MAX};
+
+    memcpy(in.tid, s->h.tid.b, sizeof(in.tid));
+    memcpy(in.uid, s->h.sender.b, sizeof(in.uid));
+    call_store(c, store_leaves_get(c->d->port, &in, call_on_store, c), get_leaves, on_leaves);
+}
+
+/* ---- the manifest and its device: pages from the newest back ---- */
+
+static void get_manifests(struct call *c);
+
+static int check_device(struct call *c, const struct manifest *m, struct err *err)
+{
+    const Satchel__SealTransfer *msg = c->msg->seal_transfer;
+    const struct sealing *s = c->data;
+    const struct manifest_device *device = NULL;
+    int rc = manifest_device_at(m, &s->h.device, s->h.created, &device, err);
+
+    if (rc != ERR_OK)
+        return err_set(err, ERR_INVALID, "header: device is not one of the manifest");
+    if (header_verify(part(msg->header.data, msg->header.len),
+                      part(msg->signature.data, msg->signature.len), device->key, err) != ERR_OK)
+        return err_set(err, ERR_INVALID, "signature is not good");
+    return ERR_OK;
+}
+
+/* The manifest with the header's hash among those of this page; NULL: none. */
+static struct manifest *find_manifest(const struct store_result *res, const struct hash32 *hash)
+{
+    for (size_t i = res->count; i-- > 0;) {
+        const struct store_blob *b = &res->u.manifests[i].bytes;
+        struct manifest *m = NULL;
+
+        if (manifest_parse_signed(part(b->data, b->len), &m, NULL) != ERR_OK)
+            continue;
+        if (memcmp(m->hash.b, hash->b, sizeof(hash->b)) == 0)
+            return m;
+        manifest_free(m);
+    }
+    return NULL;
+}
+
+static void on_manifests(struct call *c)
+{
+    struct sealing *s = c->data;
+    struct manifest *m = NULL;
+    struct err err = {0};
+    int rc;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    m = find_manifest(c->res, &s->h.manifest);
+    if (m == NULL && s->next_manifest > 1) {
+        s->next_manifest -=
+            s->next_manifest > MANIFESTS_PAGE ? MANIFESTS_PAGE : s->next_manifest - 1;
+        get_manifests(c);
+        return;
+    }
+    rc = m != NULL ? check_device(c, m, &err)
+                   : err_set(&err, ERR_INVALID, "header: manifest is not one of the sender's");
+    manifest_free(m);
+    if (rc != ERR_OK)
+        call_error(c, rc, "%s", err.msg);
+    else
+        get_leaves(c);
+}
+
+static void get_manifests(struct call *c)
+{
+    const struct sealing *s = c->data;
+    struct store_manifest_list in = {.from = s->next_manifest, .limit = MANIFESTS_PAGE};
+
+    memcpy(in.uid, s->h.sender.b, sizeof(in.uid));
+    call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_manifests,
+               on_manifests);
+}
+
+static void on_user(struct call *c)
+{
+    struct sealing *s = c->data;
+    uint64_t newest = c->res->u.user.manifest_seq;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    s->next_manifest = newest >= MANIFESTS_PAGE ? newest - MANIFESTS_PAGE + 1 : 1;
+    get_manifests(c);
+}
+
+static void get_user(struct call *c)
+{
+    const struct sealing *s = c->data;
+    struct store_user_get in = {.by = STORE_BY_UID};
+
+    memcpy(in.uid, s->h.sender.b, sizeof(in.uid));
+    call_store(c, store_user_get(c->d->port, &in, call_on_store, c), get_user, on_user);
+}
+
+/* ---- the upload ---- */
+
+static int check_upload(const struct sealing *s, const struct store_upload *up, struct err *err)
+{
+    struct header_facts facts = {.tid = s->h.tid,
+                                 .sender = s->h.sender,
+                                 .device = s->h.device, /* whichever of the sender's seals it */
+                                 .created = up->created,
+                                 .expires = up->expires,
+                                 .policy_flags = up->policy,
+                                 .opens = up->opens_max,
+                                 .slots = (uint32_t)up->nslots};
+
+    if (!length_from_sealed(up->body_max, &facts.body_length))
+        return err_set(err, ERR_CORRUPT, "an upload of impossible length");
+    return header_matches(&s->h, &facts, err);
+}
+
+static void on_upload(struct call *c)
+{
+    struct sealing *s = c->data;
+    const struct store_upload *up = &c->res->u.upload;
+    struct err err = {0};
+    int rc;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    s->pieces = body_pieces(s->h.body_length);
+    if (up->sealed) { /* the store compares the headers */
+        seal(c);
+        return;
+    }
+    rc = check_upload(s, up, &err);
+    if (rc != ERR_OK)
+        call_error(c, rc, "%s", err.msg);
+    else if (up->pieces < s->pieces)
+        call_error(c, ERR_BADSTATE, "%u pieces are missing", s->pieces - up->pieces);
+    else
+        get_user(c);
+}
+
+static void get_upload(struct call *c)
+{
+    const struct sealing *s = c->data;
+    struct store_upload_get in;
+
+    memcpy(in.tid, s->h.tid.b, sizeof(in.tid));
+    memcpy(in.sender, s->h.sender.b, sizeof(in.sender));
+    call_store(c, store_upload_get(c->d->port, &in, call_on_store, c), get_upload, on_upload);
+}
+
+/* Pieces that came before this request, on this connection, have their turn first. */
+static bool pieces_under_way(const struct call *c)
+{
+    for (const struct call *p = c->prev; p != NULL; p = p->prev)
+        if (p->row->tail)
+            return true;
+    return false;
+}
+
+static void wait_for_pieces(struct call *c)
+{
+    if (pieces_under_way(c))
+        call_hold(c, wait_for_pieces);
+    else
+        get_upload(c);
+}
+
+void req_seal(struct call *c)
+{
+    const Satchel__SealTransfer *msg = c->msg->seal_transfer;
+    struct sealing *s = calloc(1, sizeof(*s));
+    struct err err = {0};
+    int rc;
+
+    if (s == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
+        return;
+    }
+    c->data = s;
+    c->drop = sealing_free;
+    rc = check_header(c, s, &err);
+    if (rc == ERR_OK)
+        rc = check_metadata(msg, &s->h, &err);
+    if (rc == ERR_OK)
+        rc = check_slots(msg, s, &err);
+    if (rc != ERR_OK)
+        call_error(c, rc, "%s", err.msg);
+    else
+        wait_for_pieces(c);
+}

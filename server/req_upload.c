@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* UploadState: which pieces are durable.  AbandonUpload: give an upload up. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/collector.h"
+#include "server/conn.h"
+#include "server/daemon.h"
+#include "server/req.h"
+#include "server/uploads.h"
+
+enum { RANGES_MAX = 4096 };
+
+static void reply_ranges(struct call *c)
+{
+    const struct store_result *res = c->res;
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__UploadStateReply reply = SATCHEL__UPLOAD_STATE_REPLY__INIT;
+    Satchel__Range *ranges = calloc(res->count + 1, sizeof(*ranges));
+    Satchel__Range **list = calloc(res->count + 1, sizeof(*list));
+
+    if (ranges == NULL || list == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
+    } else {
+        for (size_t i = 0; i < res->count; i++) {
+            satchel__range__init(&ranges[i]);
+            ranges[i].first = res->u.pieces_durable.ranges[i].first;
+            ranges[i].count = res->u.pieces_durable.ranges[i].count;
+            list[i] = &ranges[i];
+        }
+        reply.n_pieces = res->count;
+        reply.pieces = list;
+        reply.more = res->more;
+        env.body_case = SATCHEL__ENVELOPE__BODY_UPLOAD_STATE_REPLY;
+        env.upload_state_reply = &reply;
+        call_reply(c, &env);
+    }
+    free(ranges);
+    free(list);
+}
+
+static void on_state(struct call *c)
+{
+    if (c->res->code == ERR_OK)
+        reply_ranges(c);
+    else
+        call_failed(c);
+}
+
+void req_upload_state(struct call *c)
+{
+    const Satchel__UploadState *msg = c->msg->upload_state;
+    struct store_upload_pieces in = {.from = msg->from, .limit = RANGES_MAX};
+
+    if (!call_take(c, &msg->tid, "tid", in.tid, sizeof(in.tid)))
+        return;
+    memcpy(in.sender, c->conn->uid.b, sizeof(in.sender));
+    call_store(c, store_upload_pieces(c->d->port, &in, call_on_store, c), req_upload_state,
+               on_state);
+}
+
+static void on_abandoned(struct call *c)
+{
+    if (c->res->code == ERR_BADSTATE) {
+        call_error(c, ERR_NOTFOUND, NULL); /* sealed: no upload any more */
+        return;
+    }
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    collector_kick(c->d->collector);
+    call_done(c);
+}
+
+void req_abandon(struct call *c)
+{
+    const Satchel__AbandonUpload *msg = c->msg->abandon_upload;
+    struct store_upload_abort in;
+    struct tid tid;
+
+    if (!call_take(c, &msg->tid, "tid", in.tid, sizeof(in.tid)))
+        return;
+    memcpy(in.sender, c->conn->uid.b, sizeof(in.sender));
+    memcpy(tid.b, in.tid, sizeof(tid.b));
+    uploads_remove(c->d->uploads, &c->conn->uid, &tid);
+    call_store(c, store_upload_abort(c->d->port, &in, call_on_store, c), req_abandon, on_abandoned);
+}

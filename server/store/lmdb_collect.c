@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lmdb_collect - housekeeping in bounded steps.
+ *
+ * Steps of one call: (index) uploads whose lease has passed become garbage, one
+ * transfer of the garbage is chosen; (bodies) its pieces go; (index) its leaves and
+ * rows go, at last its row of garbage.  Each step is a commit of its own; what a crash
+ * interrupts is chosen again, since the row of garbage goes last.
+ */
+#include <string.h>
+
+#include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_parts.h"
+
+enum { UPLOADS_PER_CALL = 16 };
+
+/* ---- leases ---- */
+
+/* Up to UPLOADS_PER_CALL uploads whose row of leases is at or before ${now}. */
+static size_t find_leases(struct lmdb_txn *t, uint64_t now, struct lmdb_key *rows)
+{
+    struct lmdb_key start = {0};
+    struct lmdb_walk w;
+    size_t n = 0;
+    bool on;
+
+    on = lmdb_walk_start(&w, t, T_LEASES, &start, 0);
+    for (; on && n < UPLOADS_PER_CALL && get_be64(w.key) <= now; on = lmdb_walk_next(&w))
+        rows[n++] = lmdb_key_of(w.key, w.key_len);
+    lmdb_walk_end(&w);
+    return n;
+}
+
+/* A renewed lease is only noted in the upload: now its row follows.  True: the upload is dropped.
+ */
+static bool end_lease(struct lmdb_txn *t, const struct lmdb_key *row, uint64_t now)
+{
+    const uint8_t *tid = row->bytes + 8;
+    struct lmdb_upload u;
+    struct lmdb_key moved;
+    int rc = lmdb_rows_load_upload(t, tid, &u);
+
+    if (rc == ERR_NOTFOUND)
+        (void)lmdb_txn_fail(t, MDB_CORRUPTED);
+    if (rc != ERR_OK)
+        return false;
+    if (u.lease <= now) {
+        lmdb_parts_drop_upload(t, tid, &u);
+        return true;
+    }
+    u.lease_row = u.lease;
+    moved = lmdb_rows_key_time(u.lease_row, tid, NULL);
+    lmdb_txn_del(t, T_LEASES, row);
+    lmdb_txn_put(t, T_LEASES, &moved, NULL, 0);
+    lmdb_rows_save_upload(t, tid, &u);
+    return false;
+}
+
+int lmdb_collect_choose(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_collect *in = &job->in->collect;
+    struct lmdb_key rows[UPLOADS_PER_CALL], start = {0};
+    struct lmdb_walk w;
+    size_t n = find_leases(t, in->now, rows);
+
+    job->note[LMDB_NOTE_UPLOADS] = 0;
+    for (size_t i = 0; i < n; i++)
+        job->note[LMDB_NOTE_UPLOADS] += end_lease(t, &rows[i], in->now);
+    job->note[LMDB_NOTE_LAST] = !lmdb_walk_start(&w, t, T_GARBAGE, &start, 0);
+    if (!job->note[LMDB_NOTE_LAST])
+        memcpy(job->tid, w.key, STORE_TID_LEN);
+    lmdb_walk_end(&w);
+    job->res->u.collect.uploads = job->note[LMDB_NOTE_UPLOADS];
+    return lmdb_txn_code(t);
+}
+
+/* ---- rows ---- */
+
+/* Delete rows of one table with this front; ${room} is what may still be deleted in this call. */
+static void delete_rows(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *front,
+                        size_t *room)
+{
+    struct lmdb_walk w;
+    bool on;
+
+    on = lmdb_walk_start(&w, t, table, front, front->len);
+    for (; on && *room > 0; on = lmdb_walk_next(&w)) {
+        lmdb_walk_del(&w);
+        --*room;
+    }
+    lmdb_walk_end(&w);
+}
+
+static const struct {
+    enum lmdb_table table;
+    uint8_t what;
+} tables[] = {
+    {T_LEAVES, LMDB_GARBAGE_BODY},     {T_EVENTS, LMDB_GARBAGE_ROWS},  {T_SLOTS, LMDB_GARBAGE_ROWS},
+    {T_RECIPIENTS, LMDB_GARBAGE_ROWS}, {T_HEADERS, LMDB_GARBAGE_ROWS},
+};
+
+int lmdb_collect_rows(struct lmdb_txn *t, struct store_job *job)
+{
+    struct lmdb_key key = lmdb_key_of(job->tid, STORE_TID_LEN);
+    struct store_result *res = job->res;
+    size_t room = job->in->collect.limit;
+    struct rd r;
+    int rc = lmdb_txn_get(t, T_GARBAGE, &key, &r);
+    uint8_t what = rc == ERR_OK ? rd_u8(&r) : 0;
+
+    res->u.collect.uploads = job->note[LMDB_NOTE_UPLOADS];
+    res->u.collect.pieces = job->note[LMDB_NOTE_PIECES];
+    res->more = true;
+    /* Two calls at once may choose the same transfer: then the other one has done it. */
+    if (rc == ERR_NOTFOUND)
+        return ERR_OK;
+    if (rc != ERR_OK || job->note[LMDB_NOTE_MORE])
+        return rc;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        if (what & tables[i].what)
+            delete_rows(t, tables[i].table, &key, &room);
+    if (room > 0) {
+        lmdb_txn_del(t, T_GARBAGE, &key);
+        res->u.collect.transfers = 1;
+    }
+    return lmdb_txn_code(t);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lmdb_engine - what the parts of the LMDB engine share.
+ *
+ * Each operation is a row of one or more steps (lmdb_engine.c); each step runs
+ * inside a transaction on the thread that owns it: a reader, the index writer or the
+ * writer of a body environment.  A step returns the operation's code; ERR_OK leads to
+ * the next step.  A step that fails should do so before its first change: otherwise
+ * its batch is undone and done again.  Steps may run again after an undo.
+ */
+#ifndef SERVER_STORE_LMDB_ENGINE_H
+#define SERVER_STORE_LMDB_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "server/store/lmdb_env.h"
+#include "server/store/lmdb_readers.h"
+#include "server/store/lmdb_rows.h"
+#include "server/store/lmdb_txn.h"
+#include "server/store/lmdb_writer.h"
+#include "server/store/store_engine.h"
+
+enum { LMDB_BODIES_MAX = 16, LMDB_SCHEMA = 1 };
+
+/* job->phase: number of the step; LAST: none is left. */
+enum { LMDB_PHASE_LAST = 1000 };
+
+/* job->note, from step to step: not 0 if this was the last; of a collect. */
+enum { LMDB_NOTE_LAST, LMDB_NOTE_UPLOADS, LMDB_NOTE_PIECES, LMDB_NOTE_MORE };
+
+struct lmdb_engine {
+    struct lmdb_env *index, *bodies[LMDB_BODIES_MAX];
+    struct lmdb_writer *index_writer, *body_writers[LMDB_BODIES_MAX];
+    struct lmdb_readers *readers;
+    unsigned nbodies;
+    int lock_fd;
+    atomic_uint_fast64_t users, transfers, uploads, pieces;
+};
+
+/* The body environment of a transfer. */
+unsigned lmdb_engine_body(const struct lmdb_engine *e, const uint8_t *tid);
+
+/* A read beside the transaction under way; with one of the index open, none of bodies may follow.
+ */
+MUST_CHECK int lmdb_engine_read(struct lmdb_engine *e, struct lmdb_env *env,
+                                struct lmdb_txn *ret_t);
+void lmdb_engine_read_end(struct lmdb_txn *t); /* also of one that was never begun */
+
+/* True while a page takes another row: below ${limit}, and not too many bytes yet. */
+bool lmdb_engine_page_open(const struct store_result *res, size_t limit);
+
+/* Room in a result; NULL, and a failure that sticks in ${t}, when out of memory. */
+void *lmdb_engine_alloc(struct lmdb_txn *t, struct store_result *res, size_t len);
+
+/* A copy of ${b} in a result. */
+struct store_blob lmdb_engine_keep(struct lmdb_txn *t, struct store_result *res,
+                                   const struct store_blob *b);
+
+/* ---- steps: int lmdb_<file>_<step>(t, job) ---- */
+#define STEP(name) int name(struct lmdb_txn *t, struct store_job *job)
+
+STEP(lmdb_users_create);
+STEP(lmdb_users_get);
+STEP(lmdb_users_list);
+STEP(lmdb_users_set_quota);
+STEP(lmdb_users_set_state);
+STEP(lmdb_manifests_put);
+STEP(lmdb_manifests_list);
+STEP(lmdb_invites_create);
+STEP(lmdb_invites_list);
+STEP(lmdb_uploads_open);
+STEP(lmdb_uploads_get);
+STEP(lmdb_uploads_leaf);
+STEP(lmdb_uploads_pieces);
+STEP(lmdb_uploads_abort);
+STEP(lmdb_seal_run);
+STEP(lmdb_bodies_put);
+STEP(lmdb_bodies_get);
+STEP(lmdb_bodies_collect);
+STEP(lmdb_collect_choose);
+STEP(lmdb_collect_rows);
+STEP(lmdb_mail_find);
+STEP(lmdb_mail_inbox);
+STEP(lmdb_mail_sent);
+STEP(lmdb_mail_slot);
+STEP(lmdb_mail_transfer);
+STEP(lmdb_mail_leaves);
+STEP(lmdb_slots_update);
+STEP(lmdb_slots_delete);
+STEP(lmdb_slots_expired);
+STEP(lmdb_events_append);
+STEP(lmdb_events_list);
+STEP(lmdb_slots_cells_due);
+STEP(lmdb_slots_cells_done);
+STEP(lmdb_verify_run);
+
+#undef STEP
+
+/*
+ * Is there an upload that may take this piece?  ERR_OK with res->duplicate: it has it already;
+ * ${ret_u} is then not set.
+ */
+MUST_CHECK int lmdb_uploads_check_piece(struct lmdb_txn *t, struct store_job *job,
+                                        struct lmdb_upload *ret_u);
+
+#endif /* SERVER_STORE_LMDB_ENGINE_H */

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/lmdb_env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "common/fs.h"
+
+enum {
+    TABLES_MAX = 24,
+    RESIZE_TRIES = 8,
+    SMALLEST_STEP = 1 << 20,
+    LARGEST_STEP = 1 << 30,
+    ROOM_FOR_OTHERS = 64 << 20, /* of the disk; a sixteenth of a small one */
+};
+
+struct lmdb_env {
+    pthread_rwlock_t gate;
+    /* Under the gate: changed only by who holds it alone. */
+    MDB_env *env; /* NULL: could not be opened again; the next user tries */
+    uint64_t generation;
+    MDB_dbi dbi[TABLES_MAX];
+
+    char *path;
+    const char *const *tables;
+    unsigned ntables;
+    uint64_t max, step;
+    bool leaves_room;
+    uint64_t file_size, writing; /* writer only; writing: bytes of the write under way */
+    atomic_uint_fast64_t used, map, readers, reopened;
+};
+
+int lmdb_env_code(int mdb)
+{
+    static const struct {
+        int mdb, code;
+    } map[] = {
+        {0, ERR_OK},
+        {MDB_NOTFOUND, ERR_NOTFOUND},
+        {MDB_MAP_FULL, ERR_FULL},
+        {ENOSPC, ERR_FULL},
+        {EDQUOT, ERR_FULL},
+        {EFBIG, ERR_FULL},
+        {ENOMEM, ERR_NOMEM},
+        {MDB_READERS_FULL, ERR_BUSY},
+        {MDB_CORRUPTED, ERR_CORRUPT},
+        {MDB_PAGE_NOTFOUND, ERR_CORRUPT},
+        {MDB_INVALID, ERR_CORRUPT},
+        {MDB_VERSION_MISMATCH, ERR_UNSUPPORTED},
+    };
+
+    for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+        if (map[i].mdb == mdb)
+            return map[i].code;
+    return ERR_IO;
+}
+
+static uint64_t round_up(uint64_t n, uint64_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
+/* Learn size and use again.  The gate is held, shared or alone. */
+static void note_sizes(struct lmdb_env *e)
+{
+    MDB_envinfo info;
+    MDB_stat st;
+
+    if (mdb_env_info(e->env, &info) != 0 || mdb_env_stat(e->env, &st) != 0)
+        return;
+    e->used = (info.me_last_pgno + 1) * (uint64_t)st.ms_psize;
+    e->map = info.me_mapsize;
+}
+
+/* ---- open, close, open again ---- */
+
+static int open_tables(struct lmdb_env *e)
+{
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(e->env, NULL, 0, &txn);
+
+    for (unsigned i = 0; rc == 0 && i < e->ntables; i++)
+        rc = mdb_dbi_open(txn, e->tables[i], MDB_CREATE, &e->dbi[i]);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+/* The map to open with: what the file has room for, or had when it was open before. */
+static uint64_t first_map(const struct lmdb_env *e)
+{
+    char *file = fs_join(e->path, "data.mdb");
+    uint64_t size = e->map > SMALLEST_STEP ? e->map : SMALLEST_STEP;
+    struct stat st = {0};
+
+    if (file != NULL && stat(file, &st) == 0 && (uint64_t)st.st_size > size)
+        size = round_up((uint64_t)st.st_size, SMALLEST_STEP);
+    free(file);
+    return size;
+}
+
+/* The gate is held alone, or nobody else has ${e} yet. */
+static int open_env(struct lmdb_env *e)
+{
+    mdb_filehandle_t fd;
+    struct stat st = {0};
+    int dead = 0;
+    int rc = mdb_env_create(&e->env);
+
+    if (rc != 0) {
+        e->env = NULL;
+        return rc;
+    }
+    rc = mdb_env_set_mapsize(e->env, first_map(e));
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(e->env, TABLES_MAX);
+    if (rc == 0)
+        rc = mdb_env_open(e->env, e->path, MDB_NOTLS, 0600);
+    if (rc == 0)
+        rc = mdb_reader_check(e->env, &dead);
+    if (rc == 0)
+        rc = open_tables(e);
+    if (rc == 0)
+        rc = mdb_env_get_fd(e->env, &fd);
+    if (rc == 0)
+        rc = fstat(fd, &st) == 0 ? 0 : errno;
+    if (rc != 0) {
+        mdb_env_close(e->env);
+        e->env = NULL;
+        return rc;
+    }
+    e->file_size = (uint64_t)st.st_size;
+    note_sizes(e);
+    return 0;
+}
+
+static int env_setup(struct lmdb_env *e, const struct lmdb_env_config *cfg)
+{
+    pthread_rwlockattr_t attr;
+
+    /* Without this a stream of readers would keep the writer from growing the map for ever. */
+    if (pthread_rwlockattr_init(&attr) != 0)
+        return ENOMEM;
+    (void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    (void)pthread_rwlock_init(&e->gate, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    e->path = strdup(cfg->path);
+    e->tables = cfg->tables;
+    e->ntables = cfg->ntables;
+    e->max = cfg->max;
+    e->step = cfg->step;
+    e->leaves_room = cfg->leaves_room;
+    return e->path != NULL ? 0 : ENOMEM;
+}
+
+int lmdb_env_open(struct lmdb_env **ret_e, const struct lmdb_env_config *cfg, struct err *err)
+{
+    struct lmdb_env *e = calloc(1, sizeof(*e));
+    int rc;
+
+    if (e == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    rc = env_setup(e, cfg);
+    if (rc == 0 && fs_mkdirs(cfg->path, 0700, err) != ERR_OK) {
+        lmdb_env_close(e);
+        return ERR_IO;
+    }
+    if (rc == 0)
+        rc = open_env(e);
+    if (rc != 0) {
+        lmdb_env_close(e);
+        return err_set(err, lmdb_env_code(rc), "cannot open '%s': %s", cfg->path, mdb_strerror(rc));
+    }
+    *ret_e = e;
+    return ERR_OK;
+}
+
+void lmdb_env_close(struct lmdb_env *e)
+{
+    if (e == NULL)
+        return;
+    if (e->env != NULL)
+        mdb_env_close(e->env);
+    if (e->path != NULL)
+        pthread_rwlock_destroy(&e->gate);
+    free(e->path);
+    free(e);
+}
+
+MDB_dbi lmdb_env_table(const struct lmdb_env *e, unsigned i)
+{
+    return e->dbi[i];
+}
+
+/* Open again what has failed, unless another thread did so after ${generation}. */
+static int repair(struct lmdb_env *e, uint64_t generation)
+{
+    int rc = 0;
+
+    pthread_rwlock_wrlock(&e->gate);
+    if (e->generation == generation) {
+        if (e->env != NULL)
+            mdb_env_close(e->env);
+        e->env = NULL;
+        rc = open_env(e);
+        if (rc == 0) {
+            e->generation++;
+            e->reopened++;
+        }
+    }
+    pthread_rwlock_unlock(&e->gate);
+    return rc;
+}
+
+/* Take a larger map: ${size}, or 0 for what another process made it. */
+static int resize(struct lmdb_env *e, uint64_t size)
+{
+    int rc = 0;
+
+    pthread_rwlock_wrlock(&e->gate);
+    if (e->env == NULL || (size != 0 && size <= e->map)) {
+        pthread_rwlock_unlock(&e->gate);
+        return 0;
+    }
+    rc = mdb_env_set_mapsize(e->env, size);
+    if (rc == 0) {
+        note_sizes(e);
+    } else {
+        /* The old map is gone: start over with it. */
+        mdb_env_close(e->env);
+        e->env = NULL;
+        if (open_env(e) == 0)
+            e->generation++;
+    }
+    pthread_rwlock_unlock(&e->gate);
+    return rc;
+}
+
+/* ---- transactions ---- */
+
+/* Pass the gate and begin.  On success the gate stays held, shared. */
+static int begin(struct lmdb_env *e, unsigned flags, MDB_txn **ret_txn)
+{
+    uint64_t generation;
+    int rc = 0;
+
+    for (int i = 0; i < RESIZE_TRIES; i++) {
+        pthread_rwlock_rdlock(&e->gate);
+        generation = e->generation;
+        rc = e->env != NULL ? mdb_txn_begin(e->env, NULL, flags, ret_txn) : MDB_PANIC;
+        if (rc == 0)
+            return 0;
+        pthread_rwlock_unlock(&e->gate);
+        if (rc == MDB_MAP_RESIZED)
+            rc = resize(e, 0);
+        else if (rc == MDB_PANIC)
+            rc = repair(e, generation);
+        if (rc != 0)
+            return rc;
+    }
+    return EIO;
+}
+
+int lmdb_env_read(struct lmdb_env *e, MDB_txn **ret_txn)
+{
+    int rc = begin(e, MDB_RDONLY, ret_txn);
+
+    if (rc == 0)
+        e->readers++;
+    return rc;
+}
+
+void lmdb_env_read_end(struct lmdb_env *e, MDB_txn *txn)
+{
+    mdb_txn_abort(txn);
+    e->readers--;
+    pthread_rwlock_unlock(&e->gate);
+}
+
+int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_txn)
+{
+    int rc = 0;
+
+    e->writing = bytes;
+    if (e->used + 2 * bytes + SMALLEST_STEP / 4 > e->map)
+        rc = lmdb_env_grow(e);
+    /* Where there is no room ahead, pages that are free again may still do. */
+    if (rc != 0 && rc != MDB_MAP_FULL && rc != ENOSPC)
+        return rc;
+    return begin(e, 0, ret_txn);
+}
+
+void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn)
+{
+    mdb_txn_abort(txn);
+    pthread_rwlock_unlock(&e->gate);
+}
+
+/* LMDB calls a write that came out short EIO, also when it is the disk that is full. */
+static bool disk_is_full(const struct lmdb_env *e)
+{
+    struct statvfs fs;
+
+    return statvfs(e->path, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize <= 2 * e->writing;
+}
+
+/* Did transaction ${id} get to the disk in the failing commit that led to opening again? */
+static bool got_through(struct lmdb_env *e, uint64_t id)
+{
+    MDB_envinfo info;
+    bool yes;
+
+    pthread_rwlock_rdlock(&e->gate);
+    yes = e->env != NULL && mdb_env_info(e->env, &info) == 0 && info.me_last_txnid >= id &&
+          mdb_env_sync(e->env, 1) == 0;
+    pthread_rwlock_unlock(&e->gate);
+    return yes;
+}
+
+int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn)
+{
+    uint64_t id = mdb_txn_id(txn), generation = e->generation;
+    MDB_txn *probe = NULL;
+    int rc = mdb_txn_commit(txn), again;
+
+    if (rc == 0)
+        note_sizes(e);
+    if (rc == EIO && disk_is_full(e))
+        rc = ENOSPC;
+    /* A failed write of the meta page leaves an environment that only says MDB_PANIC. */
+    again = rc != 0 ? mdb_txn_begin(e->env, NULL, MDB_RDONLY, &probe) : 0;
+    if (rc != 0 && again == 0)
+        mdb_txn_abort(probe);
+    pthread_rwlock_unlock(&e->gate);
+    if (again != MDB_PANIC)
+        return rc;
+    if (repair(e, generation) == 0 && got_through(e, id))
+        return 0;
+    return rc;
+}
+
+/* Bytes that the file may take of the disk. */
+static uint64_t room_on_disk(const struct lmdb_env *e)
+{
+    struct statvfs fs;
+    uint64_t room, others = 0;
+
+    if (statvfs(e->path, &fs) != 0)
+        return UINT64_MAX;
+    room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (e->leaves_room) {
+        others = (uint64_t)fs.f_blocks * fs.f_frsize / 16;
+        others = others < ROOM_FOR_OTHERS ? others : ROOM_FOR_OTHERS;
+    }
+    return room > others ? room - others : 0;
+}
+
+/* Give the file its blocks up to ${size}, so that no commit has to look for them. */
+static int allocate(struct lmdb_env *e, uint64_t size)
+{
+    mdb_filehandle_t fd = -1;
+    int rc;
+
+    pthread_rwlock_rdlock(&e->gate);
+    rc = e->env != NULL ? mdb_env_get_fd(e->env, &fd) : 0;
+    if (rc == 0 && fd >= 0 && size > e->file_size) {
+        if (fallocate(fd, 0, (off_t)e->file_size, (off_t)(size - e->file_size)) == 0)
+            e->file_size = size;
+        else if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+            rc = ENOSPC;
+        /* Other failures: this file system cannot; the writes will see. */
+    }
+    pthread_rwlock_unlock(&e->gate);
+    return rc;
+}
+
+int lmdb_env_grow(struct lmdb_env *e)
+{
+    uint64_t map = e->map, size, more = map / 4, room;
+    int rc;
+
+    if (map >= e->max)
+        return MDB_MAP_FULL;
+    more = more > e->step ? more : e->step;
+    more = more < LARGEST_STEP ? more : LARGEST_STEP;
+    room = room_on_disk(e);
+    if (more > room / 4)
+        more = room / 4 > SMALLEST_STEP ? room / 4 : SMALLEST_STEP;
+    if (more > room)
+        return ENOSPC;
+    size = round_up(map + more, SMALLEST_STEP);
+    size = size < e->max ? size : e->max;
+    rc = allocate(e, size);
+    return rc == 0 ? resize(e, size) : rc;
+}
+
+void lmdb_env_stats(const struct lmdb_env *e, struct lmdb_env_stats *ret_stats)
+{
+    *ret_stats = (struct lmdb_env_stats){
+        .used = e->used, .map = e->map, .readers = e->readers, .reopened = e->reopened};
+}

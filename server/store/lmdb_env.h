@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lmdb_env - one LMDB environment that grows by itself and comes back after a
+ * failed write.
+ *
+ * The file is allocated as far as the map goes: a full disk shows when the map is
+ * to grow, before anything is written.
+ *
+ * A gate (readers-writer lock) stands in front of it: transactions pass it
+ * shared, changing the map or opening the environment again takes it alone and
+ * so waits for the transactions under way: these must be short.
+ *
+ * Results of LMDB calls are its own numbers (0, MDB_*, errno values) until
+ * lmdb_env_code() turns them into ours.
+ * Threads: any number of readers, one writer at a time.  Everything blocks.
+ */
+#ifndef SERVER_STORE_LMDB_ENV_H
+#define SERVER_STORE_LMDB_ENV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lmdb.h>
+
+#include "common/err.h"
+
+struct lmdb_env;
+
+struct lmdb_env_config {
+    const char *path;          /* folder, made if missing */
+    const char *const *tables; /* borrowed as long as the environment lives */
+    unsigned ntables;
+    uint64_t max;     /* ceiling of the map, bytes */
+    uint64_t step;    /* map and file grow by at least this much while the disk has plenty */
+    bool leaves_room; /* does not take the last of the disk */
+};
+
+struct lmdb_env_stats {
+    uint64_t used, map, readers, reopened; /* bytes, bytes, transactions now, times */
+};
+
+/* Stale readers of dead processes are cleared.  ERR_IO, ERR_FULL, ERR_CORRUPT, ERR_NOMEM. */
+MUST_CHECK int lmdb_env_open(struct lmdb_env **ret_e, const struct lmdb_env_config *cfg,
+                             struct err *err);
+void lmdb_env_close(struct lmdb_env *e); /* no transaction is open; NULL is fine */
+
+/* Handle of table number ${i}; the same for the life of ${e}. */
+MDB_dbi lmdb_env_table(const struct lmdb_env *e, unsigned i);
+
+/* A snapshot to read.  Must be ended by lmdb_env_read_end(), soon. */
+MUST_CHECK int lmdb_env_read(struct lmdb_env *e, MDB_txn **ret_txn);
+void lmdb_env_read_end(struct lmdb_env *e, MDB_txn *txn);
+
+/*
+ * Begin a write of about ${bytes}: grows the map ahead if it looks short, and
+ * opens a failed environment again first.  End it by commit or abort.
+ */
+MUST_CHECK int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_txn);
+void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn);
+
+/*
+ * 0: durable.  Anything else: nothing was written.  An environment that panics is opened again; if
+ * the commit turns out to have got through after all, that counts as 0.
+ */
+MUST_CHECK int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn);
+
+/*
+ * Writer, with no write begun: a larger map, and a file that has its blocks.  MDB_MAP_FULL at the
+ * ceiling, ENOSPC when the disk is full.
+ */
+MUST_CHECK int lmdb_env_grow(struct lmdb_env *e);
+
+/* For an LMDB number other than 0: ERR_NOTFOUND, ERR_FULL, ERR_NOMEM, ERR_CORRUPT, ERR_BUSY,
+ * ERR_IO. */
+int lmdb_env_code(int mdb);
+
+/* Any thread; never blocks. */
+void lmdb_env_stats(const struct lmdb_env *e, struct lmdb_env_stats *ret_stats);
+
+#endif /* SERVER_STORE_LMDB_ENV_H */

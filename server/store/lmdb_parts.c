@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/lmdb_parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "server/store/lmdb_engine.h"
+
+/* ---- slots and recipients ---- */
+
+static struct lmdb_key slots_front(const uint8_t *tid, const uint8_t *uid)
+{
+    return uid != NULL ? lmdb_rows_key_recipient(tid, uid) : lmdb_key_of(tid, STORE_TID_LEN);
+}
+
+static size_t count_rows(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *front)
+{
+    struct lmdb_walk w;
+    size_t n = 0;
+
+    for (bool on = lmdb_walk_start(&w, t, table, front, front->len); on; on = lmdb_walk_next(&w))
+        n++;
+    lmdb_walk_end(&w);
+    return n;
+}
+
+static void keep_slot(struct lmdb_txn *t, struct store_result *res, const struct lmdb_walk *w,
+                      struct store_slot *to)
+{
+    struct lmdb_slot s;
+
+    if (lmdb_rows_read_slot(t, w->value, &s) != ERR_OK)
+        return;
+    memcpy(to->uid, w->key + STORE_TID_LEN, STORE_UID_LEN);
+    memcpy(to->ek, w->key + STORE_TID_LEN + STORE_UID_LEN, STORE_EK_LEN);
+    memcpy(to->instance, s.instance, STORE_INSTANCE_LEN);
+    to->cell = s.cell;
+    to->day_cell = s.day_cell;
+    to->day = s.day;
+    to->position = s.position;
+    to->seed = lmdb_engine_keep(t, res, &s.seed);
+    to->bytes = lmdb_engine_keep(t, res, &s.bytes);
+}
+
+size_t lmdb_parts_slots(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
+                        const uint8_t *uid, const struct store_slot **ret_slots)
+{
+    struct lmdb_key front = slots_front(tid, uid);
+    size_t n = count_rows(t, T_SLOTS, &front), i = 0;
+    struct store_slot *slots = n > 0 ? lmdb_engine_alloc(t, res, n * sizeof(*slots)) : NULL;
+    struct lmdb_walk w;
+    bool on;
+
+    *ret_slots = NULL;
+    if (slots == NULL)
+        return 0;
+    for (on = lmdb_walk_start(&w, t, T_SLOTS, &front, front.len); on && i < n;
+         on = lmdb_walk_next(&w))
+        keep_slot(t, res, &w, &slots[i++]);
+    lmdb_walk_end(&w);
+    *ret_slots = slots;
+    return n;
+}
+
+void lmdb_parts_recipient(struct lmdb_txn *t, struct store_result *res, const uint8_t *uid,
+                          const struct lmdb_recipient *v, struct store_recipient *ret)
+{
+    size_t size = v->nopens * sizeof(v->opens[0]);
+    struct store_open_row *opens = size > 0 ? lmdb_engine_alloc(t, res, size) : NULL;
+
+    if (opens != NULL)
+        memcpy(opens, v->opens, size);
+    memcpy(ret->uid, uid, STORE_UID_LEN);
+    ret->life = v->life;
+    ret->in_inbox = (v->views & STORE_VIEW_INBOX) != 0;
+    ret->received = v->received;
+    ret->opens_used = v->nopens;
+    ret->opens = opens;
+    ret->nopens = opens != NULL ? v->nopens : 0;
+}
+
+/* ---- changes ---- */
+
+void lmdb_parts_charge(struct lmdb_txn *t, const uint8_t *uid, uint64_t before, uint64_t after)
+{
+    struct lmdb_user u;
+
+    if (before == after || lmdb_rows_load_user(t, uid, &u) != ERR_OK)
+        return;
+    u.used = u.used > before ? u.used - before : 0;
+    u.used += after;
+    lmdb_rows_save_user(t, uid, &u);
+}
+
+void lmdb_parts_cells_due(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
+{
+    struct lmdb_key front = slots_front(tid, uid), key;
+    struct lmdb_slot s;
+    struct lmdb_walk w;
+    bool on;
+
+    for (on = lmdb_walk_start(&w, t, T_SLOTS, &front, front.len); on; on = lmdb_walk_next(&w)) {
+        if (lmdb_rows_read_slot(t, w.value, &s) != ERR_OK)
+            break;
+        key = (struct lmdb_key){0};
+        lmdb_key_u64(&key, s.cell);
+        lmdb_txn_put(t, T_CELLS, &key, NULL, 0);
+    }
+    lmdb_walk_end(&w);
+}
+
+void lmdb_parts_garbage(struct lmdb_txn *t, const uint8_t *tid, uint8_t what)
+{
+    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    struct rd r;
+
+    if (lmdb_txn_get(t, T_GARBAGE, &key, &r) == ERR_OK)
+        what |= rd_u8(&r);
+    lmdb_txn_put(t, T_GARBAGE, &key, &what, sizeof(what));
+}
+
+void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
+                         struct lmdb_recipient *v, struct lmdb_transfer *tr, enum store_life life)
+{
+    struct lmdb_key expiry = lmdb_rows_key_time(tr->expires, tid, uid);
+
+    v->life = (uint8_t)life;
+    lmdb_parts_charge(t, uid, v->charge, 0);
+    v->charge = 0;
+    lmdb_parts_cells_due(t, tid, uid);
+    lmdb_txn_del(t, T_EXPIRIES, &expiry);
+    if (tr->live > 0)
+        tr->live--;
+    if (tr->live == 0 && tr->body) {
+        tr->body = 0;
+        lmdb_parts_garbage(t, tid, LMDB_GARBAGE_BODY);
+    }
+}
+
+/* ---- events ---- */
+
+/* FORMAT-store.md section 4. */
+static void hash_event(struct lmdb_txn *t, const uint8_t *tid, const struct store_event *e,
+                       const struct store_blob *data, uint8_t out[STORE_HASH_LEN])
+{
+    struct buf b = {0};
+
+    buf_lp_str(&b, "satchel/1 event");
+    buf_put(&b, e->prev, STORE_HASH_LEN);
+    buf_put(&b, tid, STORE_TID_LEN);
+    buf_u32(&b, e->seq);
+    buf_u64(&b, e->at);
+    buf_u16(&b, e->kind);
+    buf_put(&b, e->uid, STORE_UID_LEN);
+    buf_lp(&b, data->data, data->len);
+    if (b.failed || EVP_Digest(b.data, b.len, out, NULL, EVP_sha256(), NULL) != 1)
+        (void)lmdb_txn_fail(t, ENOMEM);
+    buf_free(&b);
+}
+
+void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transfer *tr,
+                      const struct store_event_new *event, uint64_t now,
+                      struct store_event *ret_event)
+{
+    struct lmdb_key key = lmdb_rows_key_piece(tid, tr->last_event + 1);
+    struct store_event e = {.seq = tr->last_event + 1, .kind = event->kind, .at = now};
+
+    memcpy(e.uid, event->uid, sizeof(e.uid));
+    memcpy(e.prev, tr->head, sizeof(e.prev));
+    hash_event(t, tid, &e, &event->data, e.hash);
+    buf_reset(&t->row);
+    buf_u8(&t->row, LMDB_ROW_VERSION);
+    buf_u64(&t->row, e.at);
+    buf_u16(&t->row, e.kind);
+    buf_put(&t->row, e.uid, sizeof(e.uid));
+    buf_lp(&t->row, event->data.data, event->data.len);
+    buf_put(&t->row, e.prev, sizeof(e.prev));
+    buf_put(&t->row, e.hash, sizeof(e.hash));
+    lmdb_txn_put_row(t, T_EVENTS, &key);
+    tr->last_event = e.seq;
+    memcpy(tr->head, e.hash, sizeof(tr->head));
+    if (ret_event != NULL)
+        *ret_event = e;
+}
+
+/* ---- uploads ---- */
+
+void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u)
+{
+    struct lmdb_key front = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key idem = lmdb_key_of(u->sender, STORE_UID_LEN);
+    struct lmdb_key lease = lmdb_rows_key_time(u->lease_row, tid, NULL);
+    uint8_t uid[STORE_UID_LEN];
+    struct lmdb_recipient v;
+    struct lmdb_walk w;
+    bool on;
+
+    on = lmdb_walk_start(&w, t, T_RECIPIENTS, &front, front.len);
+    for (; on; on = lmdb_walk_next(&w)) {
+        if (lmdb_rows_read_recipient(t, w.value, &v) != ERR_OK)
+            break;
+        memcpy(uid, w.key + STORE_TID_LEN, sizeof(uid));
+        lmdb_parts_charge(t, uid, v.charge, 0);
+    }
+    lmdb_walk_end(&w);
+    lmdb_parts_cells_due(t, tid, NULL);
+    lmdb_key_add(&idem, u->idem, STORE_IDEM_LEN);
+    lmdb_txn_del(t, T_IDEM, &idem);
+    lmdb_txn_del(t, T_LEASES, &lease);
+    lmdb_txn_del(t, T_UPLOADS, &front);
+    lmdb_parts_garbage(t, tid, LMDB_GARBAGE_BODY | LMDB_GARBAGE_ROWS);
+}

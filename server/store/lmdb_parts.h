@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lmdb_parts - changes and look-ups that several operations of the LMDB engine share.
+ * All run inside ${t}; the changes fail by sticking in it (lmdb_txn.h).
+ */
+#ifndef SERVER_STORE_LMDB_PARTS_H
+#define SERVER_STORE_LMDB_PARTS_H
+
+#include "server/store/lmdb_rows.h"
+#include "server/store/store_result.h"
+#include "server/store/store_uploads.h"
+
+/* What of a transfer nothing refers to any more: bits of a row of "garbage". */
+enum { LMDB_GARBAGE_BODY = 1, LMDB_GARBAGE_ROWS = 2 };
+
+/*
+ * Slots of a transfer, those of ${uid} only unless it is NULL, copied into ${res}.  Returns their
+ * number; 0 with *ret_slots NULL after a failure.
+ */
+size_t lmdb_parts_slots(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
+                        const uint8_t *uid, const struct store_slot **ret_slots);
+
+/* Copy a recipient's row into ${res}. */
+void lmdb_parts_recipient(struct lmdb_txn *t, struct store_result *res, const uint8_t *uid,
+                          const struct lmdb_recipient *v, struct store_recipient *ret);
+
+/* A user's used bytes, less ${before}, plus ${after}.  A user that is gone is fine. */
+void lmdb_parts_charge(struct lmdb_txn *t, const uint8_t *uid, uint64_t before, uint64_t after);
+
+/* Put the cells of a transfer's slots, of ${uid} only unless it is NULL, on the list of due cells.
+ */
+void lmdb_parts_cells_due(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
+
+/* Leave ${what} to the collector, beside what it has of this transfer already. */
+void lmdb_parts_garbage(struct lmdb_txn *t, const uint8_t *tid, uint8_t what);
+
+/*
+ * End a LIVE recipient's life: ${v} and ${tr} are changed, for the caller to save; quota, cells,
+ * expiry and, with the last one, the body are dealt with.
+ */
+void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
+                         struct lmdb_recipient *v, struct lmdb_transfer *tr, enum store_life life);
+
+/*
+ * Append an event: ${tr} is changed, for the caller to save.  ${ret_event} (may be NULL) gets it
+ * without data.
+ */
+void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transfer *tr,
+                      const struct store_event_new *event, uint64_t now,
+                      struct store_event *ret_event);
+
+/* Undo an upload that was not sealed: quota, lease, attempt and rows; its pieces become garbage. */
+void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u);
+
+#endif /* SERVER_STORE_LMDB_PARTS_H */

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lmdb_seal - an upload becomes a transfer, in one transaction.
+ *
+ * Happy path: the upload is the sender's and complete, its slots are the sealed
+ * ones, the CID is new; then every row is written, the mailboxes' last.
+ * Ways to fail, all before the first change: no such upload (NOTFOUND), sealed with
+ * another header (EXISTS), too late (EXPIRED), pieces missing (BADSTATE), lengths or slots
+ * do not fit (INVALID), CID of another transfer (KEYREUSED).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_parts.h"
+
+/* ---- checks ---- */
+
+/* No upload: is this header sealed already? */
+static int sealed_before(struct lmdb_txn *t, const struct store_upload_seal *in,
+                         struct store_result *res)
+{
+    struct lmdb_transfer v;
+    struct lmdb_header h;
+    int rc = lmdb_rows_load_transfer(t, in->tid, &v);
+
+    if (rc == ERR_OK && memcmp(v.sender, in->sender, STORE_UID_LEN) != 0)
+        rc = ERR_NOTFOUND;
+    if (rc == ERR_OK)
+        rc = lmdb_rows_load_header(t, in->tid, &h);
+    if (rc != ERR_OK)
+        return rc;
+    if (h.header.len != in->header.len || memcmp(h.header.data, in->header.data, h.header.len) != 0)
+        return store_fail(res, ERR_EXISTS, "sealed with another header");
+    res->duplicate = true;
+    res->u.seal.arrived = v.arrived;
+    return ERR_OK;
+}
+
+static bool leaf_behind(struct lmdb_txn *t, const uint8_t *tid, uint32_t pieces)
+{
+    struct lmdb_key start = lmdb_rows_key_piece(tid, pieces);
+    struct lmdb_walk w;
+    bool yes = lmdb_walk_start(&w, t, T_LEAVES, &start, STORE_TID_LEN);
+
+    lmdb_walk_end(&w);
+    return yes;
+}
+
+static int check_pieces(struct lmdb_txn *t, const struct store_upload_seal *in,
+                        const struct lmdb_upload *u, struct store_result *res)
+{
+    if (leaf_behind(t, in->tid, in->pieces))
+        return store_fail(res, ERR_INVALID, "more pieces are stored than the transfer has");
+    if (u->pieces < in->pieces) {
+        (void)store_fail(res, ERR_BADSTATE, "pieces are missing");
+        res->u.seal.missing = in->pieces - u->pieces;
+        return ERR_BADSTATE;
+    }
+    if (u->bytes != in->body_len || u->body_max < in->body_len ||
+        (u->short_piece != STORE_NO_PIECE && u->short_piece + 1 != in->pieces))
+        return store_fail(res, ERR_INVALID, "the pieces do not add up to the body");
+    return lmdb_txn_code(t);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct store_slot_seal *const *x = a, *const *y = b;
+    int d = memcmp((*x)->uid, (*y)->uid, STORE_UID_LEN);
+
+    return d != 0 ? d : memcmp((*x)->ek, (*y)->ek, STORE_EK_LEN);
+}
+
+/*
+ * The slots opened are those sealed, one for one, each with a position of its own.  ${sorted} (room
+ * for nslots) becomes the slots in the order of their rows.
+ */
+static int check_slots(struct lmdb_txn *t, const struct store_upload_seal *in,
+                       const struct store_slot_seal **sorted, struct store_result *res)
+{
+    struct lmdb_key front = lmdb_key_of(in->tid, STORE_TID_LEN), key;
+    bool taken[STORE_SLOTS_MAX] = {false}, on, fits = true;
+    struct lmdb_walk w;
+    size_t i = 0;
+
+    for (size_t k = 0; k < in->nslots; k++) {
+        sorted[k] = &in->slots[k];
+        fits = fits && !taken[in->slots[k].position];
+        taken[in->slots[k].position] = true;
+    }
+    qsort(sorted, in->nslots, sizeof(*sorted), by_key);
+    for (on = lmdb_walk_start(&w, t, T_SLOTS, &front, front.len); on && fits;
+         on = lmdb_walk_next(&w)) {
+        fits = i < in->nslots;
+        if (!fits)
+            break;
+        key = lmdb_rows_key_slot(in->tid, sorted[i]->uid, sorted[i]->ek);
+        fits = memcmp(w.key, key.bytes, key.len) == 0;
+        i++;
+    }
+    lmdb_walk_end(&w);
+    if (lmdb_txn_code(t) != ERR_OK)
+        return lmdb_txn_code(t);
+    return fits && i == in->nslots ? ERR_OK
+                                   : store_fail(res, ERR_INVALID, "other slots than were opened");
+}
+
+static int check_cid(struct lmdb_txn *t, const struct store_upload_seal *in,
+                     struct store_result *res)
+{
+    struct lmdb_key key = lmdb_key_of(in->cid, STORE_CID_LEN);
+    int rc = lmdb_txn_get(t, T_CIDS, &key, NULL);
+
+    if (rc == ERR_OK)
+        return store_fail(res, ERR_KEYREUSED, "the CID belongs to another transfer");
+    return rc == ERR_NOTFOUND ? ERR_OK : rc;
+}
+
+static int check(struct lmdb_txn *t, const struct store_upload_seal *in,
+                 const struct lmdb_upload *u, const struct store_slot_seal **sorted,
+                 struct store_result *res)
+{
+    int rc;
+
+    if (u->lease < in->now || u->expires <= in->now)
+        return store_fail(res, ERR_EXPIRED, "lease or expiry has passed");
+    rc = check_pieces(t, in, u, res);
+    if (rc == ERR_OK)
+        rc = check_slots(t, in, sorted, res);
+    return rc == ERR_OK ? check_cid(t, in, res) : rc;
+}
+
+/* ---- changes ---- */
+
+static void seal_slot(struct lmdb_txn *t, const uint8_t *tid, const struct store_slot_seal *s)
+{
+    struct lmdb_key key = lmdb_rows_key_slot(tid, s->uid, s->ek);
+    struct lmdb_slot row;
+    struct rd r;
+
+    if (lmdb_txn_get(t, T_SLOTS, &key, &r) != ERR_OK || lmdb_rows_read_slot(t, r, &row) != ERR_OK)
+        return;
+    row.position = s->position;
+    row.bytes = s->bytes;
+    lmdb_rows_save_slot(t, &key, &row);
+}
+
+/* One recipient: what it holds is the body's length at most, and its box lists the transfer. */
+static void seal_recipient(struct lmdb_txn *t, const struct store_upload_seal *in,
+                           const uint8_t *uid, struct lmdb_transfer *tr)
+{
+    struct lmdb_key box = lmdb_rows_key_box(uid, in->now, in->tid);
+    struct lmdb_key expiry = lmdb_rows_key_time(tr->expires, in->tid, uid);
+    struct lmdb_recipient v;
+    uint64_t charge;
+
+    if (lmdb_rows_load_recipient(t, in->tid, uid, &v) != ERR_OK)
+        return;
+    charge = v.charge < in->body_len ? v.charge : in->body_len;
+    lmdb_parts_charge(t, uid, v.charge, charge);
+    v.charge = charge;
+    lmdb_rows_save_recipient(t, in->tid, uid, &v);
+    tr->live++;
+    tr->viewers += v.views != 0;
+    lmdb_txn_put(t, T_EXPIRIES, &expiry, NULL, 0);
+    if (v.views & STORE_VIEW_INBOX)
+        lmdb_txn_put(t, T_INBOX, &box, NULL, 0);
+}
+
+static void put_transfer(struct lmdb_txn *t, const struct store_upload_seal *in,
+                         const struct lmdb_upload *u, struct lmdb_transfer *tr)
+{
+    struct lmdb_key tid = lmdb_key_of(in->tid, STORE_TID_LEN);
+    struct lmdb_key cid = lmdb_key_of(in->cid, STORE_CID_LEN);
+    struct lmdb_key lease = lmdb_rows_key_time(u->lease_row, in->tid, NULL);
+    struct lmdb_key sent = lmdb_rows_key_box(in->sender, in->now, in->tid);
+    struct lmdb_header h = {in->header, in->sig, in->meta, in->slot_leaves};
+
+    lmdb_rows_save_header(t, in->tid, &h);
+    lmdb_txn_put(t, T_CIDS, &cid, in->tid, STORE_TID_LEN);
+    lmdb_txn_put(t, T_SENT, &sent, NULL, 0);
+    lmdb_txn_del(t, T_LEASES, &lease);
+    lmdb_txn_del(t, T_UPLOADS, &tid);
+    if (in->event != NULL)
+        lmdb_parts_event(t, in->tid, tr, in->event, in->now, NULL);
+    lmdb_rows_save_transfer(t, in->tid, tr);
+}
+
+static void seal(struct lmdb_txn *t, const struct store_upload_seal *in,
+                 const struct lmdb_upload *u, const struct store_slot_seal *const *sorted)
+{
+    struct lmdb_transfer tr = {
+        .arrived = in->now,
+        .expires = u->expires,
+        .body_len = in->body_len,
+        .pieces = in->pieces,
+        .opens_max = u->opens_max,
+        .policy = u->policy,
+        .sent = 1,
+        .body = 1,
+    };
+
+    memcpy(tr.sender, u->sender, sizeof(tr.sender));
+    memcpy(tr.device, u->device, sizeof(tr.device));
+    memcpy(tr.idem, u->idem, sizeof(tr.idem));
+    for (size_t i = 0; i < in->nslots; i++) {
+        seal_slot(t, in->tid, sorted[i]);
+        if (i == 0 || memcmp(sorted[i - 1]->uid, sorted[i]->uid, STORE_UID_LEN) != 0)
+            seal_recipient(t, in, sorted[i]->uid, &tr);
+    }
+    put_transfer(t, in, u, &tr);
+}
+
+int lmdb_seal_run(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_upload_seal *in = &job->in->upload_seal;
+    const struct store_slot_seal **sorted;
+    struct lmdb_upload u;
+    int rc = lmdb_rows_load_upload(t, in->tid, &u);
+
+    if (rc == ERR_NOTFOUND)
+        return sealed_before(t, in, job->res);
+    if (rc == ERR_OK && memcmp(u.sender, in->sender, STORE_UID_LEN) != 0)
+        rc = ERR_NOTFOUND;
+    if (rc != ERR_OK)
+        return rc;
+    sorted = calloc(in->nslots, sizeof(*sorted));
+    if (sorted == NULL)
+        return ERR_NOMEM;
+    rc = check(t, in, &u, sorted, job->res);
+    if (rc == ERR_OK) {
+        seal(t, in, &u, sorted);
+        job->res->u.seal.arrived = in->now;
+    }
+    free(sorted);
+    return rc;
+}

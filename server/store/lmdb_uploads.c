@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lmdb_uploads - transfers on their way in: open, look, leaves, abort. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_parts.h"
+
+enum { WALK_MAX = 65536 }; /* rows that one page of ranges may look at */
+
+/* ---- load into a result ---- */
+
+static int keep_slots(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
+                      struct store_upload *up)
+{
+    size_t n = lmdb_parts_slots(t, res, tid, NULL, &up->slots);
+
+    up->nslots = n;
+    return lmdb_txn_code(t);
+}
+
+static int load_open(struct lmdb_txn *t, const uint8_t *tid, struct store_upload *up)
+{
+    struct lmdb_upload u;
+    int rc = lmdb_rows_load_upload(t, tid, &u);
+
+    if (rc != ERR_OK)
+        return rc;
+    memcpy(up->sender, u.sender, sizeof(up->sender));
+    memcpy(up->device, u.device, sizeof(up->device));
+    up->created = u.created;
+    up->lease = u.lease;
+    up->expires = u.expires;
+    up->opens_max = u.opens_max;
+    up->policy = u.policy;
+    up->body_max = u.body_max;
+    up->bytes = u.bytes;
+    up->pieces = u.pieces;
+    return ERR_OK;
+}
+
+static int load_sealed(struct lmdb_txn *t, const uint8_t *tid, struct store_upload *up)
+{
+    struct lmdb_transfer v;
+    int rc = lmdb_rows_load_transfer(t, tid, &v);
+
+    if (rc != ERR_OK)
+        return rc;
+    memcpy(up->sender, v.sender, sizeof(up->sender));
+    memcpy(up->device, v.device, sizeof(up->device));
+    up->created = v.arrived;
+    up->expires = v.expires;
+    up->opens_max = v.opens_max;
+    up->policy = v.policy;
+    up->bytes = v.body_len;
+    up->pieces = v.pieces;
+    up->sealed = true;
+    return ERR_OK;
+}
+
+/* ERR_NOTFOUND also for somebody else's. */
+static int load(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
+                const uint8_t *sender)
+{
+    struct store_upload *up = &res->u.upload;
+    int rc = load_open(t, tid, up);
+
+    if (rc == ERR_NOTFOUND)
+        rc = load_sealed(t, tid, up);
+    if (rc != ERR_OK)
+        return rc;
+    if (memcmp(up->sender, sender, STORE_UID_LEN) != 0)
+        return ERR_NOTFOUND;
+    memcpy(up->tid, tid, STORE_TID_LEN);
+    return keep_slots(t, res, tid, up);
+}
+
+int lmdb_uploads_get(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_upload_get *in = &job->in->upload_get;
+
+    return load(t, job->res, in->tid, in->sender);
+}
+
+/* ---- open ---- */
+
+/* What one user's mailbox gets. */
+struct charge {
+    const struct store_slot_new *slot; /* one of its slots */
+    uint64_t reserve;
+    bool inbox;
+    size_t slots;
+};
+
+static int by_uid(const void *a, const void *b)
+{
+    const struct store_slot_new *const *x = a, *const *y = b;
+    int d = memcmp((*x)->uid, (*y)->uid, STORE_UID_LEN);
+
+    return d != 0 ? d : memcmp((*x)->ek, (*y)->ek, STORE_EK_LEN);
+}
+
+/*
+ * Add up the slots of each user into ${charges} (room for nslots); ${sorted} is scratch of the same
+ * length.  ERR_INVALID: two slots alike, too many of one user, one that nobody would list.
+ */
+static int add_up(const struct store_upload_open *in, const struct store_slot_new **sorted,
+                  struct charge *charges, size_t *ret_n)
+{
+    struct charge *c = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < in->nslots; i++)
+        sorted[i] = &in->slots[i];
+    qsort(sorted, in->nslots, sizeof(*sorted), by_uid);
+    for (size_t i = 0; i < in->nslots; i++) {
+        const struct store_slot_new *s = sorted[i];
+
+        if (i > 0 && by_uid(&sorted[i - 1], &sorted[i]) == 0)
+            return ERR_INVALID;
+        if (c == NULL || memcmp(c->slot->uid, s->uid, STORE_UID_LEN) != 0) {
+            c = &charges[n++];
+            *c = (struct charge){.slot = s};
+        }
+        if (++c->slots > STORE_USER_SLOTS_MAX)
+            return ERR_INVALID;
+        if (!s->inbox && memcmp(s->uid, in->sender, STORE_UID_LEN) != 0)
+            return ERR_INVALID;
+        c->inbox |= s->inbox;
+        c->reserve = s->reserve > c->reserve ? s->reserve : c->reserve;
+    }
+    *ret_n = n;
+    return ERR_OK;
+}
+
+static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
+                       const struct charge *charges, size_t n, struct store_result *res)
+{
+    struct lmdb_user u;
+    int rc;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct charge *c = &charges[i];
+
+        rc = lmdb_rows_load_user(t, c->slot->uid, &u);
+        if (rc != ERR_OK)
+            return rc;
+        if (c->reserve > 0 && (u.used > u.quota || c->reserve > u.quota - u.used)) {
+            (void)store_fail(res, ERR_QUOTA, "no room in a mailbox");
+            res->u.over_quota = (size_t)(c->slot - in->slots);
+            return ERR_QUOTA;
+        }
+    }
+    return ERR_OK;
+}
+
+static void put_recipient(struct lmdb_txn *t, const struct store_upload_open *in,
+                          const struct charge *c)
+{
+    bool own = memcmp(c->slot->uid, in->sender, STORE_UID_LEN) == 0;
+    struct lmdb_recipient v = {
+        .life = STORE_LIVE,
+        .views = (uint8_t)((c->inbox ? STORE_VIEW_INBOX : 0) | (own ? STORE_VIEW_SENT : 0)),
+        .charge = c->reserve,
+    };
+
+    lmdb_rows_save_recipient(t, in->tid, c->slot->uid, &v);
+    lmdb_parts_charge(t, c->slot->uid, 0, c->reserve);
+}
+
+static void put_upload(struct lmdb_txn *t, const struct store_upload_open *in)
+{
+    struct lmdb_key idem = lmdb_key_of(in->sender, STORE_UID_LEN);
+    struct lmdb_key lease = lmdb_rows_key_time(in->lease, in->tid, NULL);
+    struct lmdb_upload u = {
+        .created = in->now,
+        .lease = in->lease,
+        .lease_row = in->lease,
+        .expires = in->expires,
+        .opens_max = in->opens_max,
+        .policy = in->policy,
+        .body_max = in->body_max,
+        .short_piece = STORE_NO_PIECE,
+    };
+
+    memcpy(u.sender, in->sender, sizeof(u.sender));
+    memcpy(u.device, in->device, sizeof(u.device));
+    memcpy(u.idem, in->idem, sizeof(u.idem));
+    lmdb_key_add(&idem, in->idem, STORE_IDEM_LEN);
+    lmdb_rows_save_upload(t, in->tid, &u);
+    lmdb_txn_put(t, T_IDEM, &idem, in->tid, STORE_TID_LEN);
+    lmdb_txn_put(t, T_LEASES, &lease, NULL, 0);
+}
+
+static void put_slot(struct lmdb_txn *t, const uint8_t *tid, const struct store_slot_new *s)
+{
+    struct lmdb_key key = lmdb_rows_key_slot(tid, s->uid, s->ek);
+    struct lmdb_slot row = {
+        .cell = s->cell, .day_cell = s->day_cell, .day = s->day, .seed = s->seed};
+
+    memcpy(row.instance, s->instance, sizeof(row.instance));
+    lmdb_rows_save_slot(t, &key, &row);
+}
+
+/* Is the transfer ID in use, or was it until now? */
+static int check_tid_free(struct lmdb_txn *t, const uint8_t *tid)
+{
+    static const enum lmdb_table tables[] = {T_UPLOADS, T_TRANSFERS, T_GARBAGE};
+    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    int rc;
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        rc = lmdb_txn_get(t, tables[i], &key, NULL);
+        if (rc != ERR_NOTFOUND)
+            return rc == ERR_OK ? ERR_EXISTS : rc;
+    }
+    return ERR_OK;
+}
+
+/* ERR_OK: this attempt is known, and its upload is in the result.  ERR_NOTFOUND: it is new. */
+static int known_attempt(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_upload_open *in = &job->in->upload_open;
+    struct lmdb_key idem = lmdb_key_of(in->sender, STORE_UID_LEN);
+    uint8_t tid[STORE_TID_LEN];
+    struct lmdb_upload u;
+    struct rd r;
+    int rc;
+
+    lmdb_key_add(&idem, in->idem, STORE_IDEM_LEN);
+    rc = lmdb_txn_get(t, T_IDEM, &idem, &r);
+    if (rc != ERR_OK)
+        return rc;
+    rd_get(&r, tid, sizeof(tid));
+    rc = load(t, job->res, tid, in->sender);
+    if (rc != ERR_OK)
+        return rc == ERR_NOTFOUND ? lmdb_txn_fail(t, MDB_CORRUPTED) : rc;
+    job->res->duplicate = true;
+    if (!job->res->u.upload.sealed && job->res->u.upload.lease < in->lease) {
+        rc = lmdb_rows_load_upload(t, tid, &u);
+        u.lease = in->lease;
+        if (rc == ERR_OK)
+            lmdb_rows_save_upload(t, tid, &u);
+        job->res->u.upload.lease = in->lease;
+    }
+    return lmdb_txn_code(t);
+}
+
+int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_upload_open *in = &job->in->upload_open;
+    const struct store_slot_new **sorted = NULL;
+    struct charge *charges = NULL;
+    size_t n = 0;
+    int rc = known_attempt(t, job);
+
+    if (rc != ERR_NOTFOUND)
+        return rc;
+    rc = check_tid_free(t, in->tid);
+    if (rc != ERR_OK)
+        return rc;
+    sorted = calloc(in->nslots, sizeof(*sorted));
+    charges = calloc(in->nslots, sizeof(*charges));
+    rc = sorted != NULL && charges != NULL ? add_up(in, sorted, charges, &n) : ERR_NOMEM;
+    if (rc == ERR_OK)
+        rc = check_quota(t, in, charges, n, job->res);
+    if (rc == ERR_OK) {
+        put_upload(t, in);
+        for (size_t i = 0; i < n; i++)
+            put_recipient(t, in, &charges[i]);
+        for (size_t i = 0; i < in->nslots; i++)
+            put_slot(t, in->tid, &in->slots[i]);
+        rc = load(t, job->res, in->tid, in->sender);
+    }
+    free(sorted);
+    free(charges);
+    return rc;
+}
+
+/* ---- pieces: the index half, after the body half is durable ---- */
+
+/* A leaf is there: is it this one? */
+static int compare_leaf(const struct store_piece_put *in, struct rd r, struct store_result *res)
+{
+    const uint8_t *leaf = rd_take(&r, STORE_HASH_LEN);
+
+    if (leaf == NULL || memcmp(leaf, in->leaf, STORE_HASH_LEN) != 0 || rd_u32(&r) != in->len)
+        return store_fail(res, ERR_EXISTS, "another piece is there");
+    res->duplicate = true;
+    return ERR_OK;
+}
+
+/* A piece for something that is not, or no longer, an upload. */
+static int piece_too_late(struct lmdb_txn *t, const struct store_piece_put *in,
+                          struct store_result *res)
+{
+    struct lmdb_key key = lmdb_rows_key_piece(in->tid, in->index);
+    struct lmdb_transfer v;
+    struct rd r;
+    int rc = lmdb_rows_load_transfer(t, in->tid, &v);
+
+    if (rc == ERR_OK && memcmp(v.sender, in->sender, STORE_UID_LEN) != 0)
+        rc = ERR_NOTFOUND;
+    if (rc != ERR_OK)
+        return rc;
+    if (lmdb_txn_get(t, T_LEAVES, &key, &r) == ERR_OK)
+        return compare_leaf(in, r, res);
+    return store_fail(res, ERR_BADSTATE, "the transfer is sealed");
+}
+
+int lmdb_uploads_check_piece(struct lmdb_txn *t, struct store_job *job, struct lmdb_upload *ret_u)
+{
+    const struct store_piece_put *in = &job->in->piece_put;
+    struct lmdb_key key = lmdb_rows_key_piece(in->tid, in->index);
+    uint64_t begins = (uint64_t)in->index * STORE_PIECE_MAX;
+    struct lmdb_upload u;
+    struct rd r;
+    int rc = lmdb_rows_load_upload(t, in->tid, &u);
+
+    if (rc == ERR_NOTFOUND)
+        return piece_too_late(t, in, job->res);
+    if (rc != ERR_OK)
+        return rc;
+    if (memcmp(u.sender, in->sender, STORE_UID_LEN) != 0)
+        return ERR_NOTFOUND;
+    if (begins >= u.body_max || in->len > u.body_max - begins)
+        return store_fail(job->res, ERR_TOOLARGE, "the piece is beyond the announced length");
+    rc = lmdb_txn_get(t, T_LEAVES, &key, &r);
+    if (rc == ERR_OK)
+        return compare_leaf(in, r, job->res);
+    if (rc != ERR_NOTFOUND)
+        return rc;
+    if (in->len < STORE_PIECE_MAX && u.short_piece != STORE_NO_PIECE)
+        return store_fail(job->res, ERR_INVALID, "a second short piece");
+    *ret_u = u;
+    return ERR_OK;
+}
+
+int lmdb_uploads_leaf(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_piece_put *in = &job->in->piece_put;
+    struct lmdb_key key = lmdb_rows_key_piece(in->tid, in->index);
+    struct lmdb_upload u;
+    int rc = lmdb_uploads_check_piece(t, job, &u);
+
+    if (rc != ERR_OK || job->res->duplicate)
+        return rc;
+    u.pieces++;
+    u.bytes += in->len;
+    if (in->len < STORE_PIECE_MAX)
+        u.short_piece = in->index;
+    if (u.lease < in->lease)
+        u.lease = in->lease;
+    lmdb_rows_save_upload(t, in->tid, &u);
+    buf_reset(&t->row);
+    buf_put(&t->row, in->leaf, STORE_HASH_LEN);
+    buf_u32(&t->row, (uint32_t)in->len);
+    lmdb_txn_put_row(t, T_LEAVES, &key);
+    return ERR_OK;
+}
+
+/* ---- abort ---- */
+
+int lmdb_uploads_abort(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_upload_abort *in = &job->in->upload_abort;
+    struct lmdb_transfer v;
+    struct lmdb_upload u;
+    int rc = lmdb_rows_load_upload(t, in->tid, &u);
+
+    if (rc == ERR_OK && memcmp(u.sender, in->sender, STORE_UID_LEN) == 0) {
+        lmdb_parts_drop_upload(t, in->tid, &u);
+        return ERR_OK;
+    }
+    if (rc == ERR_NOTFOUND)
+        rc = lmdb_rows_load_transfer(t, in->tid, &v);
+    else if (rc == ERR_OK)
+        return ERR_NOTFOUND;
+    if (rc == ERR_OK && memcmp(v.sender, in->sender, STORE_UID_LEN) == 0)
+        return store_fail(job->res, ERR_BADSTATE, "the transfer is sealed");
+    return rc == ERR_OK ? ERR_NOTFOUND : rc;
+}
+
+/* ---- what is durable ---- */
+
+int lmdb_uploads_pieces(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_upload_pieces *in = &job->in->upload_pieces;
+    struct lmdb_key start = lmdb_rows_key_piece(in->tid, in->from);
+    struct store_result *res = job->res;
+    struct store_range *list, *last = NULL;
+    struct store_upload up;
+    struct lmdb_walk w;
+    uint32_t index = 0;
+    size_t looked = 0;
+    bool on;
+    int rc = load_open(t, in->tid, &up);
+
+    if (rc == ERR_NOTFOUND)
+        rc = load_sealed(t, in->tid, &up);
+    if (rc != ERR_OK || memcmp(up.sender, in->sender, STORE_UID_LEN) != 0)
+        return rc != ERR_OK ? rc : ERR_NOTFOUND;
+    list = lmdb_engine_alloc(t, res, in->limit * sizeof(*list));
+    if (list == NULL)
+        return ERR_NOMEM;
+    on = lmdb_walk_start(&w, t, T_LEAVES, &start, STORE_TID_LEN);
+    for (; on; on = lmdb_walk_next(&w)) {
+        index = get_be32(w.key + STORE_TID_LEN);
+        if (looked++ == WALK_MAX)
+            break;
+        if (last != NULL && index == last->first + last->count) {
+            last->count++;
+            continue;
+        }
+        if (res->count == in->limit)
+            break;
+        last = &list[res->count++];
+        *last = (struct store_range){index, 1};
+    }
+    res->more = on;
+    res->u.pieces_durable.ranges = list;
+    res->u.pieces_durable.next = on ? index : 0;
+    lmdb_walk_end(&w);
+    return lmdb_txn_code(t);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lmdb_writer - the one thread that writes to an environment, with group commit.
+ *
+ * Whatever has arrived while the last commit ran goes into the next one, up to
+ * a bounded number of bytes.  One job's failure does not touch the others: a
+ * batch in which a job broke off half-way is undone and its jobs are done again one by one.
+ * Submitting: any thread, never blocks; the queue is bounded by what store.c admits.
+ */
+#ifndef SERVER_STORE_LMDB_WRITER_H
+#define SERVER_STORE_LMDB_WRITER_H
+
+#include "server/store/lmdb_env.h"
+#include "server/store/lmdb_txn.h"
+#include "server/store/store_engine.h"
+
+struct lmdb_writer;
+
+struct lmdb_writer_config {
+    struct lmdb_env *env;
+    struct lmdb_engine *engine;
+    enum lmdb_table meta; /* where the row "tick" may be written */
+    /*
+     * Do one job inside ${t}; may be called again for the same job after an undo.  Returns the
+     * job's code; best without having changed anything when that is an error.
+     */
+    int (*run)(struct lmdb_txn *t, struct store_job *job);
+    /* True for a job that only keeps its place in the queue. */
+    bool (*passes)(const struct store_job *job);
+    /* ${job} is durable or has failed: res->code.  From the writer's thread. */
+    void (*done)(struct lmdb_engine *engine, struct store_job *job);
+    /* Called with every transaction that is about to be committed; may be NULL. */
+    void (*count)(struct lmdb_txn *t);
+};
+
+struct lmdb_writer_stats {
+    uint64_t commits, committed, largest, commit_us;
+};
+
+MUST_CHECK int lmdb_writer_open(struct lmdb_writer **ret_w, const struct lmdb_writer_config *cfg,
+                                struct err *err);
+/* Ends the thread after what is queued; NULL is fine. */
+void lmdb_writer_close(struct lmdb_writer *w);
+
+void lmdb_writer_submit(struct lmdb_writer *w, struct store_job *job);
+
+/* Any thread; never blocks. */
+void lmdb_writer_stats(const struct lmdb_writer *w, struct lmdb_writer_stats *ret_stats);
+
+#endif /* SERVER_STORE_LMDB_WRITER_H */

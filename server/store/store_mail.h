@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_mail - requests about sealed transfers.  Rules as in store_users.h;
+ * "Codes: ERR_NOTFOUND" stands for missing and for somebody else's alike.
+ *
+ * A recipient is LIVE until its slot is spent, expired, revoked or deleted.  The
+ * change that ends a life also puts the recipient's cells on the list of due
+ * cells, in the same transaction: the caller erases them in erasable.keys and
+ * then says store_cells_done().  What a crash leaves behind is still on that list.
+ * The body goes when no live recipient is left, the rows when nobody lists them.
+ */
+#ifndef SERVER_STORE_MAIL_H
+#define SERVER_STORE_MAIL_H
+
+#include "server/store/store_types.h"
+#include "server/store/store_uploads.h"
+
+/*
+ * u.mails: one page of the inbox (transfers not deleted from it), by arrival.  Costs the
+ * same however large the box is.  ${cursor}: STORE_CURSOR_LEN bytes of the page
+ * before (res->cursor), NULL for the first page; it stays good when rows go.
+ */
+struct store_inbox_list {
+    uint8_t uid[STORE_UID_LEN];
+    const uint8_t *cursor;
+    size_t limit;
+    bool newest_first;
+};
+
+/* The same for what ${uid} has sent. */
+struct store_sent_list {
+    uint8_t uid[STORE_UID_LEN];
+    const uint8_t *cursor;
+    size_t limit;
+    bool newest_first;
+};
+
+/* u.mail: what recipient ${uid} has of it (me, slots).  Codes: ERR_NOTFOUND. */
+struct store_slot_get {
+    uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN];
+};
+
+/* u.mail: as its sender sees it (all recipients).  Codes: ERR_NOTFOUND. */
+struct store_transfer_get {
+    uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
+};
+
+/*
+ * u.found: transfers in ${uid}'s boxes whose ID begins with ${digits} (1 to 32) hex digits of
+ * ${prefix}; ${limit} at most STORE_FIND_MAX.  Reads the keys of both boxes.
+ */
+struct store_mail_find {
+    uint8_t uid[STORE_UID_LEN], prefix[STORE_TID_LEN];
+    unsigned digits;
+    size_t limit;
+};
+
+/*
+ * u.leaves: leaf hashes of stored pieces ${from} and up, for sender or recipients; of an
+ * upload that is not sealed, for its sender.  Codes: ERR_NOTFOUND.
+ */
+struct store_leaves_get {
+    uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN];
+    uint32_t from;
+    size_t limit; /* at most STORE_LEAVES_MAX */
+};
+
+/*
+ * u.pieces: copies of ${limit} (at most STORE_PIECES_MAX) pieces from ${from}, fewer at
+ * the end.  Memory for them is bounded for the whole store: ERR_BUSY from the
+ * start call when too much is under way.  For LIVE and SPENT recipients and the
+ * sender.  Codes: ERR_NOTFOUND: also when the body is gone.
+ */
+struct store_pieces_get {
+    uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN];
+    uint32_t from;
+    size_t limit;
+};
+
+enum store_move {
+    STORE_MOVE_CLAIM = 1, /* a device takes an open, or its own open again; u.slot.claim */
+    STORE_MOVE_GIVE_BACK, /* claim number ${claim}: its share never left */
+    STORE_MOVE_COMMIT,    /* the device has got it all; the last one makes it SPENT */
+    STORE_MOVE_RECEIVED,  /* a receipt came; ${event} carries it */
+    STORE_MOVE_EXPIRE,
+    STORE_MOVE_REVOKE
+};
+
+/*
+ * u.slot.  Doing a move twice: duplicate (a claim counts again, but uses no second open).
+ * A move that comes too late (EXPIRE, REVOKE of one not LIVE) is a duplicate, u.slot.life says why.
+ * Codes: ERR_NOTFOUND; ERR_EXPIRED, ERR_REVOKED, ERR_SPENT: not LIVE (CLAIM, COMMIT);
+ * ERR_SPENT: no open left; ERR_LIMIT: STORE_OPENS_MAX devices; ERR_BADSTATE:
+ * GIVE_BACK of an open claimed again since or committed (it stays used), COMMIT without a
+ * claim, EXPIRE before its time.  The event is appended only if something changed,
+ * CLAIM always.
+ */
+struct store_slot_update {
+    uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN]; /* uid: the recipient */
+    enum store_move move;
+    uint8_t device[STORE_DEVICE_LEN]; /* CLAIM, GIVE_BACK, COMMIT */
+    uint32_t claim;                   /* GIVE_BACK */
+    uint64_t now;
+    const struct store_event_new *event; /* NULL: none */
+};
+
+enum store_view { STORE_VIEW_INBOX = 1, STORE_VIEW_SENT = 2 };
+
+/* Remove ${uid}'s own view of a transfer; a recipient without a view is DELETED.  Codes:
+ * ERR_NOTFOUND. */
+struct store_slot_delete {
+    uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN];
+    enum store_view view;
+};
+
+/* u.due: LIVE recipients whose expiry is at or before ${now}, the oldest first. */
+struct store_expired_list {
+    uint64_t now;
+    size_t limit;
+};
+
+/*
+ * u.event (without data).  ${seq} is the number it must get, 0 for whichever is next.  Codes:
+ * ERR_NOTFOUND; ERR_EXISTS: that number is taken (by the same event: duplicate); ERR_BADSTATE: it
+ * is not the next one.
+ */
+struct store_event_append {
+    uint8_t tid[STORE_TID_LEN];
+    uint32_t seq;
+    uint64_t now;
+    struct store_event_new event;
+};
+
+/* u.events from number ${from}, rising.  Only for the sender.  Codes: ERR_NOTFOUND. */
+struct store_event_list {
+    uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
+    uint32_t from;
+    size_t limit;
+};
+
+/* u.cells: cells to be erased, the lowest numbers first. */
+struct store_cells_due {
+    size_t limit;
+};
+
+/* These cells are erased.  Unknown ones are ignored. */
+struct store_cells_done {
+    const uint64_t *cells;
+    size_t ncells; /* at most STORE_LIST_MAX */
+};
+
+/*
+ * u.verify: look at up to ${limit} transfers from ${cursor} (NULL: from the first; else
+ * STORE_PLACE_LEN bytes of res->cursor, while ${more}): rows complete and readable, every piece
+ * there and its hash the leaf's.  A page ends after some GiB of pieces, also inside a transfer.
+ */
+struct store_verify {
+    const uint8_t *cursor;
+    size_t limit;
+};
+
+#endif /* SERVER_STORE_MAIL_H */

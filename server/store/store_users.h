@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_users - requests about users, their manifests and invitations.
+ *
+ * struct store_<op> is the request of store_<op>() in store.h.  It and all it
+ * points to is borrowed for the start call only.  "Codes" are those beyond what
+ * every operation may give (store_result.h).  A value outside its range is
+ * ERR_INVALID, a blob over its size ERR_TOOLARGE, both from the start call.
+ * ${limit} 0 or above the largest page means the largest page.
+ */
+#ifndef SERVER_STORE_USERS_H
+#define SERVER_STORE_USERS_H
+
+#include "server/store/store_types.h"
+
+/*
+ * A user with the first manifest.  Codes: ERR_EXISTS (u.clash says which value
+ * is taken), ERR_REFUSED (invitation unknown, used up or expired).  The same user
+ * with the same names and manifest again is a duplicate and uses no invitation.
+ */
+struct store_user_create {
+    uint8_t uid[STORE_UID_LEN];
+    const char *name, *email; /* 1 to STORE_NAME_MAX, STORE_EMAIL_MAX bytes */
+    struct store_blob manifest;
+    uint64_t manifest_seq, quota, now;
+    const uint8_t *invite; /* hash of the code, STORE_HASH_LEN bytes; NULL: none needed */
+};
+
+enum store_user_by { STORE_BY_UID, STORE_BY_NAME, STORE_BY_EMAIL };
+
+/* u.user, in any state.  Codes: ERR_NOTFOUND. */
+struct store_user_get {
+    enum store_user_by by;
+    uint8_t uid[STORE_UID_LEN]; /* STORE_BY_UID */
+    const char *text;           /* the others */
+};
+
+/* u.users in the order of user IDs, behind ${after} (NULL: from the first; then res->cursor). */
+struct store_user_list {
+    const uint8_t *after;
+    size_t limit;
+};
+
+/* May be set below what is used: then nothing more comes in.  Codes: ERR_NOTFOUND. */
+struct store_user_set_quota {
+    uint8_t uid[STORE_UID_LEN];
+    uint64_t quota;
+};
+
+/* Codes: ERR_NOTFOUND; ERR_BADSTATE: a deleted user stays deleted. */
+struct store_user_set_state {
+    uint8_t uid[STORE_UID_LEN];
+    enum store_user_state state;
+};
+
+/*
+ * The next manifest; the caller has checked the chain.  Codes: ERR_NOTFOUND;
+ * ERR_EXISTS: the number exists with other bytes (same bytes: duplicate);
+ * ERR_BADSTATE: not the next number.
+ */
+struct store_manifest_put {
+    uint8_t uid[STORE_UID_LEN];
+    uint64_t seq, now;
+    struct store_blob bytes;
+};
+
+/* u.manifests, numbers ${from} and up, rising.  Codes: ERR_NOTFOUND: no such user. */
+struct store_manifest_list {
+    uint8_t uid[STORE_UID_LEN];
+    uint64_t from;
+    size_t limit;
+};
+
+/* Good for ${uses} users until ${expires}.  Codes: ERR_EXISTS. */
+struct store_invite_create {
+    uint8_t hash[STORE_HASH_LEN];
+    uint64_t now, expires;
+    uint32_t uses;
+};
+
+/* u.invites, as store_user_list, by hash. */
+struct store_invite_list {
+    const uint8_t *after;
+    size_t limit;
+};
+
+#endif /* SERVER_STORE_USERS_H */

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sealed transfers: lists, pages, pieces, opens, ends of life, events. */
+#include "tests/contract/harness.h"
+#include "tests/contract/suites.h"
+
+enum { QUOTA = 100 << 20, MANY = 10000 };
+
+static void users(struct harness *h)
+{
+    harness_user(h, 1, QUOTA);
+    harness_user(h, 2, QUOTA);
+    harness_user(h, 3, QUOTA);
+}
+
+/* ---- one transfer as everybody sees it ---- */
+
+static void test_views(void **state)
+{
+    struct harness *h = *state;
+    struct store_transfer_get sent = {0};
+    struct store_slot_get get = {0};
+    struct store_result *res;
+    const struct store_mail *m;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 5000);
+    harness_send(h, &s);
+    memcpy(get.tid, s.open.tid, sizeof(get.tid));
+    harness_uid(2, get.uid);
+    res = DO(h, slot_get, &get, ERR_OK);
+    m = &res->u.mail;
+    assert_true(m->has_me);
+    assert_int_equal(m->me.life, STORE_LIVE);
+    assert_int_equal(m->nslots, 1);
+    assert_int_equal(m->slots[0].cell, s.slots[0].cell);
+    assert_memory_equal(m->slots[0].bytes.data, "slot bytes", 10);
+    assert_memory_equal(m->slots[0].seed.data, "sealed seed", 11);
+    assert_int_equal(m->nrecipients, 0); /* a recipient learns nothing of the others */
+    assert_memory_equal(m->t.header.data, s.header, strlen(s.header));
+    assert_memory_equal(m->t.meta.data, "metadata", 8);
+    assert_memory_equal(m->t.sig.data, "signature", 9);
+    assert_int_equal(m->t.slot_leaves.len, 64);
+    assert_memory_equal(m->t.sender, s.open.sender, STORE_UID_LEN);
+    assert_int_equal(m->t.arrived, s.seal.now);
+    assert_int_equal(m->t.expires, s.open.expires);
+    assert_int_equal(m->t.body_len, 5000);
+    assert_int_equal(m->t.pieces, 1);
+    assert_int_equal(m->t.policy, 5);
+    memcpy(sent.tid, s.open.tid, sizeof(sent.tid));
+    harness_uid(1, sent.sender);
+    res = DO(h, transfer_get, &sent, ERR_OK);
+    assert_int_equal(res->u.mail.nrecipients, 2);
+    assert_true(res->u.mail.has_me);
+    assert_int_equal(res->u.mail.nslots, 1);
+    assert_int_equal(res->u.mail.slots[0].cell, s.slots[1].cell);
+    /* Missing and foreign look the same. */
+    harness_uid(3, get.uid);
+    (void)DO(h, slot_get, &get, ERR_NOTFOUND);
+    harness_uid(2, sent.sender);
+    (void)DO(h, transfer_get, &sent, ERR_NOTFOUND);
+    get.tid[15] ^= 1;
+    harness_uid(2, get.uid);
+    (void)DO(h, slot_get, &get, ERR_NOTFOUND);
+}
+
+static void test_not_visible_before_the_seal(void **state)
+{
+    struct harness *h = *state;
+    struct store_inbox_list inbox = {0};
+    struct store_sent_list sent = {0};
+    struct store_slot_get get = {0};
+    struct store_pieces_get pieces = {0};
+    struct store_piece_put p;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 100);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    p = harness_piece(&s, 0);
+    (void)DO(h, piece_put, &p, ERR_OK);
+    harness_uid(2, inbox.uid);
+    harness_uid(1, sent.uid);
+    memcpy(get.tid, s.open.tid, sizeof(get.tid));
+    harness_uid(2, get.uid);
+    memcpy(pieces.tid, s.open.tid, sizeof(pieces.tid));
+    harness_uid(2, pieces.uid);
+    assert_int_equal(DO(h, inbox_list, &inbox, ERR_OK)->count, 0);
+    assert_int_equal(DO(h, sent_list, &sent, ERR_OK)->count, 0);
+    (void)DO(h, slot_get, &get, ERR_NOTFOUND);
+    (void)DO(h, pieces_get, &pieces, ERR_NOTFOUND);
+    (void)DO(h, upload_seal, &s.seal, ERR_OK);
+    assert_int_equal(DO(h, inbox_list, &inbox, ERR_OK)->count, 1);
+    assert_int_equal(DO(h, sent_list, &sent, ERR_OK)->count, 1);
+    (void)DO(h, slot_get, &get, ERR_OK);
+    (void)DO(h, pieces_get, &pieces, ERR_OK);
+    /* The sender's own copy is in the sent list only. */
+    harness_uid(1, inbox.uid);
+    assert_int_equal(DO(h, inbox_list, &inbox, ERR_OK)->count, 0);
+}
+
+/* ---- long lists ---- */
+
+static void fill_box(struct harness *h, unsigned n)
+{
+    struct sample s;
+
+    for (unsigned i = 0; i < n; i++) {
+        harness_sample(&s, i, 1, 2);
+        LATER(h, upload_open, &s.open, ERR_OK);
+    }
+    harness_wait(h);
+    for (unsigned i = 0; i < n; i++) {
+        harness_sample(&s, i, 1, 2);
+        LATER(h, upload_seal, &s.seal, ERR_OK);
+    }
+    harness_wait(h);
+}
+
+/* Number of the transfer that a mail is about. */
+static unsigned number(const struct store_mail *m)
+{
+    return (unsigned)(m->t.arrived - T0);
+}
+
+static void test_long_inbox(void **state)
+{
+    struct harness *h = *state;
+    uint8_t cursor[STORE_CURSOR_LEN];
+    struct store_inbox_list list = {.limit = 333};
+    struct store_slot_delete del = {.view = STORE_VIEW_INBOX};
+    struct store_stats before, after;
+    struct store_result *res;
+    unsigned next = 0;
+
+    if (harness_fails())
+        skip();
+    users(h);
+    store_stats(h->store, &before);
+    fill_box(h, MANY);
+    store_stats(h->store, &after);
+    /* Group commit: everything that waits shares the next one. */
+    assert_true(after.commits - before.commits < 2 * MANY / 20);
+    assert_true(after.largest_commit > 20);
+    assert_int_equal(after.transfers, MANY);
+    harness_uid(2, list.uid);
+    do {
+        res = DO(h, inbox_list, &list, ERR_OK);
+        for (size_t i = 0; i < res->count; i++)
+            assert_int_equal(number(&res->u.mails[i]), next++);
+        memcpy(cursor, res->cursor, sizeof(cursor));
+        list.cursor = cursor;
+        if (next == 333) { /* the row the cursor stands on may go */
+            memcpy(del.tid, res->u.mails[332].t.tid, sizeof(del.tid));
+            harness_uid(2, del.uid);
+            (void)DO(h, slot_delete, &del, ERR_OK);
+            res = h->last;
+            res->more = true;
+        }
+    } while (res->more);
+    assert_int_equal(next, MANY);
+}
+
+static void test_newest_first(void **state)
+{
+    struct harness *h = *state;
+    uint8_t cursor[STORE_CURSOR_LEN];
+    struct store_sent_list list = {.limit = 7, .newest_first = true};
+    struct store_result *res;
+    unsigned next = 20;
+
+    users(h);
+    if (harness_fails())
+        skip();
+    fill_box(h, 20);
+    harness_uid(1, list.uid);
+    do {
+        res = DO(h, sent_list, &list, ERR_OK);
+        for (size_t i = 0; i < res->count; i++)
+            assert_int_equal(number(&res->u.mails[i]), --next);
+        memcpy(cursor, res->cursor, sizeof(cursor));
+        list.cursor = cursor;
+    } while (res->more);
+    assert_int_equal(next, 0);
+}
+
+/* Boxes of neighbours in the order of user IDs do not leak into each other. */
+static void test_boxes_are_apart(void **state)
+{
+    struct harness *h = *state;
+    struct store_inbox_list list = {.newest_first = false};
+    struct sample s;
+
+    users(h);
+    for (unsigned i = 0; i < 4; i++) {
+        harness_sample(&s, i, i % 2 + 1, i % 3 == 0 ? 3 : 2 - i % 2);
+        harness_send(h, &s);
+    }
+    for (unsigned newest = 0; newest < 2; newest++) {
+        list.newest_first = newest == 1;
+        harness_uid(3, list.uid);
+        assert_int_equal(DO(h, inbox_list, &list, ERR_OK)->count, 2);
+        harness_uid(4, list.uid);
+        assert_int_equal(DO(h, inbox_list, &list, ERR_OK)->count, 0);
+    }
+}
+
+/* ---- leaves and pieces ---- */
+
+static void test_leaves_and_pieces(void **state)
+{
+    struct harness *h = *state;
+    struct store_leaves_get leaves = {0};
+    struct store_pieces_get pieces = {.limit = 2};
+    struct store_piece_put p;
+    struct store_result *res;
+    struct sample s;
+    uint8_t *taken;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 4 * STORE_PIECE_MAX + 17);
+    harness_send(h, &s);
+    memcpy(leaves.tid, s.open.tid, sizeof(leaves.tid));
+    harness_uid(2, leaves.uid);
+    res = DO(h, leaves_get, &leaves, ERR_OK);
+    assert_int_equal(res->count, 5);
+    p = harness_piece(&s, 3);
+    assert_memory_equal(res->u.leaves + 3 * STORE_HASH_LEN, p.leaf, STORE_HASH_LEN);
+    free(p.data);
+    leaves.from = 4;
+    assert_int_equal(DO(h, leaves_get, &leaves, ERR_OK)->count, 1);
+    memcpy(pieces.tid, s.open.tid, sizeof(pieces.tid));
+    harness_uid(2, pieces.uid);
+    for (uint32_t i = 0; i < 5; i += 2) {
+        pieces.from = i;
+        res = DO(h, pieces_get, &pieces, ERR_OK);
+        assert_int_equal(res->more, i < 4);
+        assert_int_equal(res->count, i < 4 ? 2 : 1);
+        for (uint32_t k = 0; k < res->count; k++) {
+            p = harness_piece(&s, i + k);
+            assert_int_equal(res->u.pieces[k].index, i + k);
+            assert_int_equal(res->u.pieces[k].len, p.len);
+            assert_memory_equal(res->u.pieces[k].data, p.data, p.len);
+            free(p.data);
+        }
+        taken = store_piece_take(res, 0);
+        assert_non_null(taken);
+        assert_null(store_piece_take(res, 0));
+        assert_null(store_piece_take(res, 2));
+        free(taken);
+    }
+    pieces.from = 5;
+    assert_int_equal(DO(h, pieces_get, &pieces, ERR_OK)->count, 0);
+    harness_uid(1, pieces.uid);
+    (void)DO(h, pieces_get, &pieces, ERR_OK); /* the sender */
+    harness_uid(3, pieces.uid);
+    (void)DO(h, pieces_get, &pieces, ERR_NOTFOUND);
+    harness_uid(3, leaves.uid);
+    (void)DO(h, leaves_get, &leaves, ERR_NOTFOUND);
+}
+
+/* ---- moves ---- */
+
+static struct store_slot_update move(const struct sample *s, enum store_move m, uint8_t device)
+{
+    struct store_slot_update in = {.move = m, .now = T0 + 10, .device = {device}};
+
+    memcpy(in.tid, s->open.tid, sizeof(in.tid));
+    memcpy(in.uid, s->slots[0].uid, sizeof(in.uid));
+    return in;
+}
+
+#define MOVE(h, s, m, device, code)                                                                \
+    (in = move((s), STORE_MOVE_##m, (device)), DO((h), slot_update, &in, (code)))
+
+static void test_opens(void **state)
+{
+    struct harness *h = *state;
+    struct store_slot_update in;
+    struct store_cells_due due = {0};
+    struct store_result *res;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    s.open.opens_max = 2;
+    harness_body(&s, 100);
+    harness_send(h, &s);
+    (void)MOVE(h, &s, COMMIT, 'a', ERR_BADSTATE); /* not claimed */
+    res = MOVE(h, &s, CLAIM, 'a', ERR_OK);
+    assert_int_equal(res->u.slot.opens_used, 1);
+    if (!h->repeated)
+        assert_int_equal(res->u.slot.claim, 1);
+    res = MOVE(h, &s, CLAIM, 'a', ERR_OK); /* its own open again */
+    assert_true(res->duplicate);
+    assert_int_equal(res->u.slot.opens_used, 1);
+    assert_true(res->u.slot.claim >= 2);
+    (void)MOVE(h, &s, CLAIM, 'b', ERR_OK);
+    (void)MOVE(h, &s, CLAIM, 'c', ERR_SPENT);
+    in = move(&s, STORE_MOVE_GIVE_BACK, 'a');
+    in.claim = 1;
+    (void)DO(h, slot_update, &in, ERR_BADSTATE); /* claimed twice: it stays used */
+    in = move(&s, STORE_MOVE_GIVE_BACK, 'b');
+    in.claim = 1;
+    if (!harness_fails()) {
+        (void)DO(h, slot_update, &in, ERR_OK);
+        assert_true(DO(h, slot_update, &in, ERR_OK)->duplicate);
+        (void)MOVE(h, &s, CLAIM, 'c', ERR_OK);
+        (void)MOVE(h, &s, COMMIT, 'c', ERR_OK);
+    } else {
+        (void)MOVE(h, &s, COMMIT, 'b', ERR_OK);
+    }
+    assert_int_equal(h->last->u.slot.life, STORE_LIVE);
+    assert_int_equal(DO(h, cells_due, &due, ERR_OK)->count, 0);
+    res = MOVE(h, &s, COMMIT, 'a', ERR_OK);
+    assert_int_equal(res->u.slot.life, STORE_SPENT);
+    assert_true(MOVE(h, &s, COMMIT, 'a', ERR_OK)->duplicate);
+    (void)MOVE(h, &s, CLAIM, 'a', ERR_SPENT);
+    res = DO(h, cells_due, &due, ERR_OK);
+    assert_int_equal(res->count, 1);
+    assert_int_equal(res->u.cells[0], s.slots[0].cell);
+    in.uid[5] ^= 1;
+    (void)DO(h, slot_update, &in, ERR_NOTFOUND);
+    in.move = 0;
+    (void)DO(h, slot_update, &in, ERR_INVALID);
+}
+
+static void test_too_many_devices(void **state)
+{
+    struct harness *h = *state;
+    struct store_slot_update in;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_send(h, &s);
+    for (unsigned i = 0; i < STORE_OPENS_MAX; i++)
+        (void)MOVE(h, &s, CLAIM, (uint8_t)i, ERR_OK);
+    (void)MOVE(h, &s, CLAIM, STORE_OPENS_MAX, ERR_LIMIT);
+    (void)MOVE(h, &s, CLAIM, 3, ERR_OK);
+}
+
+static void test_ends_of_life(void **state)
+{
+    struct harness *h = *state;
+    struct store_expired_list list = {.now = T0 + 86400000};
+    struct store_pieces_get pieces = {0};
+    struct store_cells_done done = {0};
+    struct store_cells_due due = {0};
+    struct store_slot_update in;
+    struct store_result *res;
+    struct sample s, r;
+    uint64_t cells[1];
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 1000);
+    harness_send(h, &s);
+    harness_sample(&r, 2, 1, 2);
+    harness_body(&r, 500);
+    harness_send(h, &r);
+    assert_int_equal(harness_used(h, 2), 1500);
+    (void)MOVE(h, &s, EXPIRE, 0, ERR_BADSTATE); /* not yet */
+    res = MOVE(h, &r, REVOKE, 0, ERR_OK);
+    assert_int_equal(res->u.slot.life, STORE_REVOKED);
+    assert_true(MOVE(h, &r, REVOKE, 0, ERR_OK)->duplicate);
+    (void)MOVE(h, &r, CLAIM, 'a', ERR_REVOKED);
+    assert_int_equal(harness_used(h, 2), 1000);
+    memcpy(pieces.tid, r.open.tid, sizeof(pieces.tid));
+    harness_uid(2, pieces.uid);
+    (void)DO(h, pieces_get, &pieces, ERR_NOTFOUND);
+    /* Due: the recipient of s, and the sender's own copies. */
+    list.now--;
+    assert_int_equal(DO(h, expired_list, &list, ERR_OK)->count, 0);
+    list.now++;
+    assert_int_equal(DO(h, expired_list, &list, ERR_OK)->count, 3);
+    list.limit = 2;
+    res = DO(h, expired_list, &list, ERR_OK);
+    assert_int_equal(res->count, 2);
+    assert_true(res->more);
+    in = move(&s, STORE_MOVE_CLAIM, 'a');
+    in.now = list.now;
+    (void)DO(h, slot_update, &in, ERR_EXPIRED);
+    in.move = STORE_MOVE_EXPIRE;
+    res = DO(h, slot_update, &in, ERR_OK);
+    assert_int_equal(res->u.slot.life, STORE_EXPIRED);
+    in.move = STORE_MOVE_REVOKE;
+    res = DO(h, slot_update, &in, ERR_OK); /* too late to revoke, and no harm */
+    assert_true(res->duplicate);
+    assert_int_equal(res->u.slot.life, STORE_EXPIRED);
+    assert_int_equal(DO(h, expired_list, &list, ERR_OK)->count, 2);
+    (void)MOVE(h, &s, RECEIVED, 0, ERR_OK); /* a receipt may come late */
+    assert_true(MOVE(h, &s, RECEIVED, 0, ERR_OK)->duplicate);
+    assert_int_equal(harness_used(h, 2), 0);
+    res = DO(h, cells_due, &due, ERR_OK);
+    assert_int_equal(res->count, 2);
+    cells[0] = s.slots[0].cell;
+    done.cells = cells;
+    done.ncells = 1;
+    (void)DO(h, cells_done, &done, ERR_OK);
+    (void)DO(h, cells_done, &done, ERR_OK);
+    res = DO(h, cells_due, &due, ERR_OK);
+    assert_int_equal(res->count, 1);
+    assert_int_equal(res->u.cells[0], r.slots[0].cell);
+}
+
+/* ---- deleting ---- */
+
+static unsigned collect_all(struct harness *h)
+{
+    struct store_collect in = {.now = T0, .limit = 5};
+    struct store_result *res;
+    unsigned pieces = 0;
+
+    do {
+        res = DO(h, collect, &in, ERR_OK);
+        pieces += res->u.collect.pieces;
+    } while (res->more);
+    return pieces;
+}
+
+static void test_delete(void **state)
+{
+    struct harness *h = *state;
+    struct store_inbox_list inbox = {0};
+    struct store_slot_delete del = {.view = STORE_VIEW_INBOX};
+    struct store_slot_get get = {0};
+    struct store_event_list events = {0};
+    struct store_stats st;
+    struct sample s;
+    unsigned pieces;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 12 * STORE_PIECE_MAX);
+    harness_send(h, &s);
+    memcpy(del.tid, s.open.tid, sizeof(del.tid));
+    memcpy(get.tid, s.open.tid, sizeof(get.tid));
+    memcpy(events.tid, s.open.tid, sizeof(events.tid));
+    harness_uid(3, del.uid);
+    (void)DO(h, slot_delete, &del, ERR_NOTFOUND);
+    harness_uid(2, del.uid);
+    del.view = STORE_VIEW_SENT;
+    (void)DO(h, slot_delete, &del, ERR_NOTFOUND);
+    del.view = STORE_VIEW_INBOX;
+    ASSERT_FRESH(h, DO(h, slot_delete, &del, ERR_OK));
+    assert_true(DO(h, slot_delete, &del, ERR_OK)->duplicate);
+    harness_uid(2, inbox.uid);
+    assert_int_equal(DO(h, inbox_list, &inbox, ERR_OK)->count, 0);
+    assert_int_equal(harness_used(h, 2), 0);
+    harness_uid(2, get.uid);
+    (void)DO(h, slot_get, &get, ERR_NOTFOUND);
+    assert_int_equal(collect_all(h), 0); /* the sender's copy still needs the body */
+    harness_uid(1, del.uid);
+    del.view = STORE_VIEW_SENT;
+    (void)DO_ONCE(h, slot_delete, &del, ERR_OK, ERR_NOTFOUND);
+    harness_uid(1, events.sender);
+    (void)DO(h, event_list, &events, ERR_NOTFOUND);
+    pieces = collect_all(h);
+    if (!harness_fails())
+        assert_int_equal(pieces, 12);
+    assert_int_equal(collect_all(h), 0);
+    store_stats(h->store, &st);
+    assert_int_equal(st.transfers, 0);
+    assert_int_equal(st.pieces, 0);
+    /* Nothing is left: the same numbers can be used again. */
+    s.seal.cid[31] ^= 1;
+    harness_send(h, &s);
+}
+
+/* To oneself: one slot, two views. */
+static void test_to_oneself(void **state)
+{
+    struct harness *h = *state;
+    struct store_slot_delete del = {.view = STORE_VIEW_INBOX};
+    struct store_pieces_get pieces = {0};
+    struct store_inbox_list inbox = {0};
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 1);
+    s.open.nslots = s.seal.nslots = 1;
+    s.seal.slot_leaves.len = STORE_HASH_LEN;
+    harness_body(&s, 100);
+    harness_send(h, &s);
+    harness_uid(1, inbox.uid);
+    assert_int_equal(DO(h, inbox_list, &inbox, ERR_OK)->count, 1);
+    memcpy(del.tid, s.open.tid, sizeof(del.tid));
+    memcpy(pieces.tid, s.open.tid, sizeof(pieces.tid));
+    harness_uid(1, del.uid);
+    harness_uid(1, pieces.uid);
+    (void)DO(h, slot_delete, &del, ERR_OK);
+    (void)DO(h, pieces_get, &pieces, ERR_OK);
+    del.view = STORE_VIEW_SENT;
+    (void)DO_ONCE(h, slot_delete, &del, ERR_OK, ERR_NOTFOUND);
+    (void)DO(h, pieces_get, &pieces, ERR_NOTFOUND);
+}
+
+/* ---- events ---- */
+
+static void test_events(void **state)
+{
+    struct harness *h = *state;
+    static const uint8_t zeros[STORE_HASH_LEN];
+    struct store_event_new arrived = {.kind = 1, .data = {(const uint8_t *)"sealed", 6}};
+    struct store_event_append add = {.seq = 2, .now = T0 + 5};
+    struct store_event_list list = {0};
+    struct store_slot_update in;
+    struct store_result *res;
+    uint8_t head[STORE_HASH_LEN];
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_uid(1, arrived.uid);
+    s.seal.event = &arrived;
+    harness_send(h, &s);
+    memcpy(add.tid, s.open.tid, sizeof(add.tid));
+    add.event = (struct store_event_new){.kind = 2, .data = {NULL, 0}};
+    harness_uid(2, add.event.uid);
+    ASSERT_FRESH(h, DO(h, event_append, &add, ERR_OK));
+    assert_int_equal(h->last->u.event.seq, 2);
+    memcpy(head, h->last->u.event.hash, sizeof(head));
+    res = DO(h, event_append, &add, ERR_OK);
+    assert_true(res->duplicate);
+    assert_memory_equal(res->u.event.hash, head, sizeof(head));
+    add.event.kind = 3;
+    (void)DO(h, event_append, &add, ERR_EXISTS);
+    add.seq = 4;
+    (void)DO(h, event_append, &add, ERR_BADSTATE);
+    in = move(&s, STORE_MOVE_RECEIVED, 0);
+    in.event = &add.event;
+    (void)DO(h, slot_update, &in, ERR_OK);
+    (void)DO(h, slot_update, &in, ERR_OK); /* nothing changed: no event */
+    memcpy(list.tid, s.open.tid, sizeof(list.tid));
+    harness_uid(1, list.sender);
+    list.from = 1;
+    res = DO(h, event_list, &list, ERR_OK);
+    assert_int_equal(res->count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct store_event *e = &res->u.events[i];
+
+        assert_int_equal(e->seq, i + 1);
+        assert_int_equal(e->kind, i + 1);
+        assert_memory_equal(e->prev, i == 0 ? zeros : e[-1].hash, STORE_HASH_LEN);
+        assert_memory_not_equal(e->hash, zeros, STORE_HASH_LEN);
+    }
+    assert_memory_equal(res->u.events[0].data.data, "sealed", 6);
+    assert_int_equal(res->u.events[1].at, T0 + 5);
+    harness_uid(2, list.sender);
+    (void)DO(h, event_list, &list, ERR_NOTFOUND);
+}
+
+int suite_mail(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(test_views),           TEST(test_not_visible_before_the_seal),
+        TEST(test_long_inbox),      TEST(test_newest_first),
+        TEST(test_boxes_are_apart), TEST(test_leaves_and_pieces),
+        TEST(test_opens),           TEST(test_too_many_devices),
+        TEST(test_ends_of_life),    TEST(test_delete),
+        TEST(test_to_oneself),      TEST(test_events),
+    };
+
+    return cmocka_run_group_tests_name("mail", tests, NULL, NULL);
+}

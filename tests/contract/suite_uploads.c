@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Uploads: open, pieces, seal, abort, leases, quota. */
+#include "tests/contract/harness.h"
+#include "tests/contract/suites.h"
+
+enum { QUOTA = 100 << 20 };
+
+static void users(struct harness *h)
+{
+    harness_user(h, 1, QUOTA);
+    harness_user(h, 2, QUOTA);
+}
+
+/* ---- open ---- */
+
+static void test_open(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_get get = {0};
+    struct store_result *res;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 1000);
+    res = DO(h, upload_open, &s.open, ERR_OK);
+    ASSERT_FRESH(h, res);
+    assert_memory_equal(res->u.upload.tid, s.open.tid, STORE_TID_LEN);
+    assert_int_equal(res->u.upload.nslots, 2);
+    assert_false(res->u.upload.sealed);
+    memcpy(get.tid, s.open.tid, sizeof(get.tid));
+    memcpy(get.sender, s.open.sender, sizeof(get.sender));
+    res = DO(h, upload_get, &get, ERR_OK);
+    assert_int_equal(res->u.upload.body_max, 1000);
+    assert_int_equal(res->u.upload.lease, s.open.lease);
+    assert_int_equal(res->u.upload.policy, 5);
+    assert_memory_equal(res->u.upload.device, s.open.device, STORE_DEVICE_LEN);
+    for (size_t i = 0; i < 2; i++) {
+        const struct store_slot *slot = &res->u.upload.slots[i];
+        size_t k = memcmp(slot->uid, s.slots[0].uid, STORE_UID_LEN) == 0 ? 0 : 1;
+
+        assert_memory_equal(slot->ek, s.slots[k].ek, STORE_EK_LEN);
+        assert_memory_equal(slot->instance, s.slots[k].instance, STORE_INSTANCE_LEN);
+        assert_int_equal(slot->cell, s.slots[k].cell);
+        assert_int_equal(slot->day_cell, 7);
+        assert_int_equal(slot->day, 20000);
+        assert_memory_equal(slot->seed.data, "sealed seed", 11);
+        assert_int_equal(slot->bytes.len, 0);
+    }
+    harness_uid(2, get.sender);
+    (void)DO(h, upload_get, &get, ERR_NOTFOUND); /* somebody else's */
+}
+
+static void test_open_again(void **state)
+{
+    struct harness *h = *state;
+    struct store_result *res;
+    struct sample s, again;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 1000);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    /* The same attempt with another transfer ID: the first one is the answer. */
+    harness_sample(&again, 2, 1, 2);
+    harness_body(&again, 1000);
+    memcpy(again.open.idem, s.open.idem, sizeof(s.open.idem));
+    again.open.lease += 5;
+    res = DO(h, upload_open, &again.open, ERR_OK);
+    assert_true(res->duplicate);
+    assert_memory_equal(res->u.upload.tid, s.open.tid, STORE_TID_LEN);
+    assert_int_equal(res->u.upload.lease, again.open.lease);
+    assert_int_equal(harness_used(h, 2), 1000);
+    /* Another sender may happen to draw the same name for an attempt. */
+    harness_sample(&again, 3, 2, 1);
+    memcpy(again.open.idem, s.open.idem, sizeof(s.open.idem));
+    ASSERT_FRESH(h, DO(h, upload_open, &again.open, ERR_OK));
+    /* A transfer ID in use. */
+    harness_sample(&again, 4, 1, 2);
+    memcpy(again.open.tid, s.open.tid, sizeof(s.open.tid));
+    (void)DO(h, upload_open, &again.open, ERR_EXISTS);
+}
+
+static void test_open_refuses_bad_requests(void **state)
+{
+    struct harness *h = *state;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    s.open.nslots = 0;
+    (void)DO(h, upload_open, &s.open, ERR_INVALID);
+    s.open.nslots = STORE_SLOTS_MAX + 1;
+    (void)DO(h, upload_open, &s.open, ERR_TOOLARGE);
+    harness_sample(&s, 1, 1, 2);
+    s.slots[0].seed.len = 0;
+    (void)DO(h, upload_open, &s.open, ERR_INVALID);
+    harness_sample(&s, 1, 1, 2);
+    s.slots[1] = s.slots[0];
+    (void)DO(h, upload_open, &s.open, ERR_INVALID); /* two slots alike */
+    harness_sample(&s, 1, 1, 2);
+    s.slots[0].inbox = false;
+    (void)DO(h, upload_open, &s.open, ERR_INVALID); /* nobody would list it */
+    harness_sample(&s, 1, 1, 3);
+    (void)DO(h, upload_open, &s.open, ERR_NOTFOUND); /* no such user */
+    harness_sample(&s, 1, 1, 2);
+    s.open.lease = s.open.now;
+    (void)DO(h, upload_open, &s.open, ERR_INVALID);
+    harness_sample(&s, 1, 1, 2);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+}
+
+static void test_quota(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_abort drop = {0};
+    struct store_result *res;
+    struct sample s;
+
+    harness_user(h, 1, 0);
+    harness_user(h, 2, 1000);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 1001);
+    res = DO(h, upload_open, &s.open, ERR_QUOTA);
+    assert_int_equal(res->u.over_quota, 0);
+    assert_int_equal(harness_used(h, 2), 0);
+    harness_body(&s, 600);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    assert_int_equal(harness_used(h, 2), 600);
+    memcpy(drop.tid, s.open.tid, sizeof(drop.tid));
+    memcpy(drop.sender, s.open.sender, sizeof(drop.sender));
+    harness_sample(&s, 2, 1, 2);
+    harness_body(&s, 600);
+    (void)DO(h, upload_open, &s.open, ERR_QUOTA);
+    (void)DO_ONCE(h, upload_abort, &drop, ERR_OK, ERR_NOTFOUND);
+    assert_int_equal(harness_used(h, 2), 0);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    /* Two slots of one user are one charge, the larger. */
+    harness_sample(&s, 3, 1, 2);
+    s.slots[1] = s.slots[0];
+    s.slots[1].ek[0] ^= 1;
+    s.slots[0].reserve = 400;
+    s.slots[1].reserve = 300;
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    assert_int_equal(harness_used(h, 2), 1000);
+}
+
+/* Many at once for a box with room for ten: exactly ten get in. */
+static void test_quota_race(void **state)
+{
+    struct harness *h = *state;
+    struct store_stats st;
+    struct sample s;
+
+    if (harness_fails())
+        skip();
+    harness_user(h, 1, 0);
+    harness_user(h, 2, 10 * 1000);
+    for (unsigned i = 0; i < 50; i++) {
+        harness_sample(&s, i, 1, 2);
+        harness_body(&s, 1000);
+        LATER(h, upload_open, &s.open, i < 10 ? ERR_OK : ERR_QUOTA);
+    }
+    harness_wait(h);
+    assert_int_equal(harness_used(h, 2), 10000);
+    store_stats(h->store, &st);
+    assert_int_equal(st.uploads, 10);
+}
+
+/* ---- pieces ---- */
+
+static void test_pieces(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_pieces list = {0};
+    struct store_piece_put p;
+    struct store_result *res;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 6 * STORE_PIECE_MAX + 5);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    for (uint32_t i = 0; i < 7; i++) {
+        if (i == 2 || i == 3)
+            continue;
+        p = harness_piece(&s, i);
+        res = DO(h, piece_put, &p, ERR_OK);
+        ASSERT_FRESH(h, res);
+    }
+    memcpy(list.tid, s.open.tid, sizeof(list.tid));
+    memcpy(list.sender, s.open.sender, sizeof(list.sender));
+    res = DO(h, upload_pieces, &list, ERR_OK);
+    assert_int_equal(res->count, 2);
+    assert_int_equal(res->u.pieces_durable.ranges[0].first, 0);
+    assert_int_equal(res->u.pieces_durable.ranges[0].count, 2);
+    assert_int_equal(res->u.pieces_durable.ranges[1].first, 4);
+    assert_int_equal(res->u.pieces_durable.ranges[1].count, 3);
+    assert_false(res->more);
+    list.limit = 1;
+    res = DO(h, upload_pieces, &list, ERR_OK);
+    assert_true(res->more);
+    assert_int_equal(res->u.pieces_durable.next, 4);
+    list.from = 4;
+    res = DO(h, upload_pieces, &list, ERR_OK);
+    assert_false(res->more);
+    assert_int_equal(res->u.pieces_durable.ranges[0].count, 3);
+    harness_uid(2, list.sender);
+    (void)DO(h, upload_pieces, &list, ERR_NOTFOUND);
+}
+
+static void test_piece_again(void **state)
+{
+    struct harness *h = *state;
+    struct store_piece_put p;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 2 * STORE_PIECE_MAX);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    p = harness_piece(&s, 0);
+    (void)DO(h, piece_put, &p, ERR_OK);
+    p = harness_piece(&s, 0);
+    assert_true(DO(h, piece_put, &p, ERR_OK)->duplicate);
+    p = harness_piece(&s, 0);
+    p.leaf[31] ^= 1;
+    (void)DO(h, piece_put, &p, ERR_EXISTS);
+    /* Two different ones at once: the first wins, whatever the second says. */
+    p = harness_piece(&s, 1);
+    LATER(h, piece_put, &p, ERR_OK);
+    p = harness_piece(&s, 1);
+    p.data[0] ^= 1;
+    p.leaf[31] ^= 1;
+    if (!harness_fails())
+        LATER(h, piece_put, &p, ERR_EXISTS);
+    else
+        free(p.data);
+    harness_wait(h);
+}
+
+static void test_piece_refused(void **state)
+{
+    struct harness *h = *state;
+    struct store_piece_put p;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 3 * STORE_PIECE_MAX);
+    p = harness_piece(&s, 0);
+    (void)DO(h, piece_put, &p, ERR_NOTFOUND); /* no upload */
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    p = harness_piece(&s, 0);
+    harness_uid(2, p.sender);
+    (void)DO(h, piece_put, &p, ERR_NOTFOUND); /* somebody else's */
+    p = harness_piece(&s, 3);
+    (void)DO(h, piece_put, &p, ERR_TOOLARGE); /* beyond the end */
+    p = harness_piece(&s, 1);
+    p.len = STORE_PIECE_MAX - 1;
+    (void)DO(h, piece_put, &p, ERR_OK);
+    p = harness_piece(&s, 2);
+    p.len = STORE_PIECE_MAX - 1;
+    (void)DO(h, piece_put, &p, ERR_INVALID); /* a second short one */
+    p = harness_piece(&s, STORE_NO_PIECE);
+    (void)DO(h, piece_put, &p, ERR_INVALID);
+    p = harness_piece(&s, 0);
+    free(p.data);
+    p.data = malloc(STORE_PIECE_MAX + 1);
+    assert_non_null(p.data);
+    memset(p.data, 0, STORE_PIECE_MAX + 1);
+    p.len = STORE_PIECE_MAX + 1;
+    (void)DO(h, piece_put, &p, ERR_TOOLARGE);
+}
+
+/* ---- seal ---- */
+
+static void test_seal(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_get get = {0};
+    struct store_piece_put p;
+    struct store_result *res;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 2 * STORE_PIECE_MAX + 1);
+    (void)DO(h, upload_seal, &s.seal, ERR_NOTFOUND);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    p = harness_piece(&s, 1);
+    (void)DO(h, piece_put, &p, ERR_OK);
+    assert_int_equal(DO(h, upload_seal, &s.seal, ERR_BADSTATE)->u.seal.missing, 2);
+    p = harness_piece(&s, 0);
+    (void)DO(h, piece_put, &p, ERR_OK);
+    p = harness_piece(&s, 2);
+    (void)DO(h, piece_put, &p, ERR_OK);
+    res = DO(h, upload_seal, &s.seal, ERR_OK);
+    ASSERT_FRESH(h, res);
+    assert_int_equal(res->u.seal.arrived, s.seal.now);
+    /* Again, later: the same answer, and it does not arrive twice. */
+    s.seal.now += 50;
+    res = DO(h, upload_seal, &s.seal, ERR_OK);
+    assert_true(res->duplicate);
+    assert_int_equal(res->u.seal.arrived, s.seal.now - 50);
+    s.header[0] = 'H';
+    (void)DO(h, upload_seal, &s.seal, ERR_EXISTS);
+    harness_uid(2, s.seal.sender);
+    (void)DO(h, upload_seal, &s.seal, ERR_NOTFOUND);
+    /* It is no upload any more, and says so. */
+    memcpy(get.tid, s.open.tid, sizeof(get.tid));
+    memcpy(get.sender, s.open.sender, sizeof(get.sender));
+    assert_true(DO(h, upload_get, &get, ERR_OK)->u.upload.sealed);
+    res = DO(h, upload_open, &s.open, ERR_OK);
+    assert_true(res->duplicate && res->u.upload.sealed);
+    p = harness_piece(&s, 0);
+    assert_true(DO(h, piece_put, &p, ERR_OK)->duplicate);
+    s.open.body_max += STORE_PIECE_MAX;
+    p = harness_piece(&s, 3);
+    (void)DO(h, piece_put, &p, ERR_BADSTATE);
+}
+
+static void test_seal_refuses(void **state)
+{
+    struct harness *h = *state;
+    struct store_piece_put p;
+    struct sample s, good;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, STORE_PIECE_MAX + 100);
+    good = s;
+    good.seal.slots = good.sealed;
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        p = harness_piece(&s, i);
+        (void)DO(h, piece_put, &p, ERR_OK);
+    }
+    s.seal.body_len++;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID); /* another length */
+    s.seal.body_len--;
+    s.seal.pieces = 1;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID); /* more pieces than that are there */
+    s.seal.pieces = 2;
+    s.sealed[0].uid[0] ^= 1;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID); /* a slot that was not opened */
+    s.sealed[0].uid[0] ^= 1;
+    s.sealed[1].position = 0;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID); /* two slots in one place */
+    s.sealed[1].position = 2;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID);
+    s.sealed[1].position = 1;
+    s.seal.nslots = 1;
+    s.seal.slot_leaves.len = STORE_HASH_LEN;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID); /* a slot left out */
+    s.seal.nslots = 2;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID);
+    s.seal.slot_leaves.len = 2 * STORE_HASH_LEN;
+    s.seal.header.len = STORE_HEADER_MAX + 1;
+    (void)DO(h, upload_seal, &s.seal, ERR_TOOLARGE);
+    s.seal.header.len = 0;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID);
+    s.seal.header.len = 5;
+    s.seal.now = s.open.lease + 1;
+    (void)DO(h, upload_seal, &s.seal, ERR_EXPIRED);
+    (void)DO(h, upload_seal, &good.seal, ERR_OK);
+}
+
+static void test_cid_only_once(void **state)
+{
+    struct harness *h = *state;
+    struct store_slot_delete del = {.view = STORE_VIEW_SENT};
+    struct sample a, b;
+
+    users(h);
+    harness_sample(&a, 1, 1, 2);
+    harness_send(h, &a);
+    harness_sample(&b, 2, 1, 2);
+    memcpy(b.seal.cid, a.seal.cid, sizeof(b.seal.cid));
+    (void)DO(h, upload_open, &b.open, ERR_OK);
+    (void)DO(h, upload_seal, &b.seal, ERR_KEYREUSED);
+    /* Also when the first one is long gone. */
+    memcpy(del.tid, a.open.tid, sizeof(del.tid));
+    harness_uid(1, del.uid);
+    (void)DO_ONCE(h, slot_delete, &del, ERR_OK, ERR_NOTFOUND);
+    del.view = STORE_VIEW_INBOX;
+    harness_uid(2, del.uid);
+    (void)DO_ONCE(h, slot_delete, &del, ERR_OK, ERR_NOTFOUND);
+    (void)DO(h, upload_seal, &b.seal, ERR_KEYREUSED);
+    b.seal.cid[31] ^= 1;
+    (void)DO(h, upload_seal, &b.seal, ERR_OK);
+}
+
+/* Pieces and seal in one flight: the seal sees them all. */
+static void test_one_flight(void **state)
+{
+    struct harness *h = *state;
+    struct store_piece_put p;
+    struct sample s;
+
+    if (harness_fails())
+        skip();
+    users(h);
+    for (unsigned n = 1; n <= 20; n++) {
+        harness_sample(&s, n, 1, 2);
+        harness_body(&s, STORE_PIECE_MAX + 1000 + n);
+        (void)DO(h, upload_open, &s.open, ERR_OK);
+        for (uint32_t i = 0; i < 2; i++) {
+            p = harness_piece(&s, i);
+            LATER(h, piece_put, &p, ERR_OK);
+        }
+        LATER(h, upload_seal, &s.seal, ERR_OK);
+    }
+    harness_wait(h);
+}
+
+/* ---- the end of an upload that was not sealed ---- */
+
+static void collect_all(struct harness *h, uint64_t now, unsigned *uploads, unsigned *pieces)
+{
+    struct store_collect in = {.now = now, .limit = 3};
+    struct store_result *res;
+
+    do {
+        res = DO(h, collect, &in, ERR_OK);
+        assert_in_range(res->u.collect.pieces, 0, 3);
+        *uploads += res->u.collect.uploads;
+        *pieces += res->u.collect.pieces;
+    } while (res->more);
+}
+
+static void test_abort(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_abort drop = {0};
+    struct store_cells_due due = {0};
+    unsigned uploads = 0, pieces = 0;
+    struct store_piece_put p;
+    struct store_result *res;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 8 * STORE_PIECE_MAX);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    for (uint32_t i = 0; i < 8; i++) {
+        p = harness_piece(&s, i);
+        (void)DO(h, piece_put, &p, ERR_OK);
+    }
+    memcpy(drop.tid, s.open.tid, sizeof(drop.tid));
+    harness_uid(2, drop.sender);
+    (void)DO(h, upload_abort, &drop, ERR_NOTFOUND); /* somebody else's */
+    harness_uid(1, drop.sender);
+    (void)DO_ONCE(h, upload_abort, &drop, ERR_OK, ERR_NOTFOUND);
+    (void)DO(h, upload_abort, &drop, ERR_NOTFOUND);
+    assert_int_equal(harness_used(h, 2), 0);
+    p = harness_piece(&s, 0);
+    (void)DO(h, piece_put, &p, ERR_NOTFOUND);
+    /* Its name stays taken until nothing of it is left. */
+    (void)DO(h, upload_open, &s.open, ERR_EXISTS);
+    res = DO(h, cells_due, &due, ERR_OK);
+    assert_int_equal(res->count, 2);
+    collect_all(h, T0, &uploads, &pieces);
+    assert_int_equal(uploads, 0);
+    if (!harness_fails())
+        assert_int_equal(pieces, 8);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    p = harness_piece(&s, 0);
+    p.data[0] ^= 1; /* nothing of the first one's pieces is left */
+    p.leaf[31] ^= 1;
+    ASSERT_FRESH(h, DO(h, piece_put, &p, ERR_OK));
+}
+
+static void test_leases(void **state)
+{
+    struct harness *h = *state;
+    unsigned uploads = 0, pieces = 0;
+    struct store_piece_put p;
+    struct sample s[3];
+
+    users(h);
+    for (unsigned i = 0; i < 3; i++) {
+        harness_sample(&s[i], i, 1, 2);
+        harness_body(&s[i], STORE_PIECE_MAX);
+        s[i].open.lease = T0 + 100;
+        (void)DO(h, upload_open, &s[i].open, ERR_OK);
+    }
+    p = harness_piece(&s[0], 0);
+    p.lease = T0 + 200; /* renewed by a piece */
+    (void)DO(h, piece_put, &p, ERR_OK);
+    (void)DO(h, upload_seal, &s[0].seal, ERR_OK); /* sealed: no lease any more */
+    p = harness_piece(&s[1], 0);
+    p.lease = T0 + 200;
+    (void)DO(h, piece_put, &p, ERR_OK);
+    collect_all(h, T0 + 99, &uploads, &pieces);
+    assert_int_equal(uploads, 0);
+    collect_all(h, T0 + 100, &uploads, &pieces);
+    if (!harness_fails())
+        assert_int_equal(uploads, 1);
+    assert_int_equal(harness_used(h, 2), 2 * STORE_PIECE_MAX);
+    (void)DO(h, upload_seal, &s[2].seal, ERR_NOTFOUND);
+    collect_all(h, T0 + 200, &uploads, &pieces);
+    if (!harness_fails()) {
+        assert_int_equal(uploads, 2);
+        assert_int_equal(pieces, 1);
+    }
+    assert_int_equal(harness_used(h, 2), STORE_PIECE_MAX);
+}
+
+int suite_uploads(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(test_open),         TEST(test_open_again),    TEST(test_open_refuses_bad_requests),
+        TEST(test_quota),        TEST(test_quota_race),    TEST(test_pieces),
+        TEST(test_piece_again),  TEST(test_piece_refused), TEST(test_seal),
+        TEST(test_seal_refuses), TEST(test_cid_only_once), TEST(test_one_flight),
+        TEST(test_abort),        TEST(test_leases),
+    };
+
+    return cmocka_run_group_tests_name("uploads", tests, NULL, NULL);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* suites - the parts of the contract suite; each returns its number of failed tests. */
+#ifndef TESTS_CONTRACT_SUITES_H
+#define TESTS_CONTRACT_SUITES_H
+
+int suite_users(void);
+int suite_uploads(void);
+int suite_mail(void);
+int suite_store(void);
+
+#endif /* TESTS_CONTRACT_SUITES_H */

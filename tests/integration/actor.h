@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * actor - users of a daemon under test, and parcels they send: every step of
+ * a transfer as a call of its own, with fields that a test may spoil in
+ * between.  Functions abort() when they fail locally, and give the daemon's code.
+ */
+#ifndef TESTS_INTEGRATION_ACTOR_H
+#define TESTS_INTEGRATION_ACTOR_H
+
+#include "tests/integration/peer.h"
+#include "tests/sample/sample.h"
+
+struct actor {
+    struct sample_user u;
+    char email[64];
+};
+
+void actor_make(struct actor *a, const char *name); /* ${name} must live as long */
+void actor_free(struct actor *a);
+
+Satchel__Code actor_register(struct peer *p, const struct actor *a, const char *invite);
+Satchel__Code actor_login(struct peer *p, const struct actor *a);
+
+/* Connect, Hello, Login; aborts when it fails. */
+void actor_enter(struct peer *p, uint16_t port, const struct actor *a);
+
+enum { PARCEL_SLOTS_MAX = 8 };
+
+/* A transfer on its way; slot 0 is the sender's. */
+struct parcel {
+    const struct actor *who[PARCEL_SLOTS_MAX];
+    Satchel__Role role[PARCEL_SLOTS_MAX];
+    size_t n;
+    uint8_t upload_key[16];
+    struct header header;
+    struct secret cek, mek;
+    struct share_pair share[PARCEL_SLOTS_MAX];
+    struct slot slot[PARCEL_SLOTS_MAX];
+    uint8_t *sealed; /* the body */
+    size_t sealed_len;
+    struct hash32 *leaves;
+    uint32_t pieces;
+    struct buf metadata, header_raw, slot_raw[PARCEL_SLOTS_MAX];
+    uint8_t signature[SIGNED_SIG_LEN];
+    struct metadata meta;
+    uint32_t stored; /* from OpenTransferReply */
+};
+
+/* ${length} bytes from ${who[0]} to the others; ${seed} tells its keys and contents from others'.
+ */
+void parcel_make(struct parcel *x, const struct actor *const *who, size_t n, uint64_t length,
+                 uint32_t seed);
+void parcel_free(struct parcel *x);
+
+/* OpenTransfer: fills in tid and shares. */
+Satchel__Code parcel_open(struct peer *p, struct parcel *x);
+
+/* Encrypt the body, and make slots and header; after parcel_open(). */
+void parcel_seal_body(struct parcel *x);
+void parcel_sign(struct parcel *x); /* header -> header_raw and signature */
+
+/* PutPiece: begin (the id), or begin and wait. */
+uint64_t parcel_send_piece(struct peer *p, const struct parcel *x, uint32_t index);
+Satchel__Code parcel_put(struct peer *p, const struct parcel *x, uint32_t index);
+Satchel__Code parcel_put_all(struct peer *p, const struct parcel *x);
+
+/* SealTransfer. */
+uint64_t parcel_send_seal(struct peer *p, const struct parcel *x);
+Satchel__Code parcel_seal(struct peer *p, const struct parcel *x);
+
+/* All of the above. */
+Satchel__Code parcel_deliver(struct peer *p, struct parcel *x);
+
+/* GetTransfer, Release, GetLeaves, GetPieces as slot ${i}, with all checks of receive.h; the first
+ * code that is not CODE_NONE.  Aborts if what came is not what was sent. */
+Satchel__Code parcel_receive(struct peer *p, const struct parcel *x, size_t i);
+
+/* Release alone; ${ret_share} (32 bytes) may be NULL. */
+Satchel__Code parcel_release(struct peer *p, const struct parcel *x, uint8_t *ret_share);
+
+#endif /* TESTS_INTEGRATION_ACTOR_H */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * site - a real satcheld in a folder of its own, for tests: made once with
+ * init, started and stopped as often as a test wants, with settings of its choice.
+ *
+ * Ends only processes it started.  Functions abort() when they fail.
+ */
+#ifndef TESTS_INTEGRATION_SITE_H
+#define TESTS_INTEGRATION_SITE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct site {
+    char dir[64]; /* DIR/data is the data folder, DIR/conf the settings, DIR/log what it said */
+    pid_t pid;    /* 0: not running */
+    uint16_t port;
+};
+
+/* Where the programs are: the folder of the test's own program. */
+const char *site_bin(const char *program);
+
+/* Make a folder below /tmp with an initialised data folder. */
+void site_make(struct site *s);
+
+/* A second one with a copy of the data folder of ${from}, which is not running. */
+void site_copy(struct site *s, const struct site *from);
+void site_remove(struct site *s); /* stops it as well */
+
+/* Start with ${extra} (lines of settings below [server], may begin other sections); waits until it
+ * listens. */
+void site_start(struct site *s, const char *extra);
+
+/* Write other settings and send SIGHUP; waits for ${event} in the log. */
+void site_reload(struct site *s, const char *extra, const char *event);
+
+/* SIGTERM, and wait; returns the exit code, or -1: ended by a signal. */
+int site_stop(struct site *s);
+
+/* SIGKILL, and wait. */
+void site_kill(struct site *s);
+
+/* Wait until its log has ${text}, at most some seconds; false: it never came. */
+bool site_logged(const struct site *s, const char *text);
+
+/* Private memory in KiB: RssAnon of /proc/PID/status. */
+long site_private_kib(const struct site *s);
+
+/* Run a program with arguments up to NULL; its output (cut at ${size}) goes to ${out}.  Exit code.
+ */
+int site_run(char *out, size_t size, const char *program, ...);
+
+#endif /* TESTS_INTEGRATION_SITE_H */

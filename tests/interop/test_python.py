@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python client and satchel exchange files both ways through the real daemon."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+import formats as f  # noqa: E402
+from harness import Case, sha256  # noqa: E402
+from protocol import Client, WireError, now, pb  # noqa: E402
+
+SIZES = (0, 1, 4096, 16384, 262143, 262144, 262145, 3_000_000)
+
+
+class Documents(Case):
+    users = ("alice",)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.python = Client("127.0.0.1", cls.daemon.port, cls.daemon.pin).connect()
+        cls.addClassCleanup(cls.python.close)
+        cls.python.register("python", "python@example.org")
+        cls.python.login()
+
+    def test_user_id_as_text(self):
+        found = self.alice.json("contacts", "add", "python").result
+        self.assertEqual(found["user_id"], f.bech32m("sat", self.python.uid))
+
+    def test_python_to_satchel(self):
+        for size in SIZES:
+            data = os.urandom(size)
+            tid = self.python.send(["alice"], b"from python.bin", data, "hello from Python")
+            out = self.work / f"got {size}"
+            got = self.alice.get(tid, "-o", out).result
+            self.assertEqual((got["size"], got["from"]), (size, "python"))
+            self.assertEqual(out.read_bytes(), data)
+
+    def test_satchel_to_python(self):
+        for size in SIZES:
+            path = self.file(size, f"to python {size}")
+            tid = self.alice.send(path, "--message", "hello", to=["python"]).result["id"]
+            metadata, data = self.python.get(tid)
+            self.assertEqual(metadata.name.decode(), path.name)
+            self.assertEqual(metadata.message, "hello")
+            self.assertEqual(data, path.read_bytes())
+
+    def test_inbox_lists_what_satchel_sent(self):
+        path = self.file(1000, "listed")
+        tid = self.alice.send(path, to=["python"]).result["id"]
+        rows = {pb.Header.FromString(row.header).tid.hex(): row for row in self.python.inbox()}
+        self.assertEqual(self.python.check(rows[tid])[2].name, b"listed")
+
+    def test_two_recipients_do_not_see_each_other(self):
+        other = Client("127.0.0.1", self.daemon.port, self.daemon.pin).connect()
+        self.addCleanup(other.close)
+        other.register("other", "other@example.org")
+        other.login()
+        path = self.file(300000)
+        tid = self.alice.send(path, to=["python", "other"]).result["id"]
+        for client in (self.python, other):
+            self.assertEqual(client.get(tid)[1], path.read_bytes())
+            row = client.connection.call(get_transfer=pb.GetTransfer(tid=bytes.fromhex(tid))).transfer
+            status = client.connection.call(status=pb.Status(tid=bytes.fromhex(tid)))
+            self.assertEqual([who.user_id for who in status.recipients], [client.uid])
+            self.assertEqual(pb.Header.FromString(row.header).slots, 3)
+
+    def test_foreign_and_missing_look_alike(self):
+        stranger = Client("127.0.0.1", self.daemon.port, self.daemon.pin).connect()
+        self.addCleanup(stranger.close)
+        stranger.register("stranger", "stranger@example.org")
+        stranger.login()
+        tid = self.python.send(["alice"], b"x", b"not for strangers")
+        answers = set()
+        for wanted in (bytes.fromhex(tid), bytes(16)):
+            with self.assertRaises(WireError) as refused:
+                stranger.connection.call(get_transfer=pb.GetTransfer(tid=wanted))
+            answers.add(str(refused.exception))
+        self.assertEqual(len(answers), 1)
+
+    def test_login_is_bound_to_the_connection(self):
+        client = Client("127.0.0.1", self.daemon.port, self.daemon.pin)
+        client.__dict__.update({key: value for key, value in self.python.__dict__.items() if key != "connection"})
+        client.connect()
+        self.addCleanup(client.close)
+        client.connection.exporter = self.python.connection.exporter
+        with self.assertRaises(WireError) as refused:
+            client.login()
+        self.assertEqual(refused.exception.code, pb.AUTH_FAILED)
+
+    def test_a_body_longer_than_it_says_is_refused_by_satchel(self):
+        """Padding that is not zeros: the sender signed it, the recipient must not take it."""
+        data = b"x" * 5000
+        send, original = Client.put_pieces, Client.put_pieces
+
+        def dirty(client, tid, body, padded):
+            return original(client, tid, body, padded[:-1] + b"!")
+
+        Client.put_pieces = dirty
+        self.addCleanup(setattr, Client, "put_pieces", send)
+        tid = self.python.send(["alice"], b"dirty", data)
+        out = self.work / "dirty"
+        self.alice.get(tid, "-o", out, expect=6)
+        self.assertFalse(out.exists())
+        self.assertEqual(os.listdir(self.work), [])
+
+    def test_clock(self):
+        self.assertLess(abs(self.python.hello.time - now()), 3_600_000)
+
+    def test_large_file_both_ways(self):
+        path = self.file(20_000_000)
+        tid = self.alice.send(path, to=["python"]).result["id"]
+        data = self.python.get(tid)[1]
+        self.assertEqual(f.sha256(data).hex(), sha256(path))

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command's option parser and what it lets through to a terminal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/media.h"
+#include "client/cli/options.h"
+#include "client/cli/text.h"
+#include "client/cli/ui.h"
+
+static struct {
+    const char *text;
+    bool flag, global;
+    uint32_t count;
+    uint64_t span;
+    int fd;
+} v;
+
+static const struct opt globals[] = {{"json", 0, OPT_FLAG, &v.global, NULL, ""}, {0}};
+static const struct opt own[] = {
+    {"output", 'o', OPT_TEXT, &v.text, "X", ""}, {"force", 'f', OPT_FLAG, &v.flag, NULL, ""},
+    {"opens", 0, OPT_COUNT, &v.count, "N", ""},  {"expires", 0, OPT_DURATION, &v.span, "T", ""},
+    {"recovery-fd", 0, OPT_FD, &v.fd, "N", ""},  {0},
+};
+
+/* Parse ${words}, separated by spaces; returns the code, operands joined in ${ret_rest}. */
+static int parse(const char *words, char *ret_rest, struct satchel_error *err)
+{
+    static char copy[256];
+    char *argv[32];
+    int argc = 0, rc;
+
+    memset(&v, 0, sizeof(v));
+    (void)snprintf(copy, sizeof(copy), "%s", words);
+    for (char *at = copy; at != NULL; argc++) {
+        char *space = strchr(at, ' ');
+
+        if (space != NULL)
+            *space = '\0';
+        argv[argc] = at;
+        at = space != NULL ? space + 1 : NULL;
+    }
+    rc = options_parse(globals, own, false, &argc, argv, err);
+    ret_rest[0] = '\0';
+    for (int i = 0; rc == SATCHEL_OK && i < argc; i++) {
+        strncat(ret_rest, argv[i], 64);
+        strncat(ret_rest, i + 1 < argc ? "," : "", 2);
+    }
+    return rc;
+}
+
+static void test_options_mix_with_operands(void **state)
+{
+    struct satchel_error err;
+    char rest[256];
+
+    (void)state;
+    assert_int_equal(parse("a -o x b --json --force --opens=3 c", rest, &err), SATCHEL_OK);
+    assert_string_equal(rest, "a,b,c");
+    assert_string_equal(v.text, "x");
+    assert_true(v.flag && v.global);
+    assert_int_equal(v.count, 3);
+}
+
+static void test_option_takes_whatever_comes_next(void **state)
+{
+    struct satchel_error err;
+    char rest[256];
+
+    (void)state;
+    assert_int_equal(parse("--output --force -- -f", rest, &err), SATCHEL_OK);
+    assert_string_equal(v.text, "--force");
+    assert_false(v.flag);
+    assert_string_equal(rest, "-f");
+    assert_int_equal(parse("-", rest, &err), SATCHEL_OK);
+    assert_string_equal(rest, "-");
+}
+
+static void test_bad_options(void **state)
+{
+    static const char *const bad[] = {
+        "--bogus",
+        "-x",
+        "--outputs=1",
+        "--output",
+        "--force=1",
+        "--opens 0",
+        "--opens -1",
+        "--opens 1x",
+        "--opens 4294967296",
+        "--expires 7",
+        "--expires 0d",
+        "--expires 7y",
+        "--expires 99999999999999999999d",
+        "--recovery-fd 999",
+        "--recovery-fd x",
+    };
+    struct satchel_error err;
+    char rest[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(parse(bad[i], rest, &err), SATCHEL_E_INVALID);
+        assert_int_equal(err.exit_code, 2);
+        assert_true(err.message[0] != '\0');
+    }
+}
+
+static void test_durations(void **state)
+{
+    uint64_t ms = 0;
+
+    (void)state;
+    assert_true(options_duration("7d", &ms));
+    assert_true(ms == 7 * 86400000ULL);
+    assert_true(options_duration("2w", &ms));
+    assert_true(ms == 14 * 86400000ULL);
+    assert_false(options_duration("d", &ms));
+    assert_false(options_duration("1.5d", &ms));
+    assert_false(options_duration(" 1d", &ms));
+}
+
+static void test_hostile_text_is_escaped(void **state)
+{
+    char out[TEXT_SAFE];
+
+    (void)state;
+    assert_string_equal(text_safe("a\nb\x1b[31m", out, sizeof(out)), "a\\nb\\x1b[31m");
+    assert_string_equal(text_safe("\xff\xc0\x80", out, sizeof(out)), "\\xff\\xc0\\x80");
+    assert_string_equal(text_safe("\xc2\x9b", out, sizeof(out)), "\\x9b");
+    assert_string_equal(text_safe("\xe2\x80\xae"
+                                  "exe.pdf",
+                                  out, sizeof(out)),
+                        "\\u202eexe.pdf");
+    assert_string_equal(text_safe("gr\xc3\xbc\xc3\x9f \xf0\x9f\x8e\x81", out, sizeof(out)),
+                        "gr\xc3\xbc\xc3\x9f \xf0\x9f\x8e\x81");
+    assert_string_equal(text_safe("\xed\xa0\x80", out, sizeof(out)), "\\xed\\xa0\\x80");
+    assert_string_equal(text_safe("\xe2\x82", out, sizeof(out)), "\\xe2\\x82"); /* cut short */
+    assert_string_equal(text_safe("ab\x01", out, 5), "ab"); /* an escape is never cut */
+    assert_string_equal(text_safe_lines("a\nb\r", out, sizeof(out)), "a\nb\\x0d");
+}
+
+static void test_json_text_repairs(void **state)
+{
+    json_t *bad, *good;
+
+    (void)state;
+    good = ui_json_text("gr\xc3\xbc\xc3\x9f");
+    assert_string_equal(json_string_value(good), "gr\xc3\xbc\xc3\x9f");
+    bad = ui_json_text("a\xff"
+                       "b");
+    assert_string_equal(json_string_value(bad), "a\xef\xbf\xbd"
+                                                "b");
+    json_decref(bad);
+    json_decref(good);
+}
+
+static void test_sizes_and_times(void **state)
+{
+    char size[TEXT_SIZE], time[TEXT_TIME];
+
+    (void)state;
+    assert_string_equal(text_size(0, size), "0 B");
+    assert_string_equal(text_size(1023, size), "1023 B");
+    assert_string_equal(text_size(1536, size), "1.5 KiB");
+    assert_string_equal(text_size(1048575, size), "1.0 MiB");
+    assert_string_equal(text_size(UINT64_MAX, size), "16.0 EiB");
+    assert_string_equal(text_time(1763712000123ULL, time), "2025-11-21T08:00:00.123Z");
+    assert_string_equal(text_span(99000, size), "99s");
+    assert_string_equal(text_span(7 * 86400000ULL, size), "7d");
+    assert_int_equal(text_columns("gr\xc3\xbc\xc3\x9f"), 4);
+}
+
+static void test_media_types(void **state)
+{
+    (void)state;
+    assert_string_equal(media_type_of("/a/b.PNG"), "image/png");
+    assert_string_equal(media_type_of("x.tar.gz"), "application/gzip");
+    assert_null(media_type_of("/a.png/b"));
+    assert_null(media_type_of("png"));
+    assert_null(media_type_of(""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_options_mix_with_operands),
+        cmocka_unit_test(test_option_takes_whatever_comes_next),
+        cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_hostile_text_is_escaped),
+        cmocka_unit_test(test_json_text_repairs),
+        cmocka_unit_test(test_sizes_and_times),
+        cmocka_unit_test(test_media_types),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* place, settings, hedge, identity and profile: a user on this machine. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "client/local/profile.h"
+#include "common/fs.h"
+#include "tests/unit/tmpdir.h"
+
+#define NOW ((uint64_t)1800000000000)
+#define PIN "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+
+struct state {
+    char home[TMPDIR_SIZE];
+    struct place place;
+};
+
+static int setup(void **state)
+{
+    struct state *s = calloc(1, sizeof(*s));
+
+    unsetenv("SATCHEL_HOME");
+    unsetenv("SATCHEL_PROFILE");
+    assert_non_null(tmpdir_make(s->home));
+    assert_int_equal(place_find(s->home, NULL, &s->place, NULL), ERR_OK);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct state *s = *state;
+
+    place_free(&s->place);
+    assert_int_equal(tmpdir_remove(s->home), 0);
+    free(s);
+    return 0;
+}
+
+static struct profile *begin(struct state *s, const char *username, const struct secret *passphrase,
+                             int expect)
+{
+    struct settings settings = {.server = (char *)"[::1]:7743", .pin = (char *)PIN};
+    struct profile_plan plan = {
+        .place = &s->place,
+        .passphrase = passphrase,
+        .settings = &settings,
+        .identity = {.username = username, .email = "a@example.org", .now = NOW}};
+    struct profile *p = NULL;
+
+    memset(plan.identity.server.b, 9, sizeof(plan.identity.server.b));
+    assert_int_equal(profile_begin(&plan, &p, NULL), expect);
+    return p;
+}
+
+static struct profile *reopen(struct state *s, struct profile *p, int expect)
+{
+    profile_close(p);
+    p = NULL;
+    assert_int_equal(profile_open(s->place.folder, NULL, &p, NULL), expect);
+    return p;
+}
+
+/* ---- place ---- */
+
+static void homes_are_found(void **state)
+{
+    struct place p = {0};
+
+    (void)state;
+    setenv("HOME", "/h", 1);
+    unsetenv("XDG_DATA_HOME");
+    assert_int_equal(place_find(NULL, NULL, &p, NULL), ERR_OK);
+    assert_string_equal(p.folder, "/h/.local/share/satchel/profiles/default");
+    place_free(&p);
+    setenv("XDG_DATA_HOME", "relative", 1);
+    assert_int_equal(place_find(NULL, "", &p, NULL), ERR_OK);
+    assert_string_equal(p.home, "/h/.local/share/satchel");
+    place_free(&p);
+    setenv("XDG_DATA_HOME", "/x", 1);
+    setenv("SATCHEL_PROFILE", "work", 1);
+    assert_int_equal(place_find("", NULL, &p, NULL), ERR_OK);
+    assert_string_equal(p.folder, "/x/satchel/profiles/work");
+    place_free(&p);
+    setenv("SATCHEL_HOME", "/s", 1);
+    assert_int_equal(place_find(NULL, "play", &p, NULL), ERR_OK);
+    assert_string_equal(p.folder, "/s/profiles/play");
+    place_free(&p);
+    assert_int_equal(place_find("/o", "play", &p, NULL), ERR_OK);
+    assert_string_equal(p.folder, "/o/profiles/play");
+    place_free(&p);
+    unsetenv("XDG_DATA_HOME");
+}
+
+static void bad_profile_names(void **state)
+{
+    static const char *const names[] = {
+        ".", "..", "a/b", "A", "a b", "\xc3\xa4", "../x", "a23456789012345678901234567890123"};
+    struct place p = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_int_equal(place_find("/h", names[i], &p, NULL), ERR_INVALID);
+    assert_null(p.home);
+    assert_int_equal(place_find("/h", "a2345678901234567890123456789012", &p, NULL), ERR_OK);
+    place_free(&p);
+}
+
+static void count(void *cookie, const char *name)
+{
+    strcat(cookie, name);
+    strcat(cookie, " ");
+}
+
+static void profiles_are_listed(void **state)
+{
+    struct state *s = *state;
+    static const char *const names[] = {"b", "a", "Not"};
+    char all[64] = "";
+
+    assert_int_equal(place_each(&s->place, count, all, NULL), ERR_OK);
+    assert_string_equal(all, "");
+    for (size_t i = 0; i < 3; i++) {
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/profiles/%s", s->home, names[i]);
+        assert_int_equal(fs_mkdirs(path, 0700, NULL), ERR_OK);
+    }
+    assert_int_equal(place_each(&s->place, count, all, NULL), ERR_OK);
+    assert_string_equal(all, "a b ");
+}
+
+/* ---- settings ---- */
+
+static void settings_come_back(void **state)
+{
+    struct state *s = *state;
+    struct settings a = {.state = SETTINGS_ACTIVE,
+                         .server = (char *)"[::1]:7743",
+                         .ca_file = (char *)"/a b/#\"ca\"\\.pem",
+                         .username = (char *)"x",
+                         .user_id = (char *)"sat1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"},
+                    b = {0};
+
+    assert_int_equal(settings_read(s->home, &b, NULL), ERR_NOTFOUND);
+    assert_int_equal(settings_write(s->home, &a, NULL), ERR_OK);
+    assert_int_equal(settings_read(s->home, &b, NULL), ERR_OK);
+    assert_int_equal(b.state, SETTINGS_ACTIVE);
+    assert_string_equal(b.server, a.server);
+    assert_string_equal(b.ca_file, a.ca_file);
+    assert_string_equal(b.username, a.username);
+    assert_string_equal(b.user_id, a.user_id);
+    assert_null(b.pin);
+    settings_free(&b);
+}
+
+static void damaged_settings(void **state)
+{
+    static const char *const texts[] = {"", "[profile]\nstate = active\n", "\xff\xfe", "state=1",
+                                        "[profile]\nstate = maybe\nserver = x\nusername = a\n"};
+    struct state *s = *state;
+    struct settings b = {0};
+    char *path = fs_join(s->home, "settings");
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(fs_replace(path, texts[i], strlen(texts[i]), 0600, NULL), ERR_OK);
+        assert_int_equal(settings_read(s->home, &b, NULL), ERR_CORRUPT);
+    }
+    free(path);
+}
+
+/* ---- a profile's life ---- */
+
+static void registration_can_be_repeated(void **state)
+{
+    struct state *s = *state;
+    struct profile_look look = {0};
+    struct profile *p;
+    struct uid uid;
+
+    assert_int_equal(profile_look(s->place.folder, &look, NULL), ERR_OK);
+    assert_int_equal(look.state, PROFILE_NONE);
+    p = begin(s, "alice", NULL, ERR_OK);
+    uid = p->id->uid;
+    assert_int_equal(p->id->recovery.len, 32);
+    assert_int_equal(profile_look(s->place.folder, &look, NULL), ERR_OK);
+    assert_int_equal(look.state, PROFILE_PENDING);
+    assert_false(look.passphrase);
+    assert_string_equal(look.settings.username, "alice");
+    profile_look_free(&look);
+
+    p = reopen(s, p, ERR_OK);
+    assert_memory_equal(&p->id->uid, &uid, sizeof(uid));
+    assert_int_equal(p->id->recovery.len, 32);
+    assert_int_equal(p->id->chain.n, 1);
+    assert_int_equal(profile_activate(p, NULL), ERR_OK);
+    assert_int_equal(p->id->recovery.len, 0);
+
+    p = reopen(s, p, ERR_OK);
+    assert_int_equal(p->settings.state, SETTINGS_ACTIVE);
+    assert_int_equal(p->id->recovery.len, 0);
+    assert_string_equal(p->settings.pin, PIN);
+    assert_null(begin(s, "bob", NULL, ERR_EXISTS));
+    profile_close(p);
+}
+
+static void pending_can_be_replaced_and_discarded(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct uid uid = p->id->uid;
+
+    profile_close(p);
+    p = begin(s, "bob", NULL, ERR_OK);
+    assert_string_equal(p->id->username, "bob");
+    assert_memory_not_equal(&p->id->uid, &uid, sizeof(uid));
+    assert_int_equal(profile_discard(p, NULL), ERR_OK);
+    assert_false(fs_exists(s->place.folder));
+    assert_null(reopen(s, NULL, ERR_NOTFOUND));
+    p = begin(s, "bob", NULL, ERR_OK);
+    profile_close(p);
+}
+
+/* Killed between the settings and the identity: the seed goes when the profile is opened. */
+static void seed_is_forgotten_after_a_crash(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+
+    p->settings.state = SETTINGS_ACTIVE;
+    assert_int_equal(settings_write(p->folder, &p->settings, NULL), ERR_OK);
+    p = reopen(s, p, ERR_OK);
+    assert_int_equal(p->id->recovery.len, 0);
+    profile_close(p);
+}
+
+static void files_are_private(void **state)
+{
+    static const char *const names[] = {"", "vault", "device", "settings", "lock", "records"};
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *path = fs_join(s->place.folder, names[i]);
+        struct stat st;
+
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 077, 0);
+        free(path);
+    }
+    profile_close(p);
+}
+
+static void settings_of_somebody_else(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+
+    assert_int_equal(settings_set(&p->settings.username, "mallory", NULL), ERR_OK);
+    assert_int_equal(settings_write(p->folder, &p->settings, NULL), ERR_OK);
+    assert_null(reopen(s, p, ERR_CORRUPT));
+}
+
+static void every_record_matters(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    char *records = fs_join(s->place.folder, "records"), command[256];
+
+    profile_close(p);
+    snprintf(command, sizeof(command), "rm %s/chain-*", records);
+    assert_int_equal(system(command), 0);
+    assert_null(reopen(s, NULL, ERR_CORRUPT));
+    snprintf(command, sizeof(command), "rm %s/identity-*", records);
+    assert_int_equal(system(command), 0);
+    assert_null(reopen(s, NULL, ERR_CORRUPT));
+    free(records);
+}
+
+/* ---- keys ---- */
+
+static void draws_never_repeat_a_number(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct secret a = {0}, b = {0};
+    struct buf record = {0};
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    uint64_t before = 0, after = 0;
+
+    assert_int_equal(vault_id(p->vault, "counter", part_str("hedge"), id, NULL), ERR_OK);
+    assert_int_equal(vault_get(p->vault, "counter", id, &record, &before, NULL), ERR_OK);
+    assert_int_equal(hedge_draw(p->hedge, "x", part(NULL, 0), &a, NULL), ERR_OK);
+    assert_int_equal(hedge_draw(p->hedge, "x", part(NULL, 0), &b, NULL), ERR_OK);
+    assert_false(secret_equal(a.data, b.data, HEDGE_LEN));
+    /* One block was claimed, by the first draw. */
+    assert_int_equal(vault_get(p->vault, "counter", id, &record, &after, NULL), ERR_OK);
+    assert_int_equal(after, before + 1);
+    for (int i = 0; i < HEDGE_BLOCK; i++)
+        assert_int_equal(hedge_draw(p->hedge, "x", part(NULL, 0), &a, NULL), ERR_OK);
+    assert_int_equal(vault_get(p->vault, "counter", id, &record, &after, NULL), ERR_OK);
+    assert_int_equal(after, before + 2);
+    secret_free(&a);
+    secret_free(&b);
+    buf_free(&record);
+    profile_close(p);
+}
+
+static struct identity *rotate(struct profile *p, uint64_t now, uint64_t max_lifetime)
+{
+    struct identity *id = NULL, *done = NULL;
+
+    assert_int_equal(profile_plan_next(p, now, &id, NULL), ERR_OK);
+    if (id->next != NULL) {
+        assert_int_equal(profile_promote(p, &id->next->hash, now, max_lifetime, &done, NULL),
+                         ERR_OK);
+        identity_unref(id);
+        id = done;
+    }
+    return id;
+}
+
+static void next_key_comes_in_time(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    uint64_t end = p->id->keys[0].not_after, late = end - IDENTITY_EARLY_MS + 1;
+    struct identity *id = NULL, *again = NULL;
+    struct ek_id first = p->id->keys[0].id;
+
+    assert_int_equal(end, NOW + IDENTITY_EPOCH_MS);
+    assert_false(identity_due(p->id, late - 1));
+    assert_true(identity_due(p->id, late));
+    assert_int_equal(profile_plan_next(p, late - 1, &id, NULL), ERR_OK);
+    assert_null(id->next);
+    identity_unref(id);
+
+    /* Planned twice, as after a lost answer: the same one. */
+    assert_int_equal(profile_plan_next(p, late, &id, NULL), ERR_OK);
+    assert_int_equal(profile_plan_next(p, late + 5, &again, NULL), ERR_OK);
+    assert_non_null(id->next);
+    assert_memory_equal(&id->next->hash, &again->next->hash, 32);
+    assert_int_equal(id->next->sequence, 2);
+    assert_int_equal(id->next->n_eks, 2);
+    assert_non_null(identity_ek(id, &id->next_key.id));
+    identity_unref(id);
+
+    assert_int_equal(profile_promote(p, &again->next->hash, late, 0, &id, NULL), ERR_OK);
+    assert_null(id->next);
+    assert_int_equal(id->n_keys, 2);
+    assert_int_equal(id->chain.n, 2);
+    assert_memory_equal(&id->keys[1].id, &again->next_key.id, sizeof(struct ek_id));
+    assert_non_null(identity_ek(id, &first));
+    assert_false(identity_due(id, late));
+    identity_unref(id);
+
+    p = reopen(s, p, ERR_OK);
+    assert_int_equal(p->id->n_keys, 2);
+    assert_int_equal(p->id->chain.n, 2);
+    identity_unref(again);
+    profile_close(p);
+}
+
+static void old_keys_are_erased_when_nothing_needs_them(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct ek_id first = p->id->keys[0].id;
+    uint64_t life = 7 * IDENTITY_DAY_MS, now = NOW + 28 * IDENTITY_DAY_MS;
+    struct identity *id = rotate(p, now, life);
+
+    assert_int_equal(id->n_keys, 2);
+    identity_unref(id);
+    /* Away for a year: the second key was the newest all the time, so it stays. */
+    now += 365 * IDENTITY_DAY_MS;
+    id = rotate(p, now, life);
+    assert_int_equal(id->n_keys, 2);
+    assert_null(identity_ek(id, &first));
+    assert_int_equal(chain_newest(&id->chain)->n_eks, 1);
+    identity_unref(id);
+    now += 28 * IDENTITY_DAY_MS;
+    id = rotate(p, now, life);
+    assert_int_equal(id->n_keys, 2);
+    identity_unref(id);
+    profile_close(p);
+}
+
+/* Killed between the two records of a promotion. */
+static void promotion_is_finished_after_a_crash(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct identity *id = NULL, *planned = NULL;
+    struct buf chain = {0};
+    uint64_t now = NOW + 29 * IDENTITY_DAY_MS;
+    uint8_t record[VAULT_RECORD_ID_LEN];
+
+    assert_int_equal(profile_plan_next(p, now, &planned, NULL), ERR_OK);
+    /* The chain of the promoted identity with the identity record of the planned one. */
+    assert_int_equal(profile_promote(p, &planned->next->hash, now, 0, &id, NULL), ERR_OK);
+    identity_unref(id);
+    assert_int_equal(vault_id(p->vault, "chain", part_str("self"), record, NULL), ERR_OK);
+    assert_int_equal(vault_get(p->vault, "chain", record, &chain, NULL, NULL), ERR_OK);
+    assert_int_equal(vault_lock(p->vault, NULL), ERR_OK);
+    assert_int_equal(identity_save(planned, p->vault, NULL), ERR_OK);
+    assert_int_equal(vault_put(p->vault, "chain", record, part(chain.data, chain.len), NULL),
+                     ERR_OK);
+    vault_unlock(p->vault);
+    identity_unref(planned);
+
+    p = reopen(s, p, ERR_OK);
+    assert_null(p->id->next);
+    assert_int_equal(p->id->n_keys, 2);
+    assert_int_equal(p->id->chain.n, 2);
+    buf_free(&chain);
+    profile_close(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(homes_are_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(bad_profile_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(profiles_are_listed, setup, teardown),
+        cmocka_unit_test_setup_teardown(settings_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_settings, setup, teardown),
+        cmocka_unit_test_setup_teardown(registration_can_be_repeated, setup, teardown),
+        cmocka_unit_test_setup_teardown(pending_can_be_replaced_and_discarded, setup, teardown),
+        cmocka_unit_test_setup_teardown(seed_is_forgotten_after_a_crash, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_are_private, setup, teardown),
+        cmocka_unit_test_setup_teardown(settings_of_somebody_else, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_record_matters, setup, teardown),
+        cmocka_unit_test_setup_teardown(draws_never_repeat_a_number, setup, teardown),
+        cmocka_unit_test_setup_teardown(next_key_comes_in_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(old_keys_are_erased_when_nothing_needs_them, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(promotion_is_finished_after_a_crash, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("profile", tests, NULL, NULL);
+}

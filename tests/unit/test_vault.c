@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "client/local/vault.h"
+#include "common/crypto/hash.h"
+#include "common/fs.h"
+
+static struct secret secret_of(const char *text)
+{
+    struct secret s = {0};
+
+    assert_int_equal(secret_copy(&s, text, strlen(text), NULL), ERR_OK);
+    return s;
+}
+
+static struct secret device_of(uint8_t fill)
+{
+    uint8_t bytes[VAULT_FILE_KEY_LEN];
+    struct secret s = {0};
+
+    memset(bytes, fill, sizeof(bytes));
+    assert_int_equal(secret_copy(&s, bytes, sizeof(bytes), NULL), ERR_OK);
+    return s;
+}
+
+/* ---- the key file ---- */
+
+struct file_state {
+    struct secret device, passphrase;
+    struct vault_keys keys;
+    struct buf without, with; /* wrapped under the device alone; under both */
+};
+
+static int file_setup(void **state)
+{
+    struct file_state *s = calloc(1, sizeof(*s));
+    struct vault_factors f = {0};
+
+    s->device = device_of(7);
+    s->passphrase = secret_of("correct horse");
+    assert_int_equal(vault_file_new(&s->keys, NULL), ERR_OK);
+    f.device = &s->device;
+    assert_int_equal(vault_file_wrap(&s->keys, &f, &s->without, NULL), ERR_OK);
+    f.passphrase = &s->passphrase;
+    assert_int_equal(vault_file_wrap(&s->keys, &f, &s->with, NULL), ERR_OK);
+    *state = s;
+    return 0;
+}
+
+static int file_teardown(void **state)
+{
+    struct file_state *s = *state;
+
+    secret_free(&s->device);
+    secret_free(&s->passphrase);
+    vault_keys_free(&s->keys);
+    buf_free(&s->without);
+    buf_free(&s->with);
+    free(s);
+    return 0;
+}
+
+static int try_open(struct part file, const struct secret *passphrase, const struct secret *device)
+{
+    struct vault_factors f = {.passphrase = passphrase, .device = device};
+    struct vault_keys keys = {0};
+    struct err err = {0};
+    int rc = vault_file_unwrap(file, &f, &keys, &err);
+
+    if (rc != ERR_OK)
+        assert_null(keys.master.data);
+    if (rc == ERR_PASSPHRASE)
+        assert_string_equal(err.msg, "cannot open the vault: wrong passphrase or damaged vault");
+    vault_keys_free(&keys);
+    return rc;
+}
+
+static void opens_with_its_factors(void **state)
+{
+    struct file_state *s = *state;
+    struct vault_factors f = {.passphrase = &s->passphrase, .device = &s->device};
+    struct vault_keys keys = {0};
+    bool passphrase = false;
+
+    assert_int_equal(vault_file_unwrap(part(s->with.data, s->with.len), &f, &keys, NULL), ERR_OK);
+    assert_memory_equal(keys.id, s->keys.id, sizeof(keys.id));
+    assert_int_equal(keys.master.len, VAULT_FILE_KEY_LEN);
+    assert_true(secret_equal(keys.master.data, s->keys.master.data, keys.master.len));
+    vault_keys_free(&keys);
+    assert_int_equal(try_open(part(s->without.data, s->without.len), NULL, &s->device), ERR_OK);
+    /* A passphrase that is not asked for does no harm. */
+    assert_int_equal(try_open(part(s->without.data, s->without.len), &s->passphrase, &s->device),
+                     ERR_OK);
+    assert_int_equal(vault_file_look(part(s->with.data, s->with.len), &passphrase, NULL), ERR_OK);
+    assert_true(passphrase);
+    assert_int_equal(vault_file_look(part(s->without.data, s->without.len), &passphrase, NULL),
+                     ERR_OK);
+    assert_false(passphrase);
+}
+
+static void wrong_factors_give_one_error(void **state)
+{
+    struct file_state *s = *state;
+    struct part with = part(s->with.data, s->with.len),
+                without = part(s->without.data, s->without.len);
+    struct secret other = secret_of("correct horsf"), device = device_of(8), empty = {0};
+
+    assert_int_equal(try_open(with, &other, &s->device), ERR_PASSPHRASE);
+    assert_int_equal(try_open(with, &s->passphrase, &device), ERR_PASSPHRASE);
+    assert_int_equal(try_open(with, NULL, &s->device), ERR_PASSPHRASE);
+    assert_int_equal(try_open(with, &empty, &s->device), ERR_PASSPHRASE);
+    assert_int_equal(try_open(with, &s->passphrase, NULL), ERR_PASSPHRASE);
+    assert_int_equal(try_open(without, NULL, &device), ERR_PASSPHRASE);
+    assert_int_equal(try_open(without, NULL, &other), ERR_PASSPHRASE);
+    assert_int_equal(try_open(without, NULL, NULL), ERR_PASSPHRASE);
+    secret_free(&other);
+    secret_free(&device);
+}
+
+static void every_flipped_bit_is_found(void **state)
+{
+    struct file_state *s = *state;
+
+    for (size_t i = 0; i < s->without.len * 8; i++) {
+        s->without.data[i / 8] ^= (uint8_t)(1 << i % 8);
+        assert_int_equal(try_open(part(s->without.data, s->without.len), NULL, &s->device),
+                         ERR_PASSPHRASE);
+        s->without.data[i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+    /* With the passphrase as well: damage is found before scrypt is paid for. */
+    for (size_t i = 0; i < s->with.len; i++) {
+        s->with.data[i] ^= 0x10;
+        assert_int_equal(try_open(part(s->with.data, s->with.len), &s->passphrase, &s->device),
+                         ERR_PASSPHRASE);
+        s->with.data[i] ^= 0x10;
+    }
+}
+
+static void every_truncation_is_found(void **state)
+{
+    struct file_state *s = *state;
+
+    for (size_t n = 0; n < s->without.len; n++)
+        assert_int_equal(try_open(part(s->without.data, n), NULL, &s->device), ERR_PASSPHRASE);
+    buf_u8(&s->without, 0);
+    assert_int_equal(try_open(part(s->without.data, s->without.len), NULL, &s->device),
+                     ERR_PASSPHRASE);
+    s->without.len--;
+}
+
+/* Put a right checksum on a changed file: only the checks behind it are left. */
+static void mend(struct buf *file)
+{
+    struct buf sum = {0};
+
+    buf_lp_str(&sum, "satchel/1 vault file");
+    buf_put(&sum, file->data, file->len - 32);
+    assert_int_equal(hash_sha256(file->data + file->len - 32, sum.data, sum.len), ERR_OK);
+    buf_free(&sum);
+}
+
+static void with_right_checksum(void **state)
+{
+    enum { VERSION = 11, POLICY = 31, COUNT = 35, KIND = 39, LENGTH = 43, SALT = 44 };
+    static const struct {
+        size_t at;
+        uint8_t value;
+        int code;
+    } rows[] = {
+        {VERSION, 2, ERR_UNSUPPORTED}, {POLICY, 2, ERR_UNSUPPORTED}, {KIND, 9, ERR_UNSUPPORTED},
+        {COUNT, 0, ERR_PASSPHRASE},    {COUNT, 2, ERR_PASSPHRASE},   {COUNT, 200, ERR_PASSPHRASE},
+        {LENGTH, 31, ERR_PASSPHRASE},  {LENGTH, 33, ERR_PASSPHRASE}, {LENGTH, 255, ERR_PASSPHRASE},
+        {SALT, 0x55, ERR_PASSPHRASE},  {KIND, 1, ERR_PASSPHRASE},    {12, 0x55, ERR_PASSPHRASE},
+    };
+    struct file_state *s = *state;
+    struct part file = part(s->without.data, s->without.len);
+
+    mend(&s->without);
+    assert_int_equal(try_open(file, NULL, &s->device), ERR_OK);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t old = s->without.data[rows[i].at];
+
+        s->without.data[rows[i].at] = (uint8_t)(rows[i].value == old ? old + 1 : rows[i].value);
+        mend(&s->without);
+        assert_int_equal(try_open(file, NULL, &s->device), rows[i].code);
+        s->without.data[rows[i].at] = old;
+    }
+    mend(&s->without);
+}
+
+static void costs_are_limited(void **state)
+{
+    /* The numbers of scrypt behind the salt of the first factor. */
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } rows[] = {{44 + 32 + 3, 23}, {44 + 32 + 3, 0}, {44 + 36 + 3, 33}, {44 + 36 + 3, 0},
+                {44 + 40 + 3, 17}, {44 + 40 + 3, 0}, {44 + 32, 1}};
+    struct file_state *s = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t old = s->with.data[rows[i].at];
+
+        s->with.data[rows[i].at] = rows[i].value;
+        mend(&s->with);
+        assert_int_equal(try_open(part(s->with.data, s->with.len), &s->passphrase, &s->device),
+                         ERR_PASSPHRASE);
+        s->with.data[rows[i].at] = old;
+    }
+    mend(&s->with);
+}
+
+static void two_factors_of_a_kind_are_refused(void **state)
+{
+    struct file_state *s = *state;
+    struct buf twice = {0};
+    size_t factor = 40;
+
+    buf_put(&twice, s->without.data, 36 + factor);
+    buf_put(&twice, s->without.data + 36, s->without.len - 36);
+    twice.data[35] = 2;
+    mend(&twice);
+    assert_int_equal(try_open(part(twice.data, twice.len), NULL, &s->device), ERR_PASSPHRASE);
+    buf_free(&twice);
+}
+
+static void wrapping_needs_a_factor(void **state)
+{
+    struct file_state *s = *state;
+    struct vault_factors none = {0};
+    struct buf out = {0};
+
+    assert_int_equal(vault_file_wrap(&s->keys, &none, &out, NULL), ERR_INVALID);
+    assert_int_equal(out.len, 0);
+}
+
+/* ---- records ---- */
+
+static void record_is_bound_to_its_place(void **state)
+{
+    static const uint8_t id[16] = {1}, other_id[16] = {2};
+    struct file_state *s = *state;
+    struct vault_place place = {"contact", id, 5}, other_table = {"contacu", id, 5},
+                       other = {"contact", other_id, 5};
+    struct vault_keys stranger = {0};
+    struct buf sealed = {0};
+    struct part all;
+    uint8_t out[16];
+    uint64_t number = 0;
+    size_t len = 0;
+
+    assert_int_equal(
+        vault_record_seal(&s->keys, &place, part("sixteen bytes...", 16), &sealed, NULL), ERR_OK);
+    assert_int_equal(sealed.len, 16 + VAULT_RECORD_OVERHEAD);
+    all = part(sealed.data, sealed.len);
+    assert_int_equal(vault_record_look(all, &number, &len, NULL), ERR_OK);
+    assert_int_equal(number, 5);
+    assert_int_equal(len, 16);
+    place.number = 99; /* not read */
+    assert_int_equal(vault_record_open(&s->keys, &place, all, out, NULL), ERR_OK);
+    assert_memory_equal(out, "sixteen bytes...", 16);
+    assert_int_equal(vault_record_open(&s->keys, &other_table, all, out, NULL), ERR_CORRUPT);
+    assert_int_equal(vault_record_open(&s->keys, &other, all, out, NULL), ERR_CORRUPT);
+    assert_int_equal(vault_file_new(&stranger, NULL), ERR_OK);
+    assert_int_equal(vault_record_open(&stranger, &place, all, out, NULL), ERR_CORRUPT);
+    for (size_t i = 0; i < sealed.len * 8; i++) {
+        sealed.data[i / 8] ^= (uint8_t)(1 << i % 8);
+        assert_int_equal(vault_record_open(&s->keys, &place, all, out, NULL), ERR_CORRUPT);
+        sealed.data[i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+    for (size_t n = 0; n < sealed.len; n++)
+        assert_int_equal(vault_record_open(&s->keys, &place, part(sealed.data, n), out, NULL),
+                         ERR_CORRUPT);
+    vault_keys_free(&stranger);
+    buf_free(&sealed);
+}
+
+static void sealing_twice_differs(void **state)
+{
+    static const uint8_t id[16] = {1};
+    struct file_state *s = *state;
+    struct vault_place place = {"contact", id, 1};
+    struct buf a = {0}, b = {0};
+
+    assert_int_equal(vault_record_seal(&s->keys, &place, part("x", 1), &a, NULL), ERR_OK);
+    assert_int_equal(vault_record_seal(&s->keys, &place, part("x", 1), &b, NULL), ERR_OK);
+    assert_memory_not_equal(a.data, b.data, a.len);
+    buf_free(&a);
+    buf_free(&b);
+}
+
+/* ---- the folder ---- */
+
+struct folder_state {
+    char path[64];
+    struct vault *vault;
+};
+
+static struct vault *create(const char *folder, const struct secret *passphrase)
+{
+    char *path = fs_join(folder, "lock");
+    struct lock *lock = NULL;
+    struct vault *v = NULL;
+
+    assert_int_equal(lock_open(path, &lock, NULL), ERR_OK);
+    assert_int_equal(lock_take(lock, 0, NULL), ERR_OK);
+    assert_int_equal(vault_create(folder, passphrase, lock, &v, NULL), ERR_OK);
+    vault_unlock(v);
+    free(path);
+    return v;
+}
+
+static int folder_setup(void **state)
+{
+    struct folder_state *s = calloc(1, sizeof(*s));
+
+    strcpy(s->path, "/tmp/satchel-vault-XXXXXX");
+    assert_non_null(mkdtemp(s->path));
+    s->vault = create(s->path, NULL);
+    *state = s;
+    return 0;
+}
+
+static int folder_teardown(void **state)
+{
+    struct folder_state *s = *state;
+    char *lock = fs_join(s->path, "lock");
+
+    vault_close(s->vault);
+    assert_int_equal(vault_destroy(s->path, NULL), ERR_OK);
+    unlink(lock);
+    assert_int_equal(rmdir(s->path), 0); /* nothing else was left behind */
+    free(lock);
+    free(s);
+    return 0;
+}
+
+static void reopen(struct folder_state *s)
+{
+    vault_close(s->vault);
+    s->vault = NULL;
+    assert_int_equal(vault_open(s->path, NULL, &s->vault, NULL), ERR_OK);
+}
+
+static void put(struct folder_state *s, const char *table, const char *key, const char *text)
+{
+    uint8_t id[16];
+
+    assert_int_equal(vault_id(s->vault, table, part_str(key), id, NULL), ERR_OK);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(vault_put(s->vault, table, id, part_str(text), NULL), ERR_OK);
+    vault_unlock(s->vault);
+}
+
+static void records_come_back(void **state)
+{
+    struct folder_state *s = *state;
+    struct buf out = {0};
+    struct secret sec = {0};
+    uint64_t number = 0;
+    uint8_t id[16], other[16];
+
+    put(s, "contact", "alice", "one");
+    put(s, "contact", "alice", "two");
+    put(s, "empty", "alice", "");
+    reopen(s);
+    assert_int_equal(vault_id(s->vault, "contact", part_str("alice"), id, NULL), ERR_OK);
+    assert_int_equal(vault_get(s->vault, "contact", id, &out, &number, NULL), ERR_OK);
+    assert_int_equal(out.len, 3);
+    assert_memory_equal(out.data, "two", 3);
+    assert_int_equal(number, 2);
+    assert_int_equal(vault_get_secret(s->vault, "contact", id, &sec, NULL), ERR_OK);
+    assert_int_equal(sec.len, 3);
+    assert_int_equal(vault_get(s->vault, "hedge", id, &out, NULL, NULL), ERR_NOTFOUND);
+    assert_int_equal(out.len, 3);
+    assert_int_equal(vault_id(s->vault, "empty", part_str("alice"), other, NULL), ERR_OK);
+    assert_memory_not_equal(id, other, sizeof(id));
+    buf_reset(&out);
+    assert_int_equal(vault_get(s->vault, "empty", other, &out, NULL, NULL), ERR_OK);
+    assert_int_equal(out.len, 0);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(vault_delete(s->vault, "contact", id, NULL), ERR_OK);
+    assert_int_equal(vault_delete(s->vault, "contact", id, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_int_equal(vault_get(s->vault, "contact", id, &out, NULL, NULL), ERR_NOTFOUND);
+    buf_free(&out);
+    secret_free(&sec);
+}
+
+static int count_rows(void *cookie, const struct vault_row *row, struct err *err)
+{
+    size_t *seen = cookie;
+
+    (void)err;
+    assert_int_equal(row->plain.len, 3);
+    *seen += 1;
+    return ERR_OK;
+}
+
+static int stop_at_once(void *cookie, const struct vault_row *row, struct err *err)
+{
+    (void)row;
+    *(size_t *)cookie += 1;
+    return err_set(err, ERR_LIMIT, "enough");
+}
+
+static void tables_are_walked(void **state)
+{
+    struct folder_state *s = *state;
+    size_t seen = 0;
+
+    put(s, "contact", "alice", "one");
+    put(s, "contact", "bob", "two");
+    put(s, "contacts", "bob", "four");
+    put(s, "con", "bob", "four");
+    assert_int_equal(vault_each(s->vault, "contact", count_rows, &seen, NULL), ERR_OK);
+    assert_int_equal(seen, 2);
+    seen = 0;
+    assert_int_equal(vault_each(s->vault, "contact", stop_at_once, &seen, NULL), ERR_LIMIT);
+    assert_int_equal(seen, 1);
+    seen = 0;
+    assert_int_equal(vault_each(s->vault, "none", count_rows, &seen, NULL), ERR_OK);
+    assert_int_equal(seen, 0);
+}
+
+static void files_are_private(void **state)
+{
+    static const char *const names[] = {"vault", "device", "lock"};
+    struct folder_state *s = *state;
+    struct stat st;
+
+    for (size_t i = 0; i < 3; i++) {
+        char *path = fs_join(s->path, names[i]);
+
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+        free(path);
+    }
+}
+
+static void damaged_files(void **state)
+{
+    struct folder_state *s = *state;
+    char *device = fs_join(s->path, "device"), *key = fs_join(s->path, "vault");
+    struct buf bytes = {0};
+    struct vault *v = NULL;
+    bool passphrase;
+
+    assert_int_equal(fs_read(key, 4096, &bytes, NULL), ERR_OK);
+    assert_int_equal(unlink(device), 0);
+    assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_PASSPHRASE);
+    assert_int_equal(fs_replace(device, "short", 5, 0600, NULL), ERR_OK);
+    assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_PASSPHRASE);
+    assert_int_equal(fs_replace(key, "", 0, 0600, NULL), ERR_OK);
+    assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_PASSPHRASE);
+    assert_int_equal(vault_look(s->path, &passphrase, NULL), ERR_PASSPHRASE);
+    assert_non_null(buf_reserve(&bytes, 8192));
+    memset(bytes.data + bytes.len, 0, 8000);
+    assert_int_equal(fs_replace(key, bytes.data, bytes.len + 8000, 0600, NULL), ERR_OK);
+    assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_PASSPHRASE);
+    assert_int_equal(unlink(key), 0);
+    assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_NOTFOUND);
+    assert_int_equal(vault_look(s->path, &passphrase, NULL), ERR_NOTFOUND);
+    assert_null(v);
+    buf_free(&bytes);
+    free(device);
+    free(key);
+}
+
+static void passphrase_is_asked_for(void **state)
+{
+    struct folder_state *s = *state;
+    struct secret right = secret_of("p"), wrong = secret_of("q");
+    struct vault *v = NULL;
+    bool passphrase = false;
+
+    vault_close(s->vault);
+    s->vault = create(s->path, &right);
+    assert_int_equal(vault_look(s->path, &passphrase, NULL), ERR_OK);
+    assert_true(passphrase);
+    assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_PASSPHRASE);
+    assert_int_equal(vault_open(s->path, &wrong, &v, NULL), ERR_PASSPHRASE);
+    assert_int_equal(vault_open(s->path, &right, &v, NULL), ERR_OK);
+    vault_close(v);
+    secret_free(&right);
+    secret_free(&wrong);
+}
+
+static void one_writer_at_a_time(void **state)
+{
+    struct folder_state *s = *state;
+    char *path = fs_join(s->path, "lock");
+    struct lock *other = NULL;
+    struct err err = {0};
+
+    assert_int_equal(lock_open(path, &other, NULL), ERR_OK);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(lock_take(other, 0, &err), ERR_BUSY);
+    assert_string_not_equal(err.hint, "");
+    vault_unlock(s->vault);
+    assert_int_equal(lock_take(other, 0, NULL), ERR_OK);
+    lock_give(other);
+    lock_close(other);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest file[] = {
+        cmocka_unit_test(opens_with_its_factors),
+        cmocka_unit_test(wrong_factors_give_one_error),
+        cmocka_unit_test(every_flipped_bit_is_found),
+        cmocka_unit_test(every_truncation_is_found),
+        cmocka_unit_test(with_right_checksum),
+        cmocka_unit_test(costs_are_limited),
+        cmocka_unit_test(two_factors_of_a_kind_are_refused),
+        cmocka_unit_test(wrapping_needs_a_factor),
+        cmocka_unit_test(record_is_bound_to_its_place),
+        cmocka_unit_test(sealing_twice_differs),
+    };
+    const struct CMUnitTest folder[] = {
+        cmocka_unit_test_setup_teardown(records_come_back, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(tables_are_walked, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(files_are_private, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(damaged_files, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(passphrase_is_asked_for, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(one_writer_at_a_time, folder_setup, folder_teardown),
+    };
+    int failed = cmocka_run_group_tests_name("file", file, file_setup, file_teardown);
+
+    return failed + cmocka_run_group_tests_name("folder", folder, NULL, NULL);
+}
