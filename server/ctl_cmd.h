@@ -14,6 +14,7 @@ struct ctl_cmd {
 /* The command of a line's ${n} words, with the number of words that name it; NULL: none. */
 const struct ctl_cmd *ctl_cmd_find(const char *const *words, size_t n, size_t *ret_used);
 
+/* Each answers its command, sooner or later. */
 void ctl_cmd_status(struct ctl_client *cl);
 void ctl_cmd_users(struct ctl_client *cl);
 void ctl_cmd_user_show(struct ctl_client *cl);

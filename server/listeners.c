@@ -149,9 +149,11 @@ void listeners_close(struct listeners *l)
 {
     if (l == NULL)
         return;
-    l->closing = l->n;
-    if (l->n == 0)
+    if (l->n == 0) {
         free(l);
+        return;
+    }
+    l->closing = l->n;
     for (size_t i = 0, n = l->n; i < n; i++)
         uv_close((uv_handle_t *)&l->s[i].tcp, on_closed);
 }

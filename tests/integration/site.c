@@ -206,7 +206,7 @@ void site_start(struct site *s, const char *extra)
     }
     at = strstr(read_log(s), "address=127.0.0.1:");
     MUST(at != NULL);
-    s->port = (uint16_t)atoi(at + strlen("address=127.0.0.1:"));
+    s->port = (uint16_t)strtoul(at + strlen("address=127.0.0.1:"), NULL, 10);
 }
 
 void site_reload(struct site *s, const char *extra, const char *event)
