@@ -81,7 +81,7 @@ struct daemon {
 MUST_CHECK int daemon_open_limits(struct daemon *d, struct err *err);
 void daemon_close_limits(struct daemon *d);
 
-/* Has the daemon begun to stop? */
+/* Is it about to stop? */
 bool daemon_draining(const struct daemon *d);
 
 /* For clients, ms: when to come back to a daemon that stops. */

@@ -149,12 +149,12 @@ void listeners_close(struct listeners *l)
 {
     if (l == NULL)
         return;
-    if (l->n == 0) {
+    l->closing = l->n;
+    if (l->closing == 0) {
         free(l);
         return;
     }
-    l->closing = l->n;
-    for (size_t i = 0, n = l->n; i < n; i++)
+    for (size_t i = 0; i < l->n; i++) /* on_closed() comes from the loop, not from in here */
         uv_close((uv_handle_t *)&l->s[i].tcp, on_closed);
 }
 

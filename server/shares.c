@@ -68,6 +68,7 @@ void shares_job_free(void *arg)
         return;
     secret_free(&job->out);
     free(job->items);
+    secret_wipe(job, sizeof(*job));
     free(job);
 }
 
