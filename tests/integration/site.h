@@ -32,6 +32,9 @@ void site_remove(struct site *s); /* stops it as well */
  * listens. */
 void site_start(struct site *s, const char *extra);
 
+/* The same with a listening socket as systemd passes it. */
+void site_start_with_socket(struct site *s, const char *extra, int fd);
+
 /* Write other settings and send SIGHUP; waits for ${event} in the log. */
 void site_reload(struct site *s, const char *extra, const char *event);
 
