@@ -175,6 +175,11 @@ static bool wait_log(const struct site *s, const char *text)
     return false;
 }
 
+bool site_log_has(const struct site *s, const char *text)
+{
+    return strstr(read_log(s), text) != NULL;
+}
+
 bool site_logged(const struct site *s, const char *text)
 {
     return wait_log(s, text);
@@ -265,6 +270,12 @@ static int reap(struct site *s)
 int site_stop(struct site *s)
 {
     MUST(s->pid != 0 && kill(s->pid, SIGTERM) == 0);
+    return reap(s);
+}
+
+int site_wait(struct site *s)
+{
+    MUST(s->pid != 0);
     return reap(s);
 }
 

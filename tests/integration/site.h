@@ -41,11 +41,17 @@ void site_reload(struct site *s, const char *extra, const char *event);
 /* SIGTERM, and wait; returns the exit code, or -1: ended by a signal. */
 int site_stop(struct site *s);
 
+/* Wait until it ends by itself; as site_stop(). */
+int site_wait(struct site *s);
+
 /* SIGKILL, and wait. */
 void site_kill(struct site *s);
 
 /* Wait until its log has ${text}, at most some seconds; false: it never came. */
 bool site_logged(const struct site *s, const char *text);
+
+/* Is ${text} in its log now? */
+bool site_log_has(const struct site *s, const char *text);
 
 /* Private memory in KiB: RssAnon of /proc/PID/status. */
 long site_private_kib(const struct site *s);
