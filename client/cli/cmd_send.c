@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/cli/cli.h"
+#include "client/cli/media.h"
 #include "client/cli/progress.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
@@ -69,6 +70,7 @@ static int send_one(struct cli *cli, const char *path, const char *const *to, si
         .to = to,
         .to_count = to_count,
         .message = o.message,
+        .media_type = media_type_of(path),
         .lifetime = o.expires,
         .opens = o.opens,
         .no_padding = o.no_padding,

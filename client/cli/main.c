@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uv.h>
+
 #include "client/cli/cli.h"
 #include "client/cli/progress.h"
 #include "client/cli/prompt.h"
@@ -136,6 +138,8 @@ static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct 
         rc = cmd->run(&cli, argc, argv, err);
     interruptible = NULL;
     satchel_close(cli.s, NULL, NULL);
+    /* Ends libuv's threads while OpenSSL can still free what it keeps for each of them. */
+    uv_library_shutdown();
     progress_clear();
     return rc;
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "client/cli/cli.h"
+#include "client/cli/media.h"
 #include "client/cli/options.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
@@ -178,6 +179,16 @@ static void test_sizes_and_times(void **state)
     assert_int_equal(text_columns("gr\xc3\xbc\xc3\x9f"), 4);
 }
 
+static void test_media_types(void **state)
+{
+    (void)state;
+    assert_string_equal(media_type_of("/a/b.PNG"), "image/png");
+    assert_string_equal(media_type_of("x.tar.gz"), "application/gzip");
+    assert_null(media_type_of("/a.png/b"));
+    assert_null(media_type_of("png"));
+    assert_null(media_type_of(""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +199,7 @@ int main(void)
         cmocka_unit_test(test_hostile_text_is_escaped),
         cmocka_unit_test(test_json_text_repairs),
         cmocka_unit_test(test_sizes_and_times),
+        cmocka_unit_test(test_media_types),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
