@@ -249,7 +249,7 @@ static void send_error(struct conn *conn, uint64_t id, int code, const char *mes
     env.id = id;
     env.body_case = SATCHEL__ENVELOPE__BODY_ERROR;
     env.error = &error;
-    daemon_count_error(conn->d, error.code);
+    daemon_count_error(conn->d, (int)error.code);
     conn_send(conn, &env);
 }
 

@@ -142,9 +142,8 @@ static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct 
         rc = cmd->run(&cli, argc, argv, err);
     interruptible = NULL;
     satchel_close(cli.s, NULL, NULL);
-    /* Workers that outlive OpenSSL's end would not wipe what it keeps for each thread. */
-    if (cli.s != NULL)
-        uv_library_shutdown();
+    /* Ends libuv's threads while OpenSSL can still free what it keeps for each of them. */
+    uv_library_shutdown();
     progress_clear();
     return rc;
 }
