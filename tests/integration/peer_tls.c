@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ bool peer_open(struct peer *p, uint16_t port)
 {
     static SSL_CTX *ctx; /* of all peers, for the life of the process */
 
+    (void)signal(SIGPIPE, SIG_IGN); /* a daemon that closes is no reason to die */
     *p = (struct peer){.fd = connect_to(port)};
     if (ctx == NULL && (tls_ctx_client(&ctx, NULL) != ERR_OK))
         return false;

@@ -14,7 +14,7 @@ TEXT_ENDINGS = SPDX_ENDINGS + (".md", ".json", ".txt", ".in", ".1", ".5", ".7", 
 MAX_LINES = 600
 # Where an absolute path may point; anything else is somebody's own machine.
 SYSTEM = ("usr", "etc", "var", "run", "dev", "proc", "sys", "tmp", "bin", "sbin", "lib", "srv", "nonexistent")
-ABSOLUTE = re.compile(r"(?:^|(?<=[\s\"'`=(]))/([a-z][a-z0-9_]*)/[A-Za-z0-9_.-]+")
+ABSOLUTE = re.compile(r"(?:^|(?<=[\s\"'`=(]))/([a-z][a-z0-9_]+)/[A-Za-z0-9_.-]+")
 MERGE = re.compile(r"^(<{7}|>{7}|\|{7}) ")
 TODO = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b(?!\s*\(?(issue )?#\d+)")
 
