@@ -67,8 +67,9 @@ struct daemon {
     struct buf scratch; /* for one frame at a time */
     uint64_t started;   /* wall clock, ms */
     uint64_t accepted, refused, errors[DAEMON_CODES];
-    uint64_t drain_until; /* uv_now() when those still there are cut off; 0: not draining */
-    uint64_t watchdog;    /* ms between two signs of life, 0: none wanted */
+    uint64_t refused_told; /* of the refused, those that the log has */
+    uint64_t drain_until;  /* uv_now() when those still there are cut off; 0: not draining */
+    uint64_t watchdog;     /* ms between two signs of life, 0: none wanted */
     int exit_code;
     uv_timer_t tick;
     uv_signal_t signals[3];

@@ -166,6 +166,9 @@ static void on_tick(uv_timer_t *t)
         conn_tick(conn, now);
     }
     say_status(d);
+    if (d->refused > d->refused_told)
+        log_event(LOG_AT_WARN, "connections_refused", log_num("n", d->refused - d->refused_told));
+    d->refused_told = d->refused;
     if (!daemon_draining(d))
         return;
     if (d->n_conns > 0 && now >= d->drain_until)

@@ -179,6 +179,11 @@ int lmdb_env_open(struct lmdb_env **ret_e, const struct lmdb_env_config *cfg, st
         lmdb_env_close(e);
         return err_set(err, lmdb_env_code(rc), "cannot open '%s': %s", cfg->path, mdb_strerror(rc));
     }
+    rc = fs_sync_dir(cfg->path, err);
+    if (rc != ERR_OK) {
+        lmdb_env_close(e);
+        return rc;
+    }
     *ret_e = e;
     return ERR_OK;
 }

@@ -62,9 +62,39 @@ struct lmdb_invite {
     uint32_t uses, left;
 };
 
-/* Keys of two and three parts. */
-struct lmdb_key lmdb_rows_key_recipient(const uint8_t *tid, const uint8_t *uid);
-struct lmdb_key lmdb_rows_key_slot(const uint8_t *tid, const uint8_t *uid, const uint8_t *ek);
+/*
+ * The rows of one transfer stand together in "rows", under the number that "tids" gives it: numbers
+ * rise, so that what arrives together is written together, whatever the transfer IDs are.
+ */
+enum lmdb_kind {
+    ROW_TRANSFER = 1,
+    ROW_HEADER,
+    ROW_RECIPIENT,
+    ROW_SLOT,
+    ROW_UPLOAD,
+    ROW_LEAF,
+    ROW_EVENT
+};
+
+enum { LMDB_FRONT = 9 }; /* number and kind, before a key's own part */
+
+/* Give a new transfer its number: ${number}, which was never used. */
+void lmdb_rows_add_tid(struct lmdb_txn *t, const uint8_t *tid, uint64_t number);
+/* The number is known from another row: spares looking it up. */
+void lmdb_rows_know_tid(struct lmdb_txn *t, const uint8_t *tid, uint64_t number);
+/* 0: there is no such transfer, or a failure. */
+uint64_t lmdb_rows_number(struct lmdb_txn *t, const uint8_t *tid);
+
+/* Keys of "rows"; of a transfer that is not there they lead to no row. */
+struct lmdb_key lmdb_rows_key(struct lmdb_txn *t, const uint8_t *tid, enum lmdb_kind kind);
+struct lmdb_key lmdb_rows_key_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
+struct lmdb_key lmdb_rows_key_slot(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
+                                   const uint8_t *ek);
+/* A leaf or an event. */
+struct lmdb_key lmdb_rows_key_nth(struct lmdb_txn *t, const uint8_t *tid, enum lmdb_kind kind,
+                                  uint32_t n);
+
+/* Keys of other tables. */
 struct lmdb_key lmdb_rows_key_box(const uint8_t *uid, uint64_t time, const uint8_t *tid);
 struct lmdb_key lmdb_rows_key_time(uint64_t time, const uint8_t *tid, const uint8_t *uid);
 struct lmdb_key lmdb_rows_key_piece(const uint8_t *tid, uint32_t index);

@@ -29,8 +29,9 @@ struct lmdb_writer_config {
     bool (*passes)(const struct store_job *job);
     /* ${job} is durable or has failed: res->code.  From the writer's thread. */
     void (*done)(struct lmdb_engine *engine, struct store_job *job);
-    /* Called with every transaction that is about to be committed; may be NULL. */
-    void (*count)(struct lmdb_txn *t);
+    /* Called with every transaction that is about to be, or was, committed; may be NULL. */
+    void (*before_commit)(struct lmdb_txn *t);
+    void (*after_commit)(struct lmdb_txn *t);
 };
 
 struct lmdb_writer_stats {

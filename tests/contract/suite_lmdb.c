@@ -8,31 +8,56 @@
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { QUOTA = 1 << 30 };
+enum { QUOTA = 1 << 30, HEADER = 2, LEAF = 6 };
 
 /* ---- hands on the files, while the store is closed ---- */
 
-/* Put (${value} not NULL) or delete a row of a table. */
-static void change_row(struct harness *h, const char *env_name, const char *table, MDB_val key,
-                       MDB_val *value)
+static MDB_env *begin(struct harness *h, const char *env_name, const char *table, MDB_txn **txn,
+                      MDB_dbi *dbi)
 {
     char path[128];
     MDB_env *env = NULL;
-    MDB_txn *txn = NULL;
-    MDB_dbi dbi;
 
     (void)snprintf(path, sizeof(path), "%s/%s", h->dir, env_name);
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_maxdbs(env, 4), 0);
     assert_int_equal(mdb_env_open(env, path, 0, 0600), 0);
-    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    assert_int_equal(mdb_dbi_open(txn, table, 0, &dbi), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, txn), 0);
+    assert_int_equal(mdb_dbi_open(*txn, table, 0, dbi), 0);
+    return env;
+}
+
+/* Put (${value} not NULL) or delete a row of a table. */
+static void change_row(struct harness *h, const char *env_name, const char *table, MDB_val key,
+                       MDB_val *value)
+{
+    MDB_txn *txn = NULL;
+    MDB_dbi dbi;
+    MDB_env *env = begin(h, env_name, table, &txn, &dbi);
+
     if (value != NULL)
         assert_int_equal(mdb_put(txn, dbi, &key, value, 0), 0);
     else
         assert_int_equal(mdb_del(txn, dbi, &key, NULL), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+}
+
+/* The key of a transfer's row in "rows": number, kind; returns its length. */
+static size_t row_key(struct harness *h, const struct sample *s, uint8_t kind, uint8_t *key)
+{
+    MDB_val k = {STORE_TID_LEN, (void *)(uintptr_t)s->open.tid}, v;
+    MDB_txn *txn = NULL;
+    MDB_dbi dbi;
+    MDB_env *env = begin(h, "index", "tids", &txn, &dbi);
+
+    assert_int_equal(mdb_get(txn, dbi, &k, &v), 0);
+    assert_int_equal(v.mv_size, 8);
+    memcpy(key, v.mv_data, 8);
+    key[8] = kind;
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    return 9;
 }
 
 static MDB_val text(const char *s)
@@ -155,11 +180,11 @@ static void test_verify_finds_damage(void **state)
     change_row(h, "bodies-00", "pieces", k, NULL); /* a piece is gone */
     piece_key(&s[1], 2, key);
     change_row(h, "bodies-00", "pieces", k, &v); /* a piece is another one */
-    piece_key(&s[2], 0, key);
-    change_row(h, "index", "leaves", k, NULL); /* a leaf is gone */
-    k.mv_size = STORE_TID_LEN;
-    memcpy(key, s[3].open.tid, STORE_TID_LEN);
-    change_row(h, "index", "headers", k, &v); /* a row is nonsense */
+    k.mv_size = row_key(h, &s[2], LEAF, key) + 4;
+    put_be32(key + 9, 0);
+    change_row(h, "index", "rows", k, NULL); /* a leaf is gone */
+    k.mv_size = row_key(h, &s[3], HEADER, key);
+    change_row(h, "index", "rows", k, &v); /* a row is nonsense */
     harness_open(h);
     res = DO(h, verify, &verify, ERR_OK);
     assert_int_equal(res->u.verify.transfers, 4);

@@ -174,11 +174,19 @@ def fill(message, deep):
             setattr(message, field.name, value)
 
 
+def schema():
+    """The Python module of satchel.proto, made when it is first asked for."""
+    if "satchel_pb2" not in sys.modules:
+        with tempfile.TemporaryDirectory(prefix="satchel-seeds-") as folder:
+            subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={folder}", "satchel.proto"], check=True)
+            sys.path.insert(0, folder)
+            importlib.import_module("satchel_pb2")
+            sys.path.remove(folder)
+    return sys.modules["satchel_pb2"]
+
+
 def envelopes():
-    with tempfile.TemporaryDirectory(prefix="satchel-seeds-") as folder:
-        subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={folder}", "satchel.proto"], check=True)
-        sys.path.insert(0, folder)
-        proto = importlib.import_module("satchel_pb2")
+    proto = schema()
     out = {}
     for field in proto.Envelope.DESCRIPTOR.oneofs_by_name["body"].fields:
         envelope = proto.Envelope(id=5)
@@ -197,8 +205,208 @@ def envelopes():
     return out
 
 
+# ---- conversations: fuzz_conn.c and forge.h say what the bytes mean ----
+
+NEW, GREETED, ALICE, BOB, CAROL, DEAF, CUT = 0, 1, 2, 3, 4, 0x10, 0x20
+SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE = range(7)
+SENT, ONCE, BEGUN = b"\x00", b"\x01", b"\x02"
+USER = [bytes([number]) for number in range(4)]
+
+
+def item(what, data=b""):
+    return struct.pack(">BH", what, len(data)) + data
+
+
+class Talk:
+    """What one client says, as the bytes of an input."""
+
+    def __init__(self, speaker):
+        self.data = bytes([speaker])
+        self.number = 0
+
+    def envelope(self, name, fields):
+        self.number += 1
+        envelope = schema().Envelope(id=self.number)
+        getattr(envelope, name).SetInParent()
+        for key, value in fields.items():
+            target = getattr(envelope, name)
+            if isinstance(value, list):
+                getattr(target, key).extend(value)
+            elif hasattr(value, "SerializeToString"):
+                getattr(target, key).CopyFrom(value)
+            else:
+                setattr(target, key, value)
+        return envelope.SerializeToString()
+
+    def ask(self, name, **fields):
+        self.data += item(FORGE, self.envelope(name, fields))
+        return self
+
+    def put(self, parcel, piece, **fields):
+        self.data += item(PUT, parcel + bytes([piece]) + self.envelope("put_piece", fields))
+        return self
+
+    def tail(self, tail, name, **fields):
+        self.data += item(TAIL, bytes([len(tail)]) + tail + self.envelope(name, fields))
+        return self
+
+    def add(self, what, data=b""):
+        self.data += item(what, data)
+        return self
+
+    def settle(self):
+        return self.add(SETTLE)
+
+
+def greetings():
+    proto = schema()
+    manifest = proto.Signed(body=b"\x03", signature=b"\x03")
+    other = proto.Signed(body=b"\x03", signature=b"\x00")
+
+    def hello():
+        return Talk(NEW).ask("hello", min_version=1, max_version=1, software="fuzz").settle()
+
+    def register(talk, **fields):
+        values = {"username": "dave", "email": "dave@Example.ORG", "manifest": manifest, "signature": b"\x03"}
+        return talk.ask("register", **{**values, **fields})
+    return {
+        "hello_ping_bye": hello().ask("ping").ask("bye", reason="done"),
+        "hello_twice": hello().ask("hello", min_version=1, max_version=1),
+        "hello_version": Talk(NEW).ask("hello", min_version=2, max_version=9),
+        "hello_software": Talk(NEW).ask("hello", min_version=1, max_version=1, software="x" * 65),
+        "no_hello": Talk(NEW).ask("ping"),
+        "no_login": Talk(GREETED).ask("list_transfers", limit=1),
+        "not_a_request": Talk(GREETED).ask("done").ask("piece", index=1),
+        "not_a_frame": Talk(GREETED).add(RAW, b"\x00\x04\x00\x01\x00\x00\x00\x00"),
+        "tail_early": Talk(GREETED).tail(b"tail", "ping"),
+        "half_a_frame": Talk(GREETED).add(RAW, b"\x00\x00\x00\x09\x00\x00\x00\x00abc").settle(),
+        "not_an_envelope": Talk(GREETED).add(SAY, b"\xff\xff\xff"),
+        "id_zero": Talk(ALICE).add(SAY, b"\x9a\x01\x00"),
+        "register": register(Talk(GREETED)).settle(),
+        "register_again": register(Talk(GREETED), username="alice"),
+        "register_name": register(Talk(GREETED), username="A b"),
+        "register_email": register(Talk(GREETED), email="@"),
+        "register_invite": register(Talk(GREETED), invite="x" * 40),
+        "register_signature": register(Talk(GREETED), manifest=other),
+        "register_by_other": register(Talk(GREETED), signature=b"\x00"),
+        "register_login": register(Talk(GREETED)).settle().ask("login", user_id=USER[3], device=USER[3], time=1,
+                                                               signature=b"\x03").settle().ask("ping"),
+        "login": Talk(GREETED).ask("login", user_id=USER[1], device=USER[1], time=1, signature=b"\x01").settle()
+        .ask("list_transfers"),
+        "login_unknown": Talk(GREETED).ask("login", user_id=USER[3], device=USER[3], time=1, signature=b"\x03"),
+        "login_device": Talk(GREETED).ask("login", user_id=USER[1], device=USER[0], time=1, signature=b"\x01"),
+        "login_time": Talk(GREETED).ask("login", user_id=USER[1], device=USER[1], time=5, signature=b"\x01"),
+        "login_pipelined": Talk(GREETED).ask("login", user_id=USER[0], device=USER[0], time=1, signature=b"\x00")
+        .ask("ping").ask("list_transfers"),
+    }
+
+
+def sendings():
+    proto = schema()
+    recipients = [proto.Recipient(user_id=USER[0], ek_id=USER[0], role=1), proto.Recipient(user_id=USER[1], ek_id=USER[1])]
+    both = [proto.Recipient(user_id=USER[0], ek_id=USER[0], role=2)]
+    unknown = recipients + [proto.Recipient(user_id=USER[3], ek_id=USER[3])]
+    slots = [proto.SealedSlot(user_id=USER[0], slot=b"\x02"), proto.SealedSlot(user_id=USER[1], slot=b"\x05")]
+    header = proto.Header(version=1, suite=1, created=1, expires=1, body_length=1, slots=2)
+    for name in ("tid", "sender", "manifest", "device", "kid", "cid", "mkid", "salt", "commitment", "body_root",
+                 "metadata_hash", "slots_root"):
+        setattr(header, name, BEGUN)
+    spoilt = proto.Header()
+    spoilt.CopyFrom(header)
+    spoilt.body_root = b"\x00"
+
+    def begin(talk, **fields):
+        values = {"upload_key": b"upload key 16 by", "recipients": recipients, "body_length": 1, "created": 1, "expires": 1}
+        return talk.ask("open_transfer", **{**values, **fields})
+
+    def seal(talk, **fields):
+        values = {"header": BEGUN, "signature": b"\x00", "slots": slots, "metadata": BEGUN}
+        return talk.ask("seal_transfer", **{**values, **fields})
+    return {
+        "open": begin(Talk(ALICE)).settle().ask("list_transfers", folder=1),
+        "open_again": begin(Talk(ALICE), upload_key=BEGUN),
+        "open_twice": begin(begin(Talk(ALICE))).settle(),
+        "open_other": begin(Talk(ALICE), upload_key=BEGUN, opens=3),
+        "open_to_self": begin(Talk(ALICE), recipients=both),
+        "open_nobody": begin(Talk(ALICE), recipients=[]),
+        "open_unknown": begin(Talk(ALICE), recipients=unknown),
+        "open_repeated": begin(Talk(ALICE), recipients=recipients + recipients),
+        "open_as_other": begin(Talk(BOB)),
+        "open_large": begin(Talk(ALICE), body_length=2**24),
+        "open_odd": begin(Talk(ALICE), body_length=4097),
+        "open_times": begin(Talk(ALICE), expires=2),
+        "open_policy": begin(Talk(ALICE), policy_flags=2**31),
+        "open_and_go": begin(Talk(ALICE | CUT)).add(TURN),
+        "put": Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN).settle().ask("upload_state", tid=BEGUN),
+        "put_twice": Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN),
+        "put_other_leaf": Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN).put(BEGUN, 0, tid=BEGUN, leaf=SENT),
+        "put_index": Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN, index=1),
+        "put_short": Talk(ALICE).tail(b"short", "put_piece", tid=BEGUN, leaf=BEGUN),
+        "put_large": Talk(ALICE).put(SENT, 0, tid=BEGUN, leaf=SENT),
+        "put_foreign": Talk(BOB).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN),
+        "put_sealed": Talk(ALICE).put(SENT, 1, tid=SENT, leaf=b"\x03", index=1),
+        "seal": seal(Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN)).settle().ask("status", tid=BEGUN),
+        "seal_written_out": seal(Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN), header=header.SerializeToString()),
+        "seal_twice": seal(seal(Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN)).settle()).settle(),
+        "seal_missing": seal(Talk(ALICE)),
+        "seal_root": seal(Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN), header=spoilt.SerializeToString()),
+        "seal_foreign": seal(Talk(BOB)),
+        "seal_signature": seal(Talk(ALICE), signature=b"\x01"),
+        "seal_slots": seal(Talk(ALICE), slots=slots[1:]),
+        "seal_slots_turned": seal(Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN), slots=slots[::-1]),
+        "seal_metadata": seal(Talk(ALICE), metadata=b"other bytes"),
+        "seal_again": seal(Talk(ALICE), header=SENT, metadata=SENT,
+                           slots=[proto.SealedSlot(user_id=USER[0], slot=b"\x00"),
+                                  proto.SealedSlot(user_id=USER[1], slot=b"\x03")]),
+        "state": Talk(ALICE).ask("upload_state", tid=BEGUN).ask("upload_state", tid=SENT, **{"from": 9}),
+        "abandon": Talk(ALICE).ask("abandon_upload", tid=BEGUN).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN).settle(),
+        "abandon_foreign": Talk(BOB).ask("abandon_upload", tid=BEGUN).ask("upload_state", tid=BEGUN),
+        "manifest": Talk(ALICE).ask("put_manifest", manifest=proto.Signed(body=b"\x04", signature=b"\x00")).settle()
+        .ask("lookup", username="alice", from_sequence=2),
+        "manifest_same": Talk(ALICE).ask("put_manifest", manifest=proto.Signed(body=b"\x00", signature=b"\x00")),
+        "manifest_foreign": Talk(BOB).ask("put_manifest", manifest=proto.Signed(body=b"\x04", signature=b"\x00")),
+        "manifest_missing": Talk(ALICE).ask("put_manifest"),
+    }
+
+
+def receivings():
+    out = {
+        "bye": Talk(BOB).ask("bye").ask("ping"),
+        "lookup": Talk(BOB).ask("lookup", user_id=USER[0]).ask("lookup", username="carol")
+        .ask("lookup", email="bob@example.org", from_sequence=9),
+        "lookup_nobody": Talk(BOB).ask("lookup").ask("lookup", username="Nobody").ask("lookup", email="@@"),
+        "find": Talk(BOB).ask("find_transfers", prefix="0").ask("find_transfers", prefix="A").ask("find_transfers"),
+        "release_once": Talk(BOB).ask("release", tid=ONCE).settle().ask("release", tid=ONCE).ask("release", tid=SENT, code="1"),
+        "release_twice": Talk(BOB).ask("release", tid=ONCE).ask("release", tid=ONCE),
+        "release_and_go": Talk(BOB | CUT).ask("release", tid=SENT).add(TURN),
+        "delete": Talk(BOB).ask("delete", tid=SENT).settle().ask("release", tid=SENT).ask("list_transfers"),
+        "delete_by_all": Talk(ALICE).ask("delete", tid=SENT, folder=1).settle().ask("get_transfer", tid=SENT),
+        "leaves": Talk(BOB).ask("get_leaves", tid=SENT, count=4096).ask("get_leaves", tid=SENT, first=1, count=1),
+        "leaves_beyond": Talk(BOB).ask("get_leaves", tid=SENT, first=2**32 - 1, count=2**32 - 1),
+        "pieces": Talk(BOB).ask("get_pieces", tid=SENT, count=2),
+        "pieces_deaf": Talk(BOB | DEAF).ask("get_pieces", tid=SENT, count=2).ask("get_pieces", tid=SENT, count=2)
+        .ask("get_pieces", tid=SENT, count=2).settle().ask("list_transfers"),
+        "pieces_deaf_and_go": Talk(BOB | DEAF | CUT).ask("get_pieces", tid=SENT, count=2).settle(),
+        "pieces_beyond": Talk(BOB).ask("get_pieces", tid=SENT, first=1, count=2**32 - 1).ask("get_pieces", tid=SENT, first=7),
+        "list_pages": Talk(BOB).ask("list_transfers", limit=1).settle().ask("list_transfers", cursor=b"\x00" * 24, limit=1000),
+    }
+    for number, speaker in enumerate(("alice", "bob", "carol")):
+        talk = Talk(ALICE + number)
+        for parcel in (SENT, BEGUN):
+            for name in ("get_transfer", "status", "release", "delete"):
+                talk.ask(name, tid=parcel)
+            talk.ask("get_leaves", tid=parcel, count=9).ask("get_pieces", tid=parcel, count=1).settle()
+        out[f"everything_{speaker}"] = talk.ask("list_transfers").ask("list_transfers", folder=1)
+    return out
+
+
+def conversations():
+    talks = {**greetings(), **sendings(), **receivings()}
+    return {name: talk.data for name, talk in talks.items()}
+
+
 TARGETS = {"frame": frames, "addr": addresses, "text": texts, "chunked": chunked, "merkle": merkle, "tls": tls,
-           "envelope": envelopes}
+           "envelope": envelopes, "conn": conversations}
 
 
 def main():

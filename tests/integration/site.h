@@ -32,17 +32,26 @@ void site_remove(struct site *s); /* stops it as well */
  * listens. */
 void site_start(struct site *s, const char *extra);
 
+/* The same with a listening socket as systemd passes it. */
+void site_start_with_socket(struct site *s, const char *extra, int fd);
+
 /* Write other settings and send SIGHUP; waits for ${event} in the log. */
 void site_reload(struct site *s, const char *extra, const char *event);
 
 /* SIGTERM, and wait; returns the exit code, or -1: ended by a signal. */
 int site_stop(struct site *s);
 
+/* Wait until it ends by itself; as site_stop(). */
+int site_wait(struct site *s);
+
 /* SIGKILL, and wait. */
 void site_kill(struct site *s);
 
 /* Wait until its log has ${text}, at most some seconds; false: it never came. */
 bool site_logged(const struct site *s, const char *text);
+
+/* Is ${text} in its log now? */
+bool site_log_has(const struct site *s, const char *text);
 
 /* Private memory in KiB: RssAnon of /proc/PID/status. */
 long site_private_kib(const struct site *s);
