@@ -52,7 +52,7 @@ static size_t entries(const char *dir)
     f = popen(command, "r");
     assert_non_null(fgets(count, sizeof(count), f));
     pclose(f);
-    return (size_t)atoi(count);
+    return (size_t)strtoul(count, NULL, 10);
 }
 
 static void assert_content(const char *dir, const char *name, const char *text)
