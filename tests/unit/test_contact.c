@@ -187,6 +187,26 @@ static void usernames_of_a_hostile_server(void **state)
     identity_unref(a);
 }
 
+/* A username that finds somebody already does not lead to anybody else. */
+static void usernames_of_others(void **state)
+{
+    struct state *s = *state;
+    struct identity *a = somebody(s), *b = somebody(s);
+    struct contact c = {0};
+
+    assert_int_equal(pin(s, a, "Robert", "bob"), ERR_OK);
+    assert_int_equal(pin(s, b, NULL, "bob"), ERR_OK);
+    assert_found(s, "bob", a);
+    assert_found(s, b->uid_text, b);
+    assert_int_equal(contact_load(s->vault, &b->uid, &c, NULL), ERR_OK);
+    assert_string_equal(c.username, "");
+    contact_free(&c);
+    assert_int_equal(pin(s, b, "bob", "bob"), ERR_OK); /* unless we say so */
+    assert_found(s, "bob", b);
+    identity_unref(a);
+    identity_unref(b);
+}
+
 static void bad_contact_names(void **state)
 {
     char longest[65];
@@ -383,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_resolve_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(names_are_unique, setup, teardown),
         cmocka_unit_test_setup_teardown(usernames_of_a_hostile_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(usernames_of_others, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_contact_names, setup, teardown),
         cmocka_unit_test_setup_teardown(contacts_are_walked, setup, teardown),
         cmocka_unit_test_setup_teardown(verification_holds_for_one_pair_of_keys, setup, teardown),

@@ -259,6 +259,25 @@ static void a_hard_link_is_in_the_way(void **state)
     free(part);
 }
 
+/* Only root can make such a file for the test. */
+static void a_part_of_another_user_is_not_taken_up(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *o = NULL;
+    char *part = fs_join(s->dir, ".f.satchel-part");
+
+    if (geteuid() != 0) {
+        free(part);
+        skip();
+    }
+    assert_int_equal(fs_create(part, "trap", 4, 0666, NULL), ERR_OK);
+    assert_int_equal(chown(part, 12345, 12345), 0);
+    assert_int_equal(output_open(&spec, "f", &o, NULL), ERR_REFUSED);
+    assert_content(s->dir, ".f.satchel-part", "trap");
+    free(part);
+}
+
 static void left_over_parts_are_taken_up(void **state)
 {
     struct state *s = *state;
@@ -360,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(folders_are_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(links_are_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_hard_link_is_in_the_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_part_of_another_user_is_not_taken_up, setup, teardown),
         cmocka_unit_test_setup_teardown(left_over_parts_are_taken_up, setup, teardown),
         cmocka_unit_test_setup_teardown(two_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_of_the_users_choice, setup, teardown),
