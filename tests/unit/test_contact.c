@@ -239,7 +239,7 @@ static void verification_holds_for_one_pair_of_keys(void **state)
                      ERR_OK);
     assert_false(verified);
     assert_int_equal(strlen(number), 71);
-    strcpy(c.verified, number);
+    memcpy(c.verified, number, sizeof(number));
     assert_int_equal(contact_safety(&c, c.chain.m[0], me->chain.m[0], number, &verified, NULL),
                      ERR_OK);
     assert_true(verified);
