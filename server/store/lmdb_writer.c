@@ -199,15 +199,13 @@ static void fail(struct store_job *job, int rc)
     (void)store_fail(job->res, lmdb_env_code(rc), "the write failed: %s", mdb_strerror(rc));
 }
 
-/* The store is full, and this job is to change that: at once, since the ticks need pages, too. */
+/* The store is full, and this job is to change that. */
 static int attempt_overdrawn(struct lmdb_writer *w, const struct batch *b)
 {
     int rc = lmdb_env_overdraw(w->cfg.env, true), back;
 
     if (rc == 0)
         rc = attempt(w, b);
-    while (rc == 0 && w->ripen > 0 && tick(w) == 0)
-        ;
     back = lmdb_env_overdraw(w->cfg.env, false);
     (void)back; /* what was done is done */
     return rc;

@@ -15,10 +15,20 @@
 #include "common/buf.h"
 #include "server/store/lmdb_writer.h"
 
-enum { JOBS = 2000, CEILING = 4 << 20, LARGE = 200000 };
+enum { JOBS = 4000, MANY = 60, CEILING = 4 << 20, LARGE = 200000 };
 
 /* What a job of this test does, in job->note[0]. */
-enum deed { PUT, PUT_PAGE, PUT_LARGE, DELETE, FAIL_CLEAN, FAIL_AFTER_A_CHANGE, BREAK, PASS };
+enum deed {
+    PUT,
+    PUT_PAGE,
+    PUT_LARGE,
+    DELETE,
+    DELETE_MANY,
+    FAIL_CLEAN,
+    FAIL_AFTER_A_CHANGE,
+    BREAK,
+    PASS
+};
 
 struct fixture {
     char dir[64];
@@ -63,6 +73,12 @@ static int run(struct lmdb_txn *t, struct store_job *job)
     case PUT_LARGE:
         lmdb_txn_put(t, T_CELLS, &key, large, sizeof(large));
         break;
+    case DELETE_MANY: /* each from another page, which must be copied for that */
+        for (uint32_t i = 0; i < MANY; i++) {
+            key = key_of(job->note[1] + 4 * i);
+            lmdb_txn_del(t, T_CELLS, &key);
+        }
+        break;
     case DELETE:
         lmdb_txn_del(t, T_CELLS, &key);
         break;
@@ -77,7 +93,7 @@ static int run(struct lmdb_txn *t, struct store_job *job)
 
 static bool urgent(const struct store_job *job)
 {
-    return job->note[0] == DELETE;
+    return job->note[0] == DELETE || job->note[0] == DELETE_MANY;
 }
 
 static bool passes(const struct store_job *job)
@@ -279,6 +295,23 @@ static void test_full_and_deleted(void **state)
     assert_in_range(st.map, CEILING, CEILING + (256 << 10)); /* it does not creep */
 }
 
+/* A deletion that needs more pages than any write before it has left behind. */
+static void test_full_and_much_deleted(void **state)
+{
+    struct fixture *f = *state;
+    unsigned i;
+
+    fill_small(f, 0);
+    i = submit(f, DELETE_MANY, 0);
+    wait_all(f);
+    assert_int_equal(f->results[i].code, ERR_OK);
+    assert_false(is_there(f, 4 * (MANY - 1)));
+    assert_true(is_there(f, 4 * (MANY - 1) + 1));
+    i = submit(f, PUT_PAGE, 100000);
+    wait_all(f);
+    assert_int_equal(f->results[i].code, ERR_OK);
+}
+
 static void test_close_does_what_is_queued(void **state)
 {
     struct fixture *f = *state;
@@ -297,9 +330,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_what_waits_shares_a_commit),
-        TEST(test_failures_spare_the_others),
-        TEST(test_full_and_deleted),
+        TEST(test_what_waits_shares_a_commit), TEST(test_failures_spare_the_others),
+        TEST(test_full_and_deleted),           TEST(test_full_and_much_deleted),
         TEST(test_close_does_what_is_queued),
     };
 
