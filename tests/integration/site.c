@@ -247,7 +247,8 @@ void site_reload(struct site *s, const char *extra, const char *event)
             return;
         rest();
     }
-    MUST(!"the daemon has not reloaded");
+    fprintf(stderr, "satcheld has not reloaded: %s\n", read_log(s));
+    abort();
 }
 
 static int reap(struct site *s)

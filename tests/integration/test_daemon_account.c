@@ -382,6 +382,7 @@ static void test_a_revoked_device(void **state)
     plan.eks = &carol.u.key;
     assert_int_equal(manifest_build(&plan, &carol.u.isk, &next, NULL), ERR_OK);
     assert_int_equal(put_manifest(&p, next), OK);
+    assert_true(peer_ended(&p)); /* it was this device's own connection */
     peer_close(&p);
 
     stage_greet(&p);
