@@ -51,6 +51,38 @@ static void lookup_empty(struct fake *f, Satchel__Envelope *r, struct buf *tail,
     r->lookup_reply->last_sequence = n;
 }
 
+/* Always one more, and it takes no room. */
+static void lookup_endless(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
+{
+    Satchel__Signed *s = r->lookup_reply->manifests[0];
+
+    (void)f;
+    (void)tail;
+    s->body.len = s->signature.len = 0;
+    r->lookup_reply->last_sequence = n;
+}
+
+static bool repeat_lookup(struct fake *f, const Satchel__Envelope *request)
+{
+    /* The fake serves what it has: ask it for the first again. */
+    if (request->body_case == SATCHEL__ENVELOPE__BODY_LOOKUP)
+        ((Satchel__Lookup *)(uintptr_t)request->lookup)->from_sequence = 1;
+    (void)f;
+    return true;
+}
+
+static void manifests_without_an_end(void **state)
+{
+    struct scene *g = *state;
+    struct plan p = {
+        .kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = lookup_endless, .n = SIZE_MAX};
+
+    hostile(g, &p);
+    g->fake.listen = repeat_lookup;
+    assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_E_LIMIT);
+    g->fake.listen = NULL;
+}
+
 static void keys_of_somebody_else(void **state)
 {
     static const struct {
@@ -94,10 +126,32 @@ static void a_username_changes_hands(void **state)
 
     assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
     carol = fake_find_user(&g->fake, "carol");
-    strcpy(bob->username, "robert");
-    strcpy(carol->username, "bob");
+    memcpy(bob->username, "robert", sizeof("robert"));
+    memcpy(carol->username, "bob", sizeof("bob"));
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
     assert_memory_equal(&g->fake.transfers[0].who[0], &bob->uid, sizeof(bob->uid));
+}
+
+/* Neither does what it says of them when they are looked up again turn two contacts around. */
+static void names_stay_with_their_keys(void **state)
+{
+    struct scene *g = *state;
+    struct fake_user *bob = fake_find_user(&g->fake, "bob");
+    struct fake_user *carol = fake_find_user(&g->fake, "carol");
+    struct satchel_contact c;
+
+    assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(do_add(&g->alice, "carol")->code, SATCHEL_OK);
+    (void)snprintf(bob->username, sizeof(bob->username), "%s", "robert");
+    (void)snprintf(carol->username, sizeof(carol->username), "%s", "bob");
+    assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(do_add(&g->alice, "carol")->code, SATCHEL_OK);
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_memory_equal(&g->fake.transfers[0].who[0], &bob->uid, sizeof(bob->uid));
+    assert_int_equal(satchel_contact_get(g->alice.s, "carol", &c, NULL), SATCHEL_OK);
+    assert_string_equal(c.name, "carol");
+    assert_string_equal(c.username, "carol");
+    assert_int_equal(satchel_contact_get(g->alice.s, "robert", &c, NULL), SATCHEL_E_NOTFOUND);
 }
 
 /* ---- sending
@@ -290,7 +344,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(keys_of_somebody_else),
+        TEST(manifests_without_an_end),
         TEST(a_username_changes_hands),
+        TEST(names_stay_with_their_keys),
         TEST(spoiled_sends),
         TEST(a_file_that_changes_is_not_sent),
         TEST(a_get_can_be_cancelled_anywhere),

@@ -229,6 +229,19 @@ static void list_endless(struct fake *f, Satchel__Envelope *r, struct buf *tail,
     m->cursor.len = n;
 }
 
+/* The same page again and again. */
+static void list_circle(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
+{
+    Satchel__ListReply *m = r->list_reply;
+
+    (void)f;
+    (void)tail;
+    m->more = true;
+    free(m->cursor.data);
+    m->cursor.data = calloc(1, n);
+    m->cursor.len = n;
+}
+
 static void bad_rows_do_not_hide_the_others(void **state)
 {
     struct scene *g = *state;
@@ -250,6 +263,8 @@ static void bad_rows_do_not_hide_the_others(void **state)
     p = (struct plan){.kind = SATCHEL__ENVELOPE__BODY_LIST_REPLY, .change = list_endless, .n = 8};
     assert_int_equal(do_list(&g->bob, SATCHEL_INBOX)->code, SATCHEL_E_PROTO);
     p.n = 129;
+    assert_int_equal(do_list(&g->bob, SATCHEL_INBOX)->code, SATCHEL_E_PROTO);
+    p = (struct plan){.kind = SATCHEL__ENVELOPE__BODY_LIST_REPLY, .change = list_circle, .n = 24};
     assert_int_equal(do_list(&g->bob, SATCHEL_INBOX)->code, SATCHEL_E_PROTO);
 }
 

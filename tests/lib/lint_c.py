@@ -45,6 +45,8 @@ def forbidden(tree):
         code = file.code()
         for found in FORBIDDEN_CALL.finditer(code):
             name = found.group(1)
+            if name in ("system", "popen") and file.name.startswith("tests/"):
+                continue
             faults.append(file.fault(line_of(code, found.start()), f"{name}: use {FORBIDDEN[name]}"))
     return len(files), faults
 
