@@ -94,8 +94,8 @@ static void a_username_changes_hands(void **state)
 
     assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
     carol = fake_find_user(&g->fake, "carol");
-    strcpy(bob->username, "robert");
-    strcpy(carol->username, "bob");
+    (void)snprintf(bob->username, sizeof(bob->username), "%s", "robert");
+    (void)snprintf(carol->username, sizeof(carol->username), "%s", "bob");
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
     assert_memory_equal(&g->fake.transfers[0].who[0], &bob->uid, sizeof(bob->uid));
 }
