@@ -109,6 +109,17 @@ static int claim_locked(struct hedge *h, struct err *err)
     return rc;
 }
 
+int hedge_prepare(struct hedge *h, struct err *err)
+{
+    int rc = ERR_OK;
+
+    pthread_mutex_lock(&h->mutex);
+    if (h->rng.counter >= h->end)
+        rc = claim_locked(h, err);
+    pthread_mutex_unlock(&h->mutex);
+    return rc;
+}
+
 int hedge_draw(struct hedge *h, const char *label, struct part transcript, struct secret *ret,
                struct err *err)
 {
