@@ -103,10 +103,19 @@ static int add(struct listeners *l, const char *text, bool may_miss, struct err 
     return ERR_OK;
 }
 
+/* A number in the environment is soon wrong: look at what is behind it. */
+static bool is_listening(int fd)
+{
+    int yes = 0;
+    socklen_t len = sizeof(yes);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes != 0;
+}
+
 static int take_over(struct listeners *l, int fd, struct err *err)
 {
     struct socket *s = new_socket(l);
-    int rc = uv_tcp_open(&s->tcp, fd);
+    int rc = is_listening(fd) ? uv_tcp_open(&s->tcp, fd) : UV_ENOTSOCK;
 
     if (rc == 0)
         rc = uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);

@@ -71,7 +71,7 @@ static const struct config_option options[] = {
      "Releases a minute for one user"},
     {"limits", "uploads", CONFIG_INT, AT(uploads), 1, 100000, NULL, "256", false,
      "Unfinished uploads of one user"},
-    {"limits", "queued", CONFIG_SIZE, AT(queued), MIB, GIB, NULL, "4M", false,
+    {"limits", "queued", CONFIG_SIZE, AT(queued), MIB, GIB, NULL, "16M", false,
      "Bytes under way for one connection; above it nothing more is read from it"},
     {"limits", "queued_total", CONFIG_SIZE, AT(queued_total), 4 * MIB, 64 * GIB, NULL, "32M", false,
      "The same for all connections together"},
@@ -83,7 +83,7 @@ static const struct config_option options[] = {
      false, "Shortest time until a transfer expires"},
     {"limits", "max_lifetime", CONFIG_DURATION, AT(max_lifetime), MINUTE, 3660 * DAY, NULL, "30d",
      false, "Longest time until a transfer expires"},
-    {"limits", "window", CONFIG_INT, AT(window), 1, 64, NULL, "16", false,
+    {"limits", "window", CONFIG_INT, AT(window), 1, 64, NULL, "48", false,
      "Pieces under way on one connection"},
     {"limits", "page", CONFIG_INT, AT(page), 1, 200, NULL, "50", false, "Rows of a listing"},
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* satchel - the command: finds the verb, opens what it needs, reports. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <malloc.h>
 #include <uv.h>
 
 #include "client/cli/cli.h"
@@ -17,7 +19,10 @@ static const struct cli_cmd *const commands[] = {
     &cmd_status,   &cmd_delete, &cmd_contacts, &cmd_whoami, &cmd_doctor,
 };
 
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+enum {
+    COMMANDS = sizeof(commands) / sizeof(commands[0]),
+    HEAP_KEPT = 16 << 20 /* free memory that malloc may keep */
+};
 
 static struct {
     const char *home, *profile;
@@ -104,6 +109,9 @@ static int open_handle(struct cli *cli, unsigned needs, struct satchel_error *er
 
     if ((needs & (CLI_HANDLE | CLI_OPEN)) == 0)
         return SATCHEL_OK;
+    /* Pieces come and go all the time: their memory is not worth giving back in between. */
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
     rc = satchel_new(&cli->s, NULL, &o, err);
     if (rc != SATCHEL_OK)
         return rc;
@@ -161,6 +169,9 @@ int main(int argc, char **argv)
 
     argc--;
     argv++;
+    /* Pieces come and go all the time: trimmed away, each would be zeroed and faulted in anew. */
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_KEPT);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
     setup_signals();
     rc = options_parse(global_opts, NULL, true, &argc, argv, &err);
     ui_setup(global.json || wants_json(argc, argv), global.quiet);

@@ -17,7 +17,7 @@
 #include "common/err.h"
 #include "common/net/net_loop.h"
 
-enum { POOL_PIECES = 30 }; /* 7.5 MiB */
+enum { POOL_PIECES = 56 }; /* 14 MiB */
 
 struct pool;
 

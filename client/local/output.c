@@ -19,12 +19,18 @@
 
 #define PART_SUFFIX ".satchel-part"
 
-enum { NAME_BYTES = 255, POLL_MS = 100, PIPE_STEP = 4096 /* PIPE_BUF: poll() promises so much */ };
+enum {
+    NAME_BYTES = 255,
+    POLL_MS = 100,
+    PIPE_STEP = 4096, /* PIPE_BUF: poll() promises so much */
+    LARGE = 32 << 20  /* from here on a file goes past the page cache */
+};
 
 struct output {
     char *path; /* as told; "" for a descriptor */
     char name[NAME_BYTES + 1], part[NAME_BYTES + 1];
     int dir, fd;
+    int direct; /* the same file, past the page cache; -1: not possible, or not worth it */
     bool to_fd, force, made, committed;
 };
 
@@ -197,7 +203,7 @@ int output_open(const struct output_spec *spec, const char *name, struct output 
 
     if (o == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    o->dir = o->fd = -1;
+    o->dir = o->fd = o->direct = -1;
     if (spec->folder != NULL || spec->file != NULL) {
         rc = open_file(spec, name, o, err);
     } else {
@@ -221,20 +227,77 @@ const char *output_path(const struct output *o)
     return o->path != NULL ? o->path : "";
 }
 
+/* ---- large files ---------------------------------------------------------------------------- */
+
+/* Does the file system say that it can, with pieces as we have them?  Those on a network do not. */
+static bool can_direct(int fd)
+{
+#ifdef STATX_DIOALIGN
+    struct statx st = {0};
+
+    return statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
+           (st.stx_mask & STATX_DIOALIGN) != 0 && st.stx_dio_offset_align > 0 &&
+           OUTPUT_ALIGN % st.stx_dio_offset_align == 0 && st.stx_dio_mem_align > 0 &&
+           OUTPUT_ALIGN % st.stx_dio_mem_align == 0;
+#else
+    (void)fd;
+    return false;
+#endif
+}
+
+/* Filling the page cache costs more than writing to a fast disk, and pushes out what others use. */
+static int open_direct(int fd)
+{
+    char path[40];
+
+    if (!can_direct(fd))
+        return -1;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd); /* whatever has the name now */
+    return open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+}
+
+int output_expect(struct output *o, uint64_t length, struct err *err)
+{
+    if (o->to_fd || length < LARGE)
+        return ERR_OK;
+    if (fallocate(o->fd, 0, 0, (off_t)length) != 0 &&
+        (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+        return err_sys(err, errno, "no room for '%s'", o->path);
+    /* Other failures: this file system cannot; the writes will see. */
+    o->direct = open_direct(o->fd);
+    return ERR_OK;
+}
+
 /* ---- writing ---------------------------------------------------------------------------- */
+
+static bool is_aligned(uint64_t offset, struct part data)
+{
+    return (offset | data.len | (uintptr_t)data.data) % OUTPUT_ALIGN == 0;
+}
+
+/* As pwrite(), past the page cache where that goes. */
+static ssize_t write_some(const struct output *o, uint64_t offset, struct part data)
+{
+    ssize_t n;
+
+    if (o->direct >= 0 && is_aligned(offset, data)) {
+        n = pwrite(o->direct, data.data, data.len, (off_t)offset);
+        if (n >= 0 || errno != EINVAL)
+            return n;
+    }
+    return pwrite(o->fd, data.data, data.len, (off_t)offset);
+}
 
 static int write_file(struct output *o, uint64_t offset, struct part data, struct err *err)
 {
-    const uint8_t *p = data.data;
-
     while (data.len > 0) {
-        ssize_t n = pwrite(o->fd, p, data.len, (off_t)offset);
+        ssize_t n = write_some(o, offset, data);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return err_sys(err, errno, "cannot write '%s'", o->path);
-        p += n;
+        data.data = (const uint8_t *)data.data + n;
         data.len -= (size_t)n;
         offset += (uint64_t)n;
     }
@@ -315,6 +378,8 @@ void output_free(struct output *o)
         (void)unlinkat(o->dir, o->part, 0);
     if (!o->to_fd && o->fd >= 0)
         close(o->fd);
+    if (o->direct >= 0)
+        close(o->direct);
     if (o->dir >= 0)
         close(o->dir);
     free(o->path);

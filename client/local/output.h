@@ -39,6 +39,14 @@ MUST_CHECK int output_open(const struct output_spec *spec, const char *name, str
                            struct err *err);
 
 /*
+ * ${length} bytes will come.  Takes the room for a large file at once, and lets those of its
+ * writes go past the page cache whose offset, length and address are multiples of OUTPUT_ALIGN.
+ * ERR_IO: the disk has no room.
+ */
+enum { OUTPUT_ALIGN = 4096 };
+MUST_CHECK int output_expect(struct output *o, uint64_t length, struct err *err);
+
+/*
  * Write ${data} at ${offset}; to a descriptor in order.  ERR_IO; ERR_CANCELED soon after
  * ${*stop} was set while a descriptor takes nothing.
  */

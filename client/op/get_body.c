@@ -241,8 +241,9 @@ static void on_room(struct pool_waiter *w)
 static int leaves_work(struct op_job *job, struct err *err)
 {
     struct get *g = (struct get *)job->op;
+    int rc = body_check_leaves(header_of(g), g->leaves, g->n_pieces, err);
 
-    return body_check_leaves(header_of(g), g->leaves, g->n_pieces, err);
+    return rc == ERR_OK ? output_expect(g->output, file_len(g), err) : rc;
 }
 
 static void leaves_checked(struct op_job *job)

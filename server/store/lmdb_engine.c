@@ -343,6 +343,7 @@ static int open_bodies(struct lmdb_engine *e, const struct store_config *cfg, st
         .max = cfg->body_max > 0 ? cfg->body_max : body_max,
         .step = cfg->step > 0 ? cfg->step : BODY_STEP,
         .leaves_room = true,
+        .drops_behind = true,
     };
     char name[24];
     int rc = ERR_OK;

@@ -18,6 +18,8 @@ enum {
     SMALLEST_STEP = 1 << 20,
     LARGEST_STEP = 1 << 30,
     ROOM_FOR_OTHERS = 64 << 20, /* of the disk; a sixteenth of a small one */
+    CACHED = 128 << 20,         /* what has come last stays in the page cache */
+    DROP_STEP = 32 << 20,
 };
 
 struct lmdb_env {
@@ -31,8 +33,11 @@ struct lmdb_env {
     const char *const *tables;
     unsigned ntables;
     uint64_t max, step;
-    bool leaves_room;
-    uint64_t file_size, writing; /* writer only; writing: bytes of the write under way */
+    bool leaves_room, drops_behind;
+    /* Writer only. */
+    uint64_t file_size;
+    uint64_t writing; /* bytes of the write under way */
+    uint64_t dropped; /* the file up to here need not be in the page cache */
     atomic_uint_fast64_t used, map, readers, reopened;
 };
 
@@ -139,6 +144,7 @@ static int open_env(struct lmdb_env *e)
     }
     e->file_size = (uint64_t)st.st_size;
     note_sizes(e);
+    e->dropped = e->used;
     return 0;
 }
 
@@ -158,6 +164,7 @@ static int env_setup(struct lmdb_env *e, const struct lmdb_env_config *cfg)
     e->max = cfg->max;
     e->step = cfg->step;
     e->leaves_room = cfg->leaves_room;
+    e->drops_behind = cfg->drops_behind;
     return e->path != NULL ? 0 : ENOMEM;
 }
 
@@ -330,14 +337,31 @@ static bool got_through(struct lmdb_env *e, uint64_t id)
     return yes;
 }
 
+/*
+ * A file that grows would fill the memory with what nobody may ask for soon, and memory that is
+ * new to the page cache takes longer than the disk.  The gate is held; all of it is on the disk.
+ */
+static void drop_behind(struct lmdb_env *e)
+{
+    uint64_t end = e->used > CACHED ? e->used - CACHED : 0;
+    mdb_filehandle_t fd;
+
+    if (!e->drops_behind || end < e->dropped + DROP_STEP || mdb_env_get_fd(e->env, &fd) != 0)
+        return;
+    (void)posix_fadvise(fd, (off_t)e->dropped, (off_t)(end - e->dropped), POSIX_FADV_DONTNEED);
+    e->dropped = end;
+}
+
 int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn)
 {
     uint64_t id = mdb_txn_id(txn), generation = e->generation;
     MDB_txn *probe = NULL;
     int rc = mdb_txn_commit(txn), again;
 
-    if (rc == 0)
+    if (rc == 0) {
         note_sizes(e);
+        drop_behind(e);
+    }
     if (rc == EIO && disk_is_full(e))
         rc = ENOSPC;
     /* A failed write of the meta page leaves an environment that only says MDB_PANIC. */

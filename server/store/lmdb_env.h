@@ -30,9 +30,10 @@ struct lmdb_env_config {
     const char *path;          /* folder, made if missing */
     const char *const *tables; /* borrowed as long as the environment lives */
     unsigned ntables;
-    uint64_t max;     /* ceiling of the map, bytes */
-    uint64_t step;    /* map and file grow by at least this much while the disk has plenty */
-    bool leaves_room; /* does not take the last of the disk */
+    uint64_t max;      /* ceiling of the map, bytes */
+    uint64_t step;     /* map and file grow by at least this much while the disk has plenty */
+    bool leaves_room;  /* does not take the last of the disk */
+    bool drops_behind; /* while the file grows only its newest part stays in the page cache */
 };
 
 struct lmdb_env_stats {

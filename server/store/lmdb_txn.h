@@ -20,7 +20,7 @@
 #include "common/err.h"
 #include "server/store/store_types.h"
 
-/* Tables of the index, in the order of lmdb_tables_index[]: FORMAT-store.md section 2. */
+/* Tables of the index, in the order of lmdb_tables_index[]: FORMATS.md section 14.2. */
 enum lmdb_table {
     T_META,
     T_USERS,
@@ -85,6 +85,7 @@ struct lmdb_key {
     uint8_t bytes[256];
 };
 
+/* Append a part; a key of one part. */
 void lmdb_key_add(struct lmdb_key *k, const void *p, size_t len);
 void lmdb_key_u32(struct lmdb_key *k, uint32_t v);
 void lmdb_key_u64(struct lmdb_key *k, uint64_t v);
@@ -96,6 +97,7 @@ struct lmdb_key lmdb_key_of(const void *p, size_t len);
 MUST_CHECK int lmdb_txn_get(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *key,
                             struct rd *ret_value);
 
+/* Write or replace; a failure is kept and fails the commit. */
 void lmdb_txn_put(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *key,
                   const void *value, size_t len);
 /* Put what is in t->row. */

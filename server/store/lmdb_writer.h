@@ -38,11 +38,13 @@ struct lmdb_writer_stats {
     uint64_t commits, committed, largest, commit_us;
 };
 
+/* Start the thread. */
 MUST_CHECK int lmdb_writer_open(struct lmdb_writer **ret_w, const struct lmdb_writer_config *cfg,
                                 struct err *err);
 /* Ends the thread after what is queued; NULL is fine. */
 void lmdb_writer_close(struct lmdb_writer *w);
 
+/* Queue a job; it is answered after the commit that holds it.  Loop thread. */
 void lmdb_writer_submit(struct lmdb_writer *w, struct store_job *job);
 
 /* Any thread; never blocks. */

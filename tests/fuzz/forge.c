@@ -184,13 +184,25 @@ static void sign_manifest(const struct world *w, Satchel__Signed *s)
     set_bytes(&s->signature, PART_OF(sig));
 }
 
+static void set_text(char **to, const char *text)
+{
+    if (strcmp(*to, "dave") != 0)
+        return;
+    free(*to);
+    *to = strdup(text);
+    MUST(*to != NULL);
+}
+
 static void sign_register(const struct world *w, struct peer *p, Satchel__Register *msg)
 {
     const struct actor *by = NULL;
-    struct login_registration r = {
-        .server = p->server, .username = msg->username, .email = msg->email};
+    struct login_registration r = {.server = p->server};
     uint8_t sig[SIGNED_SIG_LEN];
 
+    set_text(&msg->username, w->who[WORLD_DAVE].u.name);
+    set_text(&msg->email, w->who[WORLD_DAVE].email);
+    r.username = msg->username;
+    r.email = msg->email;
     sign_manifest(w, msg->manifest);
     if (!wants(&msg->signature, w, &by) || !peer_exporter(p, r.exporter))
         return;

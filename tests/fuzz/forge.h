@@ -5,8 +5,8 @@
  * In a message, a field of bytes that is one byte long stands for something
  * true: a tid of one byte for the ID of one of the world's transfers, a
  * signature of one byte for a good signature by one of its users, and so on;
- * the byte says which.  Times and lengths of 1 stand for the true ones.  All
- * else stays as it is.
+ * the byte says which.  Times and lengths of 1 stand for the true ones, the
+ * name and e-mail "dave" of a registration for Dave's.  All else stays as it is.
  */
 #ifndef TESTS_FUZZ_FORGE_H
 #define TESTS_FUZZ_FORGE_H

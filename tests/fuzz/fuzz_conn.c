@@ -13,6 +13,7 @@
  *     RAW     bytes that need not be a frame
  *     TURN    nothing: one turn of the loop
  *     SETTLE  nothing: the daemon does all it can
+ *     LATER   u8 of a sixth of an hour, by which the clock goes forward
  *
  * Other items follow each other without a pause.  What must hold: every
  * request gets one answer, none of them INTERNAL; answers are what the schema
@@ -26,8 +27,8 @@
 #include "tests/fuzz/forge.h"
 #include "tests/fuzz/fuzz.h"
 
-enum what { SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE, WHATS };
-enum { SPEAKERS = 5, DEAF = 0x10, CUT = 0x20, WRITES_MAX = 200 };
+enum what { SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE, LATER, WHATS };
+enum { SPEAKERS = 5, DEAF = 0x10, CUT = 0x20, WRITES_MAX = 2000, STEP_MS = 600000 };
 
 struct play {
     struct peer peer;
@@ -38,24 +39,25 @@ struct play {
 };
 
 static struct world world;
+static unsigned stale; /* of it: enum world_stale */
 
 static void end_world(void)
 {
     world_close(&world);
 }
 
-/* A new world when the old one has changed too much. */
-static void renew_world(void)
+/* The world as it is at the beginning of every input; a new one before the old one is full. */
+static void prepare_world(void)
 {
     static bool begun;
-    struct store_stats st = {0};
 
-    if (world.d != NULL)
-        store_stats(world.d->store, &st);
-    if (begun && st.committed < WRITES_MAX)
-        return;
-    world_close(&world);
-    world_open(&world);
+    if (world.writes > WRITES_MAX)
+        world_close(&world);
+    if (world.d == NULL)
+        world_open(&world);
+    else
+        world_refresh(&world, stale);
+    stale = 0;
     if (!begun)
         (void)atexit(end_world);
     begun = true;
@@ -110,8 +112,34 @@ static void hear_all(struct play *p)
 
 /* ---- what the client says ------------------------------------------------------ */
 
+/* What a request may use up. */
+static unsigned uses(struct part head)
+{
+    static const struct {
+        Satchel__Envelope__BodyCase body;
+        unsigned stale;
+    } uses[] = {
+        {SATCHEL__ENVELOPE__BODY_REGISTER, WORLD_STALE_DAVE},
+        {SATCHEL__ENVELOPE__BODY_PUT_MANIFEST, WORLD_STALE_MANIFEST},
+        {SATCHEL__ENVELOPE__BODY_PUT_PIECE, WORLD_STALE_BEGUN},
+        {SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER, WORLD_STALE_BEGUN},
+        {SATCHEL__ENVELOPE__BODY_ABANDON_UPLOAD, WORLD_STALE_BEGUN},
+        {SATCHEL__ENVELOPE__BODY_RELEASE, WORLD_STALE_ONCE},
+        {SATCHEL__ENVELOPE__BODY_DELETE, WORLD_STALE_SENT | WORLD_STALE_ONCE},
+    };
+    Satchel__Envelope *env = satchel__envelope__unpack(NULL, head.len, head.data);
+    unsigned found = 0;
+
+    for (size_t i = 0; env != NULL && i < sizeof(uses) / sizeof(uses[0]); i++)
+        if (uses[i].body == env->body_case)
+            found = uses[i].stale;
+    satchel__envelope__free_unpacked(env, NULL);
+    return found;
+}
+
 static void say(struct play *p, struct part head, struct part tail)
 {
+    stale |= uses(head);
     if (head.len == 0)
         p->raw = true; /* not a frame: the end */
     p->requests++;
@@ -160,10 +188,15 @@ static void act(struct play *p, enum what what, struct rd r)
         break;
     case RAW:
         p->raw = true;
+        stale = WORLD_STALE_ALL;
         (void)peer_write(&p->peer, r.p, r.left);
         break;
     case TURN:
         (void)uv_run(world.d->loop, UV_RUN_NOWAIT);
+        break;
+    case LATER:
+        stale = WORLD_STALE_ALL;
+        world_later((uint64_t)rd_u8(&r) * STEP_MS);
         break;
     default:
         world_settle(&world, p->end);
@@ -217,7 +250,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct play p = {.raw = false};
     uint8_t how = rd_u8(&r);
 
-    renew_world();
+    prepare_world();
     begin(&p, (how & 0x0fU) % SPEAKERS);
     p.end->deaf = (how & DEAF) != 0;
     while (r.left >= 3) {

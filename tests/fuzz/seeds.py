@@ -208,7 +208,7 @@ def envelopes():
 # ---- conversations: fuzz_conn.c and forge.h say what the bytes mean ----
 
 NEW, GREETED, ALICE, BOB, CAROL, DEAF, CUT = 0, 1, 2, 3, 4, 0x10, 0x20
-SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE = range(7)
+SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE, LATER = range(8)
 SENT, ONCE, BEGUN = b"\x00", b"\x01", b"\x02"
 USER = [bytes([number]) for number in range(4)]
 
@@ -267,7 +267,7 @@ def greetings():
         return Talk(NEW).ask("hello", min_version=1, max_version=1, software="fuzz").settle()
 
     def register(talk, **fields):
-        values = {"username": "dave", "email": "dave@Example.ORG", "manifest": manifest, "signature": b"\x03"}
+        values = {"username": "dave", "email": "dave", "manifest": manifest, "signature": b"\x03"}
         return talk.ask("register", **{**values, **fields})
     return {
         "hello_ping_bye": hello().ask("ping").ask("bye", reason="done"),
@@ -335,6 +335,8 @@ def sendings():
         "open_large": begin(Talk(ALICE), body_length=2**24),
         "open_odd": begin(Talk(ALICE), body_length=4097),
         "open_times": begin(Talk(ALICE), expires=2),
+        "open_early": begin(Talk(ALICE), created=1767229200000, expires=1767229201000),
+        "open_late": begin(Talk(ALICE), created=1767229200000, expires=1999999999999),
         "open_policy": begin(Talk(ALICE), policy_flags=2**31),
         "open_and_go": begin(Talk(ALICE | CUT)).add(TURN),
         "put": Talk(ALICE).put(BEGUN, 0, tid=BEGUN, leaf=BEGUN).settle().ask("upload_state", tid=BEGUN),
@@ -388,6 +390,13 @@ def receivings():
         .ask("get_pieces", tid=SENT, count=2).settle().ask("list_transfers"),
         "pieces_deaf_and_go": Talk(BOB | DEAF | CUT).ask("get_pieces", tid=SENT, count=2).settle(),
         "pieces_beyond": Talk(BOB).ask("get_pieces", tid=SENT, first=1, count=2**32 - 1).ask("get_pieces", tid=SENT, first=7),
+        "expired": Talk(BOB).add(LATER, b"\xa0").ask("release", tid=SENT).ask("get_pieces", tid=SENT, count=1)
+        .ask("get_transfer", tid=SENT).ask("list_transfers").settle().ask("delete", tid=SENT),
+        "expired_upload": Talk(ALICE).add(LATER, b"\xa0").put(BEGUN, 0, tid=BEGUN, leaf=BEGUN).ask("upload_state", tid=BEGUN),
+        "later": Talk(BOB).ask("release", tid=ONCE).settle().add(LATER, b"\x01").ask("status", tid=ONCE),
+        "find_found": Talk(BOB).ask("find_transfers", prefix="0").ask("find_transfers", prefix="1")
+        .ask("find_transfers", prefix="2").ask("find_transfers", prefix="3").ask("find_transfers", prefix="4")
+        .ask("find_transfers", prefix="5").ask("find_transfers", prefix="6").ask("find_transfers", prefix="7"),
         "list_pages": Talk(BOB).ask("list_transfers", limit=1).settle().ask("list_transfers", cursor=b"\x00" * 24, limit=1000),
     }
     for number, speaker in enumerate(("alice", "bob", "carol")):

@@ -30,11 +30,33 @@ struct world {
     struct daemon *d;
     struct actor who[WORLD_USERS]; /* Dave is not registered */
     struct parcel parcel[WORLD_PARCELS];
-    struct manifest *next; /* Alice's second one, not stored */
+    struct manifest *next; /* of Alice, not stored */
+    uint32_t round;        /* refreshed so often */
+    uint64_t writes;       /* of the store, when it was */
+    char dave[32];
 };
 
 /* Make one in a folder of its own, in memory where the system has a place for that. */
 void world_open(struct world *w);
+
+/* What a conversation may have used up; bits. */
+enum world_stale {
+    WORLD_STALE_SENT = 1 << WORLD_SENT,
+    WORLD_STALE_ONCE = 1 << WORLD_ONCE,
+    WORLD_STALE_BEGUN = 1 << WORLD_BEGUN,
+    WORLD_STALE_DAVE = 8,
+    WORLD_STALE_MANIFEST = 16,
+    WORLD_STALE_ALL = 31
+};
+
+/*
+ * If anything was stored since the last time, replace what of ${stale} is not as it was: other
+ * parcels, another Dave, Alice's manifest after the stored one.  The clock is set back.
+ */
+void world_refresh(struct world *w, unsigned stale);
+
+/* Put the daemon's clock forward, in milliseconds. */
+void world_later(uint64_t ms);
 
 /* Stop the daemon and remove the folder.  A zeroed one is fine. */
 void world_close(struct world *w);
