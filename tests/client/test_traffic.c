@@ -178,7 +178,7 @@ static void wrong_outputs(void **state)
     o.folder = NULL;
     o.id = "not hex";
     assert_int_equal(satchel_get_start(g->bob.s, &o, NULL, NULL), SATCHEL_E_INVALID);
-    get_to(&g->bob, (struct satchel_get_options){.folder = "/nowhere/at/all"});
+    get_to(&g->bob, (struct satchel_get_options){.folder = "/nonexistent/folder"});
     assert_int_equal(wait_for(&g->bob)->code, SATCHEL_E_NOTFOUND);
     assert_int_equal(g->fake.requests[SATCHEL__ENVELOPE__BODY_RELEASE], 0);
     assert_int_equal(do_get(&g->bob, "ffff")->code, SATCHEL_E_NOTFOUND);
