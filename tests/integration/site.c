@@ -247,7 +247,7 @@ void site_reload(struct site *s, const char *extra, const char *event)
             return;
         rest();
     }
-    MUST(!"the daemon has not reloaded");
+    MUST(false && "the daemon has not reloaded");
 }
 
 static int reap(struct site *s)
