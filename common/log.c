@@ -116,7 +116,7 @@ static void put_value(struct line *l, const char *s)
 static void put_front(struct line *l, enum log_level level)
 {
     static const char syslog_levels[] = "3467";
-    char text[40];
+    char text[96];
     struct timespec now = {0};
     struct tm tm = {0};
 

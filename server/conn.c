@@ -14,12 +14,13 @@
 
 enum {
     OUT_HIGH = 1024 * 1024, /* bytes that wait to be sent: nothing more is read */
-    OUT_ROOM = 512 * 1024   /* below it answers with much in them may begin */
+    OUT_ROOM = 512 * 1024,  /* below it answers with much in them may begin */
+    ROOM_PIECES = 4         /* are read at once */
 };
 
 /* ---- states ---- */
 
-static const unsigned allowed[CONN_STATES] = {
+static const unsigned allowed[CONN_STATES] __attribute__((unused)) = {
     [CONN_NEW] = 1U << CONN_GREETED | 1U << CONN_CLOSING,
     [CONN_GREETED] = 1U << CONN_READY | 1U << CONN_CLOSING,
     [CONN_READY] = 1U << CONN_CLOSING,
@@ -248,7 +249,7 @@ static void send_error(struct conn *conn, uint64_t id, int code, const char *mes
     env.id = id;
     env.body_case = SATCHEL__ENVELOPE__BODY_ERROR;
     env.error = &error;
-    daemon_count_error(conn->d, error.code);
+    daemon_count_error(conn->d, (int)error.code);
     conn_send(conn, &env);
 }
 
@@ -307,20 +308,31 @@ void conn_farewell(struct conn *conn, const char *reason, uint64_t retry_after)
 
 /* ---- flow ---- */
 
-bool conn_has_room(const struct conn *conn)
+/*
+ * While all together have too much under way, each may still have a little:
+ * peers that do not read cannot keep the others from being served.
+ */
+static bool over_its_part(const struct conn *conn)
 {
-    return conn->stream != NULL && stream_queued(conn->stream) < OUT_ROOM &&
-           conn->queued < conn->d->settings.queued &&
-           conn->d->queued < conn->d->settings.queued_total;
+    const struct settings *set = &conn->d->settings;
+
+    return conn->queued >= set->queued ||
+           (conn->queued > 0 && conn->d->queued >= set->queued_total);
+}
+
+size_t conn_room(const struct conn *conn)
+{
+    uint64_t total = conn->d->settings.queued_total;
+
+    if (conn->stream == NULL || stream_queued(conn->stream) >= OUT_ROOM || over_its_part(conn))
+        return 0;
+    return conn->d->queued >= total ? 1 : ROOM_PIECES;
 }
 
 static bool is_full(const struct conn *conn)
 {
-    const struct settings *set = &conn->d->settings;
-
-    return conn->n_calls >= CONN_CALLS_MAX || conn->n_pieces >= set->window || conn->n_alone > 0 ||
-           conn->queued >= set->queued || conn->d->queued >= set->queued_total ||
-           stream_queued(conn->stream) >= OUT_HIGH;
+    return conn->n_calls >= CONN_CALLS_MAX || conn->n_pieces >= conn->d->settings.window ||
+           conn->n_alone > 0 || over_its_part(conn) || stream_queued(conn->stream) >= OUT_HIGH;
 }
 
 void conn_flow(struct conn *conn)

@@ -99,8 +99,8 @@ void conn_drop(struct conn *conn, int reason);
 /* Say that the daemon stops; close when all is answered. */
 void conn_farewell(struct conn *conn, const char *reason, uint64_t retry_after);
 
-/* May another run of pieces be read for this connection? */
-bool conn_has_room(const struct conn *conn);
+/* How many pieces may be read for this connection now; 0: wait. */
+size_t conn_room(const struct conn *conn);
 
 /* Something was answered or sent: wake requests that wait for it, then conn_flow(). */
 void conn_settle(struct conn *conn);

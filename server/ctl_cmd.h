@@ -14,17 +14,10 @@ struct ctl_cmd {
 /* The command of a line's ${n} words, with the number of words that name it; NULL: none. */
 const struct ctl_cmd *ctl_cmd_find(const char *const *words, size_t n, size_t *ret_used);
 
-void ctl_cmd_status(struct ctl_client *cl);
-void ctl_cmd_users(struct ctl_client *cl);
-void ctl_cmd_user_show(struct ctl_client *cl);
-void ctl_cmd_user_suspend(struct ctl_client *cl);
-void ctl_cmd_user_resume(struct ctl_client *cl);
-void ctl_cmd_quota(struct ctl_client *cl);
-void ctl_cmd_invite_create(struct ctl_client *cl);
-void ctl_cmd_invite_list(struct ctl_client *cl);
-void ctl_cmd_verify(struct ctl_client *cl);
-void ctl_cmd_clock(struct ctl_client *cl);
-void ctl_cmd_reload(struct ctl_client *cl);
-void ctl_cmd_drain(struct ctl_client *cl);
+/* One command each, in the order of satchelctl's help. */
+typedef void ctl_cmd_fn(struct ctl_client *cl);
+ctl_cmd_fn ctl_cmd_status, ctl_cmd_users, ctl_cmd_user_show, ctl_cmd_user_suspend,
+    ctl_cmd_user_resume, ctl_cmd_quota, ctl_cmd_invite_create, ctl_cmd_invite_list, ctl_cmd_verify,
+    ctl_cmd_clock, ctl_cmd_reload, ctl_cmd_drain;
 
 #endif /* SERVER_CTL_CMD_H */

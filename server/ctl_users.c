@@ -38,7 +38,35 @@ static json_t *user_json(const struct store_user *u)
 
 /* ---- users ---- */
 
+/* Where a list goes on. */
+struct place {
+    uint8_t after[STORE_HASH_LEN];
+};
+
 static void list_from(struct ctl_client *cl, const uint8_t *after);
+
+static void list_on(struct ctl_client *cl, struct store_result *res)
+{
+    const struct place *at = ctl_client_data(cl, sizeof(*at));
+
+    (void)res;
+    list_from(cl, at->after);
+}
+
+/* A page has been said: the next one, from ${res}'s cursor, or the end. */
+static void next_page(struct ctl_client *cl, const struct store_result *res, ctl_step *on)
+{
+    struct place *at = ctl_client_data(cl, sizeof(*at));
+
+    if (!res->more) {
+        ctl_client_result(cl, json_object());
+    } else if (at == NULL) {
+        ctl_client_error(cl, ERR_NOMEM, "out of memory");
+    } else {
+        memcpy(at->after, res->cursor, sizeof(at->after));
+        ctl_client_sent(cl, on);
+    }
+}
 
 static void on_users(struct ctl_client *cl, struct store_result *res)
 {
@@ -48,10 +76,7 @@ static void on_users(struct ctl_client *cl, struct store_result *res)
     }
     for (size_t i = 0; i < res->count; i++)
         ctl_client_item(cl, user_json(&res->u.users[i]));
-    if (res->more)
-        list_from(cl, res->cursor);
-    else
-        ctl_client_result(cl, json_object());
+    next_page(cl, res, list_on);
 }
 
 static void list_from(struct ctl_client *cl, const uint8_t *after)
@@ -242,6 +267,14 @@ void ctl_cmd_invite_create(struct ctl_client *cl)
 
 static void invites_from(struct ctl_client *cl, const uint8_t *after);
 
+static void invites_on(struct ctl_client *cl, struct store_result *res)
+{
+    const struct place *at = ctl_client_data(cl, sizeof(*at));
+
+    (void)res;
+    invites_from(cl, at->after);
+}
+
 static void on_invites(struct ctl_client *cl, struct store_result *res)
 {
     if (res->code != ERR_OK) {
@@ -257,10 +290,7 @@ static void on_invites(struct ctl_client *cl, struct store_result *res)
                                       (json_int_t)v->created, "expires", (json_int_t)v->expires,
                                       "uses", (json_int_t)v->uses, "left", (json_int_t)v->left));
     }
-    if (res->more)
-        invites_from(cl, res->cursor);
-    else
-        ctl_client_result(cl, json_object());
+    next_page(cl, res, invites_on);
 }
 
 static void invites_from(struct ctl_client *cl, const uint8_t *after)

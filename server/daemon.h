@@ -67,8 +67,9 @@ struct daemon {
     struct buf scratch; /* for one frame at a time */
     uint64_t started;   /* wall clock, ms */
     uint64_t accepted, refused, errors[DAEMON_CODES];
-    uint64_t drain_until; /* uv_now() when those still there are cut off; 0: not draining */
-    uint64_t watchdog;    /* ms between two signs of life, 0: none wanted */
+    uint64_t refused_told; /* of the refused, those that the log has */
+    uint64_t drain_until;  /* uv_now() when those still there are cut off; 0: not draining */
+    uint64_t watchdog;     /* ms between two signs of life, 0: none wanted */
     int exit_code;
     uv_timer_t tick;
     uv_signal_t signals[3];
@@ -81,6 +82,7 @@ struct daemon {
 MUST_CHECK int daemon_open_limits(struct daemon *d, struct err *err);
 void daemon_close_limits(struct daemon *d);
 
+/* Is it about to stop? */
 bool daemon_draining(const struct daemon *d);
 
 /* For clients, ms: when to come back to a daemon that stops. */

@@ -13,30 +13,31 @@
 
 /* PROTOCOL.md section 3. */
 static const struct dispatch_row rows[] = {
-    /* body, name, states, rate, tail, alone, finish, handler */
-    {BODY(HELLO), "Hello", NEW, DISPATCH_FREE, false, true, false, req_hello},
-    {BODY(REGISTER), "Register", GREETED, DISPATCH_REGISTER, false, true, false, req_register},
-    {BODY(LOGIN), "Login", GREETED, DISPATCH_FREE, false, true, false, req_login},
-    {BODY(PING), "Ping", GREETED | READY, DISPATCH_FREE, false, false, false, req_ping},
-    {BODY(BYE), "Bye", GREETED | READY, DISPATCH_FREE, false, false, false, req_bye},
-    {BODY(LOOKUP), "Lookup", READY, DISPATCH_LOOKUP, false, false, false, req_lookup},
-    {BODY(PUT_MANIFEST), "PutManifest", READY, DISPATCH_USER, false, false, false,
+    /* body, name, states, rate, most, tail, alone, finish, handler */
+    {BODY(HELLO), "Hello", NEW, DISPATCH_FREE, 0, false, true, false, req_hello},
+    {BODY(REGISTER), "Register", GREETED, DISPATCH_REGISTER, 0, false, true, false, req_register},
+    {BODY(LOGIN), "Login", GREETED, DISPATCH_FREE, 0, false, true, false, req_login},
+    {BODY(PING), "Ping", GREETED | READY, DISPATCH_FREE, 0, false, false, false, req_ping},
+    {BODY(BYE), "Bye", GREETED | READY, DISPATCH_FREE, 0, false, false, false, req_bye},
+    {BODY(LOOKUP), "Lookup", READY, DISPATCH_LOOKUP, 4, false, false, false, req_lookup},
+    {BODY(PUT_MANIFEST), "PutManifest", READY, DISPATCH_USER, 0, false, false, false,
      req_put_manifest},
-    {BODY(OPEN_TRANSFER), "OpenTransfer", READY, DISPATCH_USER, false, false, true, req_open},
-    {BODY(PUT_PIECE), "PutPiece", READY, DISPATCH_FREE, true, false, false, req_put_piece},
-    {BODY(SEAL_TRANSFER), "SealTransfer", READY, DISPATCH_USER, false, false, false, req_seal},
-    {BODY(UPLOAD_STATE), "UploadState", READY, DISPATCH_USER, false, false, false,
+    {BODY(OPEN_TRANSFER), "OpenTransfer", READY, DISPATCH_USER, 0, false, false, true, req_open},
+    {BODY(PUT_PIECE), "PutPiece", READY, DISPATCH_FREE, 0, true, false, false, req_put_piece},
+    {BODY(SEAL_TRANSFER), "SealTransfer", READY, DISPATCH_USER, 0, false, false, false, req_seal},
+    {BODY(UPLOAD_STATE), "UploadState", READY, DISPATCH_USER, 0, false, false, false,
      req_upload_state},
-    {BODY(ABANDON_UPLOAD), "AbandonUpload", READY, DISPATCH_USER, false, false, false, req_abandon},
-    {BODY(LIST_TRANSFERS), "ListTransfers", READY, DISPATCH_USER, false, false, false, req_list},
-    {BODY(GET_TRANSFER), "GetTransfer", READY, DISPATCH_USER, false, false, false,
+    {BODY(ABANDON_UPLOAD), "AbandonUpload", READY, DISPATCH_USER, 0, false, false, false,
+     req_abandon},
+    {BODY(LIST_TRANSFERS), "ListTransfers", READY, DISPATCH_USER, 2, false, false, false, req_list},
+    {BODY(GET_TRANSFER), "GetTransfer", READY, DISPATCH_USER, 4, false, false, false,
      req_get_transfer},
-    {BODY(FIND_TRANSFERS), "FindTransfers", READY, DISPATCH_USER, false, false, false, req_find},
-    {BODY(RELEASE), "Release", READY, DISPATCH_RELEASE, false, false, true, req_release},
-    {BODY(GET_LEAVES), "GetLeaves", READY, DISPATCH_USER, false, false, false, req_get_leaves},
-    {BODY(GET_PIECES), "GetPieces", READY, DISPATCH_USER, false, false, false, req_get_pieces},
-    {BODY(DELETE), "Delete", READY, DISPATCH_USER, false, false, false, req_delete},
-    {BODY(STATUS), "Status", READY, DISPATCH_USER, false, false, false, req_status},
+    {BODY(FIND_TRANSFERS), "FindTransfers", READY, DISPATCH_USER, 1, false, false, false, req_find},
+    {BODY(RELEASE), "Release", READY, DISPATCH_RELEASE, 0, false, false, true, req_release},
+    {BODY(GET_LEAVES), "GetLeaves", READY, DISPATCH_USER, 4, false, false, false, req_get_leaves},
+    {BODY(GET_PIECES), "GetPieces", READY, DISPATCH_USER, 1, false, false, false, req_get_pieces},
+    {BODY(DELETE), "Delete", READY, DISPATCH_USER, 0, false, false, false, req_delete},
+    {BODY(STATUS), "Status", READY, DISPATCH_USER, 0, false, false, false, req_status},
 };
 
 const struct dispatch_row *dispatch_find(Satchel__Envelope__BodyCase body)
@@ -98,6 +99,19 @@ static bool refuse(struct conn *conn, struct call *c)
     return true;
 }
 
+/* Earlier ones of its kind have their turn first. */
+static void begin(struct call *c)
+{
+    unsigned before = 0;
+
+    for (const struct call *p = c->prev; c->row->most > 0 && p != NULL; p = p->prev)
+        before += p->row == c->row;
+    if (c->row->most > 0 && (before >= c->row->most || conn_room(c->conn) == 0))
+        call_hold(c, begin);
+    else
+        c->row->start(c);
+}
+
 void dispatch_frame(struct conn *conn, struct frame *frame)
 {
     Satchel__Envelope *msg = envelope_unpack(frame->head.data, frame->head.len);
@@ -114,7 +128,7 @@ void dispatch_frame(struct conn *conn, struct frame *frame)
     } else {
         msg = NULL;
         if (!refuse(conn, c))
-            row->start(c);
+            begin(c);
         else if (is_new && (row->states & NEW) == 0)
             conn_finish(conn);
     }

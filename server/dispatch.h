@@ -26,9 +26,11 @@ struct dispatch_row {
     const char *name;
     unsigned states; /* bits 1 << enum conn_state */
     enum dispatch_rate rate;
-    bool tail;   /* may have one */
-    bool alone;  /* later requests wait until it is answered */
-    bool finish; /* see call.h */
+    unsigned most; /* at work at once in a connection, and only while it takes bytes: for large
+                      answers; 0: no limit */
+    bool tail;     /* may have one */
+    bool alone;    /* later requests wait until it is answered */
+    bool finish;   /* see call.h */
     call_step *start;
 };
 

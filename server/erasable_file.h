@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * erasable_file - the file of keys that can be destroyed: FORMAT-store.md section 6.
+ * erasable_file - the file of keys that can be destroyed: FORMATS.md section 13.
  *
  * Every key has a cell of 512 bytes of its own, written in place and overwritten
  * in place.  Cells are numbered; a number is never used twice, neither in this file
@@ -76,6 +76,7 @@ MUST_CHECK int erasable_file_journal(struct erasable_file *f, const uint64_t *ce
 /* Overwrite a cell.  Not synced.  A number this file does not have is ignored. */
 MUST_CHECK int erasable_file_erase(struct erasable_file *f, uint64_t cell, struct err *err);
 
+/* What was written and erased is durable. */
 MUST_CHECK int erasable_file_sync(struct erasable_file *f, struct err *err);
 
 /* Give regions without a key back to the disk: those around ${cells}, erased and synced. */

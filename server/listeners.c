@@ -103,10 +103,19 @@ static int add(struct listeners *l, const char *text, bool may_miss, struct err 
     return ERR_OK;
 }
 
+/* A number in the environment is soon wrong: look at what is behind it. */
+static bool is_listening(int fd)
+{
+    int yes = 0;
+    socklen_t len = sizeof(yes);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes != 0;
+}
+
 static int take_over(struct listeners *l, int fd, struct err *err)
 {
     struct socket *s = new_socket(l);
-    int rc = uv_tcp_open(&s->tcp, fd);
+    int rc = is_listening(fd) ? uv_tcp_open(&s->tcp, fd) : UV_ENOTSOCK;
 
     if (rc == 0)
         rc = uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);
@@ -150,9 +159,11 @@ void listeners_close(struct listeners *l)
     if (l == NULL)
         return;
     l->closing = l->n;
-    if (l->n == 0)
+    if (l->closing == 0) {
         free(l);
-    for (size_t i = 0, n = l->n; i < n; i++)
+        return;
+    }
+    for (size_t i = 0; i < l->n; i++) /* on_closed() comes from the loop, not from in here */
         uv_close((uv_handle_t *)&l->s[i].tcp, on_closed);
 }
 

@@ -3,7 +3,7 @@
  * GetLeaves: leaf hashes in pages.  GetPieces: pieces in order, then Done.
  *
  * Pieces are read a few at a time, and only while the connection takes bytes:
- * between two reads the call rests until conn_has_room().
+ * between two reads the call rests until there is conn_room().
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "server/dispatch.h"
 #include "server/req.h"
 
-enum { LEAVES_MAX = 4096, READ_AHEAD = 4 /* pieces: 1 MiB */ };
+enum { LEAVES_MAX = 4096 };
 
 /* ---- leaves ---- */
 
@@ -96,23 +96,20 @@ static void on_pieces(struct call *c)
         call_hold(c, read_on);
 }
 
-static void get_pieces(struct call *c)
-{
-    const struct run *r = c->data;
-    struct store_pieces_get in = {.from = r->next,
-                                  .limit = r->left < READ_AHEAD ? r->left : READ_AHEAD};
-
-    memcpy(in.tid, r->tid, sizeof(in.tid));
-    memcpy(in.uid, c->conn->uid.b, sizeof(in.uid));
-    call_store(c, store_pieces_get(c->d->port, &in, call_on_store, c), get_pieces, on_pieces);
-}
-
+/* Read a few; again if the store has no room for them now. */
 static void read_on(struct call *c)
 {
-    if (conn_has_room(c->conn))
-        get_pieces(c);
-    else
+    const struct run *r = c->data;
+    size_t room = conn_room(c->conn);
+    struct store_pieces_get in = {.from = r->next, .limit = r->left < room ? r->left : room};
+
+    if (room == 0) {
         call_hold(c, read_on);
+        return;
+    }
+    memcpy(in.tid, r->tid, sizeof(in.tid));
+    memcpy(in.uid, c->conn->uid.b, sizeof(in.uid));
+    call_store(c, store_pieces_get(c->d->port, &in, call_on_store, c), read_on, on_pieces);
 }
 
 void req_get_pieces(struct call *c)

@@ -28,9 +28,38 @@ static void update_free(void *data)
     free(u);
 }
 
+/* The user's connections whose device this manifest revokes or no longer lists. */
+static void end_revoked(struct daemon *d, const struct manifest *m)
+{
+    for (struct conn *conn = d->conns, *next; conn != NULL; conn = next) {
+        const struct manifest_device *device;
+
+        next = conn->next;
+        if (conn->state != CONN_READY || memcmp(conn->uid.b, m->uid.b, IDS_UID_LEN) != 0)
+            continue;
+        device = manifest_device(m, &conn->device);
+        if (device == NULL || device->revoked != 0)
+            conn_finish(conn);
+    }
+}
+
+static void on_stored(struct call *c)
+{
+    struct update *u = c->data;
+    struct daemon *d = c->d;
+    struct manifest *m = u->manifest;
+
+    u->manifest = NULL; /* the answer goes first: it may be the caller's own device */
+    call_done(c);
+    end_revoked(d, m);
+    manifest_free(m);
+}
+
 static void on_put(struct call *c)
 {
-    if (c->res->code == ERR_OK)
+    if (c->res->code == ERR_OK && !c->res->duplicate)
+        on_stored(c);
+    else if (c->res->code == ERR_OK)
         call_done(c);
     else if (c->res->code == ERR_EXISTS)
         call_error(c, ERR_EXISTS, "another manifest has this sequence");

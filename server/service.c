@@ -150,7 +150,8 @@ static void say_status(const struct daemon *d)
 {
     char text[96];
 
-    (void)snprintf(text, sizeof(text), "WATCHDOG=1\nSTATUS=%zu connections%s", d->n_conns,
+    (void)snprintf(text, sizeof(text), "%sSTATUS=%zu connections%s",
+                   d->watchdog > 0 ? "WATCHDOG=1\n" : "", d->n_conns,
                    daemon_draining(d) ? ", draining" : "");
     notify_send(text);
 }
@@ -165,6 +166,9 @@ static void on_tick(uv_timer_t *t)
         conn_tick(conn, now);
     }
     say_status(d);
+    if (d->refused > d->refused_told)
+        log_event(LOG_AT_WARN, "connections_refused", log_num("n", d->refused - d->refused_told));
+    d->refused_told = d->refused;
     if (!daemon_draining(d))
         return;
     if (d->n_conns > 0 && now >= d->drain_until)
@@ -261,6 +265,7 @@ static int start_shares(struct daemon *d, struct err *err)
 static int start_timer_and_signals(struct daemon *d, struct err *err)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    uint64_t period;
 
     (void)uv_timer_init(d->loop, &d->tick);
     d->tick.data = d;
@@ -272,7 +277,9 @@ static int start_timer_and_signals(struct daemon *d, struct err *err)
         if (uv_signal_start(&d->signals[i], on_signal, numbers[i]) != 0)
             return err_set(err, ERR_IO, "cannot watch signals");
     }
-    (void)uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
+    d->watchdog = notify_watchdog();
+    period = d->watchdog > 0 && d->watchdog / 2 < TICK_MS ? d->watchdog / 2 : TICK_MS;
+    (void)uv_timer_start(&d->tick, on_tick, period, period);
     return ERR_OK;
 }
 

@@ -34,6 +34,7 @@ MUST_CHECK int share_batch_run(struct share_batch *b);
 /* Pair ${i}: the meta share, then the body share. */
 const uint8_t *share_batch_pair(const struct share_batch *b, size_t i);
 
+/* Wipe seeds, pairs and what was between them; empty again. */
 void share_batch_clear(struct share_batch *b);
 
 /* The key network's worker, for its health and its name. */

@@ -18,6 +18,7 @@
 #include "server/hedge.h"
 #include "server/share_batch.h"
 
+enum { HEALTH_QUIET_S = 60, NS = 1000000000 };
 enum kind { OPEN, FIND, ERASE, END_DAYS, CONFIRM };
 
 struct shares {
@@ -39,6 +40,7 @@ struct shares {
     struct hedge *hedge;
     struct share_batch *batch;
     struct secret seed, day_key, slot_key;
+    uint64_t health_told;          /* seconds of uv_hrtime() */
     int failed;                    /* of a batch of this gathering */
     uint8_t *out[SHARE_BATCH_MAX]; /* where the shares of the batch belong */
 };
@@ -68,6 +70,7 @@ void shares_job_free(void *arg)
         return;
     secret_free(&job->out);
     free(job->items);
+    secret_wipe(job, sizeof(*job));
     free(job);
 }
 
@@ -385,11 +388,16 @@ int shares_confirm_clock(struct shares *s, struct shares_job *job, void (*cb)(vo
 
 /* ---- start and stop ---- */
 
+/* Counted always, told once a minute at most. */
 static void on_health(void *cookie, uint64_t failures)
 {
     struct shares *s = cookie;
+    uint64_t now = uv_hrtime() / NS;
 
     atomic_store(&s->failures, failures);
+    if (s->health_told != 0 && now - s->health_told < HEALTH_QUIET_S)
+        return;
+    s->health_told = now;
     log_event(LOG_AT_WARN, "keynet_health", log_num("failures", failures));
 }
 

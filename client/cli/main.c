@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <malloc.h>
+#include <uv.h>
+
 #include "client/cli/cli.h"
 #include "client/cli/progress.h"
 #include "client/cli/prompt.h"
@@ -106,6 +109,9 @@ static int open_handle(struct cli *cli, unsigned needs, struct satchel_error *er
 
     if ((needs & (CLI_HANDLE | CLI_OPEN)) == 0)
         return SATCHEL_OK;
+    /* Pieces come and go all the time: their memory is not worth giving back in between. */
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
     rc = satchel_new(&cli->s, NULL, &o, err);
     if (rc != SATCHEL_OK)
         return rc;
@@ -140,6 +146,8 @@ static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct 
         rc = cmd->run(&cli, argc, argv, err);
     interruptible = NULL;
     satchel_close(cli.s, NULL, NULL);
+    /* Ends libuv's threads while OpenSSL can still free what it keeps for each of them. */
+    uv_library_shutdown();
     progress_clear();
     return rc;
 }

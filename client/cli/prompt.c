@@ -26,9 +26,7 @@ static long read_line(int fd, char *buf, size_t size)
         char c;
         ssize_t n = read(fd, &c, 1);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
+        if (n < 0) /* also EINTR: a signal asks us to stop */
             return -1;
         if (n == 0 || c == '\n')
             return (long)used;

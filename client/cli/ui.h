@@ -18,6 +18,7 @@
 
 #include "client/satchel.h"
 
+/* How to report, from the global options; then what they were. */
 void ui_setup(bool json, bool quiet);
 bool ui_json(void);
 bool ui_quiet(void);

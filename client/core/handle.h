@@ -14,6 +14,15 @@
 #include "client/local/profile.h"
 #include "client/satchel.h"
 
+/* What a satchel_sync_*() call waits for. */
+struct handle_sync {
+    bool done;
+    int code;
+    struct satchel_error *err; /* may be NULL */
+    void *ret;                 /* may be NULL */
+    size_t size;               /* of the result */
+};
+
 struct satchel {
     uv_loop_t *loop;
     bool private_loop;
@@ -29,7 +38,8 @@ struct satchel {
     struct link link;
     struct list ops;
     unsigned n_ops;
-    void *sync;                 /* cookie for the `done` of the operation being started, or NULL */
+    struct handle_sync sync;    /* one call at a time */
+    bool sync_starts;           /* its operation is being started: sync is the cookie of `done` */
     struct satchel_op *sync_op; /* what a satchel_sync_*() call waits for */
     bool in_sync;               /* such a call runs the loop */
     bool closing, closed;

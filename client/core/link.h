@@ -50,6 +50,7 @@ struct link {
     unsigned jobs;            /* workers that still use this */
 };
 
+/* No connection yet. */
 void link_init(struct link *l, struct satchel *s);
 
 /* Everything is closed: free what is left. */

@@ -71,7 +71,7 @@ int op_start(struct satchel_op *op, struct satchel *s, const struct op_kind *kin
     op->s = s;
     op->kind = kind;
     op->cookie = cookie;
-    op->done_cookie = s->sync != NULL ? s->sync : cookie;
+    op->done_cookie = s->sync_starts ? &s->sync : cookie;
     op->turn.run = on_turn;
     op->progress.id = "";
     list_init(&op->in_link);
@@ -80,7 +80,7 @@ int op_start(struct satchel_op *op, struct satchel *s, const struct op_kind *kin
     s->n_ops++;
     if (ret != NULL)
         *ret = op;
-    if (s->sync != NULL)
+    if (s->sync_starts)
         s->sync_op = op;
     op_connect(op, kind->need, kind->begin);
     return ERR_OK;
@@ -256,6 +256,8 @@ void op_phase(struct satchel_op *op, enum satchel_phase phase)
 
 void op_progress(struct satchel_op *op, uint64_t done)
 {
+    if (done == op->progress.done)
+        return; /* a piece of padding */
     op->progress.done = done;
     if (done == op->progress.total || uv_now(op->s->loop) - op->told >= PROGRESS_MS)
         tell(op);

@@ -100,6 +100,7 @@ void op_job(struct satchel_op *op, struct op_job *job, op_work *work, op_after *
 
 /* ---- progress ---- */
 
+/* Tell the operation's caller that a phase begins; that ${done} bytes are done. */
 void op_phase(struct satchel_op *op, enum satchel_phase phase);
 void op_progress(struct satchel_op *op, uint64_t done);
 

@@ -405,6 +405,7 @@ static void on_frame(struct stream *stream, void *cookie, struct frame *f)
         return;
     s->heard = uv_now(loop_of(s));
     e = satchel__envelope__unpack(NULL, f->head.len, f->head.data);
+    secret_wipe(f->head.data, f->head.len); /* shares come in heads */
     r = e != NULL && e->id != 0 ? find(s, e->id) : NULL;
     if (e == NULL)
         fail(s, ERR_PROTO, "the server sent something that is not a message");

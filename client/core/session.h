@@ -55,6 +55,7 @@ struct session_opts {
     void (*on_closed)(void *cookie, const struct err *why);
 };
 
+/* Dial and greet; the events come later, never from inside.  As in a start: an error or events. */
 MUST_CHECK int session_open(struct session **ret, const struct session_opts *opts, struct err *err);
 
 /* Valid from on_greeted on. */

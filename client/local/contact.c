@@ -118,6 +118,7 @@ done:
 
 struct search {
     const char *name;
+    const struct uid *but; /* this contact is not looked at; NULL: all are */
     struct uid by_name, by_username;
     bool found, found_username;
 };
@@ -129,6 +130,10 @@ static int on_search_row(void *cookie, const struct vault_row *row, struct err *
 
     if (m == NULL)
         return damaged(err);
+    if (s->but != NULL && memcmp(m->user_id.data, s->but->b, IDS_UID_LEN) == 0) {
+        satchel__vault__contact__free_unpacked(m, NULL);
+        return ERR_OK;
+    }
     if (strcmp(m->name, s->name) == 0) {
         memcpy(s->by_name.b, m->user_id.data, IDS_UID_LEN);
         s->found = true;
@@ -243,46 +248,57 @@ int contact_delete(struct vault *v, const struct uid *uid, struct err *err)
     return rc == ERR_OK ? vault_delete(v, table, id, err) : rc;
 }
 
-/* Does another contact than ${c} have this name? */
-static int taken(struct vault *v, const struct contact *c, const char *name, bool *ret_taken,
-                 struct err *err)
+/* What other contacts than ${c} are called so? */
+static int others(struct vault *v, const struct contact *c, const char *name,
+                  struct search *ret_found, struct err *err)
 {
-    struct search s = {.name = name};
+    struct search s = {.name = name, .but = &c->chain.uid};
     int rc = vault_each(v, table, on_search_row, &s, err);
 
     if (rc == ERR_OK)
-        *ret_taken = s.found && memcmp(&s.by_name, &c->chain.uid, sizeof(s.by_name)) != 0;
+        *ret_found = s;
+    return rc;
+}
+
+/*
+ * What the server calls a user counts only if it can be a username and finds nobody else: it
+ * must not lead away from somebody who is pinned.
+ */
+static int take_username(struct vault *v, struct contact *c, const char *username, struct err *err)
+{
+    char text[IDS_USERNAME_TEXT] = "";
+    struct search s = {0};
+    int rc = ERR_OK;
+
+    if (ids_check_username(username, NULL) == ERR_OK) {
+        (void)snprintf(text, sizeof(text), "%s", username);
+        rc = others(v, c, text, &s, err);
+    }
+    if (rc == ERR_OK)
+        (void)snprintf(c->username, sizeof(c->username), "%s",
+                       s.found || s.found_username ? "" : text);
     return rc;
 }
 
 int contact_name(struct vault *v, struct contact *c, const char *name, const char *username,
                  struct err *err)
 {
-    bool is_taken = false;
-    int rc;
+    struct search s = {0};
+    int rc = take_username(v, c, username, err);
 
-    /* What the server calls a user is a name only if it can be one. */
-    if (ids_check_username(username, NULL) != ERR_OK)
-        username = "";
-    (void)snprintf(c->username, sizeof(c->username), "%s", username);
-    if (name == NULL && c->named)
-        return ERR_OK;
-    if (name == NULL && username[0] != '\0') {
-        rc = taken(v, c, username, &is_taken, err);
-        if (rc != ERR_OK)
-            return rc;
-    }
+    if (rc != ERR_OK || (name == NULL && c->named))
+        return rc;
     if (name == NULL) {
-        if (username[0] == '\0' || is_taken)
+        if (c->username[0] == '\0')
             ids_uid_to_text(&c->chain.uid, c->name);
         else
-            (void)snprintf(c->name, sizeof(c->name), "%s", username);
+            (void)snprintf(c->name, sizeof(c->name), "%s", c->username);
         return ERR_OK;
     }
     rc = contact_check_name(name, err);
     if (rc == ERR_OK)
-        rc = taken(v, c, name, &is_taken, err);
-    if (rc == ERR_OK && is_taken)
+        rc = others(v, c, name, &s, err);
+    if (rc == ERR_OK && s.found)
         rc = err_set(err, ERR_EXISTS, "another contact is called '%s'", name);
     if (rc != ERR_OK)
         return rc;

@@ -49,7 +49,9 @@ MUST_CHECK int contact_delete(struct vault *v, const struct uid *uid, struct err
 
 /*
  * Set name and username of a contact that is about to be saved.  ${name} NULL: keep the
- * name that was given, or else use the username.  ERR_EXISTS: another contact has the name given.
+ * name that was given, or else use the username.  A ${username} that finds another
+ * contact already, or that cannot be one, is dropped.  ERR_EXISTS: another contact has the name
+ * given.
  * The caller holds the lock.
  */
 MUST_CHECK int contact_name(struct vault *v, struct contact *c, const char *name,

@@ -58,6 +58,7 @@ struct identity_plan {
 MUST_CHECK int identity_make(const struct identity_plan *plan, struct vault *v,
                              struct identity **ret, struct err *err);
 
+/* From and to the vault, whose lock is held for saving; references are counted. */
 MUST_CHECK int identity_load(struct vault *v, struct identity **ret, struct err *err);
 MUST_CHECK int identity_save(const struct identity *id, struct vault *v, struct err *err);
 struct identity *identity_ref(struct identity *id);

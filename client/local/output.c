@@ -140,6 +140,12 @@ static int check_target(const struct output *o, struct err *err)
     return o->force ? ERR_OK : exists_error(o, err);
 }
 
+/* New, or left by an earlier attempt: one that another user made is his to read and to change. */
+static bool is_ours(const struct stat *st, bool fresh)
+{
+    return S_ISREG(st->st_mode) && st->st_nlink == 1 && (fresh || st->st_uid == geteuid());
+}
+
 /*
  * Open the partial file, new or left by somebody who is gone.  Between opening
  * and locking, its owner may have finished and renamed it: then it is not the
@@ -148,11 +154,15 @@ static int check_target(const struct output *o, struct err *err)
 static int open_part(struct output *o, struct err *err)
 {
     struct stat here, there;
+    bool fresh;
 
-    o->fd = open_beneath(o->dir, o->part, O_RDWR | O_CREAT | O_NONBLOCK, 0666);
+    o->fd = open_beneath(o->dir, o->part, O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK, 0666);
+    fresh = o->fd >= 0;
+    if (o->fd < 0 && errno == EEXIST)
+        o->fd = open_beneath(o->dir, o->part, O_RDWR | O_CREAT | O_NONBLOCK, 0666);
     if (o->fd < 0)
         return err_sys(err, errno, "cannot create '%s' beside '%s'", o->part, o->path);
-    if (fstat(o->fd, &here) != 0 || !S_ISREG(here.st_mode) || here.st_nlink > 1)
+    if (fstat(o->fd, &here) != 0 || !is_ours(&here, fresh))
         return err_set(err, ERR_REFUSED, "'%s' beside '%s' is in the way", o->part, o->path);
     if (flock(o->fd, LOCK_EX | LOCK_NB) != 0 ||
         fstatat(o->dir, o->part, &there, AT_SYMLINK_NOFOLLOW) != 0 || here.st_ino != there.st_ino ||

@@ -31,6 +31,7 @@ MUST_CHECK int settings_read(const char *folder, struct settings *ret, struct er
 /* Replace the file, durably. */
 MUST_CHECK int settings_write(const char *folder, const struct settings *s, struct err *err);
 
+/* With copies of its strings; free with settings_free().  ERR_NOMEM. */
 MUST_CHECK int settings_copy(const struct settings *s, struct settings *ret, struct err *err);
 
 /* Replace one of the strings by a copy of ${text}, which may be NULL. */

@@ -11,7 +11,10 @@
 
 #include "client/op/row.h"
 
-enum { ROWS_MAX = 1024 /* of a page; a frame cannot hold more */ };
+enum {
+    ROWS_MAX = 1024,      /* of a page; a frame cannot hold more */
+    LISTING_MAX = 1 << 20 /* rows that a folder may have before we no longer believe it */
+};
 
 struct listing {
     struct satchel_op op;
@@ -62,6 +65,10 @@ static void checked(struct op_job *job)
     page_free(l);
     if (l->op.ended)
         return;
+    if (l->listed.more && l->listed.rows >= LISTING_MAX) {
+        op_fail(&l->op, ERR_LIMIT, "the server's listing has no end");
+        return;
+    }
     if (l->listed.more && (l->limit == 0 || l->listed.rows < l->limit))
         ask(l);
     else
@@ -142,13 +149,18 @@ static void find_senders(struct listing *l)
 
 /* ---- first: a page ----------------------------------------------------------------------- */
 
+static bool is_cursor(const struct satchel_cursor *c, const ProtobufCBinaryData *b)
+{
+    return c->len == b->len && memcmp(c->data, b->data, b->len) == 0;
+}
+
 static int take_page(struct listing *l, Satchel__ListReply *m, struct err *err)
 {
     struct satchel_cursor *c = &l->listed.cursor;
     int rc = ERR_OK;
 
     if (m->cursor.len > sizeof(c->data) || m->n_transfers > ROWS_MAX ||
-        (m->more && (m->n_transfers == 0 || m->cursor.len == 0)))
+        (m->more && (m->n_transfers == 0 || m->cursor.len == 0 || is_cursor(c, &m->cursor))))
         return err_set(err, ERR_PROTO, "the server's listing does not go on");
     l->rows = calloc(m->n_transfers + 1, sizeof(*l->rows));
     l->persons = calloc(m->n_transfers + 1, sizeof(*l->persons));

@@ -152,12 +152,11 @@ static int pin(struct person *p, struct vault *v, struct err *err)
         rc = extend(p, &c, &grew, err);
     if (rc == ERR_OK && grew)
         c.changed = now;
-    if (rc == ERR_OK &&
-        (p->fresh || grew || p->new_name != NULL || strcmp(c.username, p->username) != 0)) {
-        rc = contact_name(v, &c, p->new_name, p->username, err);
-        if (rc == ERR_OK)
-            rc = contact_save(v, &c, err);
-    }
+    /* Names are pinned like keys: what the server says later must not pass one off as another. */
+    if (rc == ERR_OK && (p->fresh || p->new_name != NULL))
+        rc = contact_name(v, &c, p->new_name, p->fresh ? p->username : c.username, err);
+    if (rc == ERR_OK && (p->fresh || grew || p->new_name != NULL))
+        rc = contact_save(v, &c, err);
     if (rc == ERR_OK) {
         contact_free(&p->contact);
         p->contact = c;
@@ -238,6 +237,8 @@ static int take_reply(struct person *p, const Satchel__LookupReply *m, struct er
     (void)snprintf(p->username, sizeof(p->username), "%s", m->username);
     p->last = m->last_sequence;
     p->next += m->n_manifests;
+    if (p->next - p->from > CHAIN_MAX + 1)
+        return err_set(err, ERR_LIMIT, "the server has too many manifests of '%s'", label(p));
     if (m->n_manifests == 0 && p->last >= p->next)
         return err_set(err, ERR_PROTO, "the server holds back manifests of '%s'", label(p));
     return keep(p, m, err);
@@ -311,7 +312,7 @@ static int identify(struct person *p, struct vault *v, struct err *err)
 {
     int rc = contact_find(v, p->who, &p->uid, err);
 
-    if (rc == ERR_OK || rc != ERR_NOTFOUND) {
+    if (rc != ERR_NOTFOUND) {
         p->known = rc == ERR_OK;
         return rc;
     }

@@ -141,6 +141,12 @@ int row_check(struct row *row, const struct row_view *view, const struct row *be
     return ERR_OK;
 }
 
+/* Times come from others: a sum that does not fit is the end of time, not its beginning. */
+static uint64_t add(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 int row_remember(struct row *rows, size_t n, struct seen *seen, uint64_t now, uint64_t max_lifetime,
                  struct err *err)
 {
@@ -153,15 +159,16 @@ int row_remember(struct row *rows, size_t n, struct seen *seen, uint64_t now, ui
     for (size_t i = 0; i < n; i++) {
         const struct header *h = &rows[i].r.header;
         /* An extension reaches no further than this. */
-        uint64_t last =
-            h->created + max_lifetime > h->expires ? h->created + max_lifetime : h->expires;
+        uint64_t last = add(h->created, max_lifetime);
 
         if (!rows[i].origin || !rows[i].remember)
             continue;
+        if (last < h->expires)
+            last = h->expires;
         e[k++] = (struct seen_entry){.sender = rows[i].claim.sender,
                                      .tid = rows[i].claim.tid,
                                      .header = rows[i].r.header_hash,
-                                     .until = last + FORGET_MS};
+                                     .until = add(last, FORGET_MS)};
     }
     rc = k > 0 ? seen_add(seen, e, k, now, err) : ERR_OK;
     free(e);

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The synchronous layer: start, run the private loop until `done` has come.
- * The operation is started with s->sync set, which becomes the cookie of its
- * `done` alone; the other callbacks keep the caller's.
+ * The operation is started with s->sync_starts set: s->sync becomes the cookie
+ * of its `done` alone; the other callbacks keep the caller's.
  */
 #include <string.h>
 
 #include "client/core/op.h"
 
-struct sync {
-    bool done;
-    int code;
-    struct satchel_error *err; /* may be NULL */
-    void *ret;                 /* may be NULL */
-    size_t size;               /* of the result */
-};
-
-static void over(struct sync *y, const struct satchel_error *err, const void *result)
+static void over(struct handle_sync *y, const struct satchel_error *err, const void *result)
 {
     y->done = true;
     y->code = err != NULL ? err->code : SATCHEL_OK;
@@ -26,14 +18,13 @@ static void over(struct sync *y, const struct satchel_error *err, const void *re
         memcpy(y->ret, result, y->size);
 }
 
-static int begin(struct satchel *s, struct sync *y, struct satchel_error *err)
+static int begin(struct satchel *s, void *ret, size_t size, struct satchel_error *err)
 {
     struct err why = {0};
 
-    y->err = err;
     if (s->private_loop && !s->in_sync) {
-        s->in_sync = true;
-        s->sync = y;
+        s->sync = (struct handle_sync){.err = err, .ret = ret, .size = size};
+        s->in_sync = s->sync_starts = true;
         return SATCHEL_OK;
     }
     (void)err_set(&why, ERR_BADSTATE, "not a handle with a private loop, or it is in use");
@@ -41,15 +32,17 @@ static int begin(struct satchel *s, struct sync *y, struct satchel_error *err)
 }
 
 /* ${code} is what the start has returned. */
-static int wait(struct satchel *s, struct sync *y, int code)
+static int wait_for(struct satchel *s, int code)
 {
-    s->sync = NULL;
-    while (code == SATCHEL_OK && !y->done)
+    s->sync_starts = false;
+    while (code == SATCHEL_OK && !s->sync.done)
         (void)uv_run(s->loop, UV_RUN_ONCE);
+    if (code == SATCHEL_OK)
+        code = s->sync.code;
     s->in_sync = false;
     if (s->closing) /* by one of the callbacks */
         handle_run_out(s);
-    return code == SATCHEL_OK ? y->code : code;
+    return code;
 }
 
 void satchel_sync_interrupt(struct satchel *s)
@@ -69,13 +62,12 @@ void satchel_sync_interrupt(struct satchel *s)
                             result *ret, struct satchel_error *err)                                \
     {                                                                                              \
         struct satchel_##name##_options options = *o;                                              \
-        struct sync y = {.ret = ret, .size = sizeof(*ret)};                                        \
-        int code = begin(s, &y, err);                                                              \
+        int code = begin(s, ret, sizeof(*ret), err);                                               \
                                                                                                    \
         options.done = on_##name;                                                                  \
         if (code != SATCHEL_OK)                                                                    \
             return code;                                                                           \
-        return wait(s, &y, satchel_##name##_start(s, &options, NULL, err));                        \
+        return wait_for(s, satchel_##name##_start(s, &options, NULL, err));                        \
     }
 
 CALL(register, struct satchel_registered)
@@ -93,10 +85,9 @@ static void on_pong(void *cookie, const struct satchel_error *err, const struct 
 int satchel_sync_ping(struct satchel *s, struct satchel_pong *ret, struct satchel_error *err)
 {
     struct satchel_ping_options options = {.done = on_pong};
-    struct sync y = {.ret = ret, .size = sizeof(*ret)};
-    int code = begin(s, &y, err);
+    int code = begin(s, ret, sizeof(*ret), err);
 
-    return code == SATCHEL_OK ? wait(s, &y, satchel_ping_start(s, &options, NULL, err)) : code;
+    return code == SATCHEL_OK ? wait_for(s, satchel_ping_start(s, &options, NULL, err)) : code;
 }
 
 static void on_done(void *cookie, const struct satchel_error *err)
@@ -108,22 +99,20 @@ int satchel_sync_doctor(struct satchel *s, const struct satchel_doctor_options *
                         struct satchel_error *err)
 {
     struct satchel_doctor_options options = *o;
-    struct sync y = {0};
-    int code = begin(s, &y, err);
+    int code = begin(s, NULL, 0, err);
 
     options.done = on_done;
-    return code == SATCHEL_OK ? wait(s, &y, satchel_doctor_start(s, &options, NULL, err)) : code;
+    return code == SATCHEL_OK ? wait_for(s, satchel_doctor_start(s, &options, NULL, err)) : code;
 }
 
 int satchel_sync_find(struct satchel *s, const struct satchel_find_options *o,
                       struct satchel_error *err)
 {
     struct satchel_find_options options = *o;
-    struct sync y = {0};
-    int code = begin(s, &y, err);
+    int code = begin(s, NULL, 0, err);
 
     options.done = on_done;
-    return code == SATCHEL_OK ? wait(s, &y, satchel_find_start(s, &options, NULL, err)) : code;
+    return code == SATCHEL_OK ? wait_for(s, satchel_find_start(s, &options, NULL, err)) : code;
 }
 
 static void on_deleted(void *cookie, const struct satchel_error *err, const char *id)
@@ -135,9 +124,8 @@ int satchel_sync_delete(struct satchel *s, const struct satchel_delete_options *
                         char ret_id[SATCHEL_ID_SIZE], struct satchel_error *err)
 {
     struct satchel_delete_options options = *o;
-    struct sync y = {.ret = ret_id, .size = SATCHEL_ID_SIZE};
-    int code = begin(s, &y, err);
+    int code = begin(s, ret_id, SATCHEL_ID_SIZE, err);
 
     options.done = on_deleted;
-    return code == SATCHEL_OK ? wait(s, &y, satchel_delete_start(s, &options, NULL, err)) : code;
+    return code == SATCHEL_OK ? wait_for(s, satchel_delete_start(s, &options, NULL, err)) : code;
 }

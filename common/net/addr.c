@@ -8,20 +8,13 @@
 
 #include <uv.h>
 
-enum { LABEL_MAX = 63, PORT_DIGITS = 5 };
+enum { LABEL_MAX = 63, PORT_DIGITS = 5, ZONE_MAX = 15 /* IFNAMSIZ less the NUL */ };
 
 static bool is_v4(const char *host)
 {
     struct sockaddr_in sa;
 
     return uv_ip4_addr(host, 0, &sa) == 0;
-}
-
-static bool is_v6(const char *host)
-{
-    struct sockaddr_in6 sa;
-
-    return strchr(host, ':') != NULL && uv_ip6_addr(host, 0, &sa) == 0;
 }
 
 static bool is_digit(char c)
@@ -32,6 +25,34 @@ static bool is_digit(char c)
 static bool is_name_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' || c == '_';
+}
+
+/* What stands behind '%' (RFC 4007 section 11): the name or number of an interface. */
+static bool is_zone(const char *zone)
+{
+    size_t len = strlen(zone);
+
+    for (const char *p = zone; *p != '\0'; p++)
+        if (!is_name_char(*p) && *p != '.')
+            return false;
+    return len > 0 && len <= ZONE_MAX;
+}
+
+/* libuv cuts an address before a zone that is too long, and takes any zone: so look at each part.
+ */
+static bool is_v6(const char *host)
+{
+    const char *percent = strchr(host, '%');
+    size_t len = percent != NULL ? (size_t)(percent - host) : strlen(host);
+    char bare[INET6_ADDRSTRLEN];
+    struct sockaddr_in6 sa;
+
+    if (len >= sizeof(bare) || (percent != NULL && !is_zone(percent + 1)))
+        return false;
+    memcpy(bare, host, len);
+    bare[len] = '\0';
+    return strchr(bare, ':') != NULL && uv_ip6_addr(bare, 0, &sa) == 0 &&
+           uv_ip6_addr(host, 0, &sa) == 0;
 }
 
 /* Labels of 1 to 63 characters between dots; one dot may stand at the end. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/secret.h"
+
 struct sendq_item {
     struct sendq_item *next;
     const void *tail;
@@ -70,6 +72,7 @@ void sendq_done(struct sendq *q, size_t frames)
         q->bytes -= item->lead_len + item->tail_len;
         if (item->release != NULL)
             item->release(item->arg);
+        secret_wipe(item->lead, item->lead_len); /* heads carry shares */
         free(item);
     }
 }

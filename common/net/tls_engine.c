@@ -235,7 +235,7 @@ static bool reserve(struct tls_engine *e, const struct tls_run *runs, size_t n)
 /* Bytes that wait until they fill a record. */
 struct gather {
     uint8_t bytes[RECORD];
-    size_t held;
+    size_t held, most; /* now, and at any time */
 };
 
 /*
@@ -257,6 +257,7 @@ static int add_run(struct tls_engine *e, struct gather *g, const uint8_t *at, si
             step = left < RECORD - g->held ? left : RECORD - g->held;
             memcpy(g->bytes + g->held, at, step);
             g->held += step;
+            g->most = g->held > g->most ? g->held : g->most;
         }
         if (g->held == RECORD) {
             rc = write_run(e, g->bytes, RECORD, err);
@@ -273,7 +274,7 @@ int tls_engine_write(struct tls_engine *e, const struct tls_run *runs, size_t n,
     struct gather g;
     int rc = ERR_OK;
 
-    g.held = 0;
+    g.held = g.most = 0;
     if (e->dead != ERR_OK)
         return still_dead(e, err);
     if (!SSL_is_init_finished(e->ssl))
@@ -284,6 +285,7 @@ int tls_engine_write(struct tls_engine *e, const struct tls_run *runs, size_t n,
         rc = add_run(e, &g, runs[i].data, runs[i].len, err);
     if (rc == ERR_OK && g.held > 0)
         rc = write_run(e, g.bytes, g.held, err);
+    secret_wipe(g.bytes, g.most); /* shares are among what is sent */
     return rc;
 }
 

@@ -79,6 +79,8 @@ static int copy_piece(struct lmdb_txn *t, const uint8_t *tid, uint32_t index,
     struct rd r;
     int rc = lmdb_txn_get(t, T_PIECES, &key, &r);
 
+    if (rc == ERR_NOTFOUND)
+        return lmdb_txn_fail(t, MDB_CORRUPTED); /* it was there when the transfer was sealed */
     if (rc != ERR_OK)
         return rc;
     to->data = malloc(r.left > 0 ? r.left : 1);

@@ -76,28 +76,40 @@ int lmdb_collect_choose(struct lmdb_txn *t, struct store_job *job)
 
 /* ---- rows ---- */
 
-/* Delete rows of one table with this front; ${room} is what may still be deleted in this call. */
-static void delete_rows(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *front,
-                        size_t *room)
+/*
+ * Delete the transfer's rows of one kind; ${room} is what may still be deleted in this call.
+ * Returns how many went.
+ */
+static int64_t delete_rows(struct lmdb_txn *t, const uint8_t *tid, enum lmdb_kind kind,
+                           size_t *room)
 {
+    struct lmdb_key front = lmdb_rows_key(t, tid, kind);
     struct lmdb_walk w;
+    int64_t n = 0;
     bool on;
 
-    on = lmdb_walk_start(&w, t, table, front, front->len);
+    on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len);
     for (; on && *room > 0; on = lmdb_walk_next(&w)) {
         lmdb_walk_del(&w);
         --*room;
+        n++;
     }
     lmdb_walk_end(&w);
+    return n;
 }
 
-static const struct {
-    enum lmdb_table table;
-    uint8_t what;
-} tables[] = {
-    {T_LEAVES, LMDB_GARBAGE_BODY},     {T_EVENTS, LMDB_GARBAGE_ROWS},  {T_SLOTS, LMDB_GARBAGE_ROWS},
-    {T_RECIPIENTS, LMDB_GARBAGE_ROWS}, {T_HEADERS, LMDB_GARBAGE_ROWS},
-};
+/* What is left of a transfer that is gone, its number last. */
+static void delete_rest(struct lmdb_txn *t, const struct lmdb_key *tid, size_t *room)
+{
+    static const enum lmdb_kind kinds[] = {ROW_EVENT, ROW_SLOT, ROW_RECIPIENT, ROW_HEADER};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        (void)delete_rows(t, tid->bytes, kinds[i], room);
+    if (*room == 0)
+        return;
+    lmdb_txn_del(t, T_TIDS, tid);
+    t->number = 0;
+}
 
 int lmdb_collect_rows(struct lmdb_txn *t, struct store_job *job)
 {
@@ -116,12 +128,12 @@ int lmdb_collect_rows(struct lmdb_txn *t, struct store_job *job)
         return ERR_OK;
     if (rc != ERR_OK || job->note[LMDB_NOTE_MORE])
         return rc;
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-        if (what & tables[i].what)
-            delete_rows(t, tables[i].table, &key, &room);
+    t->added[LMDB_LEAVES] -= delete_rows(t, job->tid, ROW_LEAF, &room);
+    if (what & LMDB_GARBAGE_ROWS)
+        delete_rest(t, &key, &room);
     if (room > 0) {
         lmdb_txn_del(t, T_GARBAGE, &key);
-        res->u.collect.transfers = 1;
+        res->u.collect.transfers = (what & LMDB_GARBAGE_ROWS) != 0;
     }
     return lmdb_txn_code(t);
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "server/store/lmdb_meta.h"
 
 enum {
     INDEX_STEP = 16 << 20,
@@ -183,6 +184,18 @@ static bool step_passes(const struct store_job *job)
     return step_of(job)->run == NULL;
 }
 
+static bool is_urgent(const struct store_job *job)
+{
+    static const bool urgent[STORE_OP_COUNT] = {
+        [STORE_OP_upload_abort] = true,   [STORE_OP_collect] = true,
+        [STORE_OP_slot_update] = true,    [STORE_OP_slot_delete] = true,
+        [STORE_OP_cells_done] = true,     [STORE_OP_user_set_state] = true,
+        [STORE_OP_user_set_quota] = true,
+    };
+
+    return urgent[job->op];
+}
+
 static int run_read_with(struct lmdb_txn *t, struct store_job *job)
 {
     int rc = step_of(job)->run(t, job);
@@ -230,16 +243,6 @@ static void submit(void *impl, struct store_job *job)
 
 /* ---- counters ---- */
 
-static void count_index(struct lmdb_txn *t)
-{
-    struct lmdb_engine *e = t->engine;
-
-    e->users = lmdb_txn_rows(t, T_USERS);
-    e->transfers = lmdb_txn_rows(t, T_TRANSFERS);
-    e->uploads = lmdb_txn_rows(t, T_UPLOADS);
-    e->pieces = lmdb_txn_rows(t, T_LEAVES);
-}
-
 static void add_writer(const struct lmdb_writer *w, struct store_stats *st)
 {
     struct lmdb_writer_stats ws;
@@ -257,10 +260,10 @@ static void stats(const void *impl, struct store_stats *st)
     const struct lmdb_engine *e = impl;
     struct lmdb_env_stats es;
 
-    st->users = e->users;
-    st->transfers = e->transfers;
-    st->uploads = e->uploads;
-    st->pieces = e->pieces;
+    st->users = e->counts[LMDB_USERS];
+    st->transfers = e->counts[LMDB_TRANSFERS];
+    st->uploads = e->counts[LMDB_UPLOADS];
+    st->pieces = e->counts[LMDB_LEAVES];
     lmdb_env_stats(e->index, &es);
     st->index_used = es.used;
     st->index_map = es.map;
@@ -312,49 +315,6 @@ static int open_env(struct lmdb_env **ret, const char *path, const char *name,
     return rc;
 }
 
-static int read_meta(struct lmdb_txn *t, const char *name, uint32_t *ret)
-{
-    struct lmdb_key key = lmdb_key_of(name, strlen(name));
-    struct rd r;
-    int rc = lmdb_txn_get(t, T_META, &key, &r);
-
-    if (rc == ERR_OK)
-        *ret = rd_u32(&r);
-    return rc;
-}
-
-static void write_meta(struct lmdb_txn *t, const char *name, uint32_t value)
-{
-    struct lmdb_key key = lmdb_key_of(name, strlen(name));
-    uint8_t be[4];
-
-    put_be32(be, value);
-    lmdb_txn_put(t, T_META, &key, be, sizeof(be));
-}
-
-/* A new store gets its meta rows; an old one must be of a version we know. */
-static int check_meta(struct lmdb_txn *t, unsigned bodies, unsigned *ret_bodies, struct err *err)
-{
-    uint32_t schema = 0, n = 0;
-    int rc = read_meta(t, "schema", &schema);
-
-    if (rc == ERR_NOTFOUND) {
-        write_meta(t, "schema", LMDB_SCHEMA);
-        write_meta(t, "bodies", bodies);
-        *ret_bodies = bodies;
-        return lmdb_txn_code(t);
-    }
-    if (rc == ERR_OK && schema > LMDB_SCHEMA)
-        return err_set(err, ERR_UNSUPPORTED, "the store has schema %u, this version knows up to %u",
-                       (unsigned)schema, (unsigned)LMDB_SCHEMA);
-    if (rc == ERR_OK)
-        rc = read_meta(t, "bodies", &n);
-    if (rc != ERR_OK || schema == 0 || n == 0 || n > LMDB_BODIES_MAX)
-        return err_set(err, ERR_CORRUPT, "the store's meta rows make no sense");
-    *ret_bodies = n;
-    return ERR_OK;
-}
-
 static int open_index(struct lmdb_engine *e, const struct store_config *cfg, struct err *err)
 {
     struct lmdb_env_config ec = {
@@ -372,9 +332,10 @@ static int open_index(struct lmdb_engine *e, const struct store_config *cfg, str
     mdb = lmdb_env_write(e->index, 0, &t.txn);
     if (mdb != 0)
         return err_set(err, lmdb_env_code(mdb), "cannot read the store: %s", mdb_strerror(mdb));
-    rc = check_meta(&t, cfg->bodies > 0 ? cfg->bodies : 1, &e->nbodies, err);
-    if (rc == ERR_OK)
-        count_index(&t);
+    rc = lmdb_meta_check(&t, cfg->bodies > 0 ? cfg->bodies : 1, &e->nbodies, err);
+    lmdb_meta_load_counts(&t);
+    if (rc == ERR_OK && t.hard != 0)
+        rc = err_set(err, lmdb_txn_code(&t), "cannot read the store: %s", mdb_strerror(t.hard));
     if (rc == ERR_OK && t.touched) {
         mdb = lmdb_env_commit(e->index, t.txn);
         if (mdb != 0)
@@ -412,12 +373,14 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
                                     .env = e->index,
                                     .meta = T_META,
                                     .run = run_step,
+                                    .urgent = is_urgent,
                                     .passes = step_passes,
                                     .done = on_step,
-                                    .count = count_index};
+                                    .before_commit = lmdb_meta_save_counts,
+                                    .after_commit = lmdb_meta_add_counts};
     int rc = lmdb_writer_open(&e->index_writer, &wc, err);
 
-    wc.count = NULL;
+    wc.before_commit = wc.after_commit = NULL;
     wc.meta = T_BODY_META;
     for (unsigned i = 0; i < e->nbodies && rc == ERR_OK; i++) {
         wc.env = e->bodies[i];
@@ -464,6 +427,8 @@ static int open_engine(void **ret_impl, const struct store_config *cfg, struct e
         rc = open_index(e, cfg, err);
     if (rc == ERR_OK)
         rc = open_bodies(e, cfg, err);
+    if (rc == ERR_OK)
+        rc = fs_sync_dir(cfg->path, err); /* new files are found again after a power cut */
     if (rc == ERR_OK)
         rc = start_threads(e, readers, err);
     if (rc != ERR_OK) {

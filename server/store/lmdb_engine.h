@@ -34,7 +34,9 @@ struct lmdb_engine {
     struct lmdb_readers *readers;
     unsigned nbodies;
     int lock_fd;
-    atomic_uint_fast64_t users, transfers, uploads, pieces;
+    /* Index writer; the others only look. */
+    atomic_uint_fast64_t counts[LMDB_COUNTERS];
+    uint64_t next_number;
 };
 
 /* The body environment of a transfer. */

@@ -20,6 +20,7 @@ enum {
     ROOM_FOR_OTHERS = 64 << 20, /* of the disk; a sixteenth of a small one */
     CACHED = 128 << 20,         /* what has come last stays in the page cache */
     DROP_STEP = 32 << 20,
+    OVERDRAFT = 1 << 20,
 };
 
 struct lmdb_env {
@@ -38,6 +39,7 @@ struct lmdb_env {
     uint64_t file_size;
     uint64_t writing; /* bytes of the write under way */
     uint64_t dropped; /* the file up to here need not be in the page cache */
+    uint64_t own_map; /* map before it was overdrawn */
     atomic_uint_fast64_t used, map, readers, reopened;
 };
 
@@ -106,8 +108,8 @@ static uint64_t first_map(const struct lmdb_env *e)
     uint64_t size = e->map > SMALLEST_STEP ? e->map : SMALLEST_STEP;
     struct stat st = {0};
 
-    if (file != NULL && stat(file, &st) == 0 && (uint64_t)st.st_size > size)
-        size = round_up((uint64_t)st.st_size, SMALLEST_STEP);
+    if (file != NULL && stat(file, &st) == 0 && (uint64_t)st.st_size > size + OVERDRAFT)
+        size = round_up((uint64_t)st.st_size - OVERDRAFT, SMALLEST_STEP);
     free(file);
     return size;
 }
@@ -186,6 +188,11 @@ int lmdb_env_open(struct lmdb_env **ret_e, const struct lmdb_env_config *cfg, st
         lmdb_env_close(e);
         return err_set(err, lmdb_env_code(rc), "cannot open '%s': %s", cfg->path, mdb_strerror(rc));
     }
+    rc = fs_sync_dir(cfg->path, err);
+    if (rc != ERR_OK) {
+        lmdb_env_close(e);
+        return rc;
+    }
     *ret_e = e;
     return ERR_OK;
 }
@@ -227,13 +234,13 @@ static int repair(struct lmdb_env *e, uint64_t generation)
     return rc;
 }
 
-/* Take a larger map: ${size}, or 0 for what another process made it. */
+/* Take another map: ${size}, at least what is in use; 0 for what another process made it. */
 static int resize(struct lmdb_env *e, uint64_t size)
 {
     int rc = 0;
 
     pthread_rwlock_wrlock(&e->gate);
-    if (e->env == NULL || (size != 0 && size <= e->map)) {
+    if (e->env == NULL) {
         pthread_rwlock_unlock(&e->gate);
         return 0;
     }
@@ -418,12 +425,20 @@ int lmdb_env_grow(struct lmdb_env *e)
     room = room_on_disk(e);
     if (more > room / 4)
         more = room / 4 > SMALLEST_STEP ? room / 4 : SMALLEST_STEP;
-    if (more > room)
+    if (more + OVERDRAFT > room)
         return ENOSPC;
     size = round_up(map + more, SMALLEST_STEP);
     size = size < e->max ? size : e->max;
-    rc = allocate(e, size);
+    rc = allocate(e, size + OVERDRAFT);
     return rc == 0 ? resize(e, size) : rc;
+}
+
+int lmdb_env_overdraw(struct lmdb_env *e, bool on)
+{
+    if (!on)
+        return resize(e, e->own_map);
+    e->own_map = e->map;
+    return resize(e, e->own_map + OVERDRAFT);
 }
 
 void lmdb_env_stats(const struct lmdb_env *e, struct lmdb_env_stats *ret_stats)

@@ -71,6 +71,12 @@ MUST_CHECK int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn);
  */
 MUST_CHECK int lmdb_env_grow(struct lmdb_env *e);
 
+/*
+ * Writer, with no write begun: ${on}, a megabyte beyond the ceiling, its blocks set aside long ago,
+ * for a write that makes room (deleting needs pages, too); off, back to where it was.
+ */
+MUST_CHECK int lmdb_env_overdraw(struct lmdb_env *e, bool on);
+
 /* For an LMDB number other than 0: ERR_NOTFOUND, ERR_FULL, ERR_NOMEM, ERR_CORRUPT, ERR_BUSY,
  * ERR_IO. */
 int lmdb_env_code(int mdb);

@@ -13,7 +13,7 @@ static int keep_event(struct lmdb_txn *t, struct store_result *res, const struct
 
     if (rd_u8(&r) != LMDB_ROW_VERSION)
         r.bad = true;
-    to->seq = get_be32(w->key + STORE_TID_LEN);
+    to->seq = get_be32(w->key + LMDB_FRONT);
     to->at = rd_u64(&r);
     to->kind = rd_u16(&r);
     rd_get(&r, to->uid, sizeof(to->uid));
@@ -31,10 +31,10 @@ static int keep_event(struct lmdb_txn *t, struct store_result *res, const struct
 static int compare_event(struct lmdb_txn *t, const struct store_event_append *in,
                          struct store_result *res)
 {
-    struct lmdb_key key = lmdb_rows_key_piece(in->tid, in->seq);
+    struct lmdb_key key = lmdb_rows_key_nth(t, in->tid, ROW_EVENT, in->seq);
     struct store_event *e = &res->u.event;
     struct lmdb_walk w;
-    bool there = lmdb_walk_start(&w, t, T_EVENTS, &key, key.len);
+    bool there = lmdb_walk_start(&w, t, T_ROWS, &key, key.len);
     int rc = there ? keep_event(t, res, &w, e) : ERR_OK;
 
     lmdb_walk_end(&w);
@@ -68,7 +68,7 @@ int lmdb_events_append(struct lmdb_txn *t, struct store_job *job)
 int lmdb_events_list(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_event_list *in = &job->in->event_list;
-    struct lmdb_key start = lmdb_rows_key_piece(in->tid, in->from);
+    struct lmdb_key start = lmdb_rows_key_nth(t, in->tid, ROW_EVENT, in->from);
     struct store_result *res = job->res;
     struct store_event *list;
     struct lmdb_transfer tr;
@@ -83,7 +83,7 @@ int lmdb_events_list(struct lmdb_txn *t, struct store_job *job)
     list = lmdb_engine_alloc(t, res, in->limit * sizeof(*list));
     if (list == NULL)
         return ERR_NOMEM;
-    on = lmdb_walk_start(&w, t, T_EVENTS, &start, STORE_TID_LEN);
+    on = lmdb_walk_start(&w, t, T_ROWS, &start, LMDB_FRONT);
     for (; on && lmdb_engine_page_open(res, in->limit); on = lmdb_walk_next(&w))
         if (keep_event(t, res, &w, &list[res->count++]) != ERR_OK)
             break;

@@ -51,24 +51,24 @@ static int keep_me(struct lmdb_txn *t, struct store_result *res, const uint8_t *
 static int keep_recipients(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
                            struct store_mail *to)
 {
-    struct lmdb_key front = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key front = lmdb_rows_key(t, tid, ROW_RECIPIENT);
     struct store_recipient *list = NULL;
     struct lmdb_recipient v;
     struct lmdb_walk w;
     size_t n = 0;
     bool on;
 
-    for (on = lmdb_walk_start(&w, t, T_RECIPIENTS, &front, front.len); on; on = lmdb_walk_next(&w))
+    for (on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len); on; on = lmdb_walk_next(&w))
         n++;
     lmdb_walk_end(&w);
     list = lmdb_engine_alloc(t, res, (n + 1) * sizeof(*list));
     if (list == NULL)
         return ERR_NOMEM;
-    on = lmdb_walk_start(&w, t, T_RECIPIENTS, &front, front.len);
+    on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len);
     for (; on && to->nrecipients < n; on = lmdb_walk_next(&w)) {
         if (lmdb_rows_read_recipient(t, w.value, &v) != ERR_OK)
             break;
-        lmdb_parts_recipient(t, res, w.key + STORE_TID_LEN, &v, &list[to->nrecipients++]);
+        lmdb_parts_recipient(t, res, w.key + LMDB_FRONT, &v, &list[to->nrecipients++]);
     }
     lmdb_walk_end(&w);
     to->recipients = list;
@@ -164,6 +164,7 @@ static int list(struct lmdb_txn *t, struct store_result *res, const struct page 
     on = page_start(&w, t, p);
     while (on && rc == ERR_OK && lmdb_engine_page_open(res, p->limit)) {
         memcpy(res->cursor, w.key + STORE_UID_LEN, STORE_CURSOR_LEN);
+        lmdb_rows_know_tid(t, w.key + STORE_UID_LEN + 8, rd_u64(&w.value));
         rc = keep_row(t, res, p, w.key + STORE_UID_LEN + 8, &mails[res->count++]);
         on = p->newest_first ? lmdb_walk_prev(&w) : lmdb_walk_next(&w);
     }
@@ -214,7 +215,7 @@ static int may_see_leaves(struct lmdb_txn *t, const struct store_leaves_get *in)
 int lmdb_mail_leaves(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_leaves_get *in = &job->in->leaves_get;
-    struct lmdb_key start = lmdb_rows_key_piece(in->tid, in->from);
+    struct lmdb_key start = lmdb_rows_key_nth(t, in->tid, ROW_LEAF, in->from);
     struct store_result *res = job->res;
     struct lmdb_walk w;
     uint8_t *leaves;
@@ -226,7 +227,7 @@ int lmdb_mail_leaves(struct lmdb_txn *t, struct store_job *job)
     leaves = lmdb_engine_alloc(t, res, in->limit * STORE_HASH_LEN);
     if (leaves == NULL)
         return ERR_NOMEM;
-    on = lmdb_walk_start(&w, t, T_LEAVES, &start, STORE_TID_LEN);
+    on = lmdb_walk_start(&w, t, T_ROWS, &start, LMDB_FRONT);
     for (; on && res->count < in->limit; on = lmdb_walk_next(&w))
         rd_get(&w.value, leaves + STORE_HASH_LEN * res->count++, STORE_HASH_LEN);
     lmdb_walk_end(&w);

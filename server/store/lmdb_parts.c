@@ -10,17 +10,21 @@
 
 /* ---- slots and recipients ---- */
 
-static struct lmdb_key slots_front(const uint8_t *tid, const uint8_t *uid)
+static struct lmdb_key slots_front(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
 {
-    return uid != NULL ? lmdb_rows_key_recipient(tid, uid) : lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key k = lmdb_rows_key(t, tid, ROW_SLOT);
+
+    if (uid != NULL)
+        lmdb_key_add(&k, uid, STORE_UID_LEN);
+    return k;
 }
 
-static size_t count_rows(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *front)
+static size_t count_rows(struct lmdb_txn *t, const struct lmdb_key *front)
 {
     struct lmdb_walk w;
     size_t n = 0;
 
-    for (bool on = lmdb_walk_start(&w, t, table, front, front->len); on; on = lmdb_walk_next(&w))
+    for (bool on = lmdb_walk_start(&w, t, T_ROWS, front, front->len); on; on = lmdb_walk_next(&w))
         n++;
     lmdb_walk_end(&w);
     return n;
@@ -33,8 +37,8 @@ static void keep_slot(struct lmdb_txn *t, struct store_result *res, const struct
 
     if (lmdb_rows_read_slot(t, w->value, &s) != ERR_OK)
         return;
-    memcpy(to->uid, w->key + STORE_TID_LEN, STORE_UID_LEN);
-    memcpy(to->ek, w->key + STORE_TID_LEN + STORE_UID_LEN, STORE_EK_LEN);
+    memcpy(to->uid, w->key + LMDB_FRONT, STORE_UID_LEN);
+    memcpy(to->ek, w->key + LMDB_FRONT + STORE_UID_LEN, STORE_EK_LEN);
     memcpy(to->instance, s.instance, STORE_INSTANCE_LEN);
     to->cell = s.cell;
     to->day_cell = s.day_cell;
@@ -47,8 +51,8 @@ static void keep_slot(struct lmdb_txn *t, struct store_result *res, const struct
 size_t lmdb_parts_slots(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
                         const uint8_t *uid, const struct store_slot **ret_slots)
 {
-    struct lmdb_key front = slots_front(tid, uid);
-    size_t n = count_rows(t, T_SLOTS, &front), i = 0;
+    struct lmdb_key front = slots_front(t, tid, uid);
+    size_t n = count_rows(t, &front), i = 0;
     struct store_slot *slots = n > 0 ? lmdb_engine_alloc(t, res, n * sizeof(*slots)) : NULL;
     struct lmdb_walk w;
     bool on;
@@ -56,7 +60,7 @@ size_t lmdb_parts_slots(struct lmdb_txn *t, struct store_result *res, const uint
     *ret_slots = NULL;
     if (slots == NULL)
         return 0;
-    for (on = lmdb_walk_start(&w, t, T_SLOTS, &front, front.len); on && i < n;
+    for (on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len); on && i < n;
          on = lmdb_walk_next(&w))
         keep_slot(t, res, &w, &slots[i++]);
     lmdb_walk_end(&w);
@@ -96,12 +100,12 @@ void lmdb_parts_charge(struct lmdb_txn *t, const uint8_t *uid, uint64_t before, 
 
 void lmdb_parts_cells_due(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
 {
-    struct lmdb_key front = slots_front(tid, uid), key;
+    struct lmdb_key front = slots_front(t, tid, uid), key;
     struct lmdb_slot s;
     struct lmdb_walk w;
     bool on;
 
-    for (on = lmdb_walk_start(&w, t, T_SLOTS, &front, front.len); on; on = lmdb_walk_next(&w)) {
+    for (on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len); on; on = lmdb_walk_next(&w)) {
         if (lmdb_rows_read_slot(t, w.value, &s) != ERR_OK)
             break;
         key = (struct lmdb_key){0};
@@ -109,6 +113,15 @@ void lmdb_parts_cells_due(struct lmdb_txn *t, const uint8_t *tid, const uint8_t 
         lmdb_txn_put(t, T_CELLS, &key, NULL, 0);
     }
     lmdb_walk_end(&w);
+}
+
+void lmdb_parts_list(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *key,
+                     const uint8_t *tid)
+{
+    uint8_t be[8];
+
+    put_be64(be, lmdb_rows_number(t, tid));
+    lmdb_txn_put(t, table, key, be, sizeof(be));
 }
 
 void lmdb_parts_garbage(struct lmdb_txn *t, const uint8_t *tid, uint8_t what)
@@ -141,7 +154,7 @@ void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *
 
 /* ---- events ---- */
 
-/* FORMAT-store.md section 4. */
+/* FORMATS.md section 14.4. */
 static void hash_event(struct lmdb_txn *t, const uint8_t *tid, const struct store_event *e,
                        const struct store_blob *data, uint8_t out[STORE_HASH_LEN])
 {
@@ -164,7 +177,7 @@ void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transf
                       const struct store_event_new *event, uint64_t now,
                       struct store_event *ret_event)
 {
-    struct lmdb_key key = lmdb_rows_key_piece(tid, tr->last_event + 1);
+    struct lmdb_key key = lmdb_rows_key_nth(t, tid, ROW_EVENT, tr->last_event + 1);
     struct store_event e = {.seq = tr->last_event + 1, .kind = event->kind, .at = now};
 
     memcpy(e.uid, event->uid, sizeof(e.uid));
@@ -178,7 +191,7 @@ void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transf
     buf_lp(&t->row, event->data.data, event->data.len);
     buf_put(&t->row, e.prev, sizeof(e.prev));
     buf_put(&t->row, e.hash, sizeof(e.hash));
-    lmdb_txn_put_row(t, T_EVENTS, &key);
+    lmdb_txn_put_row(t, T_ROWS, &key);
     tr->last_event = e.seq;
     memcpy(tr->head, e.hash, sizeof(tr->head));
     if (ret_event != NULL)
@@ -189,7 +202,8 @@ void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transf
 
 void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u)
 {
-    struct lmdb_key front = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key front = lmdb_rows_key(t, tid, ROW_RECIPIENT);
+    struct lmdb_key upload = lmdb_rows_key(t, tid, ROW_UPLOAD);
     struct lmdb_key idem = lmdb_key_of(u->sender, STORE_UID_LEN);
     struct lmdb_key lease = lmdb_rows_key_time(u->lease_row, tid, NULL);
     uint8_t uid[STORE_UID_LEN];
@@ -197,11 +211,11 @@ void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct
     struct lmdb_walk w;
     bool on;
 
-    on = lmdb_walk_start(&w, t, T_RECIPIENTS, &front, front.len);
+    on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len);
     for (; on; on = lmdb_walk_next(&w)) {
         if (lmdb_rows_read_recipient(t, w.value, &v) != ERR_OK)
             break;
-        memcpy(uid, w.key + STORE_TID_LEN, sizeof(uid));
+        memcpy(uid, w.key + LMDB_FRONT, sizeof(uid));
         lmdb_parts_charge(t, uid, v.charge, 0);
     }
     lmdb_walk_end(&w);
@@ -209,6 +223,7 @@ void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct
     lmdb_key_add(&idem, u->idem, STORE_IDEM_LEN);
     lmdb_txn_del(t, T_IDEM, &idem);
     lmdb_txn_del(t, T_LEASES, &lease);
-    lmdb_txn_del(t, T_UPLOADS, &front);
+    lmdb_txn_del(t, T_ROWS, &upload);
+    t->added[LMDB_UPLOADS]--;
     lmdb_parts_garbage(t, tid, LMDB_GARBAGE_BODY | LMDB_GARBAGE_ROWS);
 }

@@ -31,6 +31,10 @@ void lmdb_parts_charge(struct lmdb_txn *t, const uint8_t *uid, uint64_t before, 
  */
 void lmdb_parts_cells_due(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
 
+/* List a transfer in a box, together with its number. */
+void lmdb_parts_list(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *key,
+                     const uint8_t *tid);
+
 /* Leave ${what} to the collector, beside what it has of this transfer already. */
 void lmdb_parts_garbage(struct lmdb_txn *t, const uint8_t *tid, uint8_t what);
 

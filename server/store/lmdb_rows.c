@@ -6,19 +6,69 @@
 
 /* ---- keys ---- */
 
-struct lmdb_key lmdb_rows_key_recipient(const uint8_t *tid, const uint8_t *uid)
+void lmdb_rows_know_tid(struct lmdb_txn *t, const uint8_t *tid, uint64_t number)
 {
-    struct lmdb_key k = lmdb_key_of(tid, STORE_TID_LEN);
+    memcpy(t->tid, tid, sizeof(t->tid));
+    t->number = number;
+}
+
+void lmdb_rows_add_tid(struct lmdb_txn *t, const uint8_t *tid, uint64_t number)
+{
+    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    uint8_t be[8];
+
+    put_be64(be, number);
+    lmdb_txn_put(t, T_TIDS, &key, be, sizeof(be));
+    lmdb_rows_know_tid(t, tid, number);
+}
+
+uint64_t lmdb_rows_number(struct lmdb_txn *t, const uint8_t *tid)
+{
+    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    struct rd r;
+
+    if (t->number != 0 && memcmp(t->tid, tid, sizeof(t->tid)) == 0)
+        return t->number;
+    if (lmdb_txn_get(t, T_TIDS, &key, &r) != ERR_OK)
+        return 0;
+    lmdb_rows_know_tid(t, tid, rd_u64(&r));
+    return t->number;
+}
+
+struct lmdb_key lmdb_rows_key(struct lmdb_txn *t, const uint8_t *tid, enum lmdb_kind kind)
+{
+    uint8_t byte = (uint8_t)kind;
+    struct lmdb_key k = {0};
+
+    lmdb_key_u64(&k, lmdb_rows_number(t, tid));
+    lmdb_key_add(&k, &byte, 1);
+    return k;
+}
+
+struct lmdb_key lmdb_rows_key_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
+{
+    struct lmdb_key k = lmdb_rows_key(t, tid, ROW_RECIPIENT);
 
     lmdb_key_add(&k, uid, STORE_UID_LEN);
     return k;
 }
 
-struct lmdb_key lmdb_rows_key_slot(const uint8_t *tid, const uint8_t *uid, const uint8_t *ek)
+struct lmdb_key lmdb_rows_key_slot(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
+                                   const uint8_t *ek)
 {
-    struct lmdb_key k = lmdb_rows_key_recipient(tid, uid);
+    struct lmdb_key k = lmdb_rows_key(t, tid, ROW_SLOT);
 
+    lmdb_key_add(&k, uid, STORE_UID_LEN);
     lmdb_key_add(&k, ek, STORE_EK_LEN);
+    return k;
+}
+
+struct lmdb_key lmdb_rows_key_nth(struct lmdb_txn *t, const uint8_t *tid, enum lmdb_kind kind,
+                                  uint32_t n)
+{
+    struct lmdb_key k = lmdb_rows_key(t, tid, kind);
+
+    lmdb_key_u32(&k, n);
     return k;
 }
 
@@ -177,10 +227,10 @@ void lmdb_rows_save_invite(struct lmdb_txn *t, const uint8_t *hash, const struct
 
 int lmdb_rows_load_upload(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_upload *ret)
 {
-    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_UPLOAD);
     struct lmdb_upload u = {0};
     struct rd r;
-    int rc = lmdb_txn_get(t, T_UPLOADS, &key, &r);
+    int rc = lmdb_txn_get(t, T_ROWS, &key, &r);
 
     if (rc != ERR_OK)
         return rc;
@@ -206,7 +256,7 @@ int lmdb_rows_load_upload(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_up
 
 void lmdb_rows_save_upload(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u)
 {
-    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_UPLOAD);
     struct buf *b = row_begin(t);
 
     buf_put(b, u->sender, sizeof(u->sender));
@@ -222,7 +272,7 @@ void lmdb_rows_save_upload(struct lmdb_txn *t, const uint8_t *tid, const struct 
     buf_u64(b, u->bytes);
     buf_u32(b, u->pieces);
     buf_u32(b, u->short_piece);
-    lmdb_txn_put_row(t, T_UPLOADS, &key);
+    lmdb_txn_put_row(t, T_ROWS, &key);
 }
 
 /* ---- slots ---- */
@@ -257,7 +307,7 @@ void lmdb_rows_save_slot(struct lmdb_txn *t, const struct lmdb_key *key, const s
     buf_u32(b, s->position);
     buf_blob(b, &s->seed);
     buf_blob(b, &s->bytes);
-    lmdb_txn_put_row(t, T_SLOTS, key);
+    lmdb_txn_put_row(t, T_ROWS, key);
 }
 
 /* ---- recipients ---- */
@@ -293,9 +343,9 @@ int lmdb_rows_read_recipient(struct lmdb_txn *t, struct rd r, struct lmdb_recipi
 int lmdb_rows_load_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
                              struct lmdb_recipient *ret)
 {
-    struct lmdb_key key = lmdb_rows_key_recipient(tid, uid);
+    struct lmdb_key key = lmdb_rows_key_recipient(t, tid, uid);
     struct rd r;
-    int rc = lmdb_txn_get(t, T_RECIPIENTS, &key, &r);
+    int rc = lmdb_txn_get(t, T_ROWS, &key, &r);
 
     return rc == ERR_OK ? lmdb_rows_read_recipient(t, r, ret) : rc;
 }
@@ -303,7 +353,7 @@ int lmdb_rows_load_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint8
 void lmdb_rows_save_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
                               const struct lmdb_recipient *v)
 {
-    struct lmdb_key key = lmdb_rows_key_recipient(tid, uid);
+    struct lmdb_key key = lmdb_rows_key_recipient(t, tid, uid);
     struct buf *b = row_begin(t);
 
     buf_u8(b, v->life);
@@ -319,17 +369,17 @@ void lmdb_rows_save_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint
         buf_u32(b, o->claims);
         buf_u64(b, o->at);
     }
-    lmdb_txn_put_row(t, T_RECIPIENTS, &key);
+    lmdb_txn_put_row(t, T_ROWS, &key);
 }
 
 /* ---- transfers ---- */
 
 int lmdb_rows_load_transfer(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transfer *ret)
 {
-    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_TRANSFER);
     struct lmdb_transfer v = {0};
     struct rd r;
-    int rc = lmdb_txn_get(t, T_TRANSFERS, &key, &r);
+    int rc = lmdb_txn_get(t, T_ROWS, &key, &r);
 
     if (rc != ERR_OK)
         return rc;
@@ -357,7 +407,7 @@ int lmdb_rows_load_transfer(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_
 
 void lmdb_rows_save_transfer(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_transfer *v)
 {
-    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_TRANSFER);
     struct buf *b = row_begin(t);
 
     buf_put(b, v->sender, sizeof(v->sender));
@@ -375,15 +425,15 @@ void lmdb_rows_save_transfer(struct lmdb_txn *t, const uint8_t *tid, const struc
     buf_u8(b, v->body);
     buf_u32(b, v->last_event);
     buf_put(b, v->head, sizeof(v->head));
-    lmdb_txn_put_row(t, T_TRANSFERS, &key);
+    lmdb_txn_put_row(t, T_ROWS, &key);
 }
 
 int lmdb_rows_load_header(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_header *ret)
 {
-    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_HEADER);
     struct lmdb_header v = {0};
     struct rd r;
-    int rc = lmdb_txn_get(t, T_HEADERS, &key, &r);
+    int rc = lmdb_txn_get(t, T_ROWS, &key, &r);
 
     if (rc != ERR_OK)
         return rc;
@@ -400,12 +450,12 @@ int lmdb_rows_load_header(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_he
 
 void lmdb_rows_save_header(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_header *v)
 {
-    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_HEADER);
     struct buf *b = row_begin(t);
 
     buf_blob(b, &v->header);
     buf_blob(b, &v->sig);
     buf_blob(b, &v->meta);
     buf_blob(b, &v->slot_leaves);
-    lmdb_txn_put_row(t, T_HEADERS, &key);
+    lmdb_txn_put_row(t, T_ROWS, &key);
 }

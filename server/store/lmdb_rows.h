@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lmdb_rows - the rows of the index as structures: FORMAT-store.md section 3.
+ * lmdb_rows - the rows of the index as structures: FORMATS.md section 14.3.
  *
  * load: ERR_OK, ERR_NOTFOUND, or a failure (ERR_CORRUPT if the bytes do not decode).
  * Pointers in a loaded row point into the map: good until the next put or
@@ -62,22 +62,55 @@ struct lmdb_invite {
     uint32_t uses, left;
 };
 
-/* Keys of two and three parts. */
-struct lmdb_key lmdb_rows_key_recipient(const uint8_t *tid, const uint8_t *uid);
-struct lmdb_key lmdb_rows_key_slot(const uint8_t *tid, const uint8_t *uid, const uint8_t *ek);
+/*
+ * The rows of one transfer stand together in "rows", under the number that "tids" gives it: numbers
+ * rise, so that what arrives together is written together, whatever the transfer IDs are.
+ */
+enum lmdb_kind {
+    ROW_TRANSFER = 1,
+    ROW_HEADER,
+    ROW_RECIPIENT,
+    ROW_SLOT,
+    ROW_UPLOAD,
+    ROW_LEAF,
+    ROW_EVENT
+};
+
+enum { LMDB_FRONT = 9 }; /* number and kind, before a key's own part */
+
+/* Give a new transfer its number: ${number}, which was never used. */
+void lmdb_rows_add_tid(struct lmdb_txn *t, const uint8_t *tid, uint64_t number);
+/* The number is known from another row: spares looking it up. */
+void lmdb_rows_know_tid(struct lmdb_txn *t, const uint8_t *tid, uint64_t number);
+/* 0: there is no such transfer, or a failure. */
+uint64_t lmdb_rows_number(struct lmdb_txn *t, const uint8_t *tid);
+
+/* Keys of "rows"; of a transfer that is not there they lead to no row. */
+struct lmdb_key lmdb_rows_key(struct lmdb_txn *t, const uint8_t *tid, enum lmdb_kind kind);
+struct lmdb_key lmdb_rows_key_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
+struct lmdb_key lmdb_rows_key_slot(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
+                                   const uint8_t *ek);
+/* A leaf or an event. */
+struct lmdb_key lmdb_rows_key_nth(struct lmdb_txn *t, const uint8_t *tid, enum lmdb_kind kind,
+                                  uint32_t n);
+
+/* Keys of other tables. */
 struct lmdb_key lmdb_rows_key_box(const uint8_t *uid, uint64_t time, const uint8_t *tid);
 struct lmdb_key lmdb_rows_key_time(uint64_t time, const uint8_t *tid, const uint8_t *uid);
 struct lmdb_key lmdb_rows_key_piece(const uint8_t *tid, uint32_t index);
 struct lmdb_key lmdb_rows_key_manifest(const uint8_t *uid, uint64_t seq);
 
+/* Load: ERR_NOTFOUND, ERR_CORRUPT.  Save: a failure is kept in the transaction. */
 MUST_CHECK int lmdb_rows_load_user(struct lmdb_txn *t, const uint8_t *uid, struct lmdb_user *ret);
 void lmdb_rows_save_user(struct lmdb_txn *t, const uint8_t *uid, const struct lmdb_user *u);
 
+/* As for users; read: from a value met on a walk. */
 MUST_CHECK int lmdb_rows_load_invite(struct lmdb_txn *t, const uint8_t *hash,
                                      struct lmdb_invite *ret);
 MUST_CHECK int lmdb_rows_read_invite(struct lmdb_txn *t, struct rd r, struct lmdb_invite *ret);
 void lmdb_rows_save_invite(struct lmdb_txn *t, const uint8_t *hash, const struct lmdb_invite *v);
 
+/* As for users. */
 MUST_CHECK int lmdb_rows_load_upload(struct lmdb_txn *t, const uint8_t *tid,
                                      struct lmdb_upload *ret);
 void lmdb_rows_save_upload(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u);
@@ -86,6 +119,7 @@ void lmdb_rows_save_upload(struct lmdb_txn *t, const uint8_t *tid, const struct 
 MUST_CHECK int lmdb_rows_read_slot(struct lmdb_txn *t, struct rd r, struct lmdb_slot *ret);
 void lmdb_rows_save_slot(struct lmdb_txn *t, const struct lmdb_key *key, const struct lmdb_slot *s);
 
+/* As for users; read: from a value met on a walk. */
 MUST_CHECK int lmdb_rows_load_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
                                         struct lmdb_recipient *ret);
 MUST_CHECK int lmdb_rows_read_recipient(struct lmdb_txn *t, struct rd r,
@@ -93,10 +127,12 @@ MUST_CHECK int lmdb_rows_read_recipient(struct lmdb_txn *t, struct rd r,
 void lmdb_rows_save_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
                               const struct lmdb_recipient *v);
 
+/* As for users. */
 MUST_CHECK int lmdb_rows_load_transfer(struct lmdb_txn *t, const uint8_t *tid,
                                        struct lmdb_transfer *ret);
 void lmdb_rows_save_transfer(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_transfer *v);
 
+/* As for users. */
 MUST_CHECK int lmdb_rows_load_header(struct lmdb_txn *t, const uint8_t *tid,
                                      struct lmdb_header *ret);
 void lmdb_rows_save_header(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_header *v);

@@ -39,9 +39,9 @@ static int sealed_before(struct lmdb_txn *t, const struct store_upload_seal *in,
 
 static bool leaf_behind(struct lmdb_txn *t, const uint8_t *tid, uint32_t pieces)
 {
-    struct lmdb_key start = lmdb_rows_key_piece(tid, pieces);
+    struct lmdb_key start = lmdb_rows_key_nth(t, tid, ROW_LEAF, pieces);
     struct lmdb_walk w;
-    bool yes = lmdb_walk_start(&w, t, T_LEAVES, &start, STORE_TID_LEN);
+    bool yes = lmdb_walk_start(&w, t, T_ROWS, &start, LMDB_FRONT);
 
     lmdb_walk_end(&w);
     return yes;
@@ -78,7 +78,7 @@ static int by_key(const void *a, const void *b)
 static int check_slots(struct lmdb_txn *t, const struct store_upload_seal *in,
                        const struct store_slot_seal **sorted, struct store_result *res)
 {
-    struct lmdb_key front = lmdb_key_of(in->tid, STORE_TID_LEN), key;
+    struct lmdb_key front = lmdb_rows_key(t, in->tid, ROW_SLOT), key;
     bool taken[STORE_SLOTS_MAX] = {false}, on, fits = true;
     struct lmdb_walk w;
     size_t i = 0;
@@ -89,12 +89,12 @@ static int check_slots(struct lmdb_txn *t, const struct store_upload_seal *in,
         taken[in->slots[k].position] = true;
     }
     qsort(sorted, in->nslots, sizeof(*sorted), by_key);
-    for (on = lmdb_walk_start(&w, t, T_SLOTS, &front, front.len); on && fits;
+    for (on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len); on && fits;
          on = lmdb_walk_next(&w)) {
         fits = i < in->nslots;
         if (!fits)
             break;
-        key = lmdb_rows_key_slot(in->tid, sorted[i]->uid, sorted[i]->ek);
+        key = lmdb_rows_key_slot(t, in->tid, sorted[i]->uid, sorted[i]->ek);
         fits = memcmp(w.key, key.bytes, key.len) == 0;
         i++;
     }
@@ -134,11 +134,11 @@ static int check(struct lmdb_txn *t, const struct store_upload_seal *in,
 
 static void seal_slot(struct lmdb_txn *t, const uint8_t *tid, const struct store_slot_seal *s)
 {
-    struct lmdb_key key = lmdb_rows_key_slot(tid, s->uid, s->ek);
+    struct lmdb_key key = lmdb_rows_key_slot(t, tid, s->uid, s->ek);
     struct lmdb_slot row;
     struct rd r;
 
-    if (lmdb_txn_get(t, T_SLOTS, &key, &r) != ERR_OK || lmdb_rows_read_slot(t, r, &row) != ERR_OK)
+    if (lmdb_txn_get(t, T_ROWS, &key, &r) != ERR_OK || lmdb_rows_read_slot(t, r, &row) != ERR_OK)
         return;
     row.position = s->position;
     row.bytes = s->bytes;
@@ -164,13 +164,13 @@ static void seal_recipient(struct lmdb_txn *t, const struct store_upload_seal *i
     tr->viewers += v.views != 0;
     lmdb_txn_put(t, T_EXPIRIES, &expiry, NULL, 0);
     if (v.views & STORE_VIEW_INBOX)
-        lmdb_txn_put(t, T_INBOX, &box, NULL, 0);
+        lmdb_parts_list(t, T_INBOX, &box, in->tid);
 }
 
 static void put_transfer(struct lmdb_txn *t, const struct store_upload_seal *in,
                          const struct lmdb_upload *u, struct lmdb_transfer *tr)
 {
-    struct lmdb_key tid = lmdb_key_of(in->tid, STORE_TID_LEN);
+    struct lmdb_key upload = lmdb_rows_key(t, in->tid, ROW_UPLOAD);
     struct lmdb_key cid = lmdb_key_of(in->cid, STORE_CID_LEN);
     struct lmdb_key lease = lmdb_rows_key_time(u->lease_row, in->tid, NULL);
     struct lmdb_key sent = lmdb_rows_key_box(in->sender, in->now, in->tid);
@@ -178,9 +178,11 @@ static void put_transfer(struct lmdb_txn *t, const struct store_upload_seal *in,
 
     lmdb_rows_save_header(t, in->tid, &h);
     lmdb_txn_put(t, T_CIDS, &cid, in->tid, STORE_TID_LEN);
-    lmdb_txn_put(t, T_SENT, &sent, NULL, 0);
+    lmdb_parts_list(t, T_SENT, &sent, in->tid);
     lmdb_txn_del(t, T_LEASES, &lease);
-    lmdb_txn_del(t, T_UPLOADS, &tid);
+    lmdb_txn_del(t, T_ROWS, &upload);
+    t->added[LMDB_UPLOADS]--;
+    t->added[LMDB_TRANSFERS]++;
     if (in->event != NULL)
         lmdb_parts_event(t, in->tid, tr, in->event, in->now, NULL);
     lmdb_rows_save_transfer(t, in->tid, tr);

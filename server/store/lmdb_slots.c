@@ -193,12 +193,13 @@ int lmdb_slots_update(struct lmdb_txn *t, struct store_job *job)
 /* Nobody lists it any more: it is gone at once, its rows follow. */
 static void remove_transfer(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_transfer *tr)
 {
-    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_TRANSFER);
     struct lmdb_key idem = lmdb_key_of(tr->sender, STORE_UID_LEN);
 
     lmdb_key_add(&idem, tr->idem, STORE_IDEM_LEN);
     lmdb_txn_del(t, T_IDEM, &idem);
-    lmdb_txn_del(t, T_TRANSFERS, &key);
+    lmdb_txn_del(t, T_ROWS, &key);
+    t->added[LMDB_TRANSFERS]--;
     lmdb_parts_garbage(t, tid, LMDB_GARBAGE_BODY | LMDB_GARBAGE_ROWS);
 }
 

@@ -8,13 +8,12 @@
 #include "server/store/lmdb_env.h"
 
 const char *const lmdb_tables_index[T_INDEX_COUNT] = {
-    [T_META] = "meta",           [T_USERS] = "users",         [T_NAMES] = "names",
-    [T_EMAILS] = "emails",       [T_MANIFESTS] = "manifests", [T_INVITES] = "invites",
-    [T_UPLOADS] = "uploads",     [T_IDEM] = "idem",           [T_LEASES] = "leases",
-    [T_LEAVES] = "leaves",       [T_SLOTS] = "slots",         [T_RECIPIENTS] = "recipients",
-    [T_TRANSFERS] = "transfers", [T_HEADERS] = "headers",     [T_INBOX] = "inbox",
-    [T_SENT] = "sent",           [T_CIDS] = "cids",           [T_EXPIRIES] = "expiries",
-    [T_EVENTS] = "events",       [T_GARBAGE] = "garbage",     [T_CELLS] = "cells",
+    [T_META] = "meta",     [T_USERS] = "users",         [T_NAMES] = "names",
+    [T_EMAILS] = "emails", [T_MANIFESTS] = "manifests", [T_INVITES] = "invites",
+    [T_TIDS] = "tids",     [T_ROWS] = "rows",           [T_IDEM] = "idem",
+    [T_LEASES] = "leases", [T_INBOX] = "inbox",         [T_SENT] = "sent",
+    [T_CIDS] = "cids",     [T_EXPIRIES] = "expiries",   [T_GARBAGE] = "garbage",
+    [T_CELLS] = "cells",
 };
 
 const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
@@ -22,13 +21,32 @@ const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
     [T_BODY_META - T_INDEX_COUNT] = "meta",
 };
 
-/* Length of every key of a table; 0: they vary. */
-static const uint8_t key_len[T_COUNT] = {
-    [T_USERS] = 20,   [T_MANIFESTS] = 28, [T_INVITES] = 32, [T_UPLOADS] = 16,    [T_IDEM] = 36,
-    [T_LEASES] = 24,  [T_LEAVES] = 20,    [T_SLOTS] = 52,   [T_RECIPIENTS] = 36, [T_TRANSFERS] = 16,
-    [T_HEADERS] = 16, [T_INBOX] = 44,     [T_SENT] = 44,    [T_CIDS] = 32,       [T_EXPIRIES] = 44,
-    [T_EVENTS] = 20,  [T_GARBAGE] = 16,   [T_CELLS] = 8,    [T_PIECES] = 20,
+/* Shortest and longest key of each table: what is outside is damage. */
+static const struct {
+    uint8_t min, max;
+} key_len[T_COUNT] = {
+    [T_META] = {1, 16},
+    [T_USERS] = {20, 20},
+    [T_NAMES] = {1, STORE_NAME_MAX},
+    [T_EMAILS] = {1, STORE_EMAIL_MAX},
+    [T_MANIFESTS] = {28, 28},
+    [T_INVITES] = {32, 32},
+    [T_TIDS] = {16, 16},
+    [T_ROWS] = {9, 45},
+    [T_IDEM] = {36, 36},
+    [T_LEASES] = {24, 24},
+    [T_INBOX] = {44, 44},
+    [T_SENT] = {44, 44},
+    [T_CIDS] = {32, 32},
+    [T_EXPIRIES] = {44, 44},
+    [T_GARBAGE] = {16, 16},
+    [T_CELLS] = {8, 8},
+    [T_PIECES] = {20, 20},
+    [T_BODY_META] = {1, 16},
 };
+
+/* Length of a key of "rows", by its kind: enum lmdb_kind. */
+static const uint8_t row_key_len[] = {9, 9, 9, 29, 45, 9, 13, 13};
 
 static MDB_dbi dbi_of(const struct lmdb_txn *t, enum lmdb_table table)
 {
@@ -139,15 +157,6 @@ void lmdb_txn_del(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_k
         (void)lmdb_txn_fail(t, rc);
 }
 
-uint64_t lmdb_txn_rows(struct lmdb_txn *t, enum lmdb_table table)
-{
-    MDB_stat st;
-
-    if (t->hard != 0 || mdb_stat(t->txn, dbi_of(t, table), &st) != 0)
-        return 0;
-    return st.ms_entries;
-}
-
 /* ---- walks ---- */
 
 /* Take what a cursor call gave: is it a row with the right front? */
@@ -158,7 +167,7 @@ static bool stands(struct lmdb_walk *w, int rc, const MDB_val *k, const MDB_val 
         (void)lmdb_txn_fail(w->t, rc);
     if (rc != 0 || k->mv_size < w->prefix || memcmp(k->mv_data, w->front, w->prefix) != 0)
         return false;
-    if (key_len[w->table] != 0 && k->mv_size != key_len[w->table]) {
+    if (k->mv_size < w->min_len || k->mv_size > key_len[w->table].max) {
         (void)lmdb_txn_fail(w->t, MDB_CORRUPTED);
         return false;
     }
@@ -175,6 +184,9 @@ static bool open_walk(struct lmdb_walk *w, struct lmdb_txn *t, enum lmdb_table t
 
     assert(prefix <= sizeof(w->front) && prefix <= start->len);
     *w = (struct lmdb_walk){.t = t, .table = table, .prefix = prefix};
+    w->min_len = key_len[table].min;
+    if (table == T_ROWS && prefix > 8 && start->bytes[8] < sizeof(row_key_len))
+        w->min_len = row_key_len[start->bytes[8]];
     memcpy(w->front, start->bytes, prefix);
     if (t->hard != 0)
         return false;

@@ -20,7 +20,7 @@
 #include "common/err.h"
 #include "server/store/store_types.h"
 
-/* Tables of the index, in the order of lmdb_tables_index[]: FORMAT-store.md section 2. */
+/* Tables of the index, in the order of lmdb_tables_index[]: FORMATS.md section 14.2. */
 enum lmdb_table {
     T_META,
     T_USERS,
@@ -28,19 +28,14 @@ enum lmdb_table {
     T_EMAILS,
     T_MANIFESTS,
     T_INVITES,
-    T_UPLOADS,
+    T_TIDS,
+    T_ROWS,
     T_IDEM,
     T_LEASES,
-    T_LEAVES,
-    T_SLOTS,
-    T_RECIPIENTS,
-    T_TRANSFERS,
-    T_HEADERS,
     T_INBOX,
     T_SENT,
     T_CIDS,
     T_EXPIRIES,
-    T_EVENTS,
     T_GARBAGE,
     T_CELLS,
     T_INDEX_COUNT,
@@ -58,6 +53,9 @@ extern const char *const lmdb_tables_bodies[T_BODY_COUNT];
 struct lmdb_env;
 struct lmdb_engine;
 
+/* Rows that are counted, in lmdb_txn.added and in the meta row "counts". */
+enum { LMDB_USERS, LMDB_TRANSFERS, LMDB_UPLOADS, LMDB_LEAVES, LMDB_COUNTERS };
+
 struct lmdb_txn {
     struct lmdb_engine *engine;
     struct lmdb_env *env;
@@ -67,6 +65,10 @@ struct lmdb_txn {
     bool touched;          /* something was put or deleted: the user sets it back */
     bool freed;            /* something was deleted */
     struct buf row;        /* scratch for encoding */
+    int64_t added[LMDB_COUNTERS];
+    /* The transfer looked up last, and its number; 0: none. */
+    uint8_t tid[STORE_TID_LEN];
+    uint64_t number;
 };
 
 /* ERR_OK, or the code of the failure that stuck. */
@@ -83,6 +85,7 @@ struct lmdb_key {
     uint8_t bytes[256];
 };
 
+/* Append a part; a key of one part. */
 void lmdb_key_add(struct lmdb_key *k, const void *p, size_t len);
 void lmdb_key_u32(struct lmdb_key *k, uint32_t v);
 void lmdb_key_u64(struct lmdb_key *k, uint64_t v);
@@ -94,6 +97,7 @@ struct lmdb_key lmdb_key_of(const void *p, size_t len);
 MUST_CHECK int lmdb_txn_get(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *key,
                             struct rd *ret_value);
 
+/* Write or replace; a failure is kept and fails the commit. */
 void lmdb_txn_put(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *key,
                   const void *value, size_t len);
 /* Put what is in t->row. */
@@ -101,16 +105,13 @@ void lmdb_txn_put_row(struct lmdb_txn *t, enum lmdb_table table, const struct lm
 /* A missing row is fine. */
 void lmdb_txn_del(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *key);
 
-/* Number of rows; 0 after a failure. */
-uint64_t lmdb_txn_rows(struct lmdb_txn *t, enum lmdb_table table);
-
 /* ---- walks over keys with a common front ---- */
 
 struct lmdb_walk {
     struct lmdb_txn *t;
     MDB_cursor *cursor;
     enum lmdb_table table;
-    size_t prefix;
+    size_t prefix, min_len; /* min_len: of a key; a shorter one is damage */
     uint8_t front[64];
     /* The row it stands on. */
     const uint8_t *key;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_meta.h"
 #include "server/store/lmdb_parts.h"
 
 enum { WALK_MAX = 65536 }; /* rows that one page of ranges may look at */
@@ -143,6 +144,8 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
         const struct charge *c = &charges[i];
 
         rc = lmdb_rows_load_user(t, c->slot->uid, &u);
+        if (rc == ERR_OK && u.state == STORE_USER_DELETED)
+            rc = ERR_NOTFOUND;
         if (rc != ERR_OK)
             return rc;
         if (c->reserve > 0 && (u.used > u.quota || c->reserve > u.quota - u.used)) {
@@ -190,31 +193,17 @@ static void put_upload(struct lmdb_txn *t, const struct store_upload_open *in)
     lmdb_rows_save_upload(t, in->tid, &u);
     lmdb_txn_put(t, T_IDEM, &idem, in->tid, STORE_TID_LEN);
     lmdb_txn_put(t, T_LEASES, &lease, NULL, 0);
+    t->added[LMDB_UPLOADS]++;
 }
 
 static void put_slot(struct lmdb_txn *t, const uint8_t *tid, const struct store_slot_new *s)
 {
-    struct lmdb_key key = lmdb_rows_key_slot(tid, s->uid, s->ek);
+    struct lmdb_key key = lmdb_rows_key_slot(t, tid, s->uid, s->ek);
     struct lmdb_slot row = {
         .cell = s->cell, .day_cell = s->day_cell, .day = s->day, .seed = s->seed};
 
     memcpy(row.instance, s->instance, sizeof(row.instance));
     lmdb_rows_save_slot(t, &key, &row);
-}
-
-/* Is the transfer ID in use, or was it until now? */
-static int check_tid_free(struct lmdb_txn *t, const uint8_t *tid)
-{
-    static const enum lmdb_table tables[] = {T_UPLOADS, T_TRANSFERS, T_GARBAGE};
-    struct lmdb_key key = lmdb_key_of(tid, STORE_TID_LEN);
-    int rc;
-
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-        rc = lmdb_txn_get(t, tables[i], &key, NULL);
-        if (rc != ERR_NOTFOUND)
-            return rc == ERR_OK ? ERR_EXISTS : rc;
-    }
-    return ERR_OK;
 }
 
 /* ERR_OK: this attempt is known, and its upload is in the result.  ERR_NOTFOUND: it is new. */
@@ -256,15 +245,18 @@ int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
 
     if (rc != ERR_NOTFOUND)
         return rc;
-    rc = check_tid_free(t, in->tid);
-    if (rc != ERR_OK)
-        return rc;
+    /* Its number goes last: as long as something of an old one is left, its ID is taken. */
+    if (lmdb_rows_number(t, in->tid) != 0)
+        return store_fail(job->res, ERR_EXISTS, "the transfer ID is taken");
+    if (lmdb_txn_code(t) != ERR_OK)
+        return lmdb_txn_code(t);
     sorted = calloc(in->nslots, sizeof(*sorted));
     charges = calloc(in->nslots, sizeof(*charges));
     rc = sorted != NULL && charges != NULL ? add_up(in, sorted, charges, &n) : ERR_NOMEM;
     if (rc == ERR_OK)
         rc = check_quota(t, in, charges, n, job->res);
     if (rc == ERR_OK) {
+        lmdb_rows_add_tid(t, in->tid, lmdb_meta_next_number(t));
         put_upload(t, in);
         for (size_t i = 0; i < n; i++)
             put_recipient(t, in, &charges[i]);
@@ -294,7 +286,7 @@ static int compare_leaf(const struct store_piece_put *in, struct rd r, struct st
 static int piece_too_late(struct lmdb_txn *t, const struct store_piece_put *in,
                           struct store_result *res)
 {
-    struct lmdb_key key = lmdb_rows_key_piece(in->tid, in->index);
+    struct lmdb_key key = lmdb_rows_key_nth(t, in->tid, ROW_LEAF, in->index);
     struct lmdb_transfer v;
     struct rd r;
     int rc = lmdb_rows_load_transfer(t, in->tid, &v);
@@ -303,7 +295,7 @@ static int piece_too_late(struct lmdb_txn *t, const struct store_piece_put *in,
         rc = ERR_NOTFOUND;
     if (rc != ERR_OK)
         return rc;
-    if (lmdb_txn_get(t, T_LEAVES, &key, &r) == ERR_OK)
+    if (lmdb_txn_get(t, T_ROWS, &key, &r) == ERR_OK)
         return compare_leaf(in, r, res);
     return store_fail(res, ERR_BADSTATE, "the transfer is sealed");
 }
@@ -311,7 +303,7 @@ static int piece_too_late(struct lmdb_txn *t, const struct store_piece_put *in,
 int lmdb_uploads_check_piece(struct lmdb_txn *t, struct store_job *job, struct lmdb_upload *ret_u)
 {
     const struct store_piece_put *in = &job->in->piece_put;
-    struct lmdb_key key = lmdb_rows_key_piece(in->tid, in->index);
+    struct lmdb_key key = lmdb_rows_key_nth(t, in->tid, ROW_LEAF, in->index);
     uint64_t begins = (uint64_t)in->index * STORE_PIECE_MAX;
     struct lmdb_upload u;
     struct rd r;
@@ -325,7 +317,7 @@ int lmdb_uploads_check_piece(struct lmdb_txn *t, struct store_job *job, struct l
         return ERR_NOTFOUND;
     if (begins >= u.body_max || in->len > u.body_max - begins)
         return store_fail(job->res, ERR_TOOLARGE, "the piece is beyond the announced length");
-    rc = lmdb_txn_get(t, T_LEAVES, &key, &r);
+    rc = lmdb_txn_get(t, T_ROWS, &key, &r);
     if (rc == ERR_OK)
         return compare_leaf(in, r, job->res);
     if (rc != ERR_NOTFOUND)
@@ -339,7 +331,7 @@ int lmdb_uploads_check_piece(struct lmdb_txn *t, struct store_job *job, struct l
 int lmdb_uploads_leaf(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_piece_put *in = &job->in->piece_put;
-    struct lmdb_key key = lmdb_rows_key_piece(in->tid, in->index);
+    struct lmdb_key key = lmdb_rows_key_nth(t, in->tid, ROW_LEAF, in->index);
     struct lmdb_upload u;
     int rc = lmdb_uploads_check_piece(t, job, &u);
 
@@ -355,7 +347,8 @@ int lmdb_uploads_leaf(struct lmdb_txn *t, struct store_job *job)
     buf_reset(&t->row);
     buf_put(&t->row, in->leaf, STORE_HASH_LEN);
     buf_u32(&t->row, (uint32_t)in->len);
-    lmdb_txn_put_row(t, T_LEAVES, &key);
+    lmdb_txn_put_row(t, T_ROWS, &key);
+    t->added[LMDB_LEAVES]++;
     return ERR_OK;
 }
 
@@ -386,7 +379,7 @@ int lmdb_uploads_abort(struct lmdb_txn *t, struct store_job *job)
 int lmdb_uploads_pieces(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_upload_pieces *in = &job->in->upload_pieces;
-    struct lmdb_key start = lmdb_rows_key_piece(in->tid, in->from);
+    struct lmdb_key start = lmdb_rows_key_nth(t, in->tid, ROW_LEAF, in->from);
     struct store_result *res = job->res;
     struct store_range *list, *last = NULL;
     struct store_upload up;
@@ -403,9 +396,9 @@ int lmdb_uploads_pieces(struct lmdb_txn *t, struct store_job *job)
     list = lmdb_engine_alloc(t, res, in->limit * sizeof(*list));
     if (list == NULL)
         return ERR_NOMEM;
-    on = lmdb_walk_start(&w, t, T_LEAVES, &start, STORE_TID_LEN);
+    on = lmdb_walk_start(&w, t, T_ROWS, &start, LMDB_FRONT);
     for (; on; on = lmdb_walk_next(&w)) {
-        index = get_be32(w.key + STORE_TID_LEN);
+        index = get_be32(w.key + LMDB_FRONT);
         if (looked++ == WALK_MAX)
             break;
         if (last != NULL && index == last->first + last->count) {

@@ -78,6 +78,7 @@ static void put_user(struct lmdb_txn *t, const struct store_user_create *in)
         .email = {(const uint8_t *)in->email, email.len},
     };
 
+    t->added[LMDB_USERS]++;
     lmdb_rows_save_user(t, in->uid, &u);
     lmdb_txn_put(t, T_NAMES, &name, in->uid, STORE_UID_LEN);
     lmdb_txn_put(t, T_EMAILS, &email, in->uid, STORE_UID_LEN);

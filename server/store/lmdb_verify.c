@@ -48,7 +48,7 @@ static bool leaf_fits(const struct rd *piece, const uint8_t *leaf)
 
 static void check_piece(struct check *c, const struct lmdb_walk *w)
 {
-    uint32_t index = get_be32(w->key + STORE_TID_LEN), len;
+    uint32_t index = get_be32(w->key + LMDB_FRONT), len;
     struct lmdb_key key = lmdb_rows_key_piece(c->tid, index);
     struct rd leaf = w->value, piece;
     const uint8_t *hash = rd_take(&leaf, STORE_HASH_LEN);
@@ -67,14 +67,14 @@ static void check_piece(struct check *c, const struct lmdb_walk *w)
 
 static void check_pieces(struct check *c, const struct lmdb_transfer *tr)
 {
-    struct lmdb_key start = lmdb_rows_key_piece(c->tid, c->piece);
+    struct lmdb_key start = lmdb_rows_key_nth(c->t, c->tid, ROW_LEAF, c->piece);
     struct lmdb_walk w;
     unsigned n = 0;
     bool on;
 
-    on = lmdb_walk_start(&w, c->t, T_LEAVES, &start, STORE_TID_LEN);
+    on = lmdb_walk_start(&w, c->t, T_ROWS, &start, LMDB_FRONT);
     for (; on && n < PIECES_PER_READ; on = lmdb_walk_next(&w), n++) {
-        if (get_be32(w.key + STORE_TID_LEN) != c->piece)
+        if (get_be32(w.key + LMDB_FRONT) != c->piece)
             break;
         check_piece(c, &w);
         c->piece++;
@@ -88,20 +88,21 @@ static void check_pieces(struct check *c, const struct lmdb_transfer *tr)
 /* Recipients and their slots decode, and the transfer counts them right. */
 static void check_recipients(struct check *c, const struct lmdb_transfer *tr)
 {
-    struct lmdb_key front = lmdb_key_of(c->tid, STORE_TID_LEN);
+    struct lmdb_key front = lmdb_rows_key(c->t, c->tid, ROW_RECIPIENT);
     uint32_t live = 0, viewers = 0;
     struct lmdb_recipient v;
     struct lmdb_slot s;
     struct lmdb_walk w;
     bool on;
 
-    on = lmdb_walk_start(&w, c->t, T_RECIPIENTS, &front, front.len);
+    on = lmdb_walk_start(&w, c->t, T_ROWS, &front, front.len);
     for (; on && lmdb_rows_read_recipient(c->t, w.value, &v) == ERR_OK; on = lmdb_walk_next(&w)) {
         live += v.life == STORE_LIVE;
         viewers += v.views != 0;
     }
     lmdb_walk_end(&w);
-    on = lmdb_walk_start(&w, c->t, T_SLOTS, &front, front.len);
+    front = lmdb_rows_key(c->t, c->tid, ROW_SLOT);
+    on = lmdb_walk_start(&w, c->t, T_ROWS, &front, front.len);
     for (; on && lmdb_rows_read_slot(c->t, w.value, &s) == ERR_OK; on = lmdb_walk_next(&w))
         if (s.bytes.len == 0)
             fault(c, STORE_NO_PIECE, "a slot was never sealed");
@@ -148,7 +149,7 @@ static bool next_transfer(struct lmdb_engine *e, const uint8_t *after, uint8_t *
     }
     *ret_rc = lmdb_engine_read(e, e->index, &t);
     if (*ret_rc == ERR_OK) {
-        on = lmdb_walk_start(&w, &t, T_TRANSFERS, &start, 0);
+        on = lmdb_walk_start(&w, &t, T_TIDS, &start, 0);
         if (on)
             memcpy(tid, w.key, STORE_TID_LEN);
         lmdb_walk_end(&w);

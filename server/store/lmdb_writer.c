@@ -88,11 +88,17 @@ static int commit(struct lmdb_writer *w, struct lmdb_txn *t, size_t jobs)
     uint64_t began = now_us();
     int rc;
 
-    if (w->cfg.count != NULL)
-        w->cfg.count(t);
+    if (w->cfg.before_commit != NULL)
+        w->cfg.before_commit(t);
+    if (t->hard != 0) {
+        lmdb_env_abort(w->cfg.env, t->txn);
+        return t->hard;
+    }
     rc = lmdb_env_commit(w->cfg.env, t->txn);
     w->commit_us += now_us() - began;
     if (rc == 0) {
+        if (w->cfg.after_commit != NULL)
+            w->cfg.after_commit(t);
         w->ripen = t->freed ? RIPEN : w->ripen > 0 ? w->ripen - 1 : 0;
         w->commits++;
         w->committed += jobs;
@@ -129,12 +135,12 @@ static int attempt(struct lmdb_writer *w, const struct batch *b)
         return rc;
     for (struct store_job *job = b->first; job != NULL && rc == 0; job = job->next)
         rc = run(w, &t, job, &any);
-    w->row = t.row; /* it may have grown */
-    w->row.failed = false;
     if (rc != 0 || !any)
         lmdb_env_abort(w->cfg.env, t.txn);
     else
         rc = commit(w, &t, b->jobs);
+    w->row = t.row; /* it may have grown */
+    w->row.failed = false;
     return rc;
 }
 
@@ -144,7 +150,7 @@ static int attempt(struct lmdb_writer *w, const struct batch *b)
  */
 static int tick(struct lmdb_writer *w)
 {
-    struct lmdb_txn t = {.engine = w->cfg.engine, .env = w->cfg.env};
+    struct lmdb_txn t = {.engine = w->cfg.engine, .env = w->cfg.env, .row = w->row};
     struct lmdb_key key = lmdb_key_of("tick", 4);
     uint8_t value[8];
     int rc = lmdb_env_write(w->cfg.env, 0, &t.txn);
@@ -153,10 +159,13 @@ static int tick(struct lmdb_writer *w)
         return rc;
     put_be64(value, ++w->ticks);
     lmdb_txn_put(&t, w->cfg.meta, &key, value, sizeof(value));
-    if (t.hard == 0)
-        return commit(w, &t, 0);
-    lmdb_env_abort(w->cfg.env, t.txn);
-    return t.hard;
+    rc = t.hard;
+    if (rc == 0)
+        rc = commit(w, &t, 0);
+    else
+        lmdb_env_abort(w->cfg.env, t.txn);
+    w->row = t.row;
+    return rc;
 }
 
 /* Make room after ${rc}: a larger map, or pages that were deleted before.  False: there is none. */
@@ -190,6 +199,18 @@ static void fail(struct store_job *job, int rc)
     (void)store_fail(job->res, lmdb_env_code(rc), "the write failed: %s", mdb_strerror(rc));
 }
 
+/* The store is full, and this job is to change that. */
+static int attempt_overdrawn(struct lmdb_writer *w, const struct batch *b)
+{
+    int rc = lmdb_env_overdraw(w->cfg.env, true), back;
+
+    if (rc == 0)
+        rc = attempt(w, b);
+    back = lmdb_env_overdraw(w->cfg.env, false);
+    (void)back; /* what was done is done */
+    return rc;
+}
+
 /* One job in a transaction of its own. */
 static void run_alone(struct lmdb_writer *w, struct store_job *job)
 {
@@ -201,6 +222,8 @@ static void run_alone(struct lmdb_writer *w, struct store_job *job)
         return;
     job->next = NULL;
     rc = attempt_with_room(w, &one);
+    if (lmdb_env_code(rc) == ERR_FULL && w->cfg.urgent(job))
+        rc = attempt_overdrawn(w, &one);
     /* UNDONE: the job's own code stands, and what it changed is gone. */
     if (rc != 0 && rc != UNDONE)
         fail(job, rc);

@@ -25,23 +25,28 @@ struct lmdb_writer_config {
      * job's code; best without having changed anything when that is an error.
      */
     int (*run)(struct lmdb_txn *t, struct store_job *job);
+    /* True for a job that makes room: it may use what is set aside when the store is full. */
+    bool (*urgent)(const struct store_job *job);
     /* True for a job that only keeps its place in the queue. */
     bool (*passes)(const struct store_job *job);
     /* ${job} is durable or has failed: res->code.  From the writer's thread. */
     void (*done)(struct lmdb_engine *engine, struct store_job *job);
-    /* Called with every transaction that is about to be committed; may be NULL. */
-    void (*count)(struct lmdb_txn *t);
+    /* Called with every transaction that is about to be, or was, committed; may be NULL. */
+    void (*before_commit)(struct lmdb_txn *t);
+    void (*after_commit)(struct lmdb_txn *t);
 };
 
 struct lmdb_writer_stats {
     uint64_t commits, committed, largest, commit_us;
 };
 
+/* Start the thread. */
 MUST_CHECK int lmdb_writer_open(struct lmdb_writer **ret_w, const struct lmdb_writer_config *cfg,
                                 struct err *err);
 /* Ends the thread after what is queued; NULL is fine. */
 void lmdb_writer_close(struct lmdb_writer *w);
 
+/* Queue a job; it is answered after the commit that holds it.  Loop thread. */
 void lmdb_writer_submit(struct lmdb_writer *w, struct store_job *job);
 
 /* Any thread; never blocks. */

@@ -13,6 +13,7 @@
  * Durability: a write whose callback says ERR_OK survives a power cut.
  * Order: pieces, seal and abort of one upload, started from one port, take effect in the order
  * started; any operation sees every write whose callback came before it was started.
+ * Nothing here times out: an operation ends when the disk answers.
  * Threads: one struct store for the process; one port for each loop, used on
  * that loop's thread only.  Start calls never block and never touch the disk.
  */
@@ -34,7 +35,7 @@ struct store_port;
 /* Zero means the default.  Strings are borrowed for store_open(). */
 struct store_config {
     const char *engine; /* "lmdb", the default */
-    const char *path;   /* folder, made if missing (its parent must exist) */
+    const char *path;   /* folder, made if missing */
     uint64_t index_max; /* ceiling of the index in bytes: 64 GiB */
     uint64_t body_max;  /* ceiling of each body environment: 16 TiB */
     uint64_t step;      /* bodies grow and are preallocated in such steps: 256 MiB */

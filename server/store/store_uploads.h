@@ -33,8 +33,8 @@ struct store_slot_new {
  * body's length stays reserved.  If ${sender} has used ${idem} before, that upload is
  * the answer (duplicate), whatever else the request says; if it is sealed by now,
  * u.upload.sealed is true, else its lease is renewed.  Codes: ERR_QUOTA (u.over_quota: number of
- * the slot), ERR_NOTFOUND (a slot's user), ERR_EXISTS (tid taken), ERR_INVALID (two slots alike, no
- * slot).
+ * the slot), ERR_NOTFOUND (a slot's user is missing or deleted), ERR_EXISTS (tid taken),
+ * ERR_INVALID (two slots alike, no slot).
  */
 struct store_upload_open {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN], device[STORE_DEVICE_LEN];

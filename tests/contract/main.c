@@ -10,6 +10,8 @@ int main(int argc, char **argv)
 {
     static const char *const engines[] = {"lmdb", "lmdb-failing", "lmdb-unknown"};
 
+    int failed;
+
     harness_engine = NULL;
     for (size_t i = 0; argc == 2 && i < sizeof(engines) / sizeof(engines[0]); i++)
         if (strcmp(argv[1], engines[i]) == 0)
@@ -18,5 +20,9 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: contract_store lmdb|lmdb-failing|lmdb-unknown\n");
         return 2;
     }
-    return suite_users() + suite_uploads() + suite_mail() + suite_store() == 0 ? 0 : 1;
+    failed = suite_users() + suite_uploads() + suite_seal() + suite_mail() + suite_slots() +
+             suite_store();
+    if (!harness_fails())
+        failed += suite_lmdb();
+    return failed == 0 ? 0 : 1;
 }

@@ -27,7 +27,7 @@ static void test_create_and_find(void **state)
     ASSERT_FRESH(h, res);
     harness_uid(1, get.uid);
     for (int by = STORE_BY_UID; by <= STORE_BY_EMAIL; by++) {
-        get.by = by;
+        get.by = (enum store_user_by)by;
         get.text = by == STORE_BY_NAME ? "alice" : "alice@example.org";
         res = DO(h, user_get, &get, ERR_OK);
         assert_memory_equal(res->u.user.uid, in.uid, STORE_UID_LEN);

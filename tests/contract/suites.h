@@ -5,7 +5,10 @@
 
 int suite_users(void);
 int suite_uploads(void);
+int suite_seal(void);
 int suite_mail(void);
+int suite_slots(void);
 int suite_store(void);
+int suite_lmdb(void); /* of this engine alone */
 
 #endif /* TESTS_CONTRACT_SUITES_H */

@@ -48,7 +48,13 @@ class Injected(Case):
         visible = {row["id"] for row in bob.inbox()}
         self.assertLessEqual(set(sent), visible)
         for tid in visible:
-            bob.get(tid, "-o", self.work / "got", "--force")
+            # A release is a write, too: it may meet what is left of the faults, but only so often.
+            for _ in range(40):
+                result = bob.get(tid, "-o", self.work / "got", "--force", expect=None)
+                if result.code == 0:
+                    break
+                self.assertEqual(result.code, 1, result)
+            self.assertEqual(result.code, 0, result)
             self.assertEqual(sha256(self.work / "got"), sha256(path))
 
     def test_no_space(self):

@@ -244,7 +244,7 @@ void parcel_sign(struct parcel *x)
                         x->signature, NULL));
 }
 
-void parcel_seal_body(struct parcel *x)
+static void seal_metadata(struct parcel *x)
 {
     struct header *h = &x->header;
 
@@ -254,14 +254,39 @@ void parcel_seal_body(struct parcel *x)
     buf_reset(&x->metadata);
     MUST_OK(metadata_seal(&x->mek, &h->tid, &x->meta, &x->metadata, NULL));
     MUST_OK(hash_sha256(h->metadata_hash.b, x->metadata.data, x->metadata.len));
+}
+
+void parcel_seal_body(struct parcel *x)
+{
+    seal_metadata(x);
     seal_pieces(x);
+    seal_slots(x);
+    parcel_sign(x);
+}
+
+void parcel_fake_body(struct parcel *x)
+{
+    seal_metadata(x);
+    x->same = true;
+    x->sealed = malloc(BODY_PIECE_SEALED);
+    x->leaves = calloc(x->pieces, sizeof(*x->leaves));
+    MUST(x->sealed != NULL && x->leaves != NULL);
+    sample_fill(7, x->sealed, BODY_PIECE_SEALED);
+    for (uint32_t i = 0; i < x->pieces; i++) {
+        if (i == 0 || i + 1 == x->pieces)
+            MUST_OK(body_leaf(part(x->sealed, body_sealed_len(x->header.body_length, i)),
+                              &x->leaves[i]));
+        else
+            x->leaves[i] = x->leaves[i - 1];
+    }
+    MUST_OK(body_root(x->leaves, x->pieces, &x->header.body_root));
     seal_slots(x);
     parcel_sign(x);
 }
 
 static struct part piece_of(const struct parcel *x, uint32_t index)
 {
-    return part(x->sealed + (size_t)index * BODY_PIECE_SEALED,
+    return part(x->sealed + (x->same ? 0 : (size_t)index * BODY_PIECE_SEALED),
                 body_sealed_len(x->header.body_length, index));
 }
 
@@ -411,27 +436,42 @@ static Satchel__Code receive_leaves(struct peer *p, const struct parcel *x)
     return peer_code(m);
 }
 
-/* One GetPieces; its pieces must be those sent. */
-static Satchel__Code receive_pieces(struct peer *p, const struct parcel *x, uint32_t first,
-                                    uint32_t count)
+uint64_t parcel_ask_pieces(struct peer *p, const struct parcel *x, uint32_t first, uint32_t count)
 {
     Satchel__GetPieces msg = SATCHEL__GET_PIECES__INIT;
     PEER_ENV(env, GET_PIECES, get_pieces, &msg);
-    uint64_t id;
 
     PEER_BYTES(msg.tid, x->header.tid.b);
     msg.first = first;
     msg.count = count;
-    id = peer_send(p, &env, NULL, 0);
-    for (uint32_t i = first; id != 0 && i < first + count; i++) {
-        struct message *m = peer_wait(p, id);
-        struct part want = piece_of(x, i);
+    return peer_send(p, &env, NULL, 0);
+}
 
-        if (m == NULL || m->env->body_case != SATCHEL__ENVELOPE__BODY_PIECE)
-            return peer_code(m);
-        MUST(m->env->piece->index == i && m->tail.len == want.len);
-        MUST(memcmp(m->tail.data, want.data, want.len) == 0);
-        message_free(m);
+Satchel__Code parcel_take_piece(struct peer *p, const struct parcel *x, uint64_t id, uint32_t index)
+{
+    struct message *m = peer_wait(p, id);
+    struct part want = piece_of(x, index);
+
+    if (m == NULL || m->env->body_case != SATCHEL__ENVELOPE__BODY_PIECE) {
+        Satchel__Code code = peer_code(m);
+
+        return code != SATCHEL__CODE__CODE_NONE ? code : SATCHEL__CODE__BAD_STATE;
+    }
+    MUST(m->env->piece->index == index && m->tail.len == want.len);
+    MUST(memcmp(m->tail.data, want.data, want.len) == 0);
+    return peer_code(m);
+}
+
+static Satchel__Code receive_pieces(struct peer *p, const struct parcel *x, uint32_t first,
+                                    uint32_t count)
+{
+    uint64_t id = parcel_ask_pieces(p, x, first, count);
+
+    for (uint32_t i = first; id != 0 && i < first + count; i++) {
+        Satchel__Code code = parcel_take_piece(p, x, id, i);
+
+        if (code != SATCHEL__CODE__CODE_NONE)
+            return code;
     }
     return peer_code(peer_wait(p, id));
 }

@@ -36,7 +36,8 @@ struct parcel {
     struct secret cek, mek;
     struct share_pair share[PARCEL_SLOTS_MAX];
     struct slot slot[PARCEL_SLOTS_MAX];
-    uint8_t *sealed; /* the body */
+    uint8_t *sealed; /* the body, or one piece that stands for all */
+    bool same;       /* the latter */
     size_t sealed_len;
     struct hash32 *leaves;
     uint32_t pieces;
@@ -59,6 +60,12 @@ Satchel__Code parcel_open(struct peer *p, struct parcel *x);
 void parcel_seal_body(struct parcel *x);
 void parcel_sign(struct parcel *x); /* header -> header_raw and signature */
 
+/*
+ * The same without encrypting: all pieces have the same bytes, so that a body of any length
+ * takes no memory.  Nobody can open it.
+ */
+void parcel_fake_body(struct parcel *x);
+
 /* PutPiece: begin (the id), or begin and wait. */
 uint64_t parcel_send_piece(struct peer *p, const struct parcel *x, uint32_t index);
 Satchel__Code parcel_put(struct peer *p, const struct parcel *x, uint32_t index);
@@ -74,6 +81,11 @@ Satchel__Code parcel_deliver(struct peer *p, struct parcel *x);
 /* GetTransfer, Release, GetLeaves, GetPieces as slot ${i}, with all checks of receive.h; the first
  * code that is not CODE_NONE.  Aborts if what came is not what was sent. */
 Satchel__Code parcel_receive(struct peer *p, const struct parcel *x, size_t i);
+
+/* GetPieces: begin (the id), and take one piece of it, which must be the one that was sent. */
+uint64_t parcel_ask_pieces(struct peer *p, const struct parcel *x, uint32_t first, uint32_t count);
+Satchel__Code parcel_take_piece(struct peer *p, const struct parcel *x, uint64_t id,
+                                uint32_t index);
 
 /* Release alone; ${ret_share} (32 bytes) may be NULL. */
 Satchel__Code parcel_release(struct peer *p, const struct parcel *x, uint8_t *ret_share);

@@ -30,6 +30,7 @@ struct message {
 struct peer {
     int fd;
     SSL *ssl;
+    void *link;             /* of connections of another kind */
     uint64_t id;            /* last one used */
     struct message *queued; /* came while another was waited for */
     /* From HelloReply. */
@@ -39,14 +40,31 @@ struct peer {
     Satchel__Limits limits;
 };
 
+/*
+ * The connection itself, in peer_tls.c; a program that links other functions in their place has
+ * peers of another kind.
+ */
+
 /* Connect to 127.0.0.1 and set up TLS; false: refused. */
 bool peer_open(struct peer *p, uint16_t port);
 
 /* Close the socket at once; one that is not open is fine. */
-void peer_close(struct peer *p);
+void peer_hang_up(struct peer *p);
 
 /* Raw plaintext, for what is no frame.  False: the connection is gone. */
 bool peer_write(struct peer *p, const void *data, size_t len);
+
+/* Exactly ${len} bytes.  False: the connection has ended, or nothing came. */
+bool peer_read(struct peer *p, void *to, size_t len);
+
+/* The daemon has closed politely, or there never was a connection. */
+bool peer_said_goodbye(const struct peer *p);
+
+/* tls-exporter of the connection. */
+bool peer_exporter(struct peer *p, uint8_t ret[LOGIN_EXPORTER_LEN]);
+
+/* Hang up, and forget what came. */
+void peer_close(struct peer *p);
 
 /* A frame of any two parts. */
 bool peer_frame(struct peer *p, const void *head, size_t head_len, const void *tail,
@@ -75,9 +93,6 @@ bool peer_ended(struct peer *p);
 
 /* Hello; fills in what HelloReply says. */
 Satchel__Code peer_hello(struct peer *p);
-
-/* tls-exporter of the connection. */
-bool peer_exporter(struct peer *p, uint8_t ret[LOGIN_EXPORTER_LEN]);
 
 /* An envelope whose body is ${member}: PEER_ENV(env, PING, ping, &ping). */
 #define PEER_ENV(name, CASE, member, value)                                                        \

@@ -104,24 +104,18 @@ static void path_in(const struct site *s, const char *name, char out[128])
 
 void site_make(struct site *s)
 {
+    const char *template = getenv("SATCHEL_TEST_SITE");
     char data[128], out[TEXT];
 
     make_dir(s);
     path_in(s, "data", data);
-    if (site_run(out, sizeof(out), site_bin("satcheld"), "init", "--data", data, NULL) != 0) {
+    if (template != NULL) {
+        MUST(site_run(out, sizeof(out), "cp", "-a", template, data, NULL) == 0);
+    } else if (site_run(out, sizeof(out), site_bin("satcheld"), "init", "--data", data, NULL) !=
+               0) {
         fprintf(stderr, "init: %s\n", out);
         abort();
     }
-}
-
-void site_copy(struct site *s, const struct site *from)
-{
-    char a[128], b[128], out[TEXT];
-
-    make_dir(s);
-    path_in(from, "data", a);
-    path_in(s, "data", b);
-    MUST(site_run(out, sizeof(out), "cp", "-a", a, b, NULL) == 0);
 }
 
 void site_remove(struct site *s)
@@ -175,12 +169,28 @@ static bool wait_log(const struct site *s, const char *text)
     return false;
 }
 
+bool site_log_has(const struct site *s, const char *text)
+{
+    return strstr(read_log(s), text) != NULL;
+}
+
 bool site_logged(const struct site *s, const char *text)
 {
     return wait_log(s, text);
 }
 
-void site_start(struct site *s, const char *extra)
+/* What systemd sets: the socket is descriptor 3, and the variables are for this process. */
+static void pass_socket(int fd)
+{
+    char pid[24];
+
+    (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    if (dup2(fd, 3) != 3 || fcntl(3, F_SETFD, 0) != 0 || setenv("LISTEN_PID", pid, 1) != 0 ||
+        setenv("LISTEN_FDS", "1", 1) != 0)
+        _exit(126);
+}
+
+void site_start_with_socket(struct site *s, const char *extra, int socket)
 {
     char conf[128], log[128];
     const char *at;
@@ -189,13 +199,15 @@ void site_start(struct site *s, const char *extra)
     write_conf(s, extra);
     path_in(s, "conf", conf);
     path_in(s, "log", log);
-    fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     MUST(fd >= 0);
     s->pid = fork();
     MUST(s->pid >= 0);
     if (s->pid == 0) {
         (void)dup2(fd, STDERR_FILENO);
         (void)dup2(fd, STDOUT_FILENO);
+        if (socket >= 0)
+            pass_socket(socket);
         execl(site_bin("satcheld"), "satcheld", "--config", conf, (char *)NULL);
         _exit(127);
     }
@@ -206,14 +218,37 @@ void site_start(struct site *s, const char *extra)
     }
     at = strstr(read_log(s), "address=127.0.0.1:");
     MUST(at != NULL);
-    s->port = (uint16_t)atoi(at + strlen("address=127.0.0.1:"));
+    s->port = (uint16_t)strtoul(at + strlen("address=127.0.0.1:"), NULL, 10);
+}
+
+void site_start(struct site *s, const char *extra)
+{
+    site_start_with_socket(s, extra, -1);
+}
+
+/* How often ${event} is in the log. */
+static size_t count_events(const struct site *s, const char *event)
+{
+    size_t n = 0;
+
+    for (const char *at = read_log(s); (at = strstr(at, event)) != NULL; at++)
+        n++;
+    return n;
 }
 
 void site_reload(struct site *s, const char *extra, const char *event)
 {
+    size_t before = count_events(s, event);
+
     write_conf(s, extra);
     MUST(kill(s->pid, SIGHUP) == 0);
-    MUST(wait_log(s, event));
+    for (int ms = 0; ms < WAIT_MS; ms += POLL_MS) {
+        if (count_events(s, event) > before)
+            return;
+        rest();
+    }
+    fprintf(stderr, "satcheld has not reloaded: %s\n", read_log(s));
+    abort();
 }
 
 static int reap(struct site *s)
@@ -230,6 +265,12 @@ static int reap(struct site *s)
 int site_stop(struct site *s)
 {
     MUST(s->pid != 0 && kill(s->pid, SIGTERM) == 0);
+    return reap(s);
+}
+
+int site_wait(struct site *s)
+{
+    MUST(s->pid != 0);
     return reap(s);
 }
 

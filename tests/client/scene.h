@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * scene - a fake server and users of the real library on one loop, for tests
+ * of what the library does when the server is hostile.
+ */
+#ifndef TESTS_CLIENT_SCENE_H
+#define TESTS_CLIENT_SCENE_H
+
+#include "client/satchel.h"
+#include "tests/client/fake.h"
+
+enum { SCENE_FILE = 600000 /* bytes: three pieces */ };
+
+/* How an operation ended. */
+struct ending {
+    bool done;
+    int code;
+    char message[512], hint[256];
+    char id[SATCHEL_ID_SIZE], path[SATCHEL_PATH_SIZE];
+    bool verified, resumed;
+    unsigned rows, problems; /* of a listing */
+    int problem;             /* of the last bad row */
+    unsigned notices[8];     /* by kind */
+};
+
+struct actor_handle {
+    struct scene *scene;
+    struct satchel *s;
+    char home[80];
+    bool closed;
+    struct ending last;
+    unsigned pin_questions;
+    bool accept_pin;
+};
+
+struct scene {
+    uv_loop_t loop;
+    struct fake fake;
+    char dir[64], file[80], out[80]; /* a file to send; a folder to receive in */
+    struct actor_handle alice, bob, carol;
+    int expect_words; /* what on_words returns */
+    unsigned words;   /* how often they were shown */
+};
+
+/* Alice, Bob and Carol are registered; the file is there. */
+int scene_setup(void **state);
+int scene_teardown(void **state);
+
+/* A further handle on a home (NULL: one that is not registered). */
+void handle_open(struct scene *g, struct actor_handle *h, const char *name, bool registered);
+void handle_close(struct actor_handle *h);
+
+/* Close and open again: the next operation connects anew. */
+void handle_again(struct actor_handle *h);
+
+/* Run the loop until the last operation of ${h} has ended, at most 20 s. */
+struct ending *wait_for(struct actor_handle *h);
+
+/* Whole operations. */
+struct ending *do_register(struct actor_handle *h, const char *username, const char *pin);
+struct ending *do_send(struct actor_handle *h, const char *to);
+struct ending *do_get(struct actor_handle *h, const char *id); /* NULL: what was sent last */
+struct ending *do_list(struct actor_handle *h, enum satchel_folder folder);
+struct ending *do_add(struct actor_handle *h, const char *who);
+struct ending *do_ping(struct actor_handle *h);
+struct ending *do_status(struct actor_handle *h, const char *id);
+
+/* A get that is only begun. */
+struct satchel_op *begin_get(struct actor_handle *h);
+struct satchel_op *begin_send(struct actor_handle *h, const char *to,
+                              satchel_progress_cb *progress);
+
+/* The `done` of a get whose cookie is its handle's struct. */
+void scene_on_got(void *cookie, const struct satchel_error *err, const struct satchel_got *r);
+
+/* What a hostile server does, and to which answer. */
+typedef void plan_change(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n);
+struct plan {
+    Satchel__Envelope__BodyCase kind;
+    unsigned after;      /* let so many of them pass */
+    plan_change *change; /* NULL: nothing */
+    size_t n;            /* what that may need */
+    bool swallow;        /* do not send it */
+};
+void hostile(struct scene *g, struct plan *p); /* ${p} must live as long as it is in force */
+void honest(struct scene *g);
+
+/* Bob gets what was sent last while ${p} is in force: ends with ${code}, leaves nothing. */
+void assert_spoiled(struct scene *g, struct plan p, int code);
+struct ending *spoiled_get(struct scene *g, struct plan p);
+
+/* Alice sends the file. */
+void send_to_bob(struct scene *g);
+
+/* The output folder is empty. */
+void assert_no_output(struct scene *g);
+
+/* The file was received, whole, and is removed. */
+void assert_output(struct scene *g);
+
+#endif /* TESTS_CLIENT_SCENE_H */

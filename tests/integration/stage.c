@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/integration/stage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+struct site stage_site;
+struct actor alice, bob, carol;
+
+void stage_up(const char *extra)
+{
+    struct actor *all[] = {&alice, &bob, &carol};
+    struct peer p;
+
+    actor_make(&alice, "alice");
+    actor_make(&bob, "bob");
+    actor_make(&carol, "carol");
+    site_make(&stage_site);
+    site_start(&stage_site, extra);
+    stage_greet(&p);
+    for (size_t i = 0; i < 3; i++)
+        MUST(actor_register(&p, all[i], NULL) == OK);
+    peer_close(&p);
+}
+
+int stage_down(void)
+{
+    int rc = stage_site.pid != 0 ? site_stop(&stage_site) : 0;
+
+    site_remove(&stage_site);
+    actor_free(&alice);
+    actor_free(&bob);
+    actor_free(&carol);
+    return rc;
+}
+
+void stage_greet(struct peer *p)
+{
+    MUST(peer_open(p, stage_site.port));
+    MUST(peer_hello(p) == OK);
+}
+
+void stage_enter(struct peer *p, const struct actor *who)
+{
+    actor_enter(p, stage_site.port, who);
+}
+
+void stage_parcel(struct parcel *x, uint64_t length, uint32_t seed)
+{
+    const struct actor *who[] = {&alice, &bob, &carol};
+
+    parcel_make(x, who, 3, length, seed);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stage - what most tests of the daemon begin with: one that serves, and three
+ * users registered with it.
+ */
+#ifndef TESTS_INTEGRATION_STAGE_H
+#define TESTS_INTEGRATION_STAGE_H
+
+#include "tests/integration/actor.h"
+#include "tests/integration/site.h"
+
+#define OK SATCHEL__CODE__CODE_NONE
+
+extern struct site stage_site;
+extern struct actor alice, bob, carol;
+
+/* Make the site, start it with ${extra} settings, register the three.  Aborts when it fails. */
+void stage_up(const char *extra);
+
+/* Stop it, which must go well, and remove it.  0, or -1. */
+int stage_down(void);
+
+/* A connection that has said Hello, or logged in as ${who}. */
+void stage_greet(struct peer *p);
+void stage_enter(struct peer *p, const struct actor *who);
+
+/* parcel_make() from alice to bob and carol. */
+void stage_parcel(struct parcel *x, uint64_t length, uint32_t seed);
+
+#endif /* TESTS_INTEGRATION_STAGE_H */

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's private memory stays bounded: while 1 GiB passes, and while
+ * many who ask for much read nothing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "tests/integration/actor.h"
+#include "tests/integration/site.h"
+
+#define OK SATCHEL__CODE__CODE_NONE
+
+/* Sanitizers keep freed memory and shadow all of it: then only the behaviour is tested. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { MIB = 64, LIMIT_KIB = 1 << 30, SLOW_PEERS = 8 };
+#else
+enum { MIB = 1024, LIMIT_KIB = 96 * 1024, SLOW_PEERS = 64 };
+#endif
+
+static struct site site;
+static struct actor alice, bob;
+static long most;
+
+static void watch(void)
+{
+    long kib = site_private_kib(&site);
+
+    if (kib > most)
+        most = kib;
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int setup(void **state)
+{
+    struct peer p;
+
+    (void)state;
+    actor_make(&alice, "alice");
+    actor_make(&bob, "bob");
+    site_make(&site);
+    site_start(&site, NULL);
+    assert_true(peer_open(&p, site.port));
+    assert_int_equal(peer_hello(&p), OK);
+    assert_int_equal(actor_register(&p, &alice, NULL), OK);
+    assert_int_equal(actor_register(&p, &bob, NULL), OK);
+    peer_close(&p);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (site.pid != 0)
+        assert_int_equal(site_stop(&site), 0);
+    site_remove(&site);
+    actor_free(&alice);
+    actor_free(&bob);
+    return 0;
+}
+
+/* Keep a full window under way. */
+static void send_pieces(struct peer *p, const struct parcel *x)
+{
+    uint64_t ids[64];
+    uint32_t window = p->limits.window, acked = 0;
+
+    assert_true(window <= 64);
+    for (uint32_t i = 0; i < x->pieces; i++) {
+        if (i - acked == window) {
+            assert_int_equal(peer_code(peer_wait(p, ids[acked % window])), OK);
+            acked++;
+        }
+        ids[i % window] = parcel_send_piece(p, x, i);
+        assert_true(ids[i % window] != 0);
+        if (i % 64 == 0)
+            watch();
+    }
+    for (; acked < x->pieces; acked++)
+        assert_int_equal(peer_code(peer_wait(p, ids[acked % window])), OK);
+}
+
+static void get_pieces(struct peer *p, const struct parcel *x)
+{
+    uint32_t window = p->limits.window;
+    uint64_t ids[2] = {parcel_ask_pieces(p, x, 0, window), 0};
+
+    for (uint32_t first = 0, turn = 0; first < x->pieces; first += window, turn ^= 1) {
+        uint32_t count = x->pieces - first < window ? x->pieces - first : window;
+        uint32_t next = first + window;
+
+        if (next < x->pieces)
+            ids[turn ^ 1] = parcel_ask_pieces(
+                p, x, next, x->pieces - next < window ? x->pieces - next : window);
+        for (uint32_t i = first; i < first + count; i++)
+            assert_int_equal(parcel_take_piece(p, x, ids[turn], i), OK);
+        assert_int_equal(peer_code(peer_wait(p, ids[turn])), OK);
+        watch();
+    }
+}
+
+static struct parcel big;
+
+static void test_a_large_transfer(void **state)
+{
+    const struct actor *who[] = {&alice, &bob};
+    struct peer a, b;
+    double start;
+
+    (void)state;
+    actor_enter(&a, site.port, &alice);
+    actor_enter(&b, site.port, &bob);
+    parcel_make(&big, who, 2, (uint64_t)MIB << 20, 1);
+    assert_int_equal(parcel_open(&a, &big), OK);
+    parcel_fake_body(&big);
+    start = seconds();
+    send_pieces(&a, &big);
+    assert_int_equal(parcel_seal(&a, &big), OK);
+    print_message("sent %d MiB in %.2f s\n", MIB, seconds() - start);
+    assert_int_equal(parcel_release(&b, &big, NULL), OK);
+    start = seconds();
+    get_pieces(&b, &big);
+    print_message("got it in %.2f s; private memory at most %ld KiB\n", seconds() - start, most);
+    assert_true(most <= LIMIT_KIB);
+    peer_close(&a);
+    peer_close(&b);
+}
+
+/* Each asks for all it may and reads nothing. */
+static void test_peers_that_do_not_read(void **state)
+{
+    static struct peer p[SLOW_PEERS];
+    struct timespec rest = {.tv_nsec = 100000000};
+
+    (void)state;
+    most = 0;
+    for (int i = 0; i < SLOW_PEERS; i++) {
+        actor_enter(&p[i], site.port, &bob);
+        for (int k = 0; k < 60; k++)
+            (void)parcel_ask_pieces(&p[i], &big, 0, p[i].limits.window);
+    }
+    for (int i = 0; i < 20; i++) {
+        (void)nanosleep(&rest, NULL);
+        watch();
+    }
+    print_message("%d peers that do not read: %ld KiB\n", SLOW_PEERS, most);
+    assert_true(most <= 2 * (long)LIMIT_KIB);
+    for (int i = 0; i < SLOW_PEERS; i++)
+        peer_close(&p[i]);
+    actor_enter(&p[0], site.port, &bob); /* it still serves */
+    get_pieces(&p[0], &big);
+    peer_close(&p[0]);
+    parcel_free(&big);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_large_transfer),
+        cmocka_unit_test(test_peers_that_do_not_read),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

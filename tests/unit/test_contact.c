@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* contact and seen: what a client remembers of others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "client/local/contact.h"
+#include "client/local/identity.h"
+#include "client/local/seen.h"
+#include "tests/unit/tmpdir.h"
+
+#define NOW ((uint64_t)1800000000000)
+
+struct state {
+    char dir[TMPDIR_SIZE];
+    struct vault *vault;
+    struct seen *seen;
+};
+
+static int setup(void **state)
+{
+    struct state *s = calloc(1, sizeof(*s));
+    struct lock *lock = NULL;
+    char path[TMPDIR_SIZE + 8];
+
+    assert_non_null(tmpdir_make(s->dir));
+    snprintf(path, sizeof(path), "%s/lock", s->dir);
+    assert_int_equal(lock_open(path, &lock, NULL), ERR_OK);
+    assert_int_equal(lock_take(lock, 0, NULL), ERR_OK);
+    assert_int_equal(vault_create(s->dir, NULL, lock, &s->vault, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_int_equal(seen_new(s->vault, &s->seen, NULL), ERR_OK);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct state *s = *state;
+
+    seen_free(s->seen);
+    vault_close(s->vault);
+    assert_int_equal(tmpdir_remove(s->dir), 0);
+    free(s);
+    return 0;
+}
+
+/* Somebody with one manifest. */
+static struct identity *somebody(struct state *s)
+{
+    struct identity_plan plan = {.username = "x", .email = "x@example.org", .now = NOW};
+    struct identity *id = NULL;
+
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(identity_make(&plan, s->vault, &id, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    return id;
+}
+
+/* What a server would send of him. */
+static struct contact contact_of(const struct identity *id)
+{
+    struct contact c = {.added = NOW, .changed = NOW};
+    enum chain_change change;
+
+    c.chain.uid = id->uid;
+    for (size_t i = 0; i < id->chain.n; i++) {
+        const struct manifest *m = id->chain.m[i];
+        struct manifest *copy = NULL;
+
+        assert_int_equal(manifest_parse(m->body, PART_OF(m->signature), &copy, NULL), ERR_OK);
+        assert_int_equal(chain_add(&c.chain, copy, &change, NULL), ERR_OK);
+    }
+    return c;
+}
+
+/* Pin ${id} under a name of ours or, with NULL, the username alone. */
+static int pin(struct state *s, const struct identity *id, const char *name, const char *username)
+{
+    struct contact c = {0};
+    int rc;
+
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    if (contact_load(s->vault, &id->uid, &c, NULL) != ERR_OK)
+        c = contact_of(id);
+    rc = contact_name(s->vault, &c, name, username, NULL);
+    if (rc == ERR_OK)
+        assert_int_equal(contact_save(s->vault, &c, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    contact_free(&c);
+    return rc;
+}
+
+static void assert_found(struct state *s, const char *name, const struct identity *id)
+{
+    struct uid uid;
+
+    if (id == NULL) {
+        assert_int_equal(contact_find(s->vault, name, &uid, NULL), ERR_NOTFOUND);
+        return;
+    }
+    assert_int_equal(contact_find(s->vault, name, &uid, NULL), ERR_OK);
+    assert_memory_equal(&uid, &id->uid, sizeof(uid));
+}
+
+static void contacts_come_back(void **state)
+{
+    struct state *s = *state;
+    struct identity *bob = somebody(s), *alice = somebody(s);
+    struct contact c = {0};
+
+    assert_int_equal(contact_load(s->vault, &bob->uid, &c, NULL), ERR_NOTFOUND);
+    assert_int_equal(pin(s, bob, "Bobby Tables", "bob"), ERR_OK);
+    assert_int_equal(contact_load(s->vault, &bob->uid, &c, NULL), ERR_OK);
+    assert_string_equal(c.name, "Bobby Tables");
+    assert_string_equal(c.username, "bob");
+    assert_true(c.named);
+    assert_int_equal(c.added, NOW);
+    assert_int_equal(c.chain.n, 1);
+    assert_memory_equal(&c.chain.m[0]->hash, &bob->chain.m[0]->hash, 32);
+    contact_free(&c);
+    assert_int_equal(contact_load(s->vault, &alice->uid, &c, NULL), ERR_NOTFOUND);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(contact_delete(s->vault, &bob->uid, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_int_equal(contact_load(s->vault, &bob->uid, &c, NULL), ERR_NOTFOUND);
+    identity_unref(bob);
+    identity_unref(alice);
+}
+
+static void names_resolve_in_order(void **state)
+{
+    struct state *s = *state;
+    struct identity *a = somebody(s), *b = somebody(s), *c = somebody(s);
+
+    assert_int_equal(pin(s, a, NULL, "bob"), ERR_OK);
+    assert_found(s, "bob", a);
+    /* A name of ours goes before a username. */
+    assert_int_equal(pin(s, b, "carol", "dave"), ERR_OK);
+    assert_found(s, "carol", b);
+    assert_found(s, "dave", b);
+    assert_int_equal(pin(s, c, NULL, "carol"), ERR_OK);
+    assert_found(s, "carol", b);
+    assert_found(s, "nobody", NULL);
+    /* The one whose name was taken is called by the user ID. */
+    assert_found(s, c->uid_text, c);
+    identity_unref(a);
+    identity_unref(b);
+    identity_unref(c);
+}
+
+static void names_are_unique(void **state)
+{
+    struct state *s = *state;
+    struct identity *a = somebody(s), *b = somebody(s);
+
+    assert_int_equal(pin(s, a, "bob", "x"), ERR_OK);
+    assert_int_equal(pin(s, b, "bob", "y"), ERR_EXISTS);
+    assert_int_equal(pin(s, a, "bob", "x"), ERR_OK);
+    assert_int_equal(pin(s, a, "robert", "x"), ERR_OK);
+    assert_int_equal(pin(s, b, "bob", "y"), ERR_OK);
+    assert_found(s, "bob", b);
+    assert_found(s, "robert", a);
+    /* What the server says later does not change a name of ours. */
+    assert_int_equal(pin(s, a, NULL, "zoe"), ERR_OK);
+    assert_found(s, "robert", a);
+    assert_found(s, "zoe", a);
+    identity_unref(a);
+    identity_unref(b);
+}
+
+static void usernames_of_a_hostile_server(void **state)
+{
+    struct state *s = *state;
+    struct identity *a = somebody(s);
+
+    assert_int_equal(pin(s, a, NULL, "evil\x1b[31m"), ERR_OK);
+    assert_found(s, "evil\x1b[31m", NULL);
+    assert_found(s, a->uid_text, a);
+    identity_unref(a);
+}
+
+static void bad_contact_names(void **state)
+{
+    char longest[65];
+    const char *const names[] = {"",     "a,b",   "a\nb",
+                                 "\x7f", "\xff",  " a",
+                                 "a ",   longest, "sat1ysssskdv2345wr92yd067zxmf8kytfaye4lhpw"};
+
+    (void)state;
+    memset(longest, 'a', sizeof(longest));
+    longest[64] = '\0';
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_int_equal(contact_check_name(names[i], NULL), ERR_INVALID);
+    longest[63] = '\0';
+    assert_int_equal(contact_check_name(longest, NULL), ERR_OK);
+    assert_int_equal(contact_check_name("\xc3\x84nne d'Arc", NULL), ERR_OK);
+}
+
+static int count_rows(void *cookie, const struct contact *c, const struct manifest *newest,
+                      struct err *err)
+{
+    (void)err;
+    assert_memory_equal(&c->chain.uid, &newest->uid, sizeof(newest->uid));
+    *(int *)cookie += 1;
+    return ERR_OK;
+}
+
+static void contacts_are_walked(void **state)
+{
+    struct state *s = *state;
+    struct identity *a = somebody(s), *b = somebody(s);
+    int n = 0;
+
+    assert_int_equal(pin(s, a, NULL, "a"), ERR_OK);
+    assert_int_equal(pin(s, b, NULL, "b"), ERR_OK);
+    assert_int_equal(contact_each(s->vault, count_rows, &n, NULL), ERR_OK);
+    assert_int_equal(n, 2);
+    identity_unref(a);
+    identity_unref(b);
+}
+
+static void verification_holds_for_one_pair_of_keys(void **state)
+{
+    struct state *s = *state;
+    struct identity *me = somebody(s), *other_me = somebody(s), *bob = somebody(s);
+    struct contact c = contact_of(bob);
+    char number[SAFETY_TEXT], other[SAFETY_TEXT];
+    bool verified = true;
+
+    assert_int_equal(contact_safety(&c, c.chain.m[0], me->chain.m[0], number, &verified, NULL),
+                     ERR_OK);
+    assert_false(verified);
+    assert_int_equal(strlen(number), 71);
+    memcpy(c.verified, number, sizeof(number));
+    assert_int_equal(contact_safety(&c, c.chain.m[0], me->chain.m[0], number, &verified, NULL),
+                     ERR_OK);
+    assert_true(verified);
+    assert_int_equal(contact_safety(&c, c.chain.m[0], other_me->chain.m[0], other, &verified, NULL),
+                     ERR_OK);
+    assert_false(verified);
+    assert_string_not_equal(number, other);
+    contact_free(&c);
+    identity_unref(me);
+    identity_unref(other_me);
+    identity_unref(bob);
+}
+
+/* A record that holds something else than a contact of this user. */
+static void contacts_that_do_not_hold_together(void **state)
+{
+    struct state *s = *state;
+    struct identity *a = somebody(s), *b = somebody(s);
+    struct contact mixed = contact_of(a), c = {0};
+    uint8_t id[VAULT_RECORD_ID_LEN];
+
+    mixed.chain.uid = b->uid; /* a's manifests under b's ID */
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(contact_save(s->vault, &mixed, NULL), ERR_OK);
+    assert_int_equal(contact_load(s->vault, &b->uid, &c, NULL), ERR_CORRUPT);
+    assert_int_equal(vault_id(s->vault, "contact", PART_OF(a->uid.b), id, NULL), ERR_OK);
+    assert_int_equal(vault_put(s->vault, "contact", id, part_str("\xff\xff"), NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_int_equal(contact_load(s->vault, &a->uid, &c, NULL), ERR_CORRUPT);
+    contact_free(&mixed);
+    identity_unref(a);
+    identity_unref(b);
+}
+
+/* ---- seen ---- */
+
+static struct seen_entry entry(unsigned tid, uint8_t header, uint64_t until)
+{
+    struct seen_entry e = {.until = until};
+
+    memcpy(e.tid.b, &tid, sizeof(tid));
+    memset(e.header.b, header, sizeof(e.header.b));
+    return e;
+}
+
+static void reopen(struct state *s)
+{
+    seen_free(s->seen);
+    s->seen = NULL;
+    assert_int_equal(seen_new(s->vault, &s->seen, NULL), ERR_OK);
+    assert_int_equal(seen_refresh(s->seen, NULL), ERR_OK);
+}
+
+static void headers_are_remembered(void **state)
+{
+    struct state *s = *state;
+    struct seen_entry e = entry(1, 7, NOW + 1), probe = entry(1, 0, 0), other = entry(1, 8, NOW),
+                      batch[2] = {entry(2, 1, NOW), entry(1, 8, NOW)};
+
+    assert_int_equal(seen_refresh(s->seen, NULL), ERR_OK);
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
+    assert_int_equal(seen_add(s->seen, &e, 1, NOW, NULL), ERR_OK);
+    assert_int_equal(seen_add(s->seen, &e, 1, NOW, NULL), ERR_OK);
+    reopen(s);
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
+    assert_memory_equal(&probe.header, &e.header, 32);
+    assert_int_equal(seen_add(s->seen, &other, 1, NOW, NULL), ERR_INTEGRITY);
+    assert_int_equal(seen_add(s->seen, batch, 2, NOW, NULL), ERR_INTEGRITY);
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK); /* still there */
+    probe = entry(2, 0, 0);
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
+    probe = entry(1, 0, 0);
+    probe.sender.b[0] = 1;
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
+}
+
+/* Two that are open at the same time, as two processes are. */
+static void two_writers(void **state)
+{
+    struct state *s = *state;
+    struct seen *other = NULL;
+    struct seen_entry a = entry(1, 1, NOW), b = entry(2, 2, NOW), probe = entry(1, 0, 0);
+
+    assert_int_equal(seen_new(s->vault, &other, NULL), ERR_OK);
+    assert_int_equal(seen_add(s->seen, &a, 1, NOW, NULL), ERR_OK);
+    assert_int_equal(seen_add(other, &b, 1, NOW, NULL), ERR_OK);
+    assert_int_equal(seen_find(other, &probe, NULL), ERR_OK);
+    probe = entry(2, 0, 0);
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
+    assert_int_equal(seen_refresh(s->seen, NULL), ERR_OK);
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
+    seen_free(other);
+}
+
+static void segments_fill_and_go(void **state)
+{
+    enum { MANY = 2 * SEEN_SEGMENT + 10 };
+    struct state *s = *state;
+    struct seen_entry *all = calloc(MANY, sizeof(*all)), late, probe;
+
+    for (unsigned i = 0; i < MANY; i++)
+        all[i] = entry(i, (uint8_t)i, i < SEEN_SEGMENT ? NOW : NOW + 100);
+    assert_int_equal(seen_add(s->seen, all, MANY, NOW, NULL), ERR_OK);
+    reopen(s);
+    for (unsigned i = 0; i < MANY; i++) {
+        probe = entry(i, 0, 0);
+        assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
+        assert_int_equal(probe.header.b[0], (uint8_t)i);
+    }
+    /* The first segment is not needed any more; its place is used again. */
+    late = entry(MANY, 1, NOW + 100);
+    assert_int_equal(seen_add(s->seen, &late, 1, NOW + 1, NULL), ERR_OK);
+    reopen(s);
+    probe = entry(0, 0, 0);
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
+    probe = entry(SEEN_SEGMENT, 0, 0);
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
+    probe = entry(MANY, 0, 0);
+    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
+    free(all);
+}
+
+static void damaged_segments(void **state)
+{
+    struct state *s = *state;
+    struct seen_entry e = entry(1, 7, NOW);
+    uint8_t id[VAULT_RECORD_ID_LEN], first[4] = {0};
+
+    assert_int_equal(vault_id(s->vault, "seen", PART_OF(first), id, NULL), ERR_OK);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    /* A message whose entries have 3 bytes. */
+    assert_int_equal(vault_put(s->vault, "seen", id, part("\x0a\x03xyz", 5), NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_int_equal(seen_refresh(s->seen, NULL), ERR_CORRUPT);
+    assert_int_equal(seen_add(s->seen, &e, 1, NOW, NULL), ERR_CORRUPT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(contacts_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_resolve_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_are_unique, setup, teardown),
+        cmocka_unit_test_setup_teardown(usernames_of_a_hostile_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(bad_contact_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(contacts_are_walked, setup, teardown),
+        cmocka_unit_test_setup_teardown(verification_holds_for_one_pair_of_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(contacts_that_do_not_hold_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(headers_are_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_writers, setup, teardown),
+        cmocka_unit_test_setup_teardown(segments_fill_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_segments, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("contact", tests, NULL, NULL);
+}
