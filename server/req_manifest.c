@@ -5,11 +5,14 @@
  * Happy path: it is valid -> it follows the one stored before it -> stored.
  * One that is stored already is left to the store to judge: the same bytes are
  * Done again, others EXISTS.
+ *
+ * Connections of devices that the new one revokes are ended; this goes on also
+ * when the client has gone (the dispatch row says so).
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/transfer/manifest.h"
+#include "common/transfer/chain.h"
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/req.h"
@@ -28,31 +31,17 @@ static void update_free(void *data)
     free(u);
 }
 
-/* The user's connections whose device this manifest revokes or no longer lists. */
-static void end_revoked(struct daemon *d, const struct manifest *m)
-{
-    for (struct conn *conn = d->conns, *next; conn != NULL; conn = next) {
-        const struct manifest_device *device;
-
-        next = conn->next;
-        if (conn->state != CONN_READY || memcmp(conn->uid.b, m->uid.b, IDS_UID_LEN) != 0)
-            continue;
-        device = manifest_device(m, &conn->device);
-        if (device == NULL || device->revoked != 0)
-            conn_finish(conn);
-    }
-}
-
+/* It is the newest now: devices that it does not let in have no business here any more. */
 static void on_stored(struct call *c)
 {
     struct update *u = c->data;
+    struct manifest *newest = u->manifest;
     struct daemon *d = c->d;
-    struct manifest *m = u->manifest;
 
-    u->manifest = NULL; /* the answer goes first: it may be the caller's own device */
+    u->manifest = NULL;
     call_done(c);
-    end_revoked(d, m);
-    manifest_free(m);
+    daemon_end_user(d, &newest->uid, newest);
+    manifest_free(newest);
 }
 
 static void on_put(struct call *c)
@@ -134,6 +123,8 @@ void req_put_manifest(struct call *c)
     else
         rc = manifest_parse(part(msg->body.data, msg->body.len),
                             part(msg->signature.data, msg->signature.len), &u->manifest, &err);
+    if (rc == ERR_OK && u->manifest->sequence > CHAIN_MAX)
+        rc = err_set(&err, ERR_TOOLARGE, "a user has at most %d manifests", CHAIN_MAX);
     if (rc == ERR_OK && memcmp(u->manifest->uid.b, c->conn->uid.b, IDS_UID_LEN) != 0)
         rc = err_set(&err, ERR_INVALID, "the manifest is another user's");
     if (rc == ERR_OK)

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/transfer/chain.h"
 #include "common/transfer/manifest_build.h"
 #include "tests/integration/stage.h"
 
@@ -341,6 +342,7 @@ static void test_manifests_that_do_not_verify(void **state)
 {
     Satchel__PutManifest msg = SATCHEL__PUT_MANIFEST__INIT;
     struct manifest *next = next_manifest(&bob.u, bob.u.first, SAMPLE_TIME);
+    struct manifest last = *bob.u.first, *beyond;
     struct peer p;
     PEER_ENV(env, PUT_MANIFEST, put_manifest, &msg);
 
@@ -350,10 +352,14 @@ static void test_manifests_that_do_not_verify(void **state)
     next->signature[5] ^= 1;
     assert_int_equal(put_manifest(&p, next), CODE(BAD_REQUEST));
     manifest_free(next);
+    last.sequence = CHAIN_MAX; /* nobody reads longer chains */
+    beyond = next_manifest(&bob.u, &last, SAMPLE_TIME);
+    assert_int_equal(put_manifest(&p, beyond), CODE(TOO_LARGE));
+    manifest_free(beyond);
     peer_close(&p);
 }
 
-/* A revoked device cannot log in, the other one can. */
+/* A revoked device is sent away, and cannot log in; the other one can. */
 static void test_a_revoked_device(void **state)
 {
     struct manifest_device devices[2] = {carol.u.device, bob.u.device};
@@ -363,11 +369,13 @@ static void test_a_revoked_device(void **state)
     struct manifest *newest = NULL, *next = NULL;
     const Satchel__Signed *s;
     struct message *m;
-    struct peer p;
+    struct peer p, thief, other;
     struct login l;
 
     (void)state;
     stage_enter(&p, &carol);
+    stage_enter(&thief, &carol);
+    stage_enter(&other, &bob);
     look.who_case = SATCHEL__LOOKUP__WHO_USER_ID;
     PEER_BYTES(look.user_id, carol.u.uid.b);
     m = look_up(&p, &look);
@@ -382,8 +390,13 @@ static void test_a_revoked_device(void **state)
     plan.eks = &carol.u.key;
     assert_int_equal(manifest_build(&plan, &carol.u.isk, &next, NULL), ERR_OK);
     assert_int_equal(put_manifest(&p, next), OK);
-    assert_true(peer_ended(&p)); /* it was this device's own connection */
+    assert_true(peer_ended(&p));
+    assert_true(peer_ended(&thief));
     peer_close(&p);
+    peer_close(&thief);
+    look.from_sequence = 1;
+    assert_int_equal(peer_code(look_up(&other, &look)), OK); /* others stay */
+    peer_close(&other);
 
     stage_greet(&p);
     assert_int_equal(actor_login(&p, &carol), CODE(AUTH_FAILED));
