@@ -13,8 +13,11 @@
 #include "server/dispatch.h"
 #include "server/envelope.h"
 
+/* Messages up to this size, in memory, do not count: everybody may always ask a little. */
+enum { SMALL = 16 * 1024 };
+
 struct call *call_new(struct conn *conn, const struct dispatch_row *row, Satchel__Envelope *msg,
-                      struct buf *tail)
+                      size_t bytes, struct buf *tail)
 {
     struct call *c = calloc(1, sizeof(*c));
 
@@ -27,7 +30,7 @@ struct call *call_new(struct conn *conn, const struct dispatch_row *row, Satchel
     c->msg = msg;
     c->tail = *tail;
     *tail = (struct buf){0};
-    c->queued = c->tail.len;
+    c->queued = c->tail.len + (bytes > SMALL ? bytes : 0);
     conn_add_call(conn, c);
     c->d->n_calls++;
     return c;

@@ -50,7 +50,7 @@ struct call {
     void *data;               /* the handler's own, */
     void (*drop)(void *data); /* freed by this */
     uint64_t since;           /* uv_now() when what is under way was started; 0: nothing is */
-    size_t queued;            /* bytes of the tail that count against the limits */
+    size_t queued;            /* bytes of tail and message that count against the limits */
     bool answered;
     /* Private to call.c. */
     call_step *then, *again;
@@ -85,10 +85,10 @@ void call_later(struct call *c, int code, uint64_t retry_after);
  */
 void call_failed(struct call *c);
 
-/* Make one, last in the connection's list.  Takes ${msg} and ${tail} if it returns one; NULL: no
- * memory. */
+/* Make one, last in the connection's list.  Takes ${msg}, which has ${bytes}, and ${tail} if it
+ * returns one; NULL: no memory. */
 struct call *call_new(struct conn *conn, const struct dispatch_row *row, Satchel__Envelope *msg,
-                      struct buf *tail);
+                      size_t bytes, struct buf *tail);
 
 /* The connection has gone: no answer will be sent.  May free ${c}. */
 void call_orphan(struct call *c);

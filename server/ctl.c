@@ -51,7 +51,7 @@ struct ctl_client {
     size_t used;                          /* of them, by the command's name */
     void *data;
     bool busy, ended, going;
-    ctl_step *then;
+    ctl_step *then, *sent;
     unsigned writes;
 };
 
@@ -121,8 +121,14 @@ static void on_written(uv_write_t *req, int status)
     free(r->text);
     free(r);
     cl->writes--;
-    if (status != 0 || (cl->ended && cl->writes == 0))
+    if (status != 0 || (cl->ended && cl->writes == 0)) {
         drop_client(cl);
+    } else if (cl->sent != NULL && cl->writes == 0) {
+        ctl_step *sent = cl->sent;
+
+        cl->sent = NULL;
+        sent(cl, NULL);
+    }
 }
 
 /* Send one line.  Takes ${line}. */
@@ -220,6 +226,14 @@ void ctl_client_on_store(void *arg, struct store_result *res)
     store_result_free(res);
     if (cl->going)
         free_if_done(cl);
+}
+
+void ctl_client_sent(struct ctl_client *cl, ctl_step *then)
+{
+    if (cl->writes == 0)
+        then(cl, NULL);
+    else
+        cl->sent = then;
 }
 
 static void run_line(struct ctl_client *cl)

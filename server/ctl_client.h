@@ -45,4 +45,10 @@ void ctl_client_error(struct ctl_client *cl, int code, const char *fmt, ...) PRI
 void ctl_client_store(struct ctl_client *cl, int rc, ctl_step *then);
 void ctl_client_on_store(void *arg, struct store_result *res);
 
+/*
+ * Call ${then} (with a NULL result) when everything said so far has left: between the pages of a
+ * list, so that a client that reads slowly does not fill our memory.
+ */
+void ctl_client_sent(struct ctl_client *cl, ctl_step *then);
+
 #endif /* SERVER_CTL_CLIENT_H */

@@ -38,7 +38,35 @@ static json_t *user_json(const struct store_user *u)
 
 /* ---- users ---- */
 
+/* Where a list goes on. */
+struct place {
+    uint8_t after[STORE_HASH_LEN];
+};
+
 static void list_from(struct ctl_client *cl, const uint8_t *after);
+
+static void list_on(struct ctl_client *cl, struct store_result *res)
+{
+    const struct place *at = ctl_client_data(cl, sizeof(*at));
+
+    (void)res;
+    list_from(cl, at->after);
+}
+
+/* A page has been said: the next one, from ${res}'s cursor, or the end. */
+static void next_page(struct ctl_client *cl, const struct store_result *res, ctl_step *on)
+{
+    struct place *at = ctl_client_data(cl, sizeof(*at));
+
+    if (!res->more) {
+        ctl_client_result(cl, json_object());
+    } else if (at == NULL) {
+        ctl_client_error(cl, ERR_NOMEM, "out of memory");
+    } else {
+        memcpy(at->after, res->cursor, sizeof(at->after));
+        ctl_client_sent(cl, on);
+    }
+}
 
 static void on_users(struct ctl_client *cl, struct store_result *res)
 {
@@ -48,10 +76,7 @@ static void on_users(struct ctl_client *cl, struct store_result *res)
     }
     for (size_t i = 0; i < res->count; i++)
         ctl_client_item(cl, user_json(&res->u.users[i]));
-    if (res->more)
-        list_from(cl, res->cursor);
-    else
-        ctl_client_result(cl, json_object());
+    next_page(cl, res, list_on);
 }
 
 static void list_from(struct ctl_client *cl, const uint8_t *after)
@@ -117,14 +142,14 @@ static void on_changed(struct ctl_client *cl, struct store_result *res)
         ctl_client_result(cl, json_object());
 }
 
-/* Whoever is suspended hears so by losing the connection. */
-static void drop_connections(struct daemon *d, const uint8_t *uid)
+/* Whoever is suspended hears so by losing the connection; also one made a moment ago. */
+static void on_suspended(struct ctl_client *cl, struct store_result *res)
 {
-    for (struct conn *conn = d->conns, *next; conn != NULL; conn = next) {
-        next = conn->next;
-        if (conn->state == CONN_READY && memcmp(conn->uid.b, uid, IDS_UID_LEN) == 0)
-            conn_finish(conn);
-    }
+    const struct uid *uid = ctl_client_data(cl, sizeof(*uid));
+
+    if (res->code == ERR_OK)
+        daemon_end_user(ctl_client_daemon(cl), uid, NULL);
+    on_changed(cl, res);
 }
 
 static void set_state(struct ctl_client *cl, const struct store_result *res,
@@ -132,15 +157,19 @@ static void set_state(struct ctl_client *cl, const struct store_result *res,
 {
     struct store_user_set_state in = {.state = state};
     struct daemon *d = ctl_client_daemon(cl);
+    struct uid *uid = ctl_client_data(cl, sizeof(*uid));
 
-    if (res->u.user.state == STORE_USER_DELETED) {
-        ctl_client_error(cl, ERR_BADSTATE, "a deleted user stays deleted");
+    if (uid == NULL || res->u.user.state == STORE_USER_DELETED) {
+        ctl_client_error(cl, uid == NULL ? ERR_NOMEM : ERR_BADSTATE, "%s",
+                         uid == NULL ? "out of memory" : "a deleted user stays deleted");
         return;
     }
     memcpy(in.uid, res->u.user.uid, sizeof(in.uid));
-    if (state == STORE_USER_SUSPENDED)
-        drop_connections(d, in.uid);
-    ctl_client_store(cl, store_user_set_state(d->port, &in, ctl_client_on_store, cl), on_changed);
+    memcpy(uid->b, in.uid, sizeof(uid->b));
+    if (state == STORE_USER_SUSPENDED) /* even if the operator's client goes meanwhile */
+        daemon_end_user(d, uid, NULL);
+    ctl_client_store(cl, store_user_set_state(d->port, &in, ctl_client_on_store, cl),
+                     state == STORE_USER_SUSPENDED ? on_suspended : on_changed);
 }
 
 static void on_suspend(struct ctl_client *cl, struct store_result *res)
@@ -242,6 +271,14 @@ void ctl_cmd_invite_create(struct ctl_client *cl)
 
 static void invites_from(struct ctl_client *cl, const uint8_t *after);
 
+static void invites_on(struct ctl_client *cl, struct store_result *res)
+{
+    const struct place *at = ctl_client_data(cl, sizeof(*at));
+
+    (void)res;
+    invites_from(cl, at->after);
+}
+
 static void on_invites(struct ctl_client *cl, struct store_result *res)
 {
     if (res->code != ERR_OK) {
@@ -257,10 +294,7 @@ static void on_invites(struct ctl_client *cl, struct store_result *res)
                                       (json_int_t)v->created, "expires", (json_int_t)v->expires,
                                       "uses", (json_int_t)v->uses, "left", (json_int_t)v->left));
     }
-    if (res->more)
-        invites_from(cl, res->cursor);
-    else
-        ctl_client_result(cl, json_object());
+    next_page(cl, res, invites_on);
 }
 
 static void invites_from(struct ctl_client *cl, const uint8_t *after)

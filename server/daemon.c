@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/transfer/manifest.h"
 #include "server/call.h"
+#include "server/dispatch.h"
 
 enum { USERS_REMEMBERED = 65536, ADDRESSES_REMEMBERED = 65536, SECOND = 1000 };
 
@@ -107,6 +109,36 @@ void daemon_remove_conn(struct daemon *d, struct conn *conn)
         conn->next->prev = conn->prev;
     d->n_conns--;
     count_down(d->addresses, conn->address, sizeof(conn->address));
+}
+
+/* Is a login of ${uid} under way? */
+static bool is_entering(const struct conn *conn, const struct uid *uid)
+{
+    for (const struct call *c = conn->calls; c != NULL; c = c->next)
+        if (c->row->body == SATCHEL__ENVELOPE__BODY_LOGIN &&
+            c->msg->login->user_id.len == sizeof(uid->b) &&
+            memcmp(c->msg->login->user_id.data, uid->b, sizeof(uid->b)) == 0)
+            return true;
+    return false;
+}
+
+static bool lets_in(const struct manifest *newest, const struct device_id *id)
+{
+    const struct manifest_device *device = newest != NULL ? manifest_device(newest, id) : NULL;
+
+    return device != NULL && device->revoked == 0;
+}
+
+void daemon_end_user(struct daemon *d, const struct uid *uid, const struct manifest *newest)
+{
+    for (struct conn *conn = d->conns, *next; conn != NULL; conn = next) {
+        bool here = conn->state == CONN_READY && memcmp(&conn->uid, uid, sizeof(*uid)) == 0;
+
+        next = conn->next;
+        if ((here && !lets_in(newest, &conn->device)) ||
+            (conn->state == CONN_GREETED && is_entering(conn, uid)))
+            conn_finish(conn);
+    }
 }
 
 void daemon_queued(struct daemon *d, size_t len, bool more)

@@ -30,6 +30,7 @@
 
 struct collector;
 struct ctl;
+struct manifest;
 struct listeners;
 struct uploads;
 
@@ -97,6 +98,13 @@ uint64_t daemon_charge(struct daemon *d, enum daemon_rate rate, const void *key,
 /* May this connection (its address is set) stay?  Then it is counted and in the list. */
 bool daemon_admit(struct daemon *d, struct conn *conn);
 void daemon_remove_conn(struct daemon *d, struct conn *conn);
+
+/*
+ * End what ${uid} has open: connections that are logged in, and those that are about to be, which
+ * may have seen the user before it changed.  With ${newest} only of devices that it does not let
+ * in.
+ */
+void daemon_end_user(struct daemon *d, const struct uid *uid, const struct manifest *newest);
 
 /* ${len} more or fewer bytes of pieces are under way. */
 void daemon_queued(struct daemon *d, size_t len, bool more);

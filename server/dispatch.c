@@ -20,7 +20,7 @@ static const struct dispatch_row rows[] = {
     {BODY(PING), "Ping", GREETED | READY, DISPATCH_FREE, 0, false, false, false, req_ping},
     {BODY(BYE), "Bye", GREETED | READY, DISPATCH_FREE, 0, false, false, false, req_bye},
     {BODY(LOOKUP), "Lookup", READY, DISPATCH_LOOKUP, 4, false, false, false, req_lookup},
-    {BODY(PUT_MANIFEST), "PutManifest", READY, DISPATCH_USER, 0, false, false, false,
+    {BODY(PUT_MANIFEST), "PutManifest", READY, DISPATCH_USER, 0, false, false, true,
      req_put_manifest},
     {BODY(OPEN_TRANSFER), "OpenTransfer", READY, DISPATCH_USER, 0, false, false, true, req_open},
     {BODY(PUT_PIECE), "PutPiece", READY, DISPATCH_FREE, 0, true, false, false, req_put_piece},
@@ -114,7 +114,8 @@ static void begin(struct call *c)
 
 void dispatch_frame(struct conn *conn, struct frame *frame)
 {
-    Satchel__Envelope *msg = envelope_unpack(frame->head.data, frame->head.len);
+    size_t bytes = 0;
+    Satchel__Envelope *msg = envelope_unpack(frame->head.data, frame->head.len, &bytes);
     const struct dispatch_row *row = msg != NULL ? dispatch_find(msg->body_case) : NULL;
     bool is_new = conn->state == CONN_NEW;
     struct call *c = NULL;
@@ -123,7 +124,7 @@ void dispatch_frame(struct conn *conn, struct frame *frame)
         conn_fail(conn, ERR_PROTO, "the head is not an Envelope");
     } else if (row == NULL) {
         conn_error(conn, msg->id, ERR_UNSUPPORTED, "no such request");
-    } else if ((c = call_new(conn, row, msg, &frame->tail)) == NULL) {
+    } else if ((c = call_new(conn, row, msg, bytes, &frame->tail)) == NULL) {
         conn_error(conn, msg->id, ERR_NOMEM, NULL);
     } else {
         msg = NULL;

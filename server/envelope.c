@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/envelope.h"
 
+#include <stdlib.h>
+
 #include "common/net/frame.h"
+
+enum {
+    SPACE =
+        128 * 1024,  /* beside twice its length; a SealTransfer with all slots takes half of it */
+    ALLOC_EXTRA = 16 /* what malloc() takes for itself */
+};
 
 static const struct {
     int ours;
@@ -92,7 +100,35 @@ int envelope_pack(const Satchel__Envelope *env, struct buf *out, struct err *err
     return ERR_OK;
 }
 
-Satchel__Envelope *envelope_unpack(const uint8_t *data, size_t len)
+/* What one message may still take. */
+struct budget {
+    size_t left;
+};
+
+static void *take(void *data, size_t size)
 {
-    return satchel__envelope__unpack(NULL, len, data);
+    struct budget *b = data;
+    size_t cost = size + ALLOC_EXTRA;
+
+    if (cost > b->left)
+        return NULL;
+    b->left -= cost;
+    return malloc(size);
+}
+
+static void give(void *data, void *p)
+{
+    (void)data;
+    free(p);
+}
+
+Satchel__Envelope *envelope_unpack(const uint8_t *data, size_t len, size_t *ret_bytes)
+{
+    struct budget b = {.left = 2 * len + SPACE};
+    ProtobufCAllocator bounded = {.alloc = take, .free = give, .allocator_data = &b};
+    Satchel__Envelope *env = satchel__envelope__unpack(&bounded, len, data);
+
+    if (env != NULL)
+        *ret_bytes = 2 * len + SPACE - b.left;
+    return env;
 }

@@ -29,8 +29,11 @@ const char *envelope_message(Satchel__Code code);
 /* Append the serialised envelope.  ERR_NOMEM; ERR_TOOLARGE: more than a frame's head may have. */
 MUST_CHECK int envelope_pack(const Satchel__Envelope *env, struct buf *out, struct err *err);
 
-/* NULL: not a protobuf Envelope, or out of memory.  Free with satchel__envelope__free_unpacked().
+/*
+ * NULL: not a protobuf Envelope, one that takes much more memory than its length (empty and
+ * unknown fields do), or out of memory.  ${ret_bytes}: what it takes.  Free with
+ * satchel__envelope__free_unpacked().
  */
-Satchel__Envelope *envelope_unpack(const uint8_t *data, size_t len);
+Satchel__Envelope *envelope_unpack(const uint8_t *data, size_t len, size_t *ret_bytes);
 
 #endif /* SERVER_ENVELOPE_H */

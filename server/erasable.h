@@ -69,7 +69,10 @@ MUST_CHECK int erasable_new(struct erasable *e, const struct erasable_new *in, e
 MUST_CHECK int erasable_read(struct erasable *e, const uint64_t *cells, size_t n, erasable_cb *cb,
                              void *arg);
 
-/* Destroy ${n} keys.  Erased or unknown ones are fine.  Codes: ERR_IO. */
+/*
+ * Destroy ${n} keys: gone when the callback comes, a read before that may still find them.  Erased
+ * or unknown ones are fine.  Codes: ERR_IO.
+ */
 MUST_CHECK int erasable_erase(struct erasable *e, const uint64_t *cells, size_t n, erasable_cb *cb,
                               void *arg);
 

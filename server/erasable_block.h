@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * erasable_block - headers and cells of the file of erasable keys as bytes:
- * FORMAT-store.md section 6.  For erasable_file.c alone.
+ * FORMATS.md section 13.  For erasable_file.c alone.
  */
 #ifndef SERVER_ERASABLE_BLOCK_H
 #define SERVER_ERASABLE_BLOCK_H

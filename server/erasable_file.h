@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * erasable_file - the file of keys that can be destroyed: FORMAT-store.md section 6.
+ * erasable_file - the file of keys that can be destroyed: FORMATS.md section 13.
  *
  * Every key has a cell of 512 bytes of its own, written in place and overwritten
  * in place.  Cells are numbered; a number is never used twice, neither in this file

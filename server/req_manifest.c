@@ -5,11 +5,14 @@
  * Happy path: it is valid -> it follows the one stored before it -> stored.
  * One that is stored already is left to the store to judge: the same bytes are
  * Done again, others EXISTS.
+ *
+ * Connections of devices that the new one revokes are ended; this goes on also
+ * when the client has gone (the dispatch row says so).
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/transfer/manifest.h"
+#include "common/transfer/chain.h"
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/req.h"
@@ -28,9 +31,24 @@ static void update_free(void *data)
     free(u);
 }
 
+/* It is the newest now: devices that it does not let in have no business here any more. */
+static void on_stored(struct call *c)
+{
+    struct update *u = c->data;
+    struct manifest *newest = u->manifest;
+    struct daemon *d = c->d;
+
+    u->manifest = NULL;
+    call_done(c);
+    daemon_end_user(d, &newest->uid, newest);
+    manifest_free(newest);
+}
+
 static void on_put(struct call *c)
 {
-    if (c->res->code == ERR_OK)
+    if (c->res->code == ERR_OK && !c->res->duplicate)
+        on_stored(c);
+    else if (c->res->code == ERR_OK)
         call_done(c);
     else if (c->res->code == ERR_EXISTS)
         call_error(c, ERR_EXISTS, "another manifest has this sequence");
@@ -105,6 +123,8 @@ void req_put_manifest(struct call *c)
     else
         rc = manifest_parse(part(msg->body.data, msg->body.len),
                             part(msg->signature.data, msg->signature.len), &u->manifest, &err);
+    if (rc == ERR_OK && u->manifest->sequence > CHAIN_MAX)
+        rc = err_set(&err, ERR_TOOLARGE, "a user has at most %d manifests", CHAIN_MAX);
     if (rc == ERR_OK && memcmp(u->manifest->uid.b, c->conn->uid.b, IDS_UID_LEN) != 0)
         rc = err_set(&err, ERR_INVALID, "the manifest is another user's");
     if (rc == ERR_OK)

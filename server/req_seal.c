@@ -231,20 +231,32 @@ static int check_device(struct call *c, const struct manifest *m, struct err *er
     return ERR_OK;
 }
 
+/* Hashing is cheap, checking a manifest's signatures is not. */
+static bool has_hash(struct part raw, const struct hash32 *hash)
+{
+    uint8_t sig[SIGNED_SIG_LEN];
+    struct hash32 found;
+    struct buf body = {0};
+    bool same = signed_unpack(raw, MANIFEST_MAX, &body, sig, NULL) == ERR_OK &&
+                manifest_hash(part(body.data, body.len), &found) == ERR_OK &&
+                memcmp(found.b, hash->b, sizeof(found.b)) == 0;
+
+    buf_free(&body);
+    return same;
+}
+
 /* The manifest with the header's hash among those of this page; NULL: none. */
 static struct manifest *find_manifest(const struct store_result *res, const struct hash32 *hash)
 {
-    for (size_t i = res->count; i-- > 0;) {
-        const struct store_blob *b = &res->u.manifests[i].bytes;
-        struct manifest *m = NULL;
+    struct manifest *m = NULL;
 
-        if (manifest_parse_signed(part(b->data, b->len), &m, NULL) != ERR_OK)
-            continue;
-        if (memcmp(m->hash.b, hash->b, sizeof(hash->b)) == 0)
-            return m;
-        manifest_free(m);
+    for (size_t i = res->count; i-- > 0 && m == NULL;) {
+        struct part raw = part(res->u.manifests[i].bytes.data, res->u.manifests[i].bytes.len);
+
+        if (has_hash(raw, hash) && manifest_parse_signed(raw, &m, NULL) != ERR_OK)
+            break; /* a damaged row */
     }
-    return NULL;
+    return m;
 }
 
 static void on_manifests(struct call *c)

@@ -256,6 +256,8 @@ static int start_shares(struct daemon *d, struct err *err)
 
     if (weights != NULL && erasable != NULL && hedge != NULL)
         rc = shares_start(&d->shares, &cfg, err);
+    if (rc == ERR_OK)
+        shares_on_room(d->shares, on_room, d);
     free(weights);
     free(erasable);
     free(hedge);

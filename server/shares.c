@@ -18,6 +18,7 @@
 #include "server/hedge.h"
 #include "server/share_batch.h"
 
+enum { HEALTH_QUIET_S = 60, NS = 1000000000 };
 enum kind { OPEN, FIND, ERASE, END_DAYS, CONFIRM };
 
 struct shares {
@@ -27,6 +28,9 @@ struct shares {
     struct loopq *home;
     void (*on_closed)(void *arg);
     void *closed_arg;
+    void (*on_room)(void *arg);
+    void *room_arg;
+    bool refused; /* the loop's: somebody waits for room */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work;
@@ -39,38 +43,13 @@ struct shares {
     struct hedge *hedge;
     struct share_batch *batch;
     struct secret seed, day_key, slot_key;
+    uint64_t health_told;          /* seconds of uv_hrtime() */
     int failed;                    /* of a batch of this gathering */
+    bool suspect;                  /* a sync has failed: a day's key may not be on the disk */
     uint8_t *out[SHARE_BATCH_MAX]; /* where the shares of the batch belong */
 };
 
 /* ---- jobs ---- */
-
-struct shares_job *shares_job_new(size_t n)
-{
-    struct shares_job *job = calloc(1, sizeof(*job));
-
-    if (job == NULL)
-        return NULL;
-    job->n = n;
-    job->items = calloc(n > 0 ? n : 1, sizeof(*job->items));
-    if (job->items == NULL) {
-        free(job);
-        return NULL;
-    }
-    return job;
-}
-
-void shares_job_free(void *arg)
-{
-    struct shares_job *job = arg;
-
-    if (job == NULL)
-        return;
-    secret_free(&job->out);
-    free(job->items);
-    secret_wipe(job, sizeof(*job));
-    free(job);
-}
 
 const uint8_t *shares_meta(const struct shares_job *job, size_t i)
 {
@@ -129,10 +108,12 @@ static int get_day(struct shares *s, struct shares_item *item)
     int rc = erasable_file_day(s->cells, item->day, &item->day_cell, &keyed, NULL);
 
     if (rc == ERR_OK && keyed)
-        return erasable_file_read(s->cells, item->day_cell, &s->day_key, NULL);
-    if (rc == ERR_OK)
+        rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, NULL);
+    if (rc != ERR_OK || (keyed && !s->suspect))
+        return rc;
+    if (!keyed)
         rc = secret_new(&s->day_key, ERASABLE_KEY_LEN, NULL);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && !keyed)
         rc = hedge_draw(s->hedge, "day key", PART_OF(item->place.tid.b), s->day_key.data);
     return rc == ERR_OK ? erasable_file_write(s->cells, item->day_cell, &s->day_key, NULL) : rc;
 }
@@ -286,6 +267,8 @@ static void run_jobs(struct shares *s, struct shares_job *first)
         wrote |= job->kind == OPEN;
     }
     synced = wrote ? erasable_file_sync(s->cells, NULL) : ERR_OK;
+    if (wrote)
+        s->suspect = synced != ERR_OK;
     (void)flush_batch(s);
     for (struct shares_job *job = first, *next; job != NULL; job = next) {
         next = job->next;
@@ -326,14 +309,23 @@ static void on_done(struct loopq_item *item)
     struct shares_job *job =
         (struct shares_job *)(void *)((char *)item - offsetof(struct shares_job, done));
 
-    atomic_fetch_sub(&job->service->items, job->n);
-    job->cb(job->arg);
+    struct shares *s = job->service;
+
+    atomic_fetch_sub(&s->items, job->n);
+    job->cb(job->arg); /* frees it, perhaps */
+    if (!s->refused || atomic_load(&s->items) > SHARES_ITEMS_MAX / 2)
+        return;
+    s->refused = false;
+    if (s->on_room != NULL)
+        s->on_room(s->room_arg);
 }
 
 static int begin(struct shares *s, struct shares_job *job, enum kind kind)
 {
-    if (kind <= FIND && atomic_load(&s->items) + job->n > SHARES_ITEMS_MAX)
+    if (kind <= FIND && atomic_load(&s->items) + job->n > SHARES_ITEMS_MAX) {
+        s->refused = true;
         return ERR_BUSY;
+    }
     atomic_fetch_add(&s->items, job->n);
     job->kind = (int)kind;
     job->service = s;
@@ -384,13 +376,24 @@ int shares_confirm_clock(struct shares *s, struct shares_job *job, void (*cb)(vo
     return begin_with(s, job, CONFIRM, cb, arg);
 }
 
+void shares_on_room(struct shares *s, void (*on_room)(void *arg), void *arg)
+{
+    s->on_room = on_room;
+    s->room_arg = arg;
+}
+
 /* ---- start and stop ---- */
 
+/* Counted always, told once a minute at most. */
 static void on_health(void *cookie, uint64_t failures)
 {
     struct shares *s = cookie;
+    uint64_t now = uv_hrtime() / NS;
 
     atomic_store(&s->failures, failures);
+    if (s->health_told != 0 && now - s->health_told < HEALTH_QUIET_S)
+        return;
+    s->health_told = now;
     log_event(LOG_AT_WARN, "keynet_health", log_num("failures", failures));
 }
 

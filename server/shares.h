@@ -111,6 +111,9 @@ struct shares_stats {
 };
 void shares_stats(const struct shares *s, struct shares_stats *ret);
 
+/* ${on_room} runs on the loop when there is room again after a job was refused. */
+void shares_on_room(struct shares *s, void (*on_room)(void *arg), void *arg);
+
 /* Which code computes, as "oneDNN 2.6.3". */
 const char *shares_kernel(const struct shares *s);
 const struct instance_id *shares_instance(const struct shares *s);

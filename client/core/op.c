@@ -256,6 +256,8 @@ void op_phase(struct satchel_op *op, enum satchel_phase phase)
 
 void op_progress(struct satchel_op *op, uint64_t done)
 {
+    if (done == op->progress.done)
+        return; /* a piece of padding */
     op->progress.done = done;
     if (done == op->progress.total || uv_now(op->s->loop) - op->told >= PROGRESS_MS)
         tell(op);

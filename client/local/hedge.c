@@ -51,21 +51,23 @@ void hedge_free(struct hedge *h)
  */
 static int read_counter(struct vault *v, const uint8_t *id, uint64_t *ret_next, struct err *err)
 {
-    Satchel__Vault__Counter *c;
+    Satchel__Vault__Counter *c = NULL;
     struct buf plain = {0};
     int rc = vault_get(v, "counter", id, &plain, NULL, err);
 
     if (rc == ERR_NOTFOUND) {
         *ret_next = (uint64_t)time(NULL) << 24;
-        return ERR_OK;
+        rc = ERR_OK;
+        goto done;
     }
     if (rc != ERR_OK)
-        return rc;
+        goto done;
     c = satchel__vault__counter__unpack(NULL, plain.len, plain.data);
     if (c == NULL || c->next > UINT64_MAX - HEDGE_BLOCK)
         rc = err_set(err, ERR_CORRUPT, "the counter of the vault is damaged");
     else
         *ret_next = c->next;
+done:
     satchel__vault__counter__free_unpacked(c, NULL);
     buf_free(&plain);
     return rc;
@@ -104,6 +106,17 @@ static int claim_locked(struct hedge *h, struct err *err)
         return rc;
     rc = claim(h, err);
     vault_unlock(h->vault);
+    return rc;
+}
+
+int hedge_prepare(struct hedge *h, struct err *err)
+{
+    int rc = ERR_OK;
+
+    pthread_mutex_lock(&h->mutex);
+    if (h->rng.counter >= h->end)
+        rc = claim_locked(h, err);
+    pthread_mutex_unlock(&h->mutex);
     return rc;
 }
 

@@ -23,6 +23,12 @@ MUST_CHECK int hedge_new(struct vault *v, const struct secret *key, bool locked,
                          struct err *err);
 void hedge_free(struct hedge *h); /* NULL is fine */
 
+/*
+ * Do what the disk is needed for ahead of the next hedge_draw(): worth it where there is something
+ * else to wait for meanwhile.
+ */
+MUST_CHECK int hedge_prepare(struct hedge *h, struct err *err);
+
 /* HEDGE_LEN fresh bytes for ${label}; ${transcript} tells this use from others. */
 MUST_CHECK int hedge_draw(struct hedge *h, const char *label, struct part transcript,
                           struct secret *ret, struct err *err);

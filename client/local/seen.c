@@ -304,12 +304,14 @@ static int add_all(struct seen *s, const struct seen_entry *e, size_t n, uint64_
         rc = add_one(s, &e[i], &at, &dirty, err);
     if (rc == ERR_OK && dirty)
         rc = write_segment(s, at, err);
-    /* What is in memory but not on disk must be read again. */
-    for (uint32_t i = 0; rc != ERR_OK && i < s->n; i++) {
+    if (rc == ERR_OK || !dirty)
+        return rc;
+    /* What is in memory but not on the disk goes; what is on the disk is read again. */
+    for (uint32_t i = 0; i < s->n; i++) {
         buf_reset(&s->segments[i].rows);
         s->segments[i].number = s->segments[i].until = 0;
     }
-    return rc;
+    return refresh(s, NULL) == ERR_OK ? rc : ERR_IO;
 }
 
 int seen_add(struct seen *s, const struct seen_entry *e, size_t n, uint64_t now, struct err *err)

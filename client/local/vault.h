@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vault - sealed records in a folder (client/FORMAT-vault.md):
+ * vault - sealed records in a folder (proto/FORMATS.md section 15):
  *
  *     device              secret of this machine, a factor
  *     vault               master key, wrapped under the factors

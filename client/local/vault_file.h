@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vault_file - the bytes of a vault's key file (client/FORMAT-vault.md section
- * 1), which wraps the master key under factors.  Bytes in, bytes out.
+ * vault_file - the bytes of a vault's key file (proto/FORMATS.md
+ * section 15.1), which wraps the master key under factors.  Bytes in, bytes out.
  *
  * Errors: ERR_PASSPHRASE for everything that does not open (a wrong factor and
  * damage are not told apart), ERR_UNSUPPORTED (an undamaged vault of another

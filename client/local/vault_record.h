@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vault_record - one sealed record of a vault (client/FORMAT-vault.md section
- * 2).  Bytes in, bytes out; every sealing has a key of its own.
+ * vault_record - one sealed record of a vault (proto/FORMATS.md
+ * section 15.2).  Bytes in, bytes out; every sealing has a key of its own.
  *
  * Errors: ERR_CORRUPT (damaged, of another vault or another place), ERR_NOMEM,
  * ERR_INTERNAL.  Threads: any.  Never blocks.

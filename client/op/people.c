@@ -312,7 +312,7 @@ static int identify(struct person *p, struct vault *v, struct err *err)
 {
     int rc = contact_find(v, p->who, &p->uid, err);
 
-    if (rc == ERR_OK || rc != ERR_NOTFOUND) {
+    if (rc != ERR_NOTFOUND) {
         p->known = rc == ERR_OK;
         return rc;
     }

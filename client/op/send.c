@@ -340,11 +340,18 @@ static void file_opened(struct op_job *job)
     op_connect(job->op, LINK_NEED_READY, connected);
 }
 
+/* Numbers for the keys take two syncs: beside the connection's waits, not after them. */
+static int numbers_work(struct op_job *job, struct err *err)
+{
+    return hedge_prepare(job->op->s->profile->hedge, err);
+}
+
 static void begin(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
     op_phase(op, SATCHEL_PHASE_CONNECT);
+    op_job(op, &s->numbers, numbers_work, NULL);
     op_job(op, &s->job, open_work, file_opened);
 }
 

@@ -40,7 +40,7 @@ struct send {
     satchel_recipient_cb *on_recipient;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_sent *r);
 
-    struct op_job job;
+    struct op_job job, numbers;
     int fd;
     struct stat stat; /* of the file as it was opened */
     uint64_t size;

@@ -184,6 +184,18 @@ static bool step_passes(const struct store_job *job)
     return step_of(job)->run == NULL;
 }
 
+static bool is_urgent(const struct store_job *job)
+{
+    static const bool urgent[STORE_OP_COUNT] = {
+        [STORE_OP_upload_abort] = true,   [STORE_OP_collect] = true,
+        [STORE_OP_slot_update] = true,    [STORE_OP_slot_delete] = true,
+        [STORE_OP_cells_done] = true,     [STORE_OP_user_set_state] = true,
+        [STORE_OP_user_set_quota] = true,
+    };
+
+    return urgent[job->op];
+}
+
 static int run_read_with(struct lmdb_txn *t, struct store_job *job)
 {
     int rc = step_of(job)->run(t, job);
@@ -343,6 +355,7 @@ static int open_bodies(struct lmdb_engine *e, const struct store_config *cfg, st
         .max = cfg->body_max > 0 ? cfg->body_max : body_max,
         .step = cfg->step > 0 ? cfg->step : BODY_STEP,
         .leaves_room = true,
+        .drops_behind = true,
     };
     char name[24];
     int rc = ERR_OK;
@@ -360,6 +373,7 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
                                     .env = e->index,
                                     .meta = T_META,
                                     .run = run_step,
+                                    .urgent = is_urgent,
                                     .passes = step_passes,
                                     .done = on_step,
                                     .before_commit = lmdb_meta_save_counts,

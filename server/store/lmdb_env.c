@@ -18,6 +18,9 @@ enum {
     SMALLEST_STEP = 1 << 20,
     LARGEST_STEP = 1 << 30,
     ROOM_FOR_OTHERS = 64 << 20, /* of the disk; a sixteenth of a small one */
+    CACHED = 128 << 20,         /* what has come last stays in the page cache */
+    DROP_STEP = 32 << 20,
+    OVERDRAFT = 1 << 20,
 };
 
 struct lmdb_env {
@@ -31,8 +34,12 @@ struct lmdb_env {
     const char *const *tables;
     unsigned ntables;
     uint64_t max, step;
-    bool leaves_room;
-    uint64_t file_size, writing; /* writer only; writing: bytes of the write under way */
+    bool leaves_room, drops_behind;
+    /* Writer only. */
+    uint64_t file_size;
+    uint64_t writing; /* bytes of the write under way */
+    uint64_t dropped; /* the file up to here need not be in the page cache */
+    uint64_t own_map; /* map before it was overdrawn */
     atomic_uint_fast64_t used, map, readers, reopened;
 };
 
@@ -101,8 +108,8 @@ static uint64_t first_map(const struct lmdb_env *e)
     uint64_t size = e->map > SMALLEST_STEP ? e->map : SMALLEST_STEP;
     struct stat st = {0};
 
-    if (file != NULL && stat(file, &st) == 0 && (uint64_t)st.st_size > size)
-        size = round_up((uint64_t)st.st_size, SMALLEST_STEP);
+    if (file != NULL && stat(file, &st) == 0 && (uint64_t)st.st_size > size + OVERDRAFT)
+        size = round_up((uint64_t)st.st_size - OVERDRAFT, SMALLEST_STEP);
     free(file);
     return size;
 }
@@ -139,6 +146,7 @@ static int open_env(struct lmdb_env *e)
     }
     e->file_size = (uint64_t)st.st_size;
     note_sizes(e);
+    e->dropped = e->used;
     return 0;
 }
 
@@ -158,6 +166,7 @@ static int env_setup(struct lmdb_env *e, const struct lmdb_env_config *cfg)
     e->max = cfg->max;
     e->step = cfg->step;
     e->leaves_room = cfg->leaves_room;
+    e->drops_behind = cfg->drops_behind;
     return e->path != NULL ? 0 : ENOMEM;
 }
 
@@ -225,13 +234,13 @@ static int repair(struct lmdb_env *e, uint64_t generation)
     return rc;
 }
 
-/* Take a larger map: ${size}, or 0 for what another process made it. */
+/* Take another map: ${size}, at least what is in use; 0 for what another process made it. */
 static int resize(struct lmdb_env *e, uint64_t size)
 {
     int rc = 0;
 
     pthread_rwlock_wrlock(&e->gate);
-    if (e->env == NULL || (size != 0 && size <= e->map)) {
+    if (e->env == NULL) {
         pthread_rwlock_unlock(&e->gate);
         return 0;
     }
@@ -330,14 +339,31 @@ static bool got_through(struct lmdb_env *e, uint64_t id)
     return yes;
 }
 
+/*
+ * A file that grows would fill the memory with what nobody may ask for soon, and memory that is
+ * new to the page cache takes longer than the disk.  The gate is held; all of it is on the disk.
+ */
+static void drop_behind(struct lmdb_env *e)
+{
+    uint64_t end = e->used > CACHED ? e->used - CACHED : 0;
+    mdb_filehandle_t fd;
+
+    if (!e->drops_behind || end < e->dropped + DROP_STEP || mdb_env_get_fd(e->env, &fd) != 0)
+        return;
+    (void)posix_fadvise(fd, (off_t)e->dropped, (off_t)(end - e->dropped), POSIX_FADV_DONTNEED);
+    e->dropped = end;
+}
+
 int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn)
 {
     uint64_t id = mdb_txn_id(txn), generation = e->generation;
     MDB_txn *probe = NULL;
     int rc = mdb_txn_commit(txn), again;
 
-    if (rc == 0)
+    if (rc == 0) {
         note_sizes(e);
+        drop_behind(e);
+    }
     if (rc == EIO && disk_is_full(e))
         rc = ENOSPC;
     /* A failed write of the meta page leaves an environment that only says MDB_PANIC. */
@@ -399,12 +425,20 @@ int lmdb_env_grow(struct lmdb_env *e)
     room = room_on_disk(e);
     if (more > room / 4)
         more = room / 4 > SMALLEST_STEP ? room / 4 : SMALLEST_STEP;
-    if (more > room)
+    if (more + OVERDRAFT > room)
         return ENOSPC;
     size = round_up(map + more, SMALLEST_STEP);
     size = size < e->max ? size : e->max;
-    rc = allocate(e, size);
+    rc = allocate(e, size + OVERDRAFT);
     return rc == 0 ? resize(e, size) : rc;
+}
+
+int lmdb_env_overdraw(struct lmdb_env *e, bool on)
+{
+    if (!on)
+        return resize(e, e->own_map);
+    e->own_map = e->map;
+    return resize(e, e->own_map + OVERDRAFT);
 }
 
 void lmdb_env_stats(const struct lmdb_env *e, struct lmdb_env_stats *ret_stats)

@@ -30,9 +30,10 @@ struct lmdb_env_config {
     const char *path;          /* folder, made if missing */
     const char *const *tables; /* borrowed as long as the environment lives */
     unsigned ntables;
-    uint64_t max;     /* ceiling of the map, bytes */
-    uint64_t step;    /* map and file grow by at least this much while the disk has plenty */
-    bool leaves_room; /* does not take the last of the disk */
+    uint64_t max;      /* ceiling of the map, bytes */
+    uint64_t step;     /* map and file grow by at least this much while the disk has plenty */
+    bool leaves_room;  /* does not take the last of the disk */
+    bool drops_behind; /* while the file grows only its newest part stays in the page cache */
 };
 
 struct lmdb_env_stats {
@@ -69,6 +70,12 @@ MUST_CHECK int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn);
  * ceiling, ENOSPC when the disk is full.
  */
 MUST_CHECK int lmdb_env_grow(struct lmdb_env *e);
+
+/*
+ * Writer, with no write begun: ${on}, a megabyte beyond the ceiling, its blocks set aside long ago,
+ * for a write that makes room (deleting needs pages, too); off, back to where it was.
+ */
+MUST_CHECK int lmdb_env_overdraw(struct lmdb_env *e, bool on);
 
 /* For an LMDB number other than 0: ERR_NOTFOUND, ERR_FULL, ERR_NOMEM, ERR_CORRUPT, ERR_BUSY,
  * ERR_IO. */

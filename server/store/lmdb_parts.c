@@ -154,7 +154,7 @@ void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *
 
 /* ---- events ---- */
 
-/* FORMAT-store.md section 4. */
+/* FORMATS.md section 14.4. */
 static void hash_event(struct lmdb_txn *t, const uint8_t *tid, const struct store_event *e,
                        const struct store_blob *data, uint8_t out[STORE_HASH_LEN])
 {

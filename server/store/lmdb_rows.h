@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lmdb_rows - the rows of the index as structures: FORMAT-store.md section 3.
+ * lmdb_rows - the rows of the index as structures: FORMATS.md section 14.3.
  *
  * load: ERR_OK, ERR_NOTFOUND, or a failure (ERR_CORRUPT if the bytes do not decode).
  * Pointers in a loaded row point into the map: good until the next put or

@@ -20,7 +20,7 @@
 #include "common/err.h"
 #include "server/store/store_types.h"
 
-/* Tables of the index, in the order of lmdb_tables_index[]: FORMAT-store.md section 2. */
+/* Tables of the index, in the order of lmdb_tables_index[]: FORMATS.md section 14.2. */
 enum lmdb_table {
     T_META,
     T_USERS,

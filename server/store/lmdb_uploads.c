@@ -148,7 +148,7 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
             rc = ERR_NOTFOUND;
         if (rc != ERR_OK)
             return rc;
-        if (c->reserve > 0 && (u.used > u.quota || c->reserve > u.quota - u.used)) {
+        if (u.quota > 0 && c->reserve > 0 && (u.used > u.quota || c->reserve > u.quota - u.used)) {
             (void)store_fail(res, ERR_QUOTA, "no room in a mailbox");
             res->u.over_quota = (size_t)(c->slot - in->slots);
             return ERR_QUOTA;

@@ -103,9 +103,10 @@ int lmdb_users_create(struct lmdb_txn *t, struct store_job *job)
     }
     if (rc != ERR_NOTFOUND)
         return rc;
-    rc = check_names(t, in, job->res);
+    /* The invitation first: who has none does not learn which names exist. */
+    rc = check_invite(t, in, job->res, &invite);
     if (rc == ERR_OK)
-        rc = check_invite(t, in, job->res, &invite);
+        rc = check_names(t, in, job->res);
     if (rc != ERR_OK)
         return rc;
     put_user(t, in);

@@ -199,6 +199,18 @@ static void fail(struct store_job *job, int rc)
     (void)store_fail(job->res, lmdb_env_code(rc), "the write failed: %s", mdb_strerror(rc));
 }
 
+/* The store is full, and this job is to change that. */
+static int attempt_overdrawn(struct lmdb_writer *w, const struct batch *b)
+{
+    int rc = lmdb_env_overdraw(w->cfg.env, true), back;
+
+    if (rc == 0)
+        rc = attempt(w, b);
+    back = lmdb_env_overdraw(w->cfg.env, false);
+    (void)back; /* what was done is done */
+    return rc;
+}
+
 /* One job in a transaction of its own. */
 static void run_alone(struct lmdb_writer *w, struct store_job *job)
 {
@@ -210,6 +222,8 @@ static void run_alone(struct lmdb_writer *w, struct store_job *job)
         return;
     job->next = NULL;
     rc = attempt_with_room(w, &one);
+    if (lmdb_env_code(rc) == ERR_FULL && w->cfg.urgent(job))
+        rc = attempt_overdrawn(w, &one);
     /* UNDONE: the job's own code stands, and what it changed is gone. */
     if (rc != 0 && rc != UNDONE)
         fail(job, rc);

@@ -25,6 +25,8 @@ struct lmdb_writer_config {
      * job's code; best without having changed anything when that is an error.
      */
     int (*run)(struct lmdb_txn *t, struct store_job *job);
+    /* True for a job that makes room: it may use what is set aside when the store is full. */
+    bool (*urgent)(const struct store_job *job);
     /* True for a job that only keeps its place in the queue. */
     bool (*passes)(const struct store_job *job);
     /* ${job} is durable or has failed: res->code.  From the writer's thread. */

@@ -153,7 +153,7 @@ struct store_due {
     uint64_t expires;
 };
 
-/* hash = SHA-256 of the row as FORMAT-store.md section 4 has it, ${prev} included. */
+/* hash = SHA-256 of the row as FORMATS.md section 14.4 has it, ${prev} included. */
 struct store_event {
     uint32_t seq; /* from 1 */
     uint16_t kind;

@@ -82,7 +82,7 @@ static void on_sent(void *cookie, const struct satchel_error *err, const struct 
         memcpy(e->id, r->id, sizeof(e->id));
 }
 
-static void on_got(void *cookie, const struct satchel_error *err, const struct satchel_got *r)
+void scene_on_got(void *cookie, const struct satchel_error *err, const struct satchel_got *r)
 {
     struct ending *e = end(cookie, err);
 
@@ -209,7 +209,8 @@ static struct satchel_op *start_get(struct actor_handle *h, const char *id)
 {
     char last[SATCHEL_ID_SIZE];
     struct fake *f = &h->scene->fake;
-    struct satchel_get_options o = {.id = id, .folder = h->scene->out, .cookie = h, .done = on_got};
+    struct satchel_get_options o = {
+        .id = id, .folder = h->scene->out, .cookie = h, .done = scene_on_got};
     struct satchel_op *op = NULL;
 
     if (id == NULL) {

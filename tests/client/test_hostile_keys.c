@@ -126,8 +126,8 @@ static void a_username_changes_hands(void **state)
 
     assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
     carol = fake_find_user(&g->fake, "carol");
-    strcpy(bob->username, "robert");
-    strcpy(carol->username, "bob");
+    memcpy(bob->username, "robert", sizeof("robert"));
+    memcpy(carol->username, "bob", sizeof("bob"));
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
     assert_memory_equal(&g->fake.transfers[0].who[0], &bob->uid, sizeof(bob->uid));
 }
@@ -142,8 +142,8 @@ static void names_stay_with_their_keys(void **state)
 
     assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
     assert_int_equal(do_add(&g->alice, "carol")->code, SATCHEL_OK);
-    strcpy(bob->username, "robert");
-    strcpy(carol->username, "bob");
+    (void)snprintf(bob->username, sizeof(bob->username), "%s", "robert");
+    (void)snprintf(carol->username, sizeof(carol->username), "%s", "bob");
     assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
     assert_int_equal(do_add(&g->alice, "carol")->code, SATCHEL_OK);
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);

@@ -67,7 +67,7 @@ static void make_profile(struct scene *g, struct old_user *u, uint64_t when)
                                     &u->first, NULL),
                      ERR_OK);
     f->uid = p->id->uid;
-    strcpy(f->username, "dave");
+    memcpy(f->username, "dave", sizeof("dave"));
     f->manifests[f->n++] = signed_of(u->first);
     assert_int_equal(profile_activate(p, NULL), ERR_OK);
     profile_close(p);
@@ -319,7 +319,7 @@ static void numbers_are_compared(void **state)
             digits[k++] = seen_by_alice.safety[i];
             digits[k] = '\0';
         }
-    strcpy(wrong, seen_by_alice.safety);
+    memcpy(wrong, seen_by_alice.safety, sizeof(wrong));
     wrong[70] = wrong[70] == '0' ? '1' : '0';
     assert_int_equal(satchel_contact_verify(g->alice.s, "bob", wrong, NULL), SATCHEL_E_INTEGRITY);
     assert_int_equal(satchel_contact_verify(g->alice.s, "bob", "", NULL), SATCHEL_E_INTEGRITY);

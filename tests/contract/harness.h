@@ -33,7 +33,8 @@ struct harness {
     struct store_port *port;
     unsigned pending; /* operations started with harness_later() */
     struct store_result *last;
-    bool repeated; /* the last call was tried more than once */
+    char complaint[160]; /* what went wrong with those */
+    bool repeated;       /* the last call was tried more than once */
 };
 
 /* Which engine: "lmdb", "lmdb-failing", "lmdb-unknown".  Set by main(). */

@@ -143,6 +143,12 @@ static void test_quota(void **state)
     s.slots[1].reserve = 300;
     (void)DO(h, upload_open, &s.open, ERR_OK);
     assert_int_equal(harness_used(h, 2), 1000);
+    /* 0 is no limit. */
+    harness_user(h, 3, 0);
+    harness_sample(&s, 4, 1, 3);
+    harness_body(&s, 600);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    assert_int_equal(harness_used(h, 3), 600);
 }
 
 /* Many at once for a box with room for ten: exactly ten get in. */

@@ -250,6 +250,8 @@ static void test_invitations(void **state)
     in = create(3, "carol", "carol@example.org");
     in.invite = invite.hash;
     (void)DO(h, user_create, &in, ERR_REFUSED); /* used up */
+    in.name = "alice";                          /* and then nobody learns that the name is taken */
+    (void)DO(h, user_create, &in, ERR_REFUSED);
     invite.hash[0] = 'b';
     invite.uses = 0;
     (void)DO(h, invite_create, &invite, ERR_INVALID);

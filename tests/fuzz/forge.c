@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/pb_walk.h"
 
 static const struct actor *actor_of(const struct world *w, uint8_t which)
 {
@@ -85,16 +86,6 @@ static const struct {
     {"Header", "slots_root", find_slots_root},
 };
 
-static void set_bytes(ProtobufCBinaryData *to, struct part p)
-{
-    uint8_t *copy = malloc(p.len + 1);
-
-    MUST(copy != NULL);
-    memcpy(copy, part_bytes(p), p.len);
-    free(to->data);
-    *to = (ProtobufCBinaryData){p.len, copy};
-}
-
 static void forge_bytes(const struct world *w, const char *message, const char *field,
                         ProtobufCBinaryData *b)
 {
@@ -103,7 +94,7 @@ static void forge_bytes(const struct world *w, const char *message, const char *
     for (size_t i = 0; i < sizeof(truths) / sizeof(truths[0]); i++)
         if (strcmp(truths[i].field, field) == 0 &&
             (truths[i].message == NULL || strcmp(truths[i].message, message) == 0)) {
-            set_bytes(b, truths[i].find(w, b->data[0]));
+            pb_set_bytes(b, truths[i].find(w, b->data[0]));
             return;
         }
 }
@@ -122,44 +113,20 @@ static void forge_number(const struct world *w, const char *field, uint64_t *n)
         *n = h->body_length;
 }
 
-/* ---- every field of a message ----------------------------------------------- */
-
-static void forge_message(const struct world *w, ProtobufCMessage *m);
-
-static void forge_field(const struct world *w, const ProtobufCMessage *m,
-                        const ProtobufCFieldDescriptor *f, void *at)
+static void forge_value(void *cookie, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+                        void *value)
 {
-    if (f->type == PROTOBUF_C_TYPE_MESSAGE && *(void **)at != NULL)
-        forge_message(w, *(ProtobufCMessage **)at);
-    else if (f->type == PROTOBUF_C_TYPE_BYTES)
-        forge_bytes(w, m->descriptor->short_name, f->name, at);
+    const struct world *w = cookie;
+
+    if (f->type == PROTOBUF_C_TYPE_BYTES)
+        forge_bytes(w, m->descriptor->short_name, f->name, value);
     else if (f->type == PROTOBUF_C_TYPE_UINT64)
-        forge_number(w, f->name, at);
-}
-
-static size_t size_of(const ProtobufCFieldDescriptor *f)
-{
-    if (f->type == PROTOBUF_C_TYPE_MESSAGE)
-        return sizeof(void *);
-    return f->type == PROTOBUF_C_TYPE_BYTES ? sizeof(ProtobufCBinaryData) : 0;
+        forge_number(w, f->name, value);
 }
 
 static void forge_message(const struct world *w, ProtobufCMessage *m)
 {
-    for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-        char *at = (char *)m + f->offset, *quantifier = (char *)m + f->quantifier_offset;
-
-        if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-            size_t n = size_of(f) > 0 ? *(size_t *)(void *)quantifier : 0;
-
-            for (size_t k = 0; k < n; k++)
-                forge_field(w, m, f, *(char **)(void *)at + k * size_of(f));
-        } else if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 ||
-                   *(uint32_t *)(void *)quantifier == f->id) {
-            forge_field(w, m, f, at);
-        }
-    }
+    pb_walk(m, forge_value, (void *)(uintptr_t)w);
 }
 
 /* ---- signatures, when all else is as it will be sent ---------------------------- */
@@ -181,16 +148,7 @@ static void sign_manifest(const struct world *w, Satchel__Signed *s)
         return;
     MUST(signed_make(SIGNED_MANIFEST, &by->u.isk, part(s->body.data, s->body.len), sig, NULL) ==
          ERR_OK);
-    set_bytes(&s->signature, PART_OF(sig));
-}
-
-static void set_text(char **to, const char *text)
-{
-    if (strcmp(*to, "dave") != 0)
-        return;
-    free(*to);
-    *to = strdup(text);
-    MUST(*to != NULL);
+    pb_set_bytes(&s->signature, PART_OF(sig));
 }
 
 static void sign_register(const struct world *w, struct peer *p, Satchel__Register *msg)
@@ -199,8 +157,10 @@ static void sign_register(const struct world *w, struct peer *p, Satchel__Regist
     struct login_registration r = {.server = p->server};
     uint8_t sig[SIGNED_SIG_LEN];
 
-    set_text(&msg->username, w->who[WORLD_DAVE].u.name);
-    set_text(&msg->email, w->who[WORLD_DAVE].email);
+    if (strcmp(msg->username, "dave") == 0)
+        pb_set_text(&msg->username, w->who[WORLD_DAVE].u.name);
+    if (strcmp(msg->email, "dave") == 0)
+        pb_set_text(&msg->email, w->who[WORLD_DAVE].email);
     r.username = msg->username;
     r.email = msg->email;
     sign_manifest(w, msg->manifest);
@@ -208,7 +168,7 @@ static void sign_register(const struct world *w, struct peer *p, Satchel__Regist
         return;
     r.manifest = by->u.first->hash;
     if (login_register_sign(&r, &by->u.isk, sig, NULL) == ERR_OK) /* names may be too long */
-        set_bytes(&msg->signature, PART_OF(sig));
+        pb_set_bytes(&msg->signature, PART_OF(sig));
 }
 
 static void sign_login(const struct world *w, struct peer *p, Satchel__Login *msg)
@@ -223,7 +183,7 @@ static void sign_login(const struct world *w, struct peer *p, Satchel__Login *ms
     l.device = by->u.device.id;
     memcpy(l.nonce, p->nonce, sizeof(l.nonce));
     MUST(login_sign(&l, &by->u.dsk, sig, NULL) == ERR_OK);
-    set_bytes(&msg->signature, PART_OF(sig));
+    pb_set_bytes(&msg->signature, PART_OF(sig));
 }
 
 /* A header that is written out may have forged fields of its own. */
@@ -234,19 +194,19 @@ static void sign_seal(const struct world *w, Satchel__SealTransfer *msg)
     uint8_t sig[SIGNED_SIG_LEN];
 
     if (h != NULL) {
-        struct buf raw = {0};
+        size_t len = 0;
+        uint8_t *raw;
 
         forge_message(w, &h->base);
-        MUST(buf_reserve(&raw, satchel__header__get_packed_size(h)) != NULL);
-        raw.len = satchel__header__pack(h, raw.data);
-        set_bytes(&msg->header, part(raw.data, raw.len));
-        buf_free(&raw);
+        raw = pb_pack(&h->base, &len);
+        pb_set_bytes(&msg->header, part(raw, len));
+        free(raw);
         satchel__header__free_unpacked(h, NULL);
     }
     if (!wants(&msg->signature, w, &by))
         return;
     MUST(header_sign(part(msg->header.data, msg->header.len), &by->u.dsk, sig, NULL) == ERR_OK);
-    set_bytes(&msg->signature, PART_OF(sig));
+    pb_set_bytes(&msg->signature, PART_OF(sig));
 }
 
 void forge_envelope(const struct world *w, struct peer *p, Satchel__Envelope *env)

@@ -26,6 +26,7 @@
 #include "server/envelope.h"
 #include "tests/fuzz/forge.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/pb_walk.h"
 
 enum what { SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE, LATER, WHATS };
 enum { SPEAKERS = 5, DEAF = 0x10, CUT = 0x20, WRITES_MAX = 2000, STEP_MS = 600000 };
@@ -149,17 +150,17 @@ static void say(struct play *p, struct part head, struct part tail)
 static void say_forged(struct play *p, struct part head, struct part tail)
 {
     Satchel__Envelope *env = satchel__envelope__unpack(NULL, head.len, head.data);
-    struct buf raw = {0};
+    uint8_t *raw;
+    size_t len = 0;
 
     if (env == NULL) {
         say(p, head, tail);
         return;
     }
     forge_envelope(&world, &p->peer, env);
-    MUST(buf_reserve(&raw, satchel__envelope__get_packed_size(env)) != NULL);
-    raw.len = satchel__envelope__pack(env, raw.data);
-    say(p, part(raw.data, raw.len), tail);
-    buf_free(&raw);
+    raw = pb_pack(&env->base, &len);
+    say(p, part(raw, len), tail);
+    free(raw);
     satchel__envelope__free_unpacked(env, NULL);
 }
 

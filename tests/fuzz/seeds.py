@@ -174,15 +174,16 @@ def fill(message, deep):
             setattr(message, field.name, value)
 
 
-def schema():
-    """The Python module of satchel.proto, made when it is first asked for."""
-    if "satchel_pb2" not in sys.modules:
+def schema(name="satchel"):
+    """The Python module of a file in proto/, made when it is first asked for."""
+    module = f"{name}_pb2"
+    if module not in sys.modules:
         with tempfile.TemporaryDirectory(prefix="satchel-seeds-") as folder:
-            subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={folder}", "satchel.proto"], check=True)
+            subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={folder}", f"{name}.proto"], check=True)
             sys.path.insert(0, folder)
-            importlib.import_module("satchel_pb2")
+            importlib.import_module(module)
             sys.path.remove(folder)
-    return sys.modules["satchel_pb2"]
+    return sys.modules[module]
 
 
 def envelopes():
@@ -414,8 +415,160 @@ def conversations():
     return {name: talk.data for name, talk in talks.items()}
 
 
+def records():
+    """One byte, then items of u8 record, u16 length and a message: see fuzz_records.c."""
+    proto = schema("vault")
+    alice, bob, carol, later, latest = (bytes([number]) for number in range(5))
+
+    def own(message=proto.OwnKey, **fields):
+        return message(**{"suite": 1, "private_key": alice, "not_before": 1767139200000, "not_after": 1769731200000, **fields})
+
+    def identity(**fields):
+        values = {"version": 1, "username": "alice", "email": "alice@example.org", "server_id": bob, "identity_seed": alice,
+                  "device_seed": alice, "hedge_key": alice, "keys": [own()]}
+        return 0, proto.Identity(**{**values, **fields})
+
+    def chain(*manifests):
+        return 1, proto.Chain(manifests=manifests)
+
+    def contact(number=0, **fields):
+        values = {"version": 1, "user_id": bytes([number]), "name": ("alice", "bob", "carol")[number], "manifests": [bytes([number])]}
+        return 2 + 6 * number, proto.Contact(**{**values, **fields})
+
+    def seen(number, *entries):
+        return 4 + 6 * number, proto.Seen(entries=b"".join(entries))
+
+    def join(*items):
+        return b"\x00" + b"".join(item(what, m if isinstance(m, bytes) else m.SerializeToString()) for what, m in items)
+    entry = b"k" * 16 + b"h" * 32 + (2**41).to_bytes(8, "big")
+    settings = ("[profile]\nstate = active\nserver = example.org:7743\nusername = alice\n"
+                "user-id = sat1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqx0fyxx\n")
+    return {
+        "nothing": join(),
+        "identity": join(identity(), chain(alice)),
+        "identity_grown": join(identity(recovery_seed=bob), chain(alice, later, latest)),
+        "identity_next": join(identity(next_key=own(private_key=bob), next_manifest=later), chain(alice)),
+        "identity_caught_up": join(identity(next_key=own(private_key=bob), next_manifest=later), chain(alice, later)),
+        "identity_next_skips": join(identity(next_key=own(private_key=bob), next_manifest=latest), chain(alice)),
+        "identity_next_missing": join(identity(next_key=own()), chain(alice)),
+        "identity_full": join(identity(keys=[own()] * 64, next_key=own(), next_manifest=later), chain(alice, later)),
+        "identity_too_many": join(identity(keys=[own()] * 65), chain(alice)),
+        "identity_no_keys": join(identity(keys=[]), chain(alice)),
+        "identity_suite": join(identity(keys=[own(suite=2)]), chain(alice)),
+        "identity_version": join(identity(version=2), chain(alice)),
+        "identity_seed": join(identity(identity_seed=b"short"), chain(alice)),
+        "identity_name": join(identity(username="a" * 33), chain(alice)),
+        "identity_other": join(identity(), chain(bob)),
+        "chain_gap": join(identity(), chain(alice, latest)),
+        "chain_mixed": join(identity(), chain(alice, bob)),
+        "chain_empty": join(identity(), chain()),
+        "chain_alone": join(chain(alice)),
+        "no_message": join((0, b"\xff"), (1, b"\xff"), (2, b"\xff"), (3, b"\xff"), (4, b"\xff"), (5, b"\xff")),
+        "contacts": join(contact(0, named=True), contact(1, username="bob", verified="1" * 30), contact(2, added=5, changed=6)),
+        "contact_moved": join((2, contact(1)[1])),
+        "contact_chain": join(contact(0, manifests=[alice, later, latest])),
+        "contact_mixed": join(contact(0, manifests=[alice, bob])),
+        "contact_twice": join(contact(0, manifests=[alice, alice])),
+        "contact_long": join(contact(0, name="n" * 64)),
+        "contact_empty": join(contact(0, manifests=[])),
+        "counter": join((3, proto.Counter(next=2**40))),
+        "counter_last": join((3, proto.Counter(next=2**64 - 1024))),
+        "counter_end": join((3, proto.Counter(next=2**64 - 1023))),
+        "seen": join(seen(0, entry, entry), seen(1, entry)),
+        "seen_gap": join(seen(1, entry)),
+        "seen_odd": join(seen(0, entry, b"x")),
+        "seen_old": join(seen(0, entry[:-8] + bytes(8))),
+        "settings": join((5, settings.encode())),
+        "settings_bad": join((5, settings.replace("active", "other").encode())),
+    }
+
+
+def configs():
+    """u8 schema (0: one with every type, 1: the daemon's), then the text."""
+    every = {
+        "least": "[a]\nneeded = x\n",
+        "all": "# first\n[a]\ntext = \" a \\\" b \\\\ \"\nneeded = n\nflag = off\nnumber = 18446744073709551615\n"
+               "[b]\nsize = 15T\ntime = 3d\nword = three\nlist = a, \"b, c\", d\n",
+        "zeros": "[a]\nneeded = x\ntext =\nflag = no\nnumber = 0\n[b]\nsize = 0\ntime = 0\nlist =\n",
+        "overflow": "[a]\nneeded = x\nnumber = 18446744073709551616\n[b]\nsize = 99999999999T\ntime = 999999999999999d\n",
+        "units": "[a]\nneeded = x\n[b]\nsize = 1K\ntime = 1\n",
+        "twice": "[a]\nneeded = x\nneeded = y\n[a]\nflag = yes\n",
+        "unknown": "[a]\nneded = x\n[c]\nx = y\n",
+        "stray": "needed = x\n[a\n=\n",
+        "quotes": "[a]\nneeded = \"x\ntext = \"a\\\"\n",
+        "crlf": "[a]\r\nneeded = x\r\n",
+        "nul": "[a]\nneeded = x\0y\n",
+        "long": "[a]\nneeded = " + "x" * 41 + "\n",
+        "items": "[a]\nneeded = x\n[b]\nlist = 1, 2, 3, 4, 5, 6\n",
+        "no_end": "[a]\nneeded = x",
+        "spaces": "  [a]  \n\t needed\t=\t x \t\n",
+    }
+    daemon = {
+        "daemon_least": "[server]\ndata = /d\n",
+        "daemon_some": "[server]\ndata = /d\nlisten = 127.0.0.1:1, [::1]:2\nregistration = invite\nlog_level = debug\n"
+                       "[store]\nquota = 3G\nlease = 9d\n[limits]\npage = 200\n[timeouts]\nstore = 100ms\n",
+        "daemon_together": "[server]\ndata = d\n[tls]\nkey = k\n[limits]\nmin_lifetime = 2d\nmax_lifetime = 1d\n",
+        "daemon_ranges": "[server]\ndata = /d\n[limits]\npage = 201\nwindow = 0\n[timeouts]\nidle = 1s\n",
+    }
+    return {**{name: b"\x00" + text.encode() for name, text in every.items()},
+            **{name: b"\x01" + text.encode() for name, text in daemon.items()}}
+
+
+def weights():
+    """u8 how (1: as it is, 2: mend the hash, 4: cut), then u32 place and u8 value each."""
+    def one(how, *changes):
+        return bytes([how]) + b"".join(struct.pack(">IB", *change) for change in changes)
+    layers = ((512, 256), (512, 512), (1024, 512))
+    biases = [68 + sum(4 * n + n * k for n, k in layers[:layer]) for layer in range(3)]
+    return {
+        "good": one(0), "changed": one(0, (5000, 1)), "good_mended": one(2),
+        "magic": one(2, (0, 0)), "kind": one(2, (9, 2)), "version": one(2, (11, 2)), "length": one(2, (15, 0)),
+        "layers": one(2, (17, 4)), "inputs": one(2, (19, 1)), "outputs": one(2, (21, 1)), "maximum": one(2, (26, 1)),
+        "shift_0": one(2, (29, 0)), "shift_21": one(2, (31, 21)), "entropy": one(2, (32, 255)), "known": one(2, (40, 9)),
+        "bias": one(2, (biases[0], 1)), "bias_low": one(2, (biases[1], 0x80)), "bias_good": one(2, (biases[2] + 3, 1)),
+        "weight": one(2, (biases[0] + 2048, 64)), "weight_low": one(2, (biases[2] + 4096, 0xc0)),
+        "weight_good": one(2, (biases[2] + 4097, 63)), "cut": b"\x06\x01", "cut_hash": b"\x04\x20",
+        "raw": b"\x01satchelw\x00\x01\x00\x01\x00\x0e\x20\x64", "raw_nothing": b"\x01",
+    }
+
+
+def vaults():
+    """u8 how, then bytes or changes: see fuzz_vault.c."""
+    def head(*factors, magic=b"SATVAULT", version=1, policy=1, n=None):
+        out = magic + struct.pack(">I", version) + b"i" * 16 + struct.pack(">II", policy, len(factors) if n is None else n)
+        for kind, parameters in factors:
+            out += struct.pack(">II", kind, len(parameters)) + parameters
+        return out
+    device = (2, b"s" * 32)
+    passphrase = (1, b"s" * 32 + struct.pack(">III", 17, 8, 1))
+    wrap = b"w" * 48 + bytes(32)
+
+    def summed(*factors, **fields):
+        return b"\x01" + head(*factors, **fields) + wrap
+    return {
+        "raw": b"\x00" + head(device) + wrap,
+        "raw_nothing": b"\x00",
+        "device": summed(device), "both": summed(passphrase, device), "same_twice": summed(device, device),
+        "no_factor": summed(), "many": summed(device, n=9), "missing": summed(device, n=2), "unknown": summed((3, b"x")),
+        "version": summed(device, version=2), "policy": summed(device, policy=2), "magic": summed(device, magic=b"SATVAULU"),
+        "cost": summed((1, b"s" * 32 + struct.pack(">III", 23, 8, 1)), device),
+        "cost_zero": summed((1, b"s" * 32 + struct.pack(">III", 0, 0, 0))),
+        "salt_short": summed((2, b"s" * 31)), "salt_long": summed((2, b"s" * 33)),
+        "length": b"\x01" + head()[:-4] + struct.pack(">III", 1, 2, 2**32 - 1) + wrap,
+        "short": b"\x01SATVAULT", "long": summed(device) + b"x" * 30,
+        "same": b"\x02", "changed_id": b"\x02\x00\x0c\x01", "changed_salt": b"\x02\x00\x30\x80",
+        "changed_wrap": b"\x02\x00\x60\x01", "changed_sum": b"\x02\x00\x9a\x01", "changed_back": b"\x02\x00\x0c\x01\x00\x0c\x01",
+        "record": b"\x03SREC" + struct.pack(">IQ", 1, 7) + b"s" * 24 + b"c" * 20,
+        "record_short": b"\x03SREC" + struct.pack(">IQ", 1, 7) + b"s" * 24 + b"c" * 15, "record_nothing": b"\x03",
+        "record_same": b"\x04", "record_number": b"\x04\x00\x0f\x01", "record_salt": b"\x04\x00\x12\x01",
+        "record_text": b"\x04\x00\x2a\x01", "record_version": b"\x04\x00\x07\x01",
+        "moved_not": b"\x05\x00", "moved_table": b"\x05\x01", "moved_id": b"\x05\x02",
+    }
+
+
 TARGETS = {"frame": frames, "addr": addresses, "text": texts, "chunked": chunked, "merkle": merkle, "tls": tls,
-           "envelope": envelopes, "conn": conversations}
+           "envelope": envelopes, "conn": conversations, "records": records, "config": configs,
+           "weights": weights, "vault": vaults}
 
 
 def main():

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/world.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <netinet/in.h>
 
@@ -45,50 +42,6 @@ int __wrap_uv_tcp_getpeername(const uv_tcp_t *tcp, struct sockaddr *to, int *len
     memcpy(to, &sa, sizeof(sa));
     return 0;
 }
-
-/* ---- the leak checker ---------------------------------------------------- */
-
-#if defined(__has_feature)
-#define HAS_ASAN __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#else
-#define HAS_ASAN 0
-#endif
-
-#if HAS_ASAN
-#include <sanitizer/lsan_interface.h>
-
-/*
- * OpenSSL keeps its generators' states in the secure heap, where the leak checker does not look:
- * what only they point to would count as lost.
- */
-static void show_secure_heap(void)
-{
-    FILE *maps = fopen("/proc/self/maps", "re");
-    struct secret s = {0};
-    uintptr_t begin = 0, end = 0, at;
-    char line[512];
-
-    MUST_OK(secret_new(&s, 1, NULL));
-    at = (uintptr_t)s.data;
-    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
-        char *dash = NULL;
-
-        begin = strtoul(line, &dash, 16);
-        end = *dash == '-' ? strtoul(dash + 1, NULL, 16) : 0;
-        if (at >= begin && at < end)
-            __lsan_register_root_region((void *)begin, end - begin);
-    }
-    if (maps != NULL)
-        (void)fclose(maps);
-    secret_free(&s);
-}
-#else
-static void show_secure_heap(void)
-{
-}
-#endif
 
 /* ---- the folder ----------------------------------------------------------- */
 
@@ -144,34 +97,6 @@ static void write_settings(const struct world *w, char ret_path[128])
 
     write_file(w, "satcheld.conf", text, (size_t)n);
     file_in(w, "satcheld.conf", ret_path);
-}
-
-static void remove_folder(const char *path)
-{
-    DIR *dir = opendir(path);
-    const struct dirent *entry;
-
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        char *file;
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        file = fs_join(path, entry->d_name);
-        if (file != NULL && unlink(file) != 0)
-            remove_folder(file);
-        free(file);
-    }
-    if (dir != NULL)
-        (void)closedir(dir);
-    (void)rmdir(path);
-}
-
-static void make_folder(struct world *w)
-{
-    bool memory = access("/dev/shm", W_OK) == 0;
-
-    (void)snprintf(w->dir, sizeof(w->dir), "%s/satchel-fuzz-XXXXXX", memory ? "/dev/shm" : "/tmp");
-    MUST(mkdtemp(w->dir) != NULL);
 }
 
 /* ---- users and transfers ----------------------------------------------------- */
@@ -288,15 +213,12 @@ void world_later(uint64_t ms)
 
 void world_open(struct world *w)
 {
-    static bool shown;
     struct err err = {0};
     char path[128];
 
-    if (!shown)
-        show_secure_heap();
-    shown = true;
+    scratch_show_secure_heap();
     *w = (struct world){0};
-    make_folder(w);
+    scratch_make(w->dir);
     make_keys(w);
     write_settings(w, path);
     if (service_open(&w->d, path, &err) != ERR_OK)
@@ -321,7 +243,7 @@ void world_close(struct world *w)
     manifest_free(w->next);
     for (int i = 0; i < WORLD_USERS; i++)
         actor_free(&w->who[i]);
-    remove_folder(w->dir);
+    scratch_remove(w->dir);
     *w = (struct world){0};
 }
 

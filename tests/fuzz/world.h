@@ -14,6 +14,7 @@
 
 #include "server/daemon.h"
 #include "tests/fuzz/mem_stream.h"
+#include "tests/fuzz/scratch.h"
 #include "tests/integration/actor.h"
 
 enum world_user { WORLD_ALICE, WORLD_BOB, WORLD_CAROL, WORLD_DAVE, WORLD_USERS };
@@ -26,7 +27,7 @@ enum world_parcel {
 };
 
 struct world {
-    char dir[64];
+    char dir[SCRATCH_PATH];
     struct daemon *d;
     struct actor who[WORLD_USERS]; /* Dave is not registered */
     struct parcel parcel[WORLD_PARCELS];

@@ -104,24 +104,18 @@ static void path_in(const struct site *s, const char *name, char out[128])
 
 void site_make(struct site *s)
 {
+    const char *template = getenv("SATCHEL_TEST_SITE");
     char data[128], out[TEXT];
 
     make_dir(s);
     path_in(s, "data", data);
-    if (site_run(out, sizeof(out), site_bin("satcheld"), "init", "--data", data, NULL) != 0) {
+    if (template != NULL) {
+        MUST(site_run(out, sizeof(out), "cp", "-a", template, data, NULL) == 0);
+    } else if (site_run(out, sizeof(out), site_bin("satcheld"), "init", "--data", data, NULL) !=
+               0) {
         fprintf(stderr, "init: %s\n", out);
         abort();
     }
-}
-
-void site_copy(struct site *s, const struct site *from)
-{
-    char a[128], b[128], out[TEXT];
-
-    make_dir(s);
-    path_in(from, "data", a);
-    path_in(s, "data", b);
-    MUST(site_run(out, sizeof(out), "cp", "-a", a, b, NULL) == 0);
 }
 
 void site_remove(struct site *s)
@@ -253,7 +247,8 @@ void site_reload(struct site *s, const char *extra, const char *event)
             return;
         rest();
     }
-    MUST(!"the daemon has not reloaded");
+    fprintf(stderr, "satcheld has not reloaded: %s\n", read_log(s));
+    abort();
 }
 
 static int reap(struct site *s)

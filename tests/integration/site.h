@@ -21,11 +21,11 @@ struct site {
 /* Where the programs are: the folder of the test's own program. */
 const char *site_bin(const char *program);
 
-/* Make a folder below /tmp with an initialised data folder. */
+/*
+ * Make a folder below /tmp with an initialised data folder: a copy of the one that
+ * SATCHEL_TEST_SITE names (training takes seconds), or one of its own.
+ */
 void site_make(struct site *s);
-
-/* A second one with a copy of the data folder of ${from}, which is not running. */
-void site_copy(struct site *s, const struct site *from);
 void site_remove(struct site *s); /* stops it as well */
 
 /* Start with ${extra} (lines of settings below [server], may begin other sections); waits until it

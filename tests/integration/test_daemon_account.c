@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hello, Register, Login, Lookup, PutManifest, Ping, Bye: what each does and refuses. */
+/* Hello, Login, Lookup, PutManifest, Ping, Bye: what each does and refuses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/transfer/chain.h"
 #include "common/transfer/manifest_build.h"
 #include "tests/integration/stage.h"
 
@@ -74,160 +75,6 @@ static void test_hello_twice(void **state)
     assert_int_equal(peer_hello(&p), CODE(BAD_STATE));
     assert_int_equal(actor_login(&p, &alice), OK); /* and it goes on */
     peer_close(&p);
-}
-
-/* ---- Register ---- */
-
-static void test_registration_again(void **state)
-{
-    struct peer p;
-
-    (void)state;
-    stage_greet(&p);
-    assert_int_equal(actor_register(&p, &alice, NULL), OK); /* the answer was lost */
-    assert_int_equal(actor_login(&p, &alice), OK);
-    assert_int_equal(actor_register(&p, &alice, NULL), CODE(BAD_STATE));
-    peer_close(&p);
-}
-
-static void test_names_that_are_taken(void **state)
-{
-    struct actor other;
-    struct peer p;
-
-    (void)state;
-    stage_greet(&p);
-    actor_make(&other, "dave");
-    other.u.name = "alice";
-    assert_int_equal(actor_register(&p, &other, NULL), CODE(EXISTS));
-    other.u.name = "dave";
-    (void)snprintf(other.email, sizeof(other.email), "ALICE@example.org");
-    assert_int_equal(actor_register(&p, &other, NULL), CODE(EXISTS));
-    actor_free(&other);
-    actor_make(&other, "alice"); /* the same keys under another name */
-    other.u.name = "alice2";
-    (void)snprintf(other.email, sizeof(other.email), "a2@example.org");
-    assert_int_equal(actor_register(&p, &other, NULL), CODE(EXISTS));
-    actor_free(&other);
-    peer_close(&p);
-}
-
-/* A Register message whose parts a test may spoil. */
-struct registration {
-    Satchel__Register msg;
-    Satchel__Signed manifest;
-    uint8_t sig[SIGNED_SIG_LEN];
-};
-
-static void make_registration(struct peer *p, const struct actor *a, struct registration *r)
-{
-    struct login_registration l = {.server = p->server,
-                                   .username = a->u.name,
-                                   .email = a->email,
-                                   .manifest = a->u.first->hash};
-
-    satchel__register__init(&r->msg);
-    satchel__signed__init(&r->manifest);
-    assert_true(peer_exporter(p, l.exporter));
-    assert_int_equal(login_register_sign(&l, &a->u.isk, r->sig, NULL), ERR_OK);
-    r->manifest.body.data = (uint8_t *)(uintptr_t)a->u.first->body.data;
-    r->manifest.body.len = a->u.first->body.len;
-    PEER_BYTES(r->manifest.signature, a->u.first->signature);
-    r->msg.username = (char *)(uintptr_t)a->u.name;
-    r->msg.email = (char *)(uintptr_t)a->email;
-    r->msg.manifest = &r->manifest;
-    PEER_BYTES(r->msg.signature, r->sig);
-}
-
-static void test_names_that_cannot_be(void **state)
-{
-    static const char *const names[] = {"",    "Dave",   "da ve",
-                                        "d/e", "dave\n", "0123456789012345678901234567890123"};
-    static const char *const emails[] = {"", "dave", "@x", "dave@", "da ve@x", "a@b@c"};
-    struct registration r;
-    struct actor dave;
-    struct peer p;
-
-    (void)state;
-    stage_greet(&p);
-    actor_make(&dave, "dave");
-    make_registration(&p, &dave, &r);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        PEER_ENV(env, REGISTER, register_, &r.msg);
-
-        r.msg.username = (char *)(uintptr_t)names[i];
-        assert_int_equal(peer_ask(&p, &env), CODE(BAD_REQUEST));
-    }
-    r.msg.username = (char *)(uintptr_t) "dave";
-    for (size_t i = 0; i < sizeof(emails) / sizeof(emails[0]); i++) {
-        PEER_ENV(env, REGISTER, register_, &r.msg);
-
-        r.msg.email = (char *)(uintptr_t)emails[i];
-        assert_int_equal(peer_ask(&p, &env), CODE(BAD_REQUEST));
-    }
-    actor_free(&dave);
-    peer_close(&p);
-}
-
-static void test_registration_that_does_not_verify(void **state)
-{
-    struct registration r;
-    struct actor dave;
-    struct peer p;
-
-    (void)state;
-    stage_greet(&p);
-    actor_make(&dave, "dave");
-    for (int i = 0; i < 6; i++) {
-        PEER_ENV(env, REGISTER, register_, &r.msg);
-        uint8_t sig[SIGNED_SIG_LEN];
-
-        make_registration(&p, &dave, &r);
-        memcpy(sig, dave.u.first->signature, sizeof(sig));
-        switch (i) {
-        case 0: /* not the signature of these names */
-            r.sig[10] ^= 1;
-            break;
-        case 1:
-            r.msg.signature.len = 63;
-            break;
-        case 2:
-            r.msg.manifest = NULL;
-            break;
-        case 3: /* the manifest's own signature */
-            sig[3] ^= 1;
-            PEER_BYTES(r.manifest.signature, sig);
-            break;
-        case 4:
-            r.manifest.body.len--;
-            break;
-        default: /* somebody else's manifest, our signature */
-            r.manifest.body.data = (uint8_t *)(uintptr_t)bob.u.first->body.data;
-            r.manifest.body.len = bob.u.first->body.len;
-            PEER_BYTES(r.manifest.signature, bob.u.first->signature);
-        }
-        assert_int_equal(peer_ask(&p, &env), CODE(BAD_REQUEST));
-    }
-    actor_free(&dave);
-    peer_close(&p);
-}
-
-static void test_registration_is_bound_to_its_connection(void **state)
-{
-    struct registration r;
-    struct actor dave;
-    struct peer p, q;
-    PEER_ENV(env, REGISTER, register_, &r.msg);
-
-    (void)state;
-    stage_greet(&p);
-    stage_greet(&q);
-    actor_make(&dave, "dave");
-    make_registration(&p, &dave, &r);
-    assert_int_equal(peer_ask(&q, &env), CODE(BAD_REQUEST));
-    actor_free(&dave);
-    peer_close(&p);
-    peer_close(&q);
 }
 
 /* ---- Login ---- */
@@ -495,6 +342,7 @@ static void test_manifests_that_do_not_verify(void **state)
 {
     Satchel__PutManifest msg = SATCHEL__PUT_MANIFEST__INIT;
     struct manifest *next = next_manifest(&bob.u, bob.u.first, SAMPLE_TIME);
+    struct manifest last = *bob.u.first, *beyond;
     struct peer p;
     PEER_ENV(env, PUT_MANIFEST, put_manifest, &msg);
 
@@ -504,10 +352,14 @@ static void test_manifests_that_do_not_verify(void **state)
     next->signature[5] ^= 1;
     assert_int_equal(put_manifest(&p, next), CODE(BAD_REQUEST));
     manifest_free(next);
+    last.sequence = CHAIN_MAX; /* nobody reads longer chains */
+    beyond = next_manifest(&bob.u, &last, SAMPLE_TIME);
+    assert_int_equal(put_manifest(&p, beyond), CODE(TOO_LARGE));
+    manifest_free(beyond);
     peer_close(&p);
 }
 
-/* A revoked device cannot log in, the other one can. */
+/* A revoked device is sent away, and cannot log in; the other one can. */
 static void test_a_revoked_device(void **state)
 {
     struct manifest_device devices[2] = {carol.u.device, bob.u.device};
@@ -517,11 +369,13 @@ static void test_a_revoked_device(void **state)
     struct manifest *newest = NULL, *next = NULL;
     const Satchel__Signed *s;
     struct message *m;
-    struct peer p;
+    struct peer p, thief, other;
     struct login l;
 
     (void)state;
     stage_enter(&p, &carol);
+    stage_enter(&thief, &carol);
+    stage_enter(&other, &bob);
     look.who_case = SATCHEL__LOOKUP__WHO_USER_ID;
     PEER_BYTES(look.user_id, carol.u.uid.b);
     m = look_up(&p, &look);
@@ -536,7 +390,13 @@ static void test_a_revoked_device(void **state)
     plan.eks = &carol.u.key;
     assert_int_equal(manifest_build(&plan, &carol.u.isk, &next, NULL), ERR_OK);
     assert_int_equal(put_manifest(&p, next), OK);
+    assert_true(peer_ended(&p));
+    assert_true(peer_ended(&thief));
     peer_close(&p);
+    peer_close(&thief);
+    look.from_sequence = 1;
+    assert_int_equal(peer_code(look_up(&other, &look)), OK); /* others stay */
+    peer_close(&other);
 
     stage_greet(&p);
     assert_int_equal(actor_login(&p, &carol), CODE(AUTH_FAILED));
@@ -579,11 +439,6 @@ int main(void)
         cmocka_unit_test(test_hello_says_who_it_is),
         cmocka_unit_test(test_hello_of_another_version),
         cmocka_unit_test(test_hello_twice),
-        cmocka_unit_test(test_registration_again),
-        cmocka_unit_test(test_names_that_are_taken),
-        cmocka_unit_test(test_names_that_cannot_be),
-        cmocka_unit_test(test_registration_that_does_not_verify),
-        cmocka_unit_test(test_registration_is_bound_to_its_connection),
         cmocka_unit_test(test_logins_that_are_refused_alike),
         cmocka_unit_test(test_a_login_cannot_be_replayed),
         cmocka_unit_test(test_a_clock_that_is_off),

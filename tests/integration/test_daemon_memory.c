@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "common/net/frame.h"
 #include "tests/integration/actor.h"
 #include "tests/integration/site.h"
 
@@ -28,6 +29,7 @@ enum { MIB = 1024, LIMIT_KIB = 96 * 1024, SLOW_PEERS = 64 };
 
 static struct site site;
 static struct actor alice, bob;
+static struct parcel big; /* from alice to bob, once test_a_large_transfer() was through */
 static long most;
 
 static void watch(void)
@@ -71,6 +73,7 @@ static int teardown(void **state)
     site_remove(&site);
     actor_free(&alice);
     actor_free(&bob);
+    parcel_free(&big);
     return 0;
 }
 
@@ -113,8 +116,6 @@ static void get_pieces(struct peer *p, const struct parcel *x)
         watch();
     }
 }
-
-static struct parcel big;
 
 static void test_a_large_transfer(void **state)
 {
@@ -165,7 +166,47 @@ static void test_peers_that_do_not_read(void **state)
     actor_enter(&p[0], site.port, &bob); /* it still serves */
     get_pieces(&p[0], &big);
     peer_close(&p[0]);
-    parcel_free(&big);
+}
+
+/* Requests that take little on the wire and much in memory. */
+static void test_messages_that_grow(void **state)
+{
+    static uint8_t head[FRAME_HEAD_MAX];
+    static struct peer p[SLOW_PEERS];
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__GetPieces get = SATCHEL__GET_PIECES__INIT;
+    struct timespec rest = {.tv_nsec = 100000000};
+    size_t len;
+
+    (void)state;
+    most = 0;
+    get.tid.data = big.header.tid.b;
+    get.tid.len = sizeof(big.header.tid.b);
+    env.body_case = SATCHEL__ENVELOPE__BODY_GET_PIECES;
+    env.get_pieces = &get;
+    for (int i = 0; i < SLOW_PEERS; i++) {
+        actor_enter(&p[i], site.port, &bob);
+        get.count = p[i].limits.window;
+        for (int k = 0; k < 60; k++) {
+            env.id = 1000 + (uint64_t)k;
+            len = satchel__envelope__pack(&env, head);
+            for (; len + 3 <= sizeof(head); len += 3)
+                memcpy(head + len, "\xd0\x05", 3); /* field 90, which nobody knows, is 0 */
+            if (!peer_frame(&p[i], head, len, NULL, 0))
+                break;
+        }
+    }
+    for (int i = 0; i < 10; i++) {
+        (void)nanosleep(&rest, NULL);
+        watch();
+    }
+    print_message("%d peers whose messages grow: %ld KiB\n", SLOW_PEERS, most);
+    assert_true(most <= 2 * (long)LIMIT_KIB);
+    for (int i = 0; i < SLOW_PEERS; i++)
+        peer_close(&p[i]);
+    actor_enter(&p[0], site.port, &bob); /* it still serves */
+    get_pieces(&p[0], &big);
+    peer_close(&p[0]);
 }
 
 int main(void)
@@ -173,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_large_transfer),
         cmocka_unit_test(test_peers_that_do_not_read),
+        cmocka_unit_test(test_messages_that_grow),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -260,7 +260,8 @@ static void test_growth_and_ceiling(void **state)
         assert_true(st.used <= st.map);
         /* The blocks are there before they are needed. */
         assert_int_equal(stat(data, &file), 0);
-        assert_true((uint64_t)file.st_blocks * 512 >= st.used);
+        if (st.map > STEP)
+            assert_true((uint64_t)file.st_blocks * 512 + STEP >= st.map);
     } while (rc == 0 && n < 100);
     assert_int_equal(rc, MDB_MAP_FULL);
     assert_int_equal(st.map, 8 << 20);

@@ -296,19 +296,28 @@ static void test_days_end(void **state)
     shares_job_free(days);
 }
 
+static void on_room(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
 static void test_the_queue_is_bounded(void **state)
 {
     struct shares_job *full = job_of(SHARES_ITEMS_MAX, 8), *more = job_of(1, 9);
+    unsigned told = 0;
 
     (void)state;
+    shares_on_room(service, on_room, &told);
     assert_int_equal(shares_open(service, full, on_done, NULL), ERR_OK);
     assert_int_equal(shares_open(service, more, on_done, NULL), ERR_BUSY);
     assert_int_equal(shares_find(service, more, on_done, NULL), ERR_BUSY);
     wait_for(1);
     assert_int_equal(full->code, ERR_OK);
+    assert_int_equal(told, 1); /* who was refused may try again */
     assert_int_equal(shares_open(service, more, on_done, NULL), ERR_OK);
     wait_for(2);
     assert_int_equal(more->code, ERR_OK);
+    assert_int_equal(told, 1); /* nobody was */
     shares_job_free(full);
     shares_job_free(more);
     shares_job_free(NULL);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Peers that want too much: each is told or ended, others are served. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/integration/stage.h"
+
+#define CODE(x) SATCHEL__CODE__##x
+
+static int setup(void **state)
+{
+    (void)state;
+    stage_up("[limits]\nconnections = 40\nconnections_per_address = 20\nhandshakes = 100\n"
+             "requests = 200\nlookups = 20\nregistrations = 12\n"
+             "[store]\nquota = 1M\n");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return stage_down();
+}
+
+/* It still serves. */
+static void assert_serves(void)
+{
+    Satchel__Ping ping = SATCHEL__PING__INIT;
+    PEER_ENV(env, PING, ping, &ping);
+    struct peer p;
+
+    stage_enter(&p, &alice);
+    assert_int_equal(peer_ask(&p, &env), OK);
+    peer_close(&p);
+}
+
+static void test_connections_of_one_address(void **state)
+{
+    enum { MOST = 20 };
+    static struct peer p[MOST + 5];
+    unsigned open = 0;
+
+    (void)state;
+    for (int i = 0; i < MOST + 5; i++)
+        open += peer_open(&p[i], stage_site.port) && peer_hello(&p[i]) == OK;
+    assert_in_range(open, MOST - 2, MOST); /* those of the test before may still be there */
+    for (int i = 0; i < MOST + 5; i++)
+        peer_close(&p[i]);
+    for (int i = 0; i < 200; i++) { /* the daemon hears of it a moment later */
+        if (peer_open(&p[0], stage_site.port) && peer_hello(&p[0]) == OK)
+            break;
+        peer_close(&p[0]);
+        usleep(20000);
+    }
+    assert_int_equal(actor_login(&p[0], &alice), OK);
+    peer_close(&p[0]);
+}
+
+static void test_too_many_requests(void **state)
+{
+    Satchel__Status msg = SATCHEL__STATUS__INIT;
+    uint8_t tid[16] = {1};
+    unsigned rate = 0, none = 0;
+    uint64_t ids[300];
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &bob);
+    PEER_BYTES(msg.tid, tid);
+    for (int i = 0; i < 300; i++) {
+        PEER_ENV(env, STATUS, status, &msg);
+
+        ids[i] = peer_send(&p, &env, NULL, 0);
+    }
+    for (int i = 0; i < 300; i++) {
+        struct message *m = peer_wait(&p, ids[i]);
+
+        assert_non_null(m);
+        assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_ERROR);
+        none += m->env->error->code == CODE(NOT_FOUND);
+        if (m->env->error->code == CODE(RATE)) {
+            assert_true(m->env->error->retry);
+            assert_in_range(m->env->error->retry_after, 1, 1000);
+            rate++;
+        }
+        message_free(m);
+    }
+    assert_int_equal(rate + none, 300);
+    assert_true(none >= 200);
+    assert_true(rate > 0);
+    peer_close(&p);
+    assert_serves(); /* alice has a bucket of her own */
+}
+
+static void test_too_many_lookups(void **state)
+{
+    Satchel__Lookup msg = SATCHEL__LOOKUP__INIT;
+    Satchel__Code code = OK;
+    unsigned n = 0;
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &carol);
+    msg.who_case = SATCHEL__LOOKUP__WHO_USERNAME;
+    msg.username = (char *)(uintptr_t) "bob";
+    while (code == OK && n < 50) {
+        PEER_ENV(env, LOOKUP, lookup, &msg);
+
+        code = peer_ask(&p, &env);
+        n++;
+    }
+    assert_int_equal(code, CODE(RATE));
+    assert_in_range(n, 21, 25);
+    peer_close(&p);
+}
+
+static void test_too_many_registrations(void **state)
+{
+    static char names[30][8];
+    Satchel__Code code = OK;
+    unsigned n = 0;
+    struct peer p;
+
+    (void)state;
+    stage_greet(&p);
+    while (code == OK && n < 30) {
+        struct actor a;
+
+        (void)snprintf(names[n], sizeof(names[n]), "u%u", n);
+        actor_make(&a, names[n]);
+        code = actor_register(&p, &a, NULL);
+        actor_free(&a);
+        n++;
+    }
+    assert_int_equal(code, CODE(RATE));
+    assert_in_range(n, 9, 12); /* twelve an hour, three were used by the stage */
+    peer_close(&p);
+}
+
+/* Requests and no reading: the daemon stops reading, and goes on when the peer does. */
+static void test_a_flood_of_pings(void **state)
+{
+    enum { N = 20000 };
+    Satchel__Ping ping = SATCHEL__PING__INIT;
+    struct timeval soon = {.tv_usec = 200000};
+    struct peer p;
+    uint64_t sent = 0, got = 0;
+
+    (void)state;
+    stage_enter(&p, &alice);
+    assert_int_equal(setsockopt(p.fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon)), 0);
+    for (; sent < N; sent++) {
+        PEER_ENV(env, PING, ping, &ping);
+
+        if (peer_send(&p, &env, NULL, 0) == 0)
+            break;
+    }
+    assert_serves();
+    for (; got < sent; got++) {
+        struct message *m = peer_next(&p);
+
+        if (m == NULL)
+            break;
+        assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_DONE);
+        message_free(m);
+    }
+    assert_true(got > 0);
+    peer_close(&p);
+}
+
+/* The box of 1 MiB takes one transfer of 600,000 bytes, and another when the first is gone. */
+static void test_a_full_mailbox(void **state)
+{
+    const struct actor *who[] = {&bob};
+    Satchel__Delete msg = SATCHEL__DELETE__INIT;
+    struct parcel x, y;
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &bob);
+    parcel_make(&x, who, 1, 600000, 10);
+    parcel_make(&y, who, 1, 600000, 11);
+    x.role[0] = y.role[0] = SATCHEL__ROLE__BOTH;
+    assert_int_equal(parcel_deliver(&p, &x), OK);
+    assert_int_equal(parcel_open(&p, &y), CODE(QUOTA));
+    PEER_BYTES(msg.tid, x.header.tid.b);
+    for (int folder = 0; folder < 2; folder++) {
+        PEER_ENV(env, DELETE, delete_, &msg);
+
+        msg.folder = folder == 0 ? SATCHEL__FOLDER__INBOX : SATCHEL__FOLDER__SENT;
+        assert_int_equal(peer_ask(&p, &env), OK);
+    }
+    assert_int_equal(parcel_deliver(&p, &y), OK);
+    peer_close(&p);
+    parcel_free(&x);
+    parcel_free(&y);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_connections_of_one_address),
+        cmocka_unit_test(test_too_many_requests),
+        cmocka_unit_test(test_too_many_lookups),
+        cmocka_unit_test(test_too_many_registrations),
+        cmocka_unit_test(test_a_flood_of_pings),
+        cmocka_unit_test(test_a_full_mailbox),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lmdb_writer: group commit, jobs that fail in the middle of a batch, a store that is full. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "server/store/lmdb_writer.h"
+
+enum { JOBS = 4000, MANY = 60, CEILING = 4 << 20, LARGE = 200000 };
+
+/* What a job of this test does, in job->note[0]. */
+enum deed {
+    PUT,
+    PUT_PAGE,
+    PUT_LARGE,
+    DELETE,
+    DELETE_MANY,
+    FAIL_CLEAN,
+    FAIL_AFTER_A_CHANGE,
+    BREAK,
+    PASS
+};
+
+struct fixture {
+    char dir[64];
+    struct lmdb_env *e;
+    struct lmdb_writer *w;
+    struct store_job jobs[JOBS];
+    struct store_result results[JOBS];
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    unsigned njobs, done,
+        held; /* under lock; held: while not 0 the writer waits in its first job */
+    unsigned order[JOBS];
+};
+
+static struct fixture *fx;
+
+static struct lmdb_key key_of(uint32_t n)
+{
+    struct lmdb_key k = {0};
+
+    lmdb_key_u64(&k, n);
+    return k;
+}
+
+static int run(struct lmdb_txn *t, struct store_job *job)
+{
+    static uint8_t large[LARGE];
+    struct lmdb_key key = key_of(job->note[1]);
+
+    pthread_mutex_lock(&fx->lock);
+    while (fx->held)
+        pthread_cond_wait(&fx->cond, &fx->lock);
+    pthread_mutex_unlock(&fx->lock);
+    switch ((enum deed)job->note[0]) {
+    case PUT:
+    case FAIL_AFTER_A_CHANGE:
+        lmdb_txn_put(t, T_CELLS, &key, "x", 1);
+        break;
+    case PUT_PAGE:
+        lmdb_txn_put(t, T_CELLS, &key, large, 1500);
+        break;
+    case PUT_LARGE:
+        lmdb_txn_put(t, T_CELLS, &key, large, sizeof(large));
+        break;
+    case DELETE_MANY: /* each from another page, which must be copied for that */
+        for (uint32_t i = 0; i < MANY; i++) {
+            key = key_of(job->note[1] + 4 * i);
+            lmdb_txn_del(t, T_CELLS, &key);
+        }
+        break;
+    case DELETE:
+        lmdb_txn_del(t, T_CELLS, &key);
+        break;
+    case BREAK:
+        return lmdb_txn_fail(t, MDB_CORRUPTED);
+    case FAIL_CLEAN:
+    case PASS:
+        break;
+    }
+    return job->note[0] == FAIL_CLEAN || job->note[0] == FAIL_AFTER_A_CHANGE ? ERR_QUOTA : ERR_OK;
+}
+
+static bool urgent(const struct store_job *job)
+{
+    return job->note[0] == DELETE || job->note[0] == DELETE_MANY;
+}
+
+static bool passes(const struct store_job *job)
+{
+    return job->note[0] == PASS;
+}
+
+static void done(struct lmdb_engine *engine, struct store_job *job)
+{
+    (void)engine;
+    pthread_mutex_lock(&fx->lock);
+    fx->order[fx->done++] = (unsigned)(job - fx->jobs);
+    pthread_cond_broadcast(&fx->cond);
+    pthread_mutex_unlock(&fx->lock);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct lmdb_env_config ec = {.tables = lmdb_tables_index, .ntables = T_INDEX_COUNT};
+    struct lmdb_writer_config wc = {
+        .meta = T_META, .run = run, .urgent = urgent, .passes = passes, .done = done};
+
+    if (f == NULL)
+        return -1;
+    (void)snprintf(f->dir, sizeof(f->dir), "/tmp/satchel-writer-XXXXXX");
+    if (mkdtemp(f->dir) == NULL)
+        return -1;
+    ec.path = f->dir;
+    ec.max = CEILING;
+    ec.step = 1 << 20;
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->cond, NULL);
+    if (lmdb_env_open(&f->e, &ec, NULL) != ERR_OK)
+        return -1;
+    wc.env = f->e;
+    *state = fx = f;
+    return lmdb_writer_open(&f->w, &wc, NULL);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    char file[96];
+
+    lmdb_writer_close(f->w);
+    lmdb_env_close(f->e);
+    (void)snprintf(file, sizeof(file), "%s/data.mdb", f->dir);
+    (void)unlink(file);
+    (void)snprintf(file, sizeof(file), "%s/lock.mdb", f->dir);
+    (void)unlink(file);
+    (void)rmdir(f->dir);
+    pthread_cond_destroy(&f->cond);
+    pthread_mutex_destroy(&f->lock);
+    free(f);
+    return 0;
+}
+
+static void hold(struct fixture *f, unsigned held)
+{
+    pthread_mutex_lock(&f->lock);
+    f->held = held;
+    pthread_cond_broadcast(&f->cond);
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* Submit a job; returns its index. */
+static unsigned submit(struct fixture *f, enum deed deed, uint32_t n)
+{
+    unsigned i = f->njobs++;
+
+    f->jobs[i] = (struct store_job){.res = &f->results[i], .note = {deed, n}};
+    lmdb_writer_submit(f->w, &f->jobs[i]);
+    return i;
+}
+
+static void wait_all(struct fixture *f)
+{
+    pthread_mutex_lock(&f->lock);
+    while (f->done < f->njobs)
+        pthread_cond_wait(&f->cond, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static bool is_there(struct fixture *f, uint32_t n)
+{
+    struct lmdb_txn t = {.env = f->e};
+    struct lmdb_key key = key_of(n);
+    int rc;
+
+    assert_int_equal(lmdb_env_read(f->e, &t.txn), 0);
+    rc = lmdb_txn_get(&t, T_CELLS, &key, NULL);
+    lmdb_env_read_end(f->e, t.txn);
+    return rc == ERR_OK;
+}
+
+static void test_what_waits_shares_a_commit(void **state)
+{
+    struct fixture *f = *state;
+    struct lmdb_writer_stats st;
+
+    hold(f, 1);
+    for (unsigned i = 0; i < 100; i++)
+        (void)submit(f, i == 50 ? PASS : PUT, i);
+    hold(f, 0);
+    wait_all(f);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(f->results[i].code, ERR_OK);
+        assert_int_equal(is_there(f, i), i != 50);
+        assert_int_equal(f->order[i], i);
+    }
+    lmdb_writer_stats(f->w, &st);
+    /* The writer took what had come when it woke, and then all the rest. */
+    assert_true(st.commits <= 2);
+    assert_true(st.largest >= 50);
+}
+
+static void test_failures_spare_the_others(void **state)
+{
+    static const enum deed bad[] = {FAIL_CLEAN, FAIL_AFTER_A_CHANGE, BREAK};
+    struct fixture *f = *state;
+
+    for (unsigned k = 0; k < 3; k++) {
+        unsigned first = f->njobs;
+
+        hold(f, 1);
+        for (unsigned i = 0; i < 20; i++)
+            (void)submit(f, i == 9 ? bad[k] : PUT, first + i);
+        hold(f, 0);
+        wait_all(f);
+        for (unsigned i = 0; i < 20; i++) {
+            assert_int_equal(f->results[first + i].code, i != 9            ? ERR_OK
+                                                         : bad[k] == BREAK ? ERR_CORRUPT
+                                                                           : ERR_QUOTA);
+            assert_int_equal(is_there(f, first + i), i != 9);
+        }
+    }
+}
+
+/* Put large rows until there is no room; returns how many got in. */
+static unsigned fill(struct fixture *f, uint32_t from)
+{
+    unsigned i, n = 0;
+
+    do {
+        i = submit(f, PUT_LARGE, from + n);
+        wait_all(f);
+        n += f->results[i].code == ERR_OK;
+    } while (f->results[i].code == ERR_OK);
+    assert_int_equal(f->results[i].code, ERR_FULL);
+    return n;
+}
+
+/* Use up what is left for small rows, too. */
+static void fill_small(struct fixture *f, uint32_t from)
+{
+    unsigned i;
+
+    do {
+        i = submit(f, PUT_PAGE, from++);
+        wait_all(f);
+    } while (f->results[i].code == ERR_OK);
+    assert_int_equal(f->results[i].code, ERR_FULL);
+}
+
+/*
+ * Full to the last page; a deletion finds room all the same, and what it freed can be used although
+ * nothing else is written.
+ */
+static void test_full_and_deleted(void **state)
+{
+    struct fixture *f = *state;
+    struct lmdb_env_stats st;
+    unsigned i, small;
+    uint32_t n = fill(f, 0);
+
+    assert_in_range(n, 10, 21);
+    /* Large ones fail, a small one among them may get in. */
+    hold(f, 1);
+    i = submit(f, PUT_LARGE, 1000);
+    small = submit(f, PUT, 1001);
+    hold(f, 0);
+    wait_all(f);
+    assert_int_equal(f->results[i].code, ERR_FULL);
+    assert_int_equal(f->results[small].code, ERR_OK);
+    fill_small(f, 2000);
+    for (uint32_t k = 0; k < 4; k++) {
+        for (uint32_t two = 0; two < 2; two++) {
+            i = submit(f, DELETE, 2 * k + two);
+            wait_all(f);
+            assert_int_equal(f->results[i].code, ERR_OK);
+        }
+        assert_true(fill(f, 10000 + 100 * k) > 0);
+        fill_small(f, 20000 + 1000 * k);
+    }
+    assert_false(is_there(f, 0));
+    assert_true(is_there(f, 10300));
+    lmdb_env_stats(f->e, &st);
+    assert_in_range(st.map, CEILING, CEILING + (256 << 10)); /* it does not creep */
+}
+
+/* A deletion that needs more pages than any write before it has left behind. */
+static void test_full_and_much_deleted(void **state)
+{
+    struct fixture *f = *state;
+    unsigned i;
+
+    fill_small(f, 0);
+    i = submit(f, DELETE_MANY, 0);
+    wait_all(f);
+    assert_int_equal(f->results[i].code, ERR_OK);
+    assert_false(is_there(f, 4 * (MANY - 1)));
+    assert_true(is_there(f, 4 * (MANY - 1) + 1));
+    i = submit(f, PUT_PAGE, 100000);
+    wait_all(f);
+    assert_int_equal(f->results[i].code, ERR_OK);
+}
+
+static void test_close_does_what_is_queued(void **state)
+{
+    struct fixture *f = *state;
+
+    hold(f, 1);
+    for (unsigned i = 0; i < 30; i++)
+        (void)submit(f, PUT, i);
+    hold(f, 0);
+    lmdb_writer_close(f->w);
+    f->w = NULL;
+    assert_int_equal(f->done, 30);
+    assert_true(is_there(f, 29));
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(test_what_waits_shares_a_commit), TEST(test_failures_spare_the_others),
+        TEST(test_full_and_deleted),           TEST(test_full_and_much_deleted),
+        TEST(test_close_does_what_is_queued),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

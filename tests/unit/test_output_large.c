@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* output: files that appear whole, the large ones written past the page cache. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "client/local/output.h"
+#include "common/fs.h"
+#include "tests/unit/tmpdir.h"
+
+enum { PIECE = 256 * 1024, TAIL = 4097 };
+static const uint64_t large = (32ULL << 20) + PIECE + TAIL;
+
+struct state {
+    char dir[TMPDIR_SIZE];
+    struct output *output;
+};
+
+static int setup(void **state)
+{
+    struct state *s = calloc(1, sizeof(*s));
+    struct output_spec spec = {.folder = s->dir};
+
+    assert_non_null(tmpdir_make(s->dir));
+    assert_int_equal(output_open(&spec, "name", &s->output, NULL), ERR_OK);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct state *s = *state;
+
+    output_free(s->output);
+    assert_int_equal(tmpdir_remove(s->dir), 0);
+    free(s);
+    return 0;
+}
+
+static void write_at(struct state *s, uint64_t offset, const uint8_t *data, size_t len)
+{
+    atomic_bool stop = false;
+
+    assert_int_equal(output_write(s->output, offset, part(data, len), &stop, NULL), ERR_OK);
+}
+
+static char *path_of(const struct state *s, const char *name)
+{
+    char *path = fs_join(s->dir, name);
+
+    assert_non_null(path);
+    return path;
+}
+
+static bool is_there(const struct state *s, const char *name)
+{
+    char *path = path_of(s, name);
+    bool yes = access(path, F_OK) == 0;
+
+    free(path);
+    return yes;
+}
+
+static void check_bytes(FILE *f, uint64_t offset, uint8_t value, size_t len)
+{
+    uint8_t *got = malloc(len);
+
+    assert_non_null(got);
+    assert_int_equal(fseeko(f, (off_t)offset, SEEK_SET), 0);
+    assert_int_equal(fread(got, 1, len, f), len);
+    for (size_t i = 0; i < len; i++)
+        assert_int_equal(got[i], value);
+    free(got);
+}
+
+/* The last piece has any length, and memory may lie anywhere: the bytes are the same. */
+static void large_file_is_whole(void **state)
+{
+    struct state *s = *state;
+    uint8_t *memory = NULL;
+    struct stat st;
+    char *path = path_of(s, "name");
+    FILE *f;
+
+    assert_int_equal(posix_memalign((void **)&memory, OUTPUT_ALIGN, 2 * PIECE), 0);
+    assert_int_equal(output_expect(s->output, large, NULL), ERR_OK);
+    memset(memory, 3, 2 * PIECE);
+    write_at(s, large - TAIL, memory, TAIL);
+    memset(memory, 1, 2 * PIECE);
+    write_at(s, 0, memory, PIECE);
+    memset(memory, 2, 2 * PIECE);
+    write_at(s, PIECE, memory + 1, PIECE);
+    assert_false(is_there(s, "name"));
+    assert_int_equal(output_commit(s->output, NULL), ERR_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, large);
+    f = fopen(path, "rb");
+    assert_non_null(f);
+    check_bytes(f, 0, 1, PIECE);
+    check_bytes(f, PIECE, 2, PIECE);
+    check_bytes(f, 2 * PIECE, 0, PIECE);
+    check_bytes(f, large - TAIL, 3, TAIL);
+    assert_int_equal(fclose(f), 0);
+    free(memory);
+    free(path);
+}
+
+static void small_file_has_its_own_length(void **state)
+{
+    struct state *s = *state;
+    char *path = path_of(s, "name");
+    struct stat st;
+
+    assert_int_equal(output_expect(s->output, 5, NULL), ERR_OK);
+    write_at(s, 0, (const uint8_t *)"hello", 5);
+    assert_int_equal(output_commit(s->output, NULL), ERR_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 5);
+    free(path);
+}
+
+static void no_disk_is_that_large(void **state)
+{
+    struct state *s = *state;
+    struct err err = {0};
+
+    assert_int_equal(output_expect(s->output, 1ULL << 62, &err), ERR_IO);
+    assert_non_null(strstr(err.msg, "no room for"));
+    output_free(s->output);
+    s->output = NULL;
+    assert_false(is_there(s, "name"));
+    assert_false(is_there(s, ".name.satchel-part"));
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(large_file_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(small_file_has_its_own_length, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_disk_is_that_large, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
