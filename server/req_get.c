@@ -86,11 +86,12 @@ static void on_pieces(struct call *c)
     }
     r->next += (uint32_t)c->res->count;
     r->left -= (uint32_t)c->res->count;
-    for (size_t i = 0; i < c->res->count && c->conn != NULL; i++)
+    for (size_t i = 0; i < c->res->count; i++) {
         send_piece(conn, c->id, c->res, i);
-    if (c->conn == NULL) /* a failed send has closed it: the answer leads nowhere */
-        call_error(c, ERR_CLOSED, NULL);
-    else if (r->left == 0)
+        if (conn->state == CONN_CLOSING)
+            return; /* a failed send has closed it, and ${c} is gone */
+    }
+    if (r->left == 0)
         call_done(c);
     else
         call_hold(c, read_on);

@@ -14,9 +14,10 @@
  *     TURN    nothing: one turn of the loop
  *     SETTLE  nothing: the daemon does all it can
  *     LATER   u8 of a sixth of an hour, by which the clock goes forward
+ *     NOMEM   u8 which allocation of the daemon fails, counted from here
  *
  * Other items follow each other without a pause.  What must hold: every
- * request gets one answer, none of them INTERNAL; answers are what the schema
+ * request gets one answer, none of them INTERNAL while there is memory; answers are what the schema
  * says; nobody hears a share of a transfer that is not his; no connection, call or
  * byte is left behind.
  */
@@ -26,9 +27,10 @@
 #include "server/envelope.h"
 #include "tests/fuzz/forge.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/nomem.h"
 #include "tests/fuzz/pb_walk.h"
 
-enum what { SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE, LATER, WHATS };
+enum what { SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE, LATER, NOMEM, WHATS };
 enum { SPEAKERS = 5, DEAF = 0x10, CUT = 0x20, WRITES_MAX = 2000, STEP_MS = 600000 };
 
 struct play {
@@ -36,7 +38,7 @@ struct play {
     struct mem_end *end;
     const struct actor *me; /* NULL: not logged in by us */
     unsigned requests, answers;
-    bool raw;
+    bool raw, nomem;
 };
 
 static struct world world;
@@ -87,9 +89,11 @@ static void check_answer(struct play *p, const struct message *m)
     MUST(protobuf_c_message_check(&env->base));
     MUST(m->tail.len == 0 || env->body_case == SATCHEL__ENVELOPE__BODY_PIECE);
     if (env->body_case == SATCHEL__ENVELOPE__BODY_ERROR) {
+        bool nomem = p->nomem || nomem_failed();
+
         MUST(env->error->code != SATCHEL__CODE__CODE_NONE &&
-             env->error->code != SATCHEL__CODE__INTERNAL &&
-             env->error->code <= SATCHEL__CODE__KEY_REUSED);
+             (nomem || env->error->code != SATCHEL__CODE__INTERNAL) &&
+             env->error->code <= SATCHEL__CODE__INTERNAL);
         MUST(strlen(env->error->message) <= ENVELOPE_MESSAGE_MAX);
     }
     if (env->body_case != SATCHEL__ENVELOPE__BODY_PIECE)
@@ -193,11 +197,15 @@ static void act(struct play *p, enum what what, struct rd r)
         (void)peer_write(&p->peer, r.p, r.left);
         break;
     case TURN:
-        (void)uv_run(world.d->loop, UV_RUN_NOWAIT);
+        world_turn(&world);
         break;
     case LATER:
         stale = WORLD_STALE_ALL;
         world_later((uint64_t)rd_u8(&r) * STEP_MS);
+        break;
+    case NOMEM:
+        p->nomem = p->nomem || nomem_failed();
+        nomem_arm(rd_u8(&r));
         break;
     default:
         world_settle(&world, p->end);
@@ -251,6 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct play p = {.raw = false};
     uint8_t how = rd_u8(&r);
 
+    nomem_arm(0);
     prepare_world();
     begin(&p, (how & 0x0fU) % SPEAKERS);
     p.end->deaf = (how & DEAF) != 0;

@@ -6,6 +6,7 @@
 
 #include "common/net/sendq.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/nomem.h"
 
 struct stream {
     struct net_loop *net;
@@ -61,12 +62,15 @@ static void end(struct stream *s)
 static void flush(struct stream *s)
 {
     struct sendq_batch batch;
+    bool running;
 
     while (!s->closed && !s->end->deaf && s->queue.first != NULL) {
         sendq_gather(&s->queue, 1, &batch);
+        running = nomem_run(false); /* the client's memory is its own */
         for (size_t i = 0; i < batch.n; i++)
             buf_put(&s->end->out, batch.runs[i].data, batch.runs[i].len);
         MUST(buf_check(&s->end->out, NULL) == ERR_OK);
+        (void)nomem_run(running);
         sendq_done(&s->queue, batch.frames);
     }
 }

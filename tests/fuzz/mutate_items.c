@@ -9,7 +9,7 @@
 #include "common/buf.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { ITEM_HEAD = 3, ITEMS_MAX = 64, ITEM_DATA = 2048 };
+enum { ITEM_HEAD = 3, ITEMS_MAX = 64, ITEM_DATA = 2048, WHATS = 12 };
 
 /* libFuzzer's own, and the two that it calls. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
@@ -115,7 +115,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
         all.first = (uint8_t)draw(&seed, 256);
         break;
     case 1:
-        all.item[at].what = (uint8_t)draw(&seed, 8);
+        all.item[at].what = (uint8_t)draw(&seed, WHATS);
         break;
     case 2:
         take_out(&all, at);
@@ -128,7 +128,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
         all.item[at] = keep;
         break;
     case 5: /* without data: a turn, for instance */
-        insert(&all, at, (struct item){(uint8_t)draw(&seed, 8), 0, NULL});
+        insert(&all, at, (struct item){(uint8_t)draw(&seed, WHATS), 0, NULL});
         break;
     default:
         change_data(&all.item[at], bytes);

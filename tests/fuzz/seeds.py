@@ -209,7 +209,7 @@ def envelopes():
 # ---- conversations: fuzz_conn.c and forge.h say what the bytes mean ----
 
 NEW, GREETED, ALICE, BOB, CAROL, DEAF, CUT = 0, 1, 2, 3, 4, 0x10, 0x20
-SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE, LATER = range(8)
+SAY, FORGE, PUT, TAIL, RAW, TURN, SETTLE, LATER, NOMEM = range(9)
 SENT, ONCE, BEGUN = b"\x00", b"\x01", b"\x02"
 USER = [bytes([number]) for number in range(4)]
 
@@ -394,6 +394,7 @@ def receivings():
         "expired": Talk(BOB).add(LATER, b"\xa0").ask("release", tid=SENT).ask("get_pieces", tid=SENT, count=1)
         .ask("get_transfer", tid=SENT).ask("list_transfers").settle().ask("delete", tid=SENT),
         "expired_upload": Talk(ALICE).add(LATER, b"\xa0").put(BEGUN, 0, tid=BEGUN, leaf=BEGUN).ask("upload_state", tid=BEGUN),
+        "pieces_unsent": Talk(BOB).add(NOMEM, b"\x07").ask("get_pieces", tid=SENT, count=2),
         "later": Talk(BOB).ask("release", tid=ONCE).settle().add(LATER, b"\x01").ask("status", tid=ONCE),
         "find_found": Talk(BOB).ask("find_transfers", prefix="0").ask("find_transfers", prefix="1")
         .ask("find_transfers", prefix="2").ask("find_transfers", prefix="3").ask("find_transfers", prefix="4")

@@ -14,6 +14,7 @@
 #include "server/service.h"
 #include "tests/exact/sample_net.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/nomem.h"
 
 #define MUST_OK(call) MUST((call) == ERR_OK)
 
@@ -267,14 +268,26 @@ static bool is_working(const struct world *w)
     return store.in_flight > 0 || shares.waiting > 0;
 }
 
+static void turn(struct world *w, uv_run_mode mode)
+{
+    (void)nomem_run(true);
+    (void)uv_run(w->d->loop, mode);
+    (void)nomem_run(false);
+}
+
+void world_turn(struct world *w)
+{
+    turn(w, UV_RUN_NOWAIT);
+}
+
 void world_settle(struct world *w, struct mem_end *end)
 {
     unsigned rest = 0;
 
     do {
-        (void)uv_run(w->d->loop, UV_RUN_NOWAIT);
+        turn(w, UV_RUN_NOWAIT);
         if (is_working(w))
-            (void)uv_run(w->d->loop, UV_RUN_ONCE);
+            turn(w, UV_RUN_ONCE);
         rest = is_working(w) || mem_is_busy(end) ? 0 : rest + 1;
     } while (end->deaf ? rest < DEAF_TURNS : rest == 0 || w->d->n_calls > 0);
 }

@@ -65,6 +65,9 @@ void world_close(struct world *w);
 /* Join ${end} to a new connection. */
 void world_connect(struct world *w, struct mem_end *end);
 
+/* One turn of the daemon's loop, without waiting; its memory may run out (nomem.h). */
+void world_turn(struct world *w);
+
 /*
  * Let the daemon do all it can: until every request is answered, or, while
  * ${end} is deaf, until nothing moves.

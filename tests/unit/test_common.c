@@ -112,6 +112,100 @@ static void test_buf_refuses_impossible_sizes(void **state)
     buf_free(&b);
 }
 
+/* A failure stays until the bytes are forgotten, and what was there before stays as it was. */
+static void test_buf_failure_is_sticky(void **state)
+{
+    struct buf b = {0};
+    size_t cap;
+
+    (void)state;
+    buf_put(&b, "kept", 4);
+    cap = b.cap;
+    assert_null(buf_reserve(&b, SIZE_MAX));
+    assert_null(buf_reserve(&b, SIZE_MAX - 4));     /* with the length it would wrap round */
+    assert_null(buf_reserve(&b, SIZE_MAX / 2 - 3)); /* one more than the most there can be */
+    buf_u64(&b, 1);
+    buf_lp_str(&b, "lost");
+    assert_int_equal(b.len, 4);
+    assert_int_equal(b.cap, cap);
+    assert_memory_equal(b.data, "kept", 4);
+    assert_int_equal(buf_check(&b, NULL), ERR_NOMEM);
+    buf_reset(&b);
+    buf_put(&b, "new", 3);
+    assert_int_equal(buf_check(&b, NULL), ERR_OK);
+    assert_memory_equal(b.data, "new", 3);
+    buf_free(&b);
+}
+
+/* A length that LP cannot say is refused before a byte is read. */
+static void test_buf_lp_has_an_end(void **state)
+{
+    struct buf b = {0};
+
+    (void)state;
+    if (SIZE_MAX <= UINT32_MAX)
+        skip();
+    buf_lp(&b, "x", (size_t)UINT32_MAX + 1);
+    assert_int_equal(b.len, 0);
+    assert_int_equal(buf_check(&b, NULL), ERR_NOMEM);
+    buf_free(&b);
+}
+
+/* Sizes from one byte to many, one by one and at once: what is written is what is read. */
+static void test_buf_grows(void **state)
+{
+    struct buf b = {0};
+    struct rd r;
+
+    (void)state;
+    for (uint32_t i = 0; i < 3000; i++) {
+        size_t len = i % 97;
+        uint8_t *to = buf_reserve(&b, len);
+
+        assert_non_null(to);
+        assert_true(b.cap - b.len >= len);
+        memset(to, (int)(i % 251), len);
+        b.len += len;
+    }
+    r = rd_make(b.data, b.len);
+    for (uint32_t i = 0; i < 3000; i++) {
+        size_t len = i % 97;
+        const uint8_t *at = rd_take(&r, len);
+
+        assert_non_null(at);
+        assert_true(len == 0 || (at[0] == i % 251 && at[len - 1] == i % 251));
+    }
+    assert_true(rd_done(&r));
+    buf_free(&b);
+}
+
+/* Lengths out of a hostile message: nothing is read past the end, whatever is asked. */
+static void test_rd_hostile_lengths(void **state)
+{
+    static const uint8_t raw[] = {0xff, 0xff, 0xff, 0xff, 'a', 'b'};
+    static const size_t lens[] = {3, (size_t)UINT32_MAX, SIZE_MAX / 2, SIZE_MAX - 3, SIZE_MAX};
+    struct rd r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        r = rd_make(raw, sizeof(raw));
+        assert_int_equal(rd_u32(&r), UINT32_MAX);
+        assert_null(rd_take(&r, lens[i]));
+        assert_true(r.bad);
+        assert_int_equal(r.left, 2); /* nothing was taken */
+        assert_null(rd_take(&r, 0)); /* sticky */
+        assert_int_equal(rd_u16(&r), 0);
+        assert_true(rd_u64(&r) == 0);
+        assert_false(rd_done(&r));
+    }
+    r = rd_make(NULL, 0);
+    assert_true(rd_done(&r));
+    (void)rd_take(&r, 0);
+    assert_true(rd_done(&r));
+    assert_int_equal(rd_u8(&r), 0);
+    assert_false(rd_done(&r));
+}
+
 static void test_secret_is_wiped_when_cut(void **state)
 {
     struct secret s = {0}, t = {0};
@@ -202,6 +296,10 @@ int main(void)
         cmocka_unit_test(test_rd_stops_at_the_end),
         cmocka_unit_test(test_buf_reserves_nothing),
         cmocka_unit_test(test_buf_refuses_impossible_sizes),
+        cmocka_unit_test(test_buf_failure_is_sticky),
+        cmocka_unit_test(test_buf_lp_has_an_end),
+        cmocka_unit_test(test_buf_grows),
+        cmocka_unit_test(test_rd_hostile_lengths),
         cmocka_unit_test(test_secret_is_wiped_when_cut),
         cmocka_unit_test(test_secret_heap_has_an_end),
         cmocka_unit_test(test_fs_replace_and_create),

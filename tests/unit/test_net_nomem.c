@@ -4,6 +4,7 @@
  * malloc, calloc and realloc wrapped, which reaches our objects and neither
  * OpenSSL nor libuv.  Whatever fails, both sides end once and nothing is lost.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,9 +24,11 @@ enum { FRAMES = 6, TAIL = 150000 };
 void *__real_malloc(size_t len);
 void *__real_calloc(size_t n, size_t len);
 void *__real_realloc(void *p, size_t len);
+int __real_posix_memalign(void **ret, size_t align, size_t len);
 void *__wrap_malloc(size_t len);
 void *__wrap_calloc(size_t n, size_t len);
 void *__wrap_realloc(void *p, size_t len);
+int __wrap_posix_memalign(void **ret, size_t align, size_t len);
 
 static long fail_at = -1; /* allocations until the one that fails; -1: none */
 
@@ -47,6 +50,11 @@ void *__wrap_calloc(size_t n, size_t len)
 void *__wrap_realloc(void *p, size_t len)
 {
     return fails() ? NULL : __real_realloc(p, len);
+}
+
+int __wrap_posix_memalign(void **ret, size_t align, size_t len)
+{
+    return fails() ? ENOMEM : __real_posix_memalign(ret, align, len);
 }
 
 struct side {

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "client/local/profile.h"
+#include "common/crypto/hex.h"
 #include "common/fs.h"
 #include "tests/unit/tmpdir.h"
 
@@ -334,6 +335,32 @@ static void draws_never_repeat_a_number(void **state)
     profile_close(p);
 }
 
+/* The counter is never guessed: neither from a record that is damaged nor from one at its end. */
+static void damaged_counter_draws_nothing(void **state)
+{
+    static const uint8_t last[] = {0x08, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                   0xff, 0xff, 0xff, 0xff, 0x01};
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct secret a = {0};
+    char digits[2 * VAULT_RECORD_ID_LEN + 1], path[512];
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    struct buf sealed = {0};
+
+    assert_int_equal(vault_id(p->vault, "counter", part_str("hedge"), id, NULL), ERR_OK);
+    hex_encode(digits, id, sizeof(id));
+    (void)snprintf(path, sizeof(path), "%s/records/counter-%s", s->place.folder, digits);
+    assert_int_equal(fs_read(path, 4096, &sealed, NULL), ERR_OK);
+    sealed.data[sealed.len - 1] ^= 1;
+    assert_int_equal(fs_replace(path, sealed.data, sealed.len, 0600, NULL), ERR_OK);
+    assert_int_equal(hedge_draw(p->hedge, "x", part(NULL, 0), &a, NULL), ERR_CORRUPT);
+    assert_int_equal(vault_put(p->vault, "counter", id, PART_OF(last), NULL), ERR_OK);
+    assert_int_equal(hedge_draw(p->hedge, "x", part(NULL, 0), &a, NULL), ERR_CORRUPT);
+    assert_null(a.data);
+    buf_free(&sealed);
+    profile_close(p);
+}
+
 static struct identity *rotate(struct profile *p, uint64_t now, uint64_t max_lifetime)
 {
     struct identity *id = NULL, *done = NULL;
@@ -459,6 +486,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(settings_of_somebody_else, setup, teardown),
         cmocka_unit_test_setup_teardown(every_record_matters, setup, teardown),
         cmocka_unit_test_setup_teardown(draws_never_repeat_a_number, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_counter_draws_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(next_key_comes_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(old_keys_are_erased_when_nothing_needs_them, setup,
                                         teardown),
