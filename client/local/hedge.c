@@ -69,7 +69,6 @@ static int read_counter(struct vault *v, const uint8_t *id, uint64_t *ret_next, 
         *ret_next = c->next;
 done:
     satchel__vault__counter__free_unpacked(c, NULL);
-done:
     buf_free(&plain);
     return rc;
 }
