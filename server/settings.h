@@ -73,7 +73,7 @@ enum settings_name {
     SETTINGS_HEDGE_KEY,  /* hedge.h */
     SETTINGS_WEIGHTS,    /* keynet.h */
     SETTINGS_CARD,       /* model card of the instance, text */
-    SETTINGS_ERASABLE,   /* erasable.h */
+    SETTINGS_ERASABLE,   /* erasable_file.h */
     SETTINGS_STORE,      /* folder, store.h */
     SETTINGS_SOCKET,     /* ctl.h */
     SETTINGS_CONFIG,     /* satcheld.conf, unless named otherwise */
