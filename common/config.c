@@ -165,7 +165,10 @@ static void unknown_key(struct parser *ps, const char *key)
         (void)snprintf(hint, sizeof(hint), "it belongs into [%s]", elsewhere->section);
     else if (near != NULL)
         (void)snprintf(hint, sizeof(hint), "did you mean '%s'?", near);
-    complain(ps, hint, "unknown key '%.63s' in [%s]", key, ps->section);
+    if (ps->section[0] == '\0')
+        complain(ps, hint, "key '%.63s' stands before any [section]", key);
+    else
+        complain(ps, hint, "unknown key '%.63s' in [%s]", key, ps->section);
 }
 
 static void on_pair(struct parser *ps, char *line)

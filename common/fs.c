@@ -217,7 +217,10 @@ char *fs_join(const char *dir, const char *name)
 {
     char *path = NULL;
 
-    return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+    size_t len = strlen(dir);
+    const char *between = len > 0 && dir[len - 1] == '/' ? "" : "/";
+
+    return asprintf(&path, "%s%s%s", dir, between, name) < 0 ? NULL : path;
 }
 
 bool fs_exists(const char *path)

@@ -47,6 +47,15 @@ extern const struct cli_cmd cmd_register, cmd_whoami, cmd_send, cmd_inbox, cmd_g
 int cli_error(struct satchel_error *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * For verbs that do several things one after the other: a ${code} that is not
+ * SATCHEL_OK is reported at once with its error ${one}, in order with the
+ * results; the first of them stays in *${first} and ${err} (without a message,
+ * as it was told) for the exit code.
+ */
+void cli_keep_first(int code, const struct satchel_error *one, int *first,
+                    struct satchel_error *err);
+
 /* Set the hint of ${err}. */
 void cli_hint(struct satchel_error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -51,7 +51,9 @@ static int aim(struct satchel_get_options *go, bool several, struct satchel_erro
         go->folder = o.output;
     } else if (is_folder(o.output)) {
         go->folder = o.output;
-    } else if (several || len == 0) {
+    } else if (len == 0) {
+        return cli_error(err, SATCHEL_E_INVALID, "get: --output needs a path, not ''");
+    } else if (several) {
         int rc = cli_error(err, SATCHEL_E_INVALID, "get: several transfers need a folder, not '%s'",
                            o.output);
 
@@ -95,9 +97,9 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 {
     struct satchel_get_options go = {
         .force = o.force, .on_progress = progress_show, .on_transfer = on_transfer};
-    int rc = aim(&go, argc > 1, err), first = 0;
+    int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;
 
-    for (int i = 0; rc == SATCHEL_OK && i < argc; i++) {
+    for (int i = 0; rc == SATCHEL_OK && i < argc && first != SATCHEL_E_CANCELED; i++) {
         struct satchel_error one;
         struct satchel_got r;
         int failed;
@@ -106,18 +108,9 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
         progress_begin(argv[i]);
         failed = satchel_sync_get(cli->s, &go, &r, &one);
         progress_clear();
-        if (failed == SATCHEL_OK) {
+        if (failed == SATCHEL_OK)
             report(&r);
-            continue;
-        }
-        if (first != SATCHEL_OK) {
-            ui_error(err);
-            one.exit_code = err->exit_code;
-        }
-        *err = one;
-        first = failed;
-        if (failed == SATCHEL_E_CANCELED)
-            break;
+        cli_keep_first(failed, &one, &first, err);
     }
     return rc != SATCHEL_OK ? rc : first;
 }

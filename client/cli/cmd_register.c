@@ -37,9 +37,11 @@ static int show_words(void *cookie, const char *words)
         ui_event("recovery_words", json_pack("{s:s}", "words", words));
         return 0;
     }
-    ui_line("Your recovery words. They are shown this once; with them you get your identity back\n"
-            "when this machine is lost, and so does anybody else. Write them down:\n\n  %s\n",
-            words);
+    ui_line(
+        "Your recovery words. They are shown this once: whoever has them can take your identity\n"
+        "over, you too when this machine is lost (with a later version of this program; this\n"
+        "one cannot do it yet). Write them down:\n\n  %s\n",
+        words);
     return 0;
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* satchel send - each file as a transfer of its own, to one or more people. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "client/cli/cli.h"
@@ -9,43 +8,24 @@
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 
-enum { MAX_TO = 256 };
-
 static struct {
-    const char *to, *message, *name;
+    struct opt_list to;
+    const char *message, *name;
     uint64_t expires;
     uint32_t opens;
     bool no_padding;
 } o;
 
 static const struct opt opts[] = {
-    {"to", 't', OPT_TEXT, &o.to, "WHO[,WHO...]", "contacts, user IDs or usernames"},
+    {"to", 't', OPT_LIST, &o.to, "WHO[,WHO...]", "contacts, user IDs or usernames"},
     {"message", 'm', OPT_TEXT, &o.message, "TEXT", "a message, encrypted with the file"},
     {"expires", 0, OPT_DURATION, &o.expires, "TIME", "how long it can be opened; 7d unless given"},
     {"opens", 0, OPT_COUNT, &o.opens, "N",
-     "how often each recipient can open it; any unless given"},
+     "on how many devices each recipient can open it; any unless given"},
     {"name", 0, OPT_TEXT, &o.name, "NAME", "file name that recipients see"},
     {"no-padding", 0, OPT_FLAG, &o.no_padding, NULL, "let the server learn the exact size"},
     {0},
 };
-
-/* Cut ${list} at its commas in place; returns how many, or -1 for an empty or too long one. */
-static int split(char *list, const char **to)
-{
-    int n = 0;
-
-    for (char *at = list; at != NULL;) {
-        char *comma = strchr(at, ',');
-
-        if (comma != NULL)
-            *comma = '\0';
-        if (*at == '\0' || n == MAX_TO)
-            return -1;
-        to[n++] = at;
-        at = comma != NULL ? comma + 1 : NULL;
-    }
-    return n;
-}
 
 static void report(const struct satchel_sent *r)
 {
@@ -61,14 +41,13 @@ static void report(const struct satchel_sent *r)
             r->recipients == 1 ? "person" : "people", text_time(r->expires, until));
 }
 
-static int send_one(struct cli *cli, const char *path, const char *const *to, size_t to_count,
-                    struct satchel_error *err)
+static int send_one(struct cli *cli, const char *path, struct satchel_error *err)
 {
     struct satchel_send_options so = {
         .path = path,
         .name = o.name,
-        .to = to,
-        .to_count = to_count,
+        .to = o.to.items,
+        .to_count = o.to.count,
         .message = o.message,
         .media_type = media_type_of(path),
         .lifetime = o.expires,
@@ -94,47 +73,22 @@ static int send_one(struct cli *cli, const char *path, const char *const *to, si
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
-    const char *to[MAX_TO];
-    char *list = NULL;
-    int count, rc = SATCHEL_OK;
+    int first = SATCHEL_OK;
 
-    if (o.to == NULL) {
-        rc = cli_error(err, SATCHEL_E_INVALID, "send: --to is missing");
+    if (o.to.count == 0) {
+        int rc = cli_error(err, SATCHEL_E_INVALID, "send: --to is missing");
+
         cli_hint(err, "usage: satchel send %s", cmd_send.args);
         return rc;
     }
     if (o.name != NULL && argc > 1)
         return cli_error(err, SATCHEL_E_INVALID, "send: --name goes with one file, not %d", argc);
-    list = strdup(o.to);
-    if (list == NULL)
-        return cli_error(err, SATCHEL_E_NOMEM, "out of memory");
-    count = split(list, to);
-    if (count < 0) {
-        rc = cli_error(err, SATCHEL_E_INVALID,
-                       "send: --to takes 1 to %d names with commas between, none empty", MAX_TO);
-        goto done;
-    }
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < argc && first != SATCHEL_E_CANCELED; i++) {
         struct satchel_error one;
-        int failed = send_one(cli, argv[i], to, (size_t)count, &one);
 
-        if (failed == SATCHEL_OK)
-            continue;
-        /* The last error is main's to report, with the exit code of the first. */
-        if (rc == SATCHEL_OK) {
-            *err = one;
-        } else {
-            ui_error(err);
-            one.exit_code = err->exit_code;
-            *err = one;
-        }
-        rc = failed;
-        if (failed == SATCHEL_E_CANCELED)
-            break;
+        cli_keep_first(send_one(cli, argv[i], &one), &one, &first, err);
     }
-done:
-    free(list);
-    return rc;
+    return first;
 }
 
 const struct cli_cmd cmd_send = {
@@ -143,7 +97,7 @@ const struct cli_cmd cmd_send = {
     .summary = "send files to people",
     .details =
         "Every file is a transfer of its own, encrypted on this machine. Recipients need not\n"
-        "be online. A person seen for the first time is pinned and reported.",
+        "be online. --to may be repeated. A person seen for the first time is pinned and reported.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

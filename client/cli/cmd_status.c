@@ -72,19 +72,21 @@ static int run_status(struct cli *cli, int argc, char **argv, struct satchel_err
 
 static int run_delete(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
-    int rc = SATCHEL_OK;
+    int first = SATCHEL_OK;
 
-    for (int i = 0; rc == SATCHEL_OK && i < argc; i++) {
+    for (int i = 0; i < argc && first != SATCHEL_E_CANCELED; i++) {
         struct satchel_delete_options d = {.id = argv[i], .folder = SATCHEL_ALL_FOLDERS};
         char id[SATCHEL_ID_SIZE];
+        struct satchel_error one;
+        int rc = satchel_sync_delete(cli->s, &d, id, &one);
 
-        rc = satchel_sync_delete(cli->s, &d, id, err);
+        cli_keep_first(rc, &one, &first, err);
         if (rc != SATCHEL_OK)
-            break;
+            continue;
         ui_result(json_pack("{s:s}", "id", id));
         ui_line("%.12s  deleted", id);
     }
-    return rc;
+    return first;
 }
 
 const struct cli_cmd cmd_status = {

@@ -78,7 +78,8 @@ static void help_all(void)
 
 static void help_one(const struct cli_cmd *cmd)
 {
-    printf("usage: satchel %s %s\n\n%s.\n", cmd->name, cmd->args, cmd->summary);
+    printf("usage: satchel %s%s%s\n\n%s.\n", cmd->name, cmd->args[0] != '\0' ? " " : "", cmd->args,
+           cmd->summary);
     if (cmd->opts != NULL) {
         printf("\noptions:\n");
         options_help(cmd->opts);

@@ -72,7 +72,27 @@ static int set_fd(const struct opt *o, const char *value, struct satchel_error *
     return SATCHEL_OK;
 }
 
-static int set_value(const struct opt *o, const char *value, struct satchel_error *err)
+/* Add the parts of ${value}, cut at its commas in place. */
+static int add_list(const struct opt *o, char *value, struct satchel_error *err)
+{
+    struct opt_list *list = o->to;
+
+    for (char *at = value; at != NULL;) {
+        char *comma = strchr(at, ',');
+
+        if (comma != NULL)
+            *comma = '\0';
+        if (*at == '\0' || list->count == OPT_LIST_MAX)
+            return cli_error(err, SATCHEL_E_INVALID,
+                             "--%s takes 1 to %d names with commas between, none empty", o->name,
+                             OPT_LIST_MAX);
+        list->items[list->count++] = at;
+        at = comma != NULL ? comma + 1 : NULL;
+    }
+    return SATCHEL_OK;
+}
+
+static int set_value(const struct opt *o, char *value, struct satchel_error *err)
 {
     switch (o->kind) {
     case OPT_FLAG:
@@ -85,6 +105,8 @@ static int set_value(const struct opt *o, const char *value, struct satchel_erro
         return set_count(o, value, err);
     case OPT_FD:
         return set_fd(o, value, err);
+    case OPT_LIST:
+        return add_list(o, value, err);
     case OPT_DURATION:
         if (options_duration(value, o->to))
             return SATCHEL_OK;
@@ -95,9 +117,9 @@ static int set_value(const struct opt *o, const char *value, struct satchel_erro
 }
 
 /* The row that ${arg} ("--name", "--name=x", "-n") means; ${ret_value} is behind the '='. */
-static const struct opt *match(const struct opt *opts, const char *arg, const char **ret_value)
+static const struct opt *match(const struct opt *opts, char *arg, char **ret_value)
 {
-    const char *name = arg + 2, *eq = strchr(arg, '=');
+    char *name = arg + 2, *eq = strchr(arg, '=');
     size_t len = eq != NULL ? (size_t)(eq - name) : strlen(name);
 
     for (const struct opt *o = opts; o != NULL && o->name != NULL; o++) {
@@ -122,7 +144,7 @@ int options_parse(const struct opt *globals, const struct opt *own, bool stop_at
     int kept = 0, i = 0;
 
     for (; i < *argc; i++) {
-        const char *arg = argv[i], *value = NULL;
+        char *arg = argv[i], *value = NULL;
         const struct opt *o;
         int rc;
 

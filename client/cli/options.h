@@ -9,6 +9,7 @@
 #define CLIENT_CLI_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "client/satchel/error.h"
@@ -19,6 +20,15 @@ enum opt_kind {
     OPT_COUNT,    /* uint32_t *: 1 to 4,294,967,295 */
     OPT_FD,       /* int *: an open descriptor */
     OPT_DURATION, /* uint64_t *: ms, from 30s, 15m, 12h, 7d, 2w */
+    OPT_LIST,     /* struct opt_list *: every value given, split at commas */
+};
+
+enum { OPT_LIST_MAX = 256 };
+
+/* The values of an option that may be repeated: borrowed from argv, whose commas are cut. */
+struct opt_list {
+    const char *items[OPT_LIST_MAX];
+    size_t count;
 };
 
 struct opt {

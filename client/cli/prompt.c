@@ -17,7 +17,10 @@
 
 extern char **environ;
 
-/* Read up to the end of a line or of the file; -1 on error or if it does not fit. */
+/*
+ * Read up to the end of a line or of the file; -EINTR if interrupted, -1 on
+ * another error or if it does not fit.
+ */
 static long read_line(int fd, char *buf, size_t size)
 {
     size_t used = 0;
@@ -27,7 +30,7 @@ static long read_line(int fd, char *buf, size_t size)
         ssize_t n = read(fd, &c, 1);
 
         if (n < 0) /* also EINTR: a signal asks us to stop */
-            return -1;
+            return errno == EINTR ? -EINTR : -1;
         if (n == 0 || c == '\n')
             return (long)used;
         if (used == size)
@@ -55,7 +58,7 @@ static long ask_program(const char *program, const char *question, char *buf, si
         len = read_line(out[0], buf, size);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        if (len != -EINTR && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
             len = -1;
     } else {
         ui_note("satchel: cannot run '%s' (SATCHEL_ASKPASS)", program);
@@ -143,12 +146,14 @@ long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size)
     long len =
         ask_once(cli, fresh ? "Choose a passphrase for your keys: " : "Passphrase: ", buf, size);
 
+    if (len == -EINTR)
+        return -1;
     if (len <= 0) {
         ui_note("satchel: no passphrase came; type one, use --passphrase-fd N or SATCHEL_ASKPASS%s",
                 fresh ? ", or --no-passphrase" : "");
-        return -1;
+        return 0;
     }
-    return !fresh || repeats(cli, buf, len) ? len : -1;
+    return !fresh || repeats(cli, buf, len) ? len : 0;
 }
 
 bool prompt_yes(const char *question)

@@ -93,6 +93,8 @@ void ui_error(const struct satchel_error *err)
 {
     char message[TEXT_SAFE], hint[TEXT_SAFE];
 
+    if (err->message[0] == '\0')
+        return;
     if (ui.json) {
         put(json_pack("{s:{s:s,s:o,s:o}}", "error", "code", err->name, "message",
                       ui_json_text(err->message), "hint", ui_json_text(err->hint)));

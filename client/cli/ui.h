@@ -35,7 +35,10 @@ void ui_event(const char *name, json_t *fields);
 /* {"result": ${result}}; takes ${result}.  Only with --json. */
 void ui_result(json_t *result);
 
-/* The error with its hint, as text or as {"error":{"code","message","hint"}}. */
+/*
+ * The error with its hint, as text or as {"error":{"code","message","hint"}};
+ * nothing for an error without a message, which was told before.
+ */
 void ui_error(const struct satchel_error *err);
 
 /* For satchel_options.on_notice. */

@@ -185,8 +185,9 @@ static int open_file(const struct output_spec *spec, const char *name, struct ou
     o->force = spec->force;
     o->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (o->dir < 0)
-        rc = errno == ENOENT || errno == ENOTDIR ? err_set(err, ERR_NOTFOUND, "no folder '%s'", dir)
-                                                 : err_sys(err, errno, "cannot open '%s'", dir);
+        rc = errno == ENOENT || errno == ENOTDIR
+                 ? err_set(err, ERR_NOTFOUND, "there is no folder '%s'", dir)
+                 : err_sys(err, errno, "cannot open '%s'", dir);
     if (rc == ERR_OK)
         rc = check_target(o, err);
     if (rc == ERR_OK)

@@ -21,8 +21,10 @@ int passphrase_ask(satchel_passphrase_cb *ask, void *cookie, bool fresh, struct 
         return rc;
     len = ask(cookie, fresh, (char *)s.data, s.len);
     if (len < 0)
-        rc = err_set(err, ERR_CANCELED, "no passphrase was given");
-    else if (len == 0 || (size_t)len > s.len)
+        rc = err_set(err, ERR_CANCELED, "interrupted at the passphrase");
+    else if (len == 0)
+        rc = err_set(err, ERR_PASSPHRASE, "no passphrase was given");
+    else if ((size_t)len > s.len)
         rc = err_set(err, ERR_INVALID, "a passphrase has 1 to %d bytes", SATCHEL_PASSPHRASE_MAX);
     if (rc == ERR_OK) {
         secret_truncate(&s, (size_t)len);

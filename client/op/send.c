@@ -154,9 +154,11 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
             lifetime = limits->min_lifetime;
     }
     if (lifetime < limits->min_lifetime || lifetime > limits->max_lifetime)
-        return err_set(err, ERR_TOOLARGE, "the server lets transfers live %llu s to %llu s",
+        return err_set(err, ERR_TOOLARGE,
+                       "the server keeps transfers for %llu to %llu seconds (%.1f hours)",
                        (unsigned long long)(limits->min_lifetime + 999) / 1000,
-                       (unsigned long long)limits->max_lifetime / 1000);
+                       (unsigned long long)limits->max_lifetime / 1000,
+                       (double)limits->max_lifetime / 3600000);
     h->version = HEADER_VERSION;
     h->suite = IDS_SUITE_X25519;
     h->sender = s->op.id->uid;
@@ -304,6 +306,14 @@ static void connected(struct satchel_op *op)
 
 /* ---- first: the file ---------------------------------------------------------------------- */
 
+static int folder_refused(const char *path, struct err *err)
+{
+    int rc = err_set(err, ERR_UNSUPPORTED, "cannot send '%s': it is a folder", path);
+
+    err_hint(err, "pack it into a file first, with tar for example");
+    return rc;
+}
+
 static int open_work(struct op_job *job, struct err *err)
 {
     struct send *s = (struct send *)job->op;
@@ -316,6 +326,8 @@ static int open_work(struct op_job *job, struct err *err)
         return err_sys(err, errno, "cannot open '%s'", s->path);
     if (fstat(s->fd, &s->stat) != 0)
         return err_sys(err, errno, "cannot look at '%s'", s->path);
+    if (S_ISDIR(s->stat.st_mode))
+        return folder_refused(s->path, err);
     if (!S_ISREG(s->stat.st_mode))
         return err_set(err, ERR_IO, "'%s' is not a regular file", s->path);
     s->size = (uint64_t)s->stat.st_size;
@@ -351,6 +363,9 @@ static int check(const struct satchel_send_options *o, const char *name, struct 
         return err_set(err, ERR_INVALID, "no file to send");
     if (o->to_count < 1 || o->to_count > TO_MAX)
         return err_set(err, ERR_INVALID, "1 to %d recipients", TO_MAX);
+    if (o->name == NULL && metadata_check_name(part_str(name), NULL) != ERR_OK)
+        return err_set(err, ERR_INVALID, "cannot send '%.1024s': no file can have that path",
+                       o->path);
     if (metadata_check_name(part_str(name), NULL) != ERR_OK)
         return err_set(err, ERR_INVALID, "'%.255s' cannot be the name of a file", name);
     if (o->message != NULL && strlen(o->message) > METADATA_MESSAGE_MAX)

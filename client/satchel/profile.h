@@ -11,8 +11,9 @@ extern "C" {
 
 /*
  * Asks for a passphrase: write it to ${buf} (wiped, locked memory of ${size}
- * bytes) and return its length, 1 to ${size}; below 0 gives up and ends the
- * call with SATCHEL_E_CANCELED.  ${fresh}: a new one is being chosen, ask
+ * bytes) and return its length, 1 to ${size}; 0 if none can be had
+ * (the call ends with SATCHEL_E_PASSPHRASE), below 0 if interrupted (it ends with
+ * SATCHEL_E_CANCELED).  ${fresh}: a new one is being chosen, ask
  * twice.  Called on the handle's thread, inside the call that needs it; may block.
  */
 typedef long satchel_passphrase_cb(void *cookie, bool fresh, char *buf, size_t size);

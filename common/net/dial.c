@@ -98,6 +98,7 @@ static void finish(struct dial *d, uv_tcp_t *tcp)
     if (tcp == NULL) {
         addr_format(&d->to, text);
         (void)err_set(&err, ERR_CONNECT, "cannot connect to %s: %s", text, d->why);
+        err_hint(&err, "check the address and the port, and whether the server runs");
     }
     dial_cancel(d);
     d->on_done(d->cookie, tcp, tcp == NULL ? &err : NULL);

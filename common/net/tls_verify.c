@@ -85,5 +85,7 @@ int tls_verify_why(const SSL *ssl, const struct tls_judge *judge, struct err *er
         return err_set(err, ERR_TLS, "the server's certificate is not trusted: %s (its pin is %s)",
                        X509_verify_cert_error_string(result), seen);
     pin_encode(&judge->wanted, wanted);
-    return err_set(err, ERR_PIN, "the server's key has the pin %s, expected %s", seen, wanted);
+    (void)err_set(err, ERR_PIN, "the server's key has the pin %s, expected %s", seen, wanted);
+    err_hint(err, "somebody may be between you and the server: ask its operator for the pin");
+    return ERR_PIN;
 }

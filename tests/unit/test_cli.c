@@ -22,13 +22,18 @@ static struct {
     uint32_t count;
     uint64_t span;
     int fd;
+    struct opt_list list;
 } v;
 
 static const struct opt globals[] = {{"json", 0, OPT_FLAG, &v.global, NULL, ""}, {0}};
 static const struct opt own[] = {
-    {"output", 'o', OPT_TEXT, &v.text, "X", ""}, {"force", 'f', OPT_FLAG, &v.flag, NULL, ""},
-    {"opens", 0, OPT_COUNT, &v.count, "N", ""},  {"expires", 0, OPT_DURATION, &v.span, "T", ""},
-    {"recovery-fd", 0, OPT_FD, &v.fd, "N", ""},  {0},
+    {"output", 'o', OPT_TEXT, &v.text, "X", ""},
+    {"force", 'f', OPT_FLAG, &v.flag, NULL, ""},
+    {"opens", 0, OPT_COUNT, &v.count, "N", ""},
+    {"expires", 0, OPT_DURATION, &v.span, "T", ""},
+    {"recovery-fd", 0, OPT_FD, &v.fd, "N", ""},
+    {"to", 't', OPT_LIST, &v.list, "W", ""},
+    {0},
 };
 
 /* Parse ${words}, separated by spaces; returns the code, operands joined in ${ret_rest}. */
@@ -84,6 +89,67 @@ static void test_option_takes_whatever_comes_next(void **state)
     assert_string_equal(rest, "-");
 }
 
+/* Nobody may be dropped silently when the option stands there twice. */
+static void test_lists_add_up(void **state)
+{
+    struct satchel_error err;
+    char rest[256];
+
+    (void)state;
+    assert_int_equal(parse("f --to a,b -t c g --to=d", rest, &err), SATCHEL_OK);
+    assert_string_equal(rest, "f,g");
+    assert_int_equal(v.list.count, 4);
+    for (size_t i = 0; i < v.list.count; i++) {
+        char want[] = {(char)('a' + i), '\0'};
+
+        assert_string_equal(v.list.items[i], want);
+    }
+}
+
+static void test_lists_are_bounded(void **state)
+{
+    char value[OPT_LIST_MAX * 2 + 2], option[] = "--to";
+    char *argv[] = {option, value};
+    struct satchel_error err;
+    int argc = 2;
+
+    (void)state;
+    for (size_t i = 0; i < OPT_LIST_MAX + 1; i++)
+        memcpy(value + 2 * i, "x,", 2);
+    value[2 * OPT_LIST_MAX + 1] = '\0';
+    memset(&v, 0, sizeof(v));
+    assert_int_equal(options_parse(globals, own, false, &argc, argv, &err), SATCHEL_E_INVALID);
+    value[2 * OPT_LIST_MAX - 1] = '\0';
+    for (size_t i = 0; i < OPT_LIST_MAX - 1; i++)
+        value[2 * i + 1] = ',';
+    argc = 2;
+    memset(&v, 0, sizeof(v));
+    assert_int_equal(options_parse(globals, own, false, &argc, argv, &err), SATCHEL_OK);
+    assert_int_equal(v.list.count, OPT_LIST_MAX);
+}
+
+/* The first failure gives the exit code and is told once. */
+static void test_first_failure_stays(void **state)
+{
+    struct satchel_error one = {0}, err = {0};
+    int first = SATCHEL_OK;
+
+    (void)state;
+    cli_keep_first(SATCHEL_OK, &one, &first, &err);
+    assert_int_equal(first, SATCHEL_OK);
+    cli_error(&one, SATCHEL_E_NOTFOUND, "first");
+    cli_keep_first(SATCHEL_E_NOTFOUND, &one, &first, &err);
+    cli_error(&one, SATCHEL_E_IO, "second");
+    cli_keep_first(SATCHEL_E_IO, &one, &first, &err);
+    assert_int_equal(first, SATCHEL_E_NOTFOUND);
+    assert_int_equal(err.exit_code, 3);
+    assert_string_equal(err.message, "");
+    cli_error(&one, SATCHEL_E_CANCELED, "third");
+    cli_keep_first(SATCHEL_E_CANCELED, &one, &first, &err);
+    assert_int_equal(first, SATCHEL_E_CANCELED);
+    assert_int_equal(err.exit_code, 3);
+}
+
 static void test_bad_options(void **state)
 {
     static const char *const bad[] = {
@@ -102,6 +168,11 @@ static void test_bad_options(void **state)
         "--expires 99999999999999999999d",
         "--recovery-fd 999",
         "--recovery-fd x",
+        "--to ,",
+        "--to a,",
+        "--to ,a",
+        "--to a,,b",
+        "--to=",
     };
     struct satchel_error err;
     char rest[256];
@@ -194,6 +265,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_mix_with_operands),
         cmocka_unit_test(test_option_takes_whatever_comes_next),
+        cmocka_unit_test(test_lists_add_up),
+        cmocka_unit_test(test_lists_are_bounded),
+        cmocka_unit_test(test_first_failure_stays),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_hostile_text_is_escaped),
