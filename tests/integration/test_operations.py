@@ -145,7 +145,7 @@ class Supervised(Case):
         daemon.start()
         daemon.process.terminate()
         daemon.notify.wait("STOPPING=1", daemon.process)
-        daemon.stop()
+        self.assertEqual(daemon._ended(), 0)
 
     def test_socket_activation(self):
         daemon = Daemon(self.work / "activated")
