@@ -19,7 +19,7 @@
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
-enum { LARGE = 12 * 1024 * 1024 + 77 /* bytes: more pieces than a handle holds at a time */ };
+enum { LARGE = 15 * 1024 * 1024 + 77 /* bytes: more pieces than a handle holds at a time */ };
 
 static void make_large(struct scene *g)
 {
