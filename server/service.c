@@ -28,6 +28,8 @@
 #include "server/reload.h"
 #include "server/uploads.h"
 
+static const int watched[] = {SIGTERM, SIGINT, SIGHUP}; /* two stop, the last reloads */
+
 enum { TICK_MS = 1000, DRAIN_TICK_MS = 50, FD_SPARE = 256 };
 
 /* ---- the end ---- */
@@ -37,7 +39,10 @@ static void on_handle_closed(uv_handle_t *h)
     (void)h;
 }
 
-/* All asynchronous parts have ended: let the loop run empty. */
+/*
+ * All asynchronous parts have ended: let the loop run empty.  Without its watchers a second
+ * SIGTERM would kill us while the store closes.
+ */
 static void close_handles(struct daemon *d)
 {
     net_loop_free(d->net);
@@ -46,6 +51,8 @@ static void close_handles(struct daemon *d)
         uv_close(d->handles == 1 ? (uv_handle_t *)&d->tick
                                  : (uv_handle_t *)&d->signals[d->handles - 2],
                  on_handle_closed);
+    for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+        (void)signal(watched[i], SIG_IGN);
 }
 
 static void on_shares_stopped(void *arg)
@@ -266,7 +273,6 @@ static int start_shares(struct daemon *d, struct err *err)
 
 static int start_timer_and_signals(struct daemon *d, struct err *err)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     uint64_t period;
 
     (void)uv_timer_init(d->loop, &d->tick);
@@ -276,7 +282,7 @@ static int start_timer_and_signals(struct daemon *d, struct err *err)
         (void)uv_signal_init(d->loop, &d->signals[i]);
         d->signals[i].data = d;
         d->handles++;
-        if (uv_signal_start(&d->signals[i], on_signal, numbers[i]) != 0)
+        if (uv_signal_start(&d->signals[i], on_signal, watched[i]) != 0)
             return err_set(err, ERR_IO, "cannot watch signals");
     }
     d->watchdog = notify_watchdog();
