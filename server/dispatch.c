@@ -37,6 +37,7 @@ static const struct dispatch_row rows[] = {
     {BODY(GET_LEAVES), "GetLeaves", READY, DISPATCH_USER, 4, false, false, false, req_get_leaves},
     {BODY(GET_PIECES), "GetPieces", READY, DISPATCH_USER, 1, false, false, false, req_get_pieces},
     {BODY(DELETE), "Delete", READY, DISPATCH_USER, 0, false, false, false, req_delete},
+    {BODY(SET_BLOCK), "SetBlock", READY, DISPATCH_USER, 0, false, false, false, req_set_block},
     {BODY(STATUS), "Status", READY, DISPATCH_USER, 0, false, false, false, req_status},
 };
 

@@ -67,6 +67,13 @@ static void finish(struct satchel_op *op, const struct satchel_error *err)
     s->done(op->done_cookie, err, err == NULL ? &r : NULL);
 }
 
+static void free_to(struct send *s)
+{
+    for (size_t i = 0; s->to != NULL && i < s->n_to; i++)
+        free(s->to[i]);
+    free(s->to);
+}
+
 static void free_send(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
@@ -74,8 +81,6 @@ static void free_send(struct satchel_op *op)
     send_body_free(s);
     if (s->fd >= 0)
         close(s->fd);
-    for (size_t i = 0; s->to != NULL && i < s->n_to; i++)
-        free(s->to[i]);
     for (size_t i = 0; s->persons != NULL && i < s->n_to; i++)
         person_free(&s->persons[i]);
     for (size_t i = 0; s->slots != NULL && i < s->n_slots; i++) {
@@ -92,7 +97,7 @@ static void free_send(struct satchel_op *op)
     free(s->slot_uids);
     free(s->slots);
     free(s->persons);
-    free(s->to);
+    free_to(s);
     free(s->path);
     free(s->name);
     free(s->message);
@@ -259,7 +264,9 @@ static int make_slots(struct send *s, struct err *err)
 
         if (slot_of(s, &p->uid) != NULL)
             continue;
-        rc = add_slot(s, p, &p->uid, person_chain(p, s->op.id), err);
+        rc = contact_check_seen(&p->contact, err);
+        if (rc == ERR_OK)
+            rc = add_slot(s, p, &p->uid, person_chain(p, s->op.id), err);
         if (rc == ERR_OK)
             tell_recipient(s, p);
     }
@@ -346,13 +353,42 @@ static int numbers_work(struct op_job *job, struct err *err)
     return hedge_prepare(job->op->s->profile->hedge, err);
 }
 
+static void expanded(struct op_job *job)
+{
+    op_job(job->op, job, open_work, file_opened);
+}
+
+/* Groups become their members; then it is known how many there are. */
+static int expand_work(struct op_job *job, struct err *err)
+{
+    struct send *s = (struct send *)job->op;
+    char **to = NULL;
+    size_t n = 0;
+    int rc = contacts_expand(s->op.s->profile->vault, s->to, s->n_to, TO_MAX, &to, &n, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    free_to(s);
+    s->to = to;
+    s->n_to = n;
+    s->persons = calloc(n, sizeof(*s->persons));
+    s->slots = calloc(n + 1, sizeof(*s->slots));
+    s->packed_slots = calloc(n + 1, sizeof(*s->packed_slots));
+    s->slot_uids = calloc(n + 1, sizeof(*s->slot_uids));
+    if (s->persons == NULL || s->slots == NULL || s->packed_slots == NULL || s->slot_uids == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        s->persons[i].who = s->to[i];
+    return ERR_OK;
+}
+
 static void begin(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
     op_phase(op, SATCHEL_PHASE_CONNECT);
     op_job(op, &s->numbers, numbers_work, NULL);
-    op_job(op, &s->job, open_work, file_opened);
+    op_job(op, &s->job, expand_work, expanded);
 }
 
 /* ---- starting ------------------------------------------------------------------------------- */
@@ -388,20 +424,14 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
     s->message = strdup(o->message != NULL ? o->message : "");
     s->media_type = strdup(o->media_type != NULL ? o->media_type : "");
     s->to = calloc(o->to_count, sizeof(*s->to));
-    s->persons = calloc(o->to_count, sizeof(*s->persons));
-    s->slots = calloc(o->to_count + 1, sizeof(*s->slots));
-    s->packed_slots = calloc(o->to_count + 1, sizeof(*s->packed_slots));
-    s->slot_uids = calloc(o->to_count + 1, sizeof(*s->slot_uids));
     if (s->path == NULL || s->name == NULL || s->message == NULL || s->media_type == NULL ||
-        s->to == NULL || s->persons == NULL || s->slots == NULL || s->packed_slots == NULL ||
-        s->slot_uids == NULL)
+        s->to == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     s->n_to = o->to_count;
     for (size_t i = 0; i < o->to_count; i++) {
         s->to[i] = strdup(o->to[i]);
         if (s->to[i] == NULL)
             return err_set(err, ERR_NOMEM, "out of memory");
-        s->persons[i].who = s->to[i];
     }
     s->lifetime = o->lifetime;
     s->opens = o->opens;

@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include "client/op/contacts.h"
 #include "client/op/people.h"
 #include "common/crypto/merkle.h"
 #include "common/transfer/receive.h"

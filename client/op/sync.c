@@ -72,6 +72,7 @@ void satchel_sync_interrupt(struct satchel *s)
 
 CALL(register, struct satchel_registered)
 CALL(contact_add, struct satchel_contact)
+CALL(contact_block, struct satchel_contact)
 CALL(send, struct satchel_sent)
 CALL(list, struct satchel_listed)
 CALL(get, struct satchel_got)

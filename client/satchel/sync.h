@@ -35,6 +35,9 @@ SATCHEL_API int satchel_sync_doctor(struct satchel *s, const struct satchel_doct
 SATCHEL_API int satchel_sync_contact_add(struct satchel *s,
                                          const struct satchel_contact_add_options *o,
                                          struct satchel_contact *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_contact_block(struct satchel *s,
+                                           const struct satchel_contact_block_options *o,
+                                           struct satchel_contact *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_send(struct satchel *s, const struct satchel_send_options *o,
                                   struct satchel_sent *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_list(struct satchel *s, const struct satchel_list_options *o,

@@ -44,7 +44,7 @@ _satchel()
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
     status) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
-    contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify remove $(_satchel_values contacts name)" -- "$cur") ;;
+    contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify accept rename remove block unblock group $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }
 

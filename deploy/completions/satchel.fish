@@ -34,4 +34,4 @@ complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satche
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
 complete -c satchel -n '__fish_seen_subcommand_from status' -x -a '(__satchel_values sent id)'
-complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify remove (__satchel_values contacts name)'
+complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify accept rename remove block unblock group (__satchel_values contacts name)'

@@ -54,6 +54,7 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_user_list] = {{READ, lmdb_users_list}},
     [STORE_OP_user_set_quota] = {{INDEX, lmdb_users_set_quota}},
     [STORE_OP_user_set_state] = {{INDEX, lmdb_users_set_state}},
+    [STORE_OP_block_set] = {{INDEX, lmdb_blocks_set}},
     [STORE_OP_manifest_put] = {{INDEX, lmdb_manifests_put}},
     [STORE_OP_manifest_list] = {{READ, lmdb_manifests_list}},
     [STORE_OP_invite_create] = {{INDEX, lmdb_invites_create}},

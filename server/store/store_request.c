@@ -109,6 +109,7 @@ static void copy_user_get(struct pack *k, union store_request *in)
 
     if (q->by != STORE_BY_UID)
         q->text = pack(k, q->text, strlen(q->text) + 1);
+    q->asker = pack(k, q->asker, STORE_UID_LEN);
 }
 
 static void copy_user_list(struct pack *k, union store_request *in)
@@ -311,6 +312,7 @@ static const struct {
     LIST(user_list, STORE_LIST_MAX, NULL, copy_user_list),
     ROW(user_set_quota, NULL, NULL),
     ROW(user_set_state, check_user_set_state, NULL),
+    ROW(block_set, NULL, NULL),
     ROW(manifest_put, check_manifest_put, copy_manifest_put),
     LIST(manifest_list, STORE_LIST_MAX, NULL, NULL),
     ROW(invite_create, check_invite_create, NULL),

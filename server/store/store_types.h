@@ -37,6 +37,7 @@ enum {
     STORE_USER_SLOTS_MAX = 16, /* of those, for one user */
     STORE_OPENS_MAX = 64,      /* devices of one recipient that may open one transfer */
     STORE_PIECE_MAX = 262400,  /* FORMATS.md: every piece but the last has this length */
+    STORE_BLOCKS_MAX = 256,    /* senders that one user may block */
     STORE_LIST_MAX = 1000,     /* rows of one page; a page also ends near 1 MiB of blobs */
     STORE_FIND_MAX = 16,       /* transfers of one search */
     STORE_LEAVES_MAX = 7168,   /* leaf hashes of one page */
