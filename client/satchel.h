@@ -8,6 +8,7 @@
  *   satchel/profile.h   profiles, registering, who am I
  *   satchel/server.h    ping and doctor
  *   satchel/contacts.h  people and their pinned keys
+ *   satchel/account.h   encryption keys and devices of our own
  *   satchel/send.h      send a file
  *   satchel/folder.h    list the inbox and the sent folder, find by prefix
  *   satchel/get.h       get, status, delete
@@ -39,6 +40,7 @@
 #ifndef SATCHEL_H
 #define SATCHEL_H
 
+#include "satchel/account.h"
 #include "satchel/base.h"
 #include "satchel/contacts.h"
 #include "satchel/error.h"

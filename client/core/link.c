@@ -131,7 +131,6 @@ void link_ready(struct link *l)
 static void on_login(void *cookie, const struct answer *a)
 {
     struct link *l = cookie;
-    struct satchel *s = l->s;
     struct err why = {0};
 
     if (a->err != NULL) {
@@ -146,7 +145,7 @@ static void on_login(void *cookie, const struct answer *a)
     l->quota = a->e->login_reply->quota;
     l->used = a->e->login_reply->used;
     l->server_sequence = a->e->login_reply->sequence;
-    if (!identity_due(s->profile->id, handle_now())) {
+    if (l->session == NULL || !rotate_due(l)) {
         link_ready(l);
         return;
     }

@@ -148,7 +148,8 @@ const struct secret *identity_ek(const struct identity *id, const struct ek_id *
         if (memcmp(&id->keys[i].id, ek, sizeof(*ek)) == 0)
             return &id->keys[i].key;
     /* The server may have the next one although we have not heard so. */
-    if (id->next != NULL && memcmp(&id->next_key.id, ek, sizeof(*ek)) == 0)
+    if (id->next != NULL && id->next_key.key.len > 0 &&
+        memcmp(&id->next_key.id, ek, sizeof(*ek)) == 0)
         return &id->next_key.key;
     return NULL;
 }
@@ -158,13 +159,32 @@ bool identity_due(const struct identity *id, uint64_t now)
     return id->next != NULL || id->keys[id->n_keys - 1].not_after < now + IDENTITY_EARLY_MS;
 }
 
-int identity_plan_next(struct identity *id, struct hedge *h, uint64_t now, struct err *err)
+/* The devices of the next manifest. */
+static int plan_devices(const struct manifest *newest, const struct identity_change *change,
+                        uint64_t now, struct manifest_device *ret, struct err *err)
+{
+    for (size_t i = 0; i < newest->n_devices; i++) {
+        ret[i] = newest->devices[i];
+        if (change->revoke == NULL || memcmp(&ret[i].id, change->revoke, sizeof(ret[i].id)) != 0)
+            continue;
+        if (ret[i].revoked != 0)
+            return err_set(err, ERR_REVOKED, "the device is revoked already");
+        ret[i].revoked = now;
+    }
+    if (change->revoke != NULL && manifest_device(newest, change->revoke) == NULL)
+        return err_set(err, ERR_NOTFOUND, "no such device");
+    return ERR_OK;
+}
+
+int identity_plan(struct identity *id, const struct identity_change *change, struct hedge *h,
+                  uint64_t now, struct err *err)
 {
     const struct manifest *newest = chain_newest(&id->chain);
+    struct manifest_device devices[MANIFEST_DEVICES_MAX] = {0};
     struct manifest_ek eks[MANIFEST_KEYS_MAX] = {0};
     struct manifest_build_plan plan = {.previous = newest,
                                        .created = now,
-                                       .devices = newest->devices,
+                                       .devices = devices,
                                        .n_devices = newest->n_devices,
                                        .eks = eks};
     uint8_t public[IDS_KEY_LEN];
@@ -172,18 +192,25 @@ int identity_plan_next(struct identity *id, struct hedge *h, uint64_t now, struc
 
     if (id->next != NULL)
         return ERR_OK;
-    rc = draw_key(h, now, &id->next_key, public, err);
+    rc = plan_devices(newest, change, now, devices, err);
+    if (rc == ERR_OK)
+        rc = draw_key(h, now, &id->next_key, public, err);
     if (rc != ERR_OK)
         return rc;
     /* Senders choose the newest; of the others only those that still run are worth listing. */
     for (size_t i = 0; i < newest->n_eks && plan.n_eks < MANIFEST_KEYS_MAX - 1; i++)
-        if (newest->eks[i].not_after > now)
+        if (newest->eks[i].not_after > now && change->revoke == NULL)
             eks[plan.n_eks++] = newest->eks[i];
     eks[plan.n_eks++] = (struct manifest_ek){.suite = IDS_SUITE_X25519,
                                              .key = PART_OF(public),
                                              .not_before = id->next_key.not_before,
                                              .not_after = id->next_key.not_after};
-    return manifest_build(&plan, &id->isk, &id->next, err);
+    rc = manifest_build(&plan, &id->isk, &id->next, err);
+    if (rc != ERR_OK) {
+        secret_free(&id->next_key.key);
+        id->next_key = (struct identity_key){0};
+    }
+    return rc;
 }
 
 /*
@@ -221,14 +248,29 @@ int identity_promote(struct identity *id, uint64_t now, uint64_t max_lifetime, s
     id->next = NULL; /* the chain has it, or freed it */
     if (rc != ERR_OK)
         return rc;
-    if (id->n_keys == IDENTITY_KEYS_MAX)
-        erase_key(id, 0);
-    id->keys[id->n_keys++] = id->next_key;
-    id->next_key = (struct identity_key){0};
+    if (id->next_key.key.len > 0) {
+        if (id->n_keys == IDENTITY_KEYS_MAX)
+            erase_key(id, 0);
+        id->keys[id->n_keys++] = id->next_key;
+        id->next_key = (struct identity_key){0};
+    }
+    identity_erase_old(id, now, max_lifetime);
+    return ERR_OK;
+}
+
+bool identity_has_old(const struct identity *id, uint64_t now, uint64_t max_lifetime)
+{
+    for (size_t i = 0; i < id->n_keys; i++)
+        if (!still_needed(id, i, now, max_lifetime))
+            return true;
+    return false;
+}
+
+void identity_erase_old(struct identity *id, uint64_t now, uint64_t max_lifetime)
+{
     for (size_t i = 0; i < id->n_keys;)
         if (still_needed(id, i, now, max_lifetime))
             i++;
         else
             erase_key(id, i);
-    return ERR_OK;
 }

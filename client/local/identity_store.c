@@ -59,8 +59,10 @@ static int save_identity(const struct identity *id, struct vault *v, struct err 
     m.n_keys = id->n_keys;
     if (id->next != NULL) {
         rc = manifest_pack(id->next, &manifest, err);
-        fill_key(&next, &id->next_key);
-        m.next_key = &next;
+        if (id->next_key.key.len > 0) {
+            fill_key(&next, &id->next_key);
+            m.next_key = &next;
+        }
         m.next_manifest = view(manifest.data, manifest.len);
     }
     if (rc == ERR_OK)
@@ -161,10 +163,9 @@ static int take_keys(const Record *m, struct identity *id, struct err *err)
         if (rc == ERR_OK)
             id->n_keys++;
     }
-    if (rc != ERR_OK || m->next_key == NULL)
-        return rc;
-    rc = take_key(m->next_key, &id->next_key, err);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && m->next_key != NULL)
+        rc = take_key(m->next_key, &id->next_key, err);
+    if (rc == ERR_OK && m->next_manifest.len > 0)
         rc = manifest_parse_signed(part(m->next_manifest.data, m->next_manifest.len), &id->next,
                                    err);
     return rc;

@@ -259,8 +259,23 @@ int profile_discard(struct profile *p, struct err *err)
 
 /* ---- the next encryption key ---- */
 
-int profile_plan_next(struct profile *p, uint64_t now, struct identity **ret, struct err *err)
+/* Draw, make the manifest, and store both; the lock is held. */
+static int plan_and_save(struct profile *p, struct identity *id,
+                         const struct identity_change *change, uint64_t now, struct err *err)
 {
+    struct hedge *h = NULL;
+    int rc = hedge_new(p->vault, &id->hedge, true, &h, err);
+
+    if (rc == ERR_OK)
+        rc = identity_plan(id, change, h, now, err);
+    hedge_free(h);
+    return rc == ERR_OK ? identity_save(id, p->vault, err) : rc;
+}
+
+int profile_plan_next(struct profile *p, const struct profile_care *care, struct identity **ret,
+                      struct err *err)
+{
+    static const struct identity_change fresh_key;
     struct identity *id = NULL;
     int rc = vault_lock(p->vault, err);
 
@@ -268,16 +283,33 @@ int profile_plan_next(struct profile *p, uint64_t now, struct identity **ret, st
         return rc;
     /* Another process may have been faster. */
     rc = identity_load(p->vault, &id, err);
-    if (rc == ERR_OK && identity_due(id, now) && id->next == NULL) {
-        struct hedge *h = NULL;
-
-        rc = hedge_new(p->vault, &id->hedge, true, &h, err);
-        if (rc == ERR_OK)
-            rc = identity_plan_next(id, h, now, err);
-        hedge_free(h);
-        if (rc == ERR_OK)
-            rc = identity_save(id, p->vault, err);
+    if (rc == ERR_OK && identity_has_old(id, care->erase_at, care->max_lifetime)) {
+        identity_erase_old(id, care->erase_at, care->max_lifetime);
+        rc = identity_save(id, p->vault, err);
     }
+    if (rc == ERR_OK && identity_due(id, care->now) && id->next == NULL)
+        rc = plan_and_save(p, id, &fresh_key, care->now, err);
+    vault_unlock(p->vault);
+    if (rc == ERR_OK)
+        *ret = id;
+    else
+        identity_unref(id);
+    return rc;
+}
+
+int profile_plan_change(struct profile *p, const struct identity_change *change, uint64_t now,
+                        struct identity **ret, struct err *err)
+{
+    struct identity *id = NULL;
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = identity_load(p->vault, &id, err);
+    if (rc == ERR_OK && id->next != NULL)
+        rc = err_set(err, ERR_BUSY, "another list of keys is on its way to the server; try again");
+    if (rc == ERR_OK)
+        rc = plan_and_save(p, id, change, now, err);
     vault_unlock(p->vault);
     if (rc == ERR_OK)
         *ret = id;

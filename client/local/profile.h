@@ -68,9 +68,21 @@ MUST_CHECK int profile_discard(struct profile *p, struct err *err);
 /*
  * Another encryption key, when identity_due(): draw and store it, or find the one that is on
  * its way; ${ret} is a new identity with `next` set, or without if none is due any more.
+ * Keys that are not needed any more are erased.
  */
-MUST_CHECK int profile_plan_next(struct profile *p, uint64_t now, struct identity **ret,
-                                 struct err *err);
+struct profile_care {
+    uint64_t now;
+    uint64_t erase_at, max_lifetime; /* as for identity_erase_old() */
+};
+MUST_CHECK int profile_plan_next(struct profile *p, const struct profile_care *care,
+                                 struct identity **ret, struct err *err);
+
+/*
+ * The same for a change that somebody has asked for.  ERR_BUSY: another manifest is on its way,
+ * which the next login publishes; and those of identity_plan().
+ */
+MUST_CHECK int profile_plan_change(struct profile *p, const struct identity_change *change,
+                                   uint64_t now, struct identity **ret, struct err *err);
 
 /* The server has the manifest ${next}: ${ret} is the identity after it. */
 MUST_CHECK int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,

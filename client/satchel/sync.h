@@ -11,6 +11,7 @@
 #ifndef SATCHEL_SYNC_H
 #define SATCHEL_SYNC_H
 
+#include "account.h"
 #include "contacts.h"
 #include "get.h"
 #include "server.h"
@@ -38,6 +39,12 @@ SATCHEL_API int satchel_sync_contact_add(struct satchel *s,
 SATCHEL_API int satchel_sync_contact_block(struct satchel *s,
                                            const struct satchel_contact_block_options *o,
                                            struct satchel_contact *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_keys_rotate(struct satchel *s,
+                                         const struct satchel_keys_rotate_options *o,
+                                         struct satchel_key *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_device_revoke(struct satchel *s,
+                                           const struct satchel_device_revoke_options *o,
+                                           struct satchel_device *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_send(struct satchel *s, const struct satchel_send_options *o,
                                   struct satchel_sent *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_list(struct satchel *s, const struct satchel_list_options *o,

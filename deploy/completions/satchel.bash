@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts send inbox get sent status delete doctor'
+    local verbs='register whoami contacts keys device send inbox get sent status delete doctor'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -32,6 +32,7 @@ _satchel()
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
         send) options+=' --to --message --expires --opens --name --no-padding' ;;
         inbox) options+=' --all' ;;
+        device) options+=' --last' ;;
         contacts) options+=' --name --number' ;;
         get) options+=' -o --output --force' ;;
         '') options+=' --version' ;;
@@ -44,6 +45,8 @@ _satchel()
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
     status) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
+    keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
+    device) mapfile -t COMPREPLY < <(compgen -W "list revoke $(_satchel_values device id)" -- "$cur") ;;
     contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify accept rename remove block unblock group $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }

@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register whoami contacts send inbox get sent status delete doctor
+set -l verbs register whoami contacts keys device send inbox get sent status delete doctor
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -35,3 +35,6 @@ complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
 complete -c satchel -n '__fish_seen_subcommand_from status' -x -a '(__satchel_values sent id)'
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify accept rename remove block unblock group (__satchel_values contacts name)'
+complete -c satchel -n '__fish_seen_subcommand_from keys' -x -a 'list rotate'
+complete -c satchel -n '__fish_seen_subcommand_from device' -x -a 'list revoke (__satchel_values device id)'
+complete -c satchel -n '__fish_seen_subcommand_from device' -l last -d 'Even the last one'
