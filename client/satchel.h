@@ -6,6 +6,7 @@
  *   satchel/error.h     codes and errors
  *   satchel/base.h      the handle, progress, notices, cancelling
  *   satchel/profile.h   profiles, registering, who am I
+ *   satchel/recover.h   coming back with the recovery words
  *   satchel/server.h    ping and doctor
  *   satchel/contacts.h  people and their pinned keys
  *   satchel/account.h   encryption keys and devices of our own
@@ -47,6 +48,7 @@
 #include "satchel/folder.h"
 #include "satchel/get.h"
 #include "satchel/profile.h"
+#include "satchel/recover.h"
 #include "satchel/send.h"
 #include "satchel/server.h"
 #include "satchel/sync.h"

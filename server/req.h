@@ -29,5 +29,7 @@ void req_get_pieces(struct call *c);
 void req_delete(struct call *c);
 void req_status(struct call *c);
 void req_set_block(struct call *c);
+void req_put_account(struct call *c);
+void req_recover(struct call *c);
 
 #endif /* SERVER_REQ_H */

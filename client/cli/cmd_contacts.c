@@ -174,6 +174,22 @@ static int run_unblock(struct cli *cli, int argc, char **argv, struct satchel_er
     return set_block(cli, argv[0], true, err);
 }
 
+static int run_restore(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    struct satchel_restore_options ro = {0};
+    struct satchel_restored r;
+    int rc = satchel_sync_restore(cli->s, &ro, &r, err);
+
+    (void)argc;
+    (void)argv;
+    if (rc != SATCHEL_OK)
+        return rc;
+    ui_result(
+        json_pack("{s:I,s:I}", "contacts", (json_int_t)r.contacts, "lost", (json_int_t)r.lost));
+    ui_line("%u contacts came back, %u did not", r.contacts, r.lost);
+    return SATCHEL_OK;
+}
+
 /* ---- groups ---- */
 
 static void print_group(void *cookie, const struct satchel_group *g)
@@ -231,10 +247,11 @@ static const struct {
     const char *name;
     int min, max; /* arguments; max -1: any number */
     int (*run)(struct cli *cli, int argc, char **argv, struct satchel_error *err);
-} verbs[] = {
-    {"list", 0, 0, run_list},     {"add", 1, 1, run_add},         {"verify", 1, 1, run_verify},
-    {"accept", 1, 1, run_accept}, {"remove", 1, 1, run_remove},   {"rename", 2, 2, run_rename},
-    {"block", 1, 1, run_block},   {"unblock", 1, 1, run_unblock}, {"group", 0, -1, run_group}};
+} verbs[] = {{"list", 0, 0, run_list},       {"add", 1, 1, run_add},
+             {"verify", 1, 1, run_verify},   {"accept", 1, 1, run_accept},
+             {"remove", 1, 1, run_remove},   {"rename", 2, 2, run_rename},
+             {"block", 1, 1, run_block},     {"unblock", 1, 1, run_unblock},
+             {"restore", 0, 0, run_restore}, {"group", 0, -1, run_group}};
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {

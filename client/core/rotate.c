@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/core/deposit.h"
 #include "client/core/handle.h"
 
 struct rotation {
@@ -30,7 +31,10 @@ static void end(struct rotation *r)
                       "cannot publish a new encryption key: %s", r->err.msg);
     identity_unref(r->id);
     free(r);
-    link_ready(l);
+    if (deposit_due(l))
+        deposit_start(l);
+    else
+        link_ready(l);
     handle_settle(l->s);
 }
 
@@ -70,6 +74,7 @@ static void promoted(uv_work_t *req, int status)
     r->l->jobs--;
     if (r->rc == ERR_OK) {
         take_identity(r);
+        r->profile->backup_due = r->profile->id->has_box;
         handle_notice(r->l->s, SATCHEL_NOTICE_ROTATED, NULL, "a new encryption key was published");
     }
     end(r);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/local/backup.h"
 #include "client/local/group.h"
 #include "common/transfer/utf8.h"
 #include "proto/vault.pb-c.h"
@@ -242,7 +243,7 @@ int contact_save(struct vault *v, const struct contact *c, struct err *err)
     if (rc == ERR_OK)
         rc = vault_put(v, table, id, part(plain.data, plain.len), err);
     buf_free(&plain);
-    return rc;
+    return rc == ERR_OK ? backup_touch(v, err) : rc;
 }
 
 int contact_delete(struct vault *v, const struct uid *uid, struct err *err)
@@ -250,7 +251,9 @@ int contact_delete(struct vault *v, const struct uid *uid, struct err *err)
     uint8_t id[VAULT_RECORD_ID_LEN];
     int rc = vault_id(v, table, PART_OF(uid->b), id, err);
 
-    return rc == ERR_OK ? vault_delete(v, table, id, err) : rc;
+    if (rc == ERR_OK)
+        rc = vault_delete(v, table, id, err);
+    return rc == ERR_OK ? backup_touch(v, err) : rc;
 }
 
 /* What other contacts than ${c}, or groups, are called so? */

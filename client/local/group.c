@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/local/backup.h"
 #include "proto/vault.pb-c.h"
 
 typedef Satchel__Vault__Group Record;
@@ -102,6 +103,8 @@ static int save(struct vault *v, const struct group *g, struct err *err)
     struct buf plain = {0};
     int rc = vault_id(v, table, part_str(g->name), id, err);
 
+    if (rc == ERR_OK)
+        rc = backup_touch(v, err);
     if (rc == ERR_OK && g->n == 0)
         return vault_delete(v, table, id, err);
     m.version = 1;

@@ -44,6 +44,8 @@ struct identity {
     size_t n_keys;                /* oldest first */
     struct chain chain;           /* own manifests */
     struct secret recovery;       /* seed; empty once its words have been shown */
+    bool has_box;                 /* users of earlier versions have none */
+    uint8_t box[IDS_KEY_LEN];     /* public; what opens the account record comes from the seed */
     struct identity_key next_key; /* that `next` adds; empty if it adds none */
     struct manifest *next;        /* on its way to the server, or NULL */
 };
@@ -57,6 +59,20 @@ struct identity_plan {
 /* Draw all keys of a new user and make the first manifest; counts in ${v}, whose lock is held. */
 MUST_CHECK int identity_make(const struct identity_plan *plan, struct vault *v,
                              struct identity **ret, struct err *err);
+
+/*
+ * The same for a user who comes back with the recovery seed: all keys are new but the encryption
+ * keys ${keys}, which are moved, oldest first; ${chain} is moved as well.  The newest manifest is
+ * then a succession that revokes all other devices: it counts when the server has it.
+ */
+struct identity_recovery {
+    const struct secret *seed;
+    struct chain *chain;
+    struct identity_key *keys;
+    size_t n_keys;
+};
+MUST_CHECK int identity_recover(const struct identity_plan *plan, struct identity_recovery *r,
+                                struct vault *v, struct identity **ret, struct err *err);
 
 /* From and to the vault, whose lock is held for saving; references are counted. */
 MUST_CHECK int identity_load(struct vault *v, struct identity **ret, struct err *err);

@@ -50,6 +50,8 @@ static int save_identity(const struct identity *id, struct vault *v, struct err 
     m.identity_seed = view(id->isk.data, id->isk.len);
     m.device_seed = view(id->dsk.data, id->dsk.len);
     m.hedge_key = view(id->hedge.data, id->hedge.len);
+    if (id->has_box)
+        m.recovery_box = view(id->box, sizeof(id->box));
     m.recovery_seed = view(id->recovery.data, id->recovery.len);
     for (size_t i = 0; i < id->n_keys; i++) {
         fill_key(&keys[i], &id->keys[i]);
@@ -193,6 +195,10 @@ static int take_fields(const Record *m, struct identity *id, struct err *err)
         rc = take_secret(&m->hedge_key, HEDGE_LEN, &id->hedge, "hedge key", err);
     if (rc == ERR_OK && m->recovery_seed.len > 0)
         rc = take_secret(&m->recovery_seed, 32, &id->recovery, "recovery seed", err);
+    if (rc == ERR_OK && m->recovery_box.len == sizeof(id->box)) {
+        memcpy(id->box, m->recovery_box.data, sizeof(id->box));
+        id->has_box = true;
+    }
     if (rc == ERR_OK)
         rc = take_keys(m, id, err);
     if (rc == ERR_OK)

@@ -30,6 +30,7 @@ struct profile {
     struct hedge *hedge;
     struct seen *seen;
     struct identity *id;
+    bool backup_due; /* the account record at the server is not up to date, when it was looked at */
 };
 
 /* Nothing of ours, a registration that was begun, or a user? */
@@ -52,11 +53,13 @@ struct profile_plan {
     const struct secret *passphrase; /* NULL: none */
     const struct settings *settings; /* server, pin, ca_file */
     struct identity_plan identity;
+    struct identity_recovery *recovery; /* NULL: a new user */
+    const struct secret *account;       /* plaintext of his account record; NULL: none */
 };
 
 /*
  * Make a pending profile, in place of nothing or of another pending one.
- * ERR_EXISTS: an active one is there.
+ * ERR_EXISTS: an active one is there, or for a recovery a pending one of somebody else.
  */
 MUST_CHECK int profile_begin(const struct profile_plan *plan, struct profile **ret,
                              struct err *err);

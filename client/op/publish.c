@@ -36,6 +36,7 @@ static void promoted(struct op_job *job)
     struct publish *p = LIST_OWNER(job, struct publish, job);
 
     take_identity(p);
+    job->op->s->profile->backup_due = job->op->id->has_box;
     p->done(p);
 }
 

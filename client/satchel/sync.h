@@ -14,6 +14,7 @@
 #include "account.h"
 #include "contacts.h"
 #include "get.h"
+#include "recover.h"
 #include "server.h"
 
 #ifdef __cplusplus
@@ -39,6 +40,10 @@ SATCHEL_API int satchel_sync_contact_add(struct satchel *s,
 SATCHEL_API int satchel_sync_contact_block(struct satchel *s,
                                            const struct satchel_contact_block_options *o,
                                            struct satchel_contact *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_recover(struct satchel *s, const struct satchel_recover_options *o,
+                                     struct satchel_recovered *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_restore(struct satchel *s, const struct satchel_restore_options *o,
+                                     struct satchel_restored *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_keys_rotate(struct satchel *s,
                                          const struct satchel_keys_rotate_options *o,
                                          struct satchel_key *ret, struct satchel_error *err);

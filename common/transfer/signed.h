@@ -21,7 +21,9 @@ enum signed_purpose {
     SIGNED_SUCCESSION,
     SIGNED_REGISTER,
     SIGNED_LOGIN,
-    SIGNED_TRANSFER
+    SIGNED_TRANSFER,
+    SIGNED_ACCOUNT,
+    SIGNED_RECOVER
 };
 
 /* Sign ${body} with the 32-byte Ed25519 seed ${key}. */

@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts keys device send inbox get sent status delete doctor'
+    local verbs='register recover whoami contacts keys device send inbox get sent status delete doctor'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -30,6 +30,7 @@ _satchel()
         local options='--home --profile --json --quiet --passphrase-fd --help'
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
+        recover) options+=' --server --name --id --words-fd --pin --ca --no-passphrase' ;;
         send) options+=' --to --message --expires --opens --name --no-padding' ;;
         inbox) options+=' --all' ;;
         device) options+=' --last' ;;

@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register whoami contacts keys device send inbox get sent status delete doctor
+set -l verbs register recover whoami contacts keys device send inbox get sent status delete doctor
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -38,3 +38,7 @@ complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list ve
 complete -c satchel -n '__fish_seen_subcommand_from keys' -x -a 'list rotate'
 complete -c satchel -n '__fish_seen_subcommand_from device' -x -a 'list revoke (__satchel_values device id)'
 complete -c satchel -n '__fish_seen_subcommand_from device' -l last -d 'Even the last one'
+complete -c satchel -n '__fish_seen_subcommand_from recover' -l server -x -d 'Host and port'
+complete -c satchel -n '__fish_seen_subcommand_from recover' -l name -x -d 'Username'
+complete -c satchel -n '__fish_seen_subcommand_from recover' -l id -x -d 'User ID'
+complete -c satchel -n '__fish_seen_subcommand_from recover' -l words-fd -x -d 'Descriptor to read the words from'

@@ -67,6 +67,8 @@ STEP(lmdb_users_list);
 STEP(lmdb_users_set_quota);
 STEP(lmdb_users_set_state);
 STEP(lmdb_blocks_set);
+STEP(lmdb_accounts_put);
+STEP(lmdb_accounts_get);
 STEP(lmdb_manifests_put);
 STEP(lmdb_manifests_list);
 STEP(lmdb_invites_create);

@@ -39,6 +39,7 @@ enum lmdb_table {
     T_GARBAGE,
     T_CELLS,
     T_BLOCKS,
+    T_ACCOUNTS,
     T_INDEX_COUNT,
     /* Tables of a body environment. */
     T_PIECES = T_INDEX_COUNT,

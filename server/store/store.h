@@ -78,6 +78,8 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(user_set_quota, true)                                                                        \
     X(user_set_state, true)                                                                        \
     X(block_set, true)                                                                             \
+    X(account_put, true)                                                                           \
+    X(account_get, false)                                                                          \
     X(manifest_put, true)                                                                          \
     X(manifest_list, false)                                                                        \
     X(invite_create, true)                                                                         \

@@ -22,4 +22,21 @@ struct store_block_set {
     uint64_t now;
 };
 
+/*
+ * What a user's clients keep here for a recovery, sealed: a newer one replaces it.  Codes:
+ * ERR_NOTFOUND: no such user; ERR_EXISTS: one with this number or a higher one is there (the same
+ * bytes again: duplicate).
+ */
+struct store_account_put {
+    uint8_t uid[STORE_UID_LEN];
+    uint64_t number, now;
+    struct store_blob bytes; /* 1 to STORE_ACCOUNT_MAX */
+};
+
+/* u.account; without bytes if there is none.  Codes: none of its own. */
+struct store_account_get {
+    uint8_t uid[STORE_UID_LEN];
+    bool bytes; /* false: the number is enough */
+};
+
 #endif /* SERVER_STORE_ACCOUNT_H */

@@ -29,21 +29,22 @@ enum {
     STORE_MANIFEST_MAX = 65536,
     STORE_HEADER_MAX = 8192,
     STORE_SIG_MAX = 4096,
-    STORE_META_MAX = 131072,   /* ciphertext of the metadata */
-    STORE_SLOT_MAX = 4096,     /* bytes of one sealed recipient slot */
-    STORE_SEED_MAX = 256,      /* one sealed seed */
-    STORE_EVENT_MAX = 4096,    /* data of one event */
-    STORE_SLOTS_MAX = 512,     /* slots of one transfer, the sender's own included */
-    STORE_USER_SLOTS_MAX = 16, /* of those, for one user */
-    STORE_OPENS_MAX = 64,      /* devices of one recipient that may open one transfer */
-    STORE_PIECE_MAX = 262400,  /* FORMATS.md: every piece but the last has this length */
-    STORE_BLOCKS_MAX = 256,    /* senders that one user may block */
-    STORE_LIST_MAX = 1000,     /* rows of one page; a page also ends near 1 MiB of blobs */
-    STORE_FIND_MAX = 16,       /* transfers of one search */
-    STORE_LEAVES_MAX = 7168,   /* leaf hashes of one page */
-    STORE_PIECES_MAX = 16,     /* pieces of one read: at most 4 MiB */
-    STORE_CURSOR_LEN = 24,     /* a place in a mailbox: time, then transfer */
-    STORE_PLACE_LEN = 20       /* a place in the whole store: transfer, then piece */
+    STORE_META_MAX = 131072,        /* ciphertext of the metadata */
+    STORE_SLOT_MAX = 4096,          /* bytes of one sealed recipient slot */
+    STORE_SEED_MAX = 256,           /* one sealed seed */
+    STORE_EVENT_MAX = 4096,         /* data of one event */
+    STORE_SLOTS_MAX = 512,          /* slots of one transfer, the sender's own included */
+    STORE_USER_SLOTS_MAX = 16,      /* of those, for one user */
+    STORE_OPENS_MAX = 64,           /* devices of one recipient that may open one transfer */
+    STORE_PIECE_MAX = 262400,       /* FORMATS.md: every piece but the last has this length */
+    STORE_ACCOUNT_MAX = 144 * 1024, /* bytes of an account record */
+    STORE_BLOCKS_MAX = 256,         /* senders that one user may block */
+    STORE_LIST_MAX = 1000,          /* rows of one page; a page also ends near 1 MiB of blobs */
+    STORE_FIND_MAX = 16,            /* transfers of one search */
+    STORE_LEAVES_MAX = 7168,        /* leaf hashes of one page */
+    STORE_PIECES_MAX = 16,          /* pieces of one read: at most 4 MiB */
+    STORE_CURSOR_LEN = 24,          /* a place in a mailbox: time, then transfer */
+    STORE_PLACE_LEN = 20            /* a place in the whole store: transfer, then piece */
 };
 
 struct store_blob {
@@ -59,6 +60,11 @@ struct store_user {
     enum store_user_state state;
     uint64_t created, quota, used; /* used includes what unfinished uploads reserve */
     uint64_t manifest_seq;         /* the newest one */
+};
+
+struct store_account {
+    uint64_t number, stored; /* number 0: there is none */
+    struct store_blob bytes;
 };
 
 struct store_manifest {

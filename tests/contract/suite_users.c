@@ -310,6 +310,51 @@ static void test_blocks_are_limited(void **state)
     (void)DO(h, block_set, &block, ERR_OK);
 }
 
+static void test_account_records(void **state)
+{
+    static const uint8_t big[STORE_ACCOUNT_MAX + 1];
+    struct harness *h = *state;
+    struct store_user_create in = create(1, "alice", "alice@example.org");
+    struct store_account_put put = {
+        .number = 5, .now = T0, .bytes = {(const uint8_t *)"record", 6}};
+    struct store_account_get get = {.bytes = true};
+    struct store_result *res;
+
+    harness_uid(1, put.uid);
+    harness_uid(1, get.uid);
+    (void)DO(h, account_put, &put, ERR_NOTFOUND);
+    (void)DO(h, user_create, &in, ERR_OK);
+    assert_int_equal(DO(h, account_get, &get, ERR_OK)->u.account.number, 0);
+    ASSERT_FRESH(h, DO(h, account_put, &put, ERR_OK));
+    assert_true(DO(h, account_put, &put, ERR_OK)->duplicate);
+    put.bytes.len = 5;
+    (void)DO(h, account_put, &put, ERR_EXISTS);
+    put.number = 4;
+    (void)DO(h, account_put, &put, ERR_EXISTS);
+    res = DO(h, account_get, &get, ERR_OK);
+    assert_int_equal(res->u.account.number, 5);
+    assert_int_equal(res->u.account.stored, T0);
+    assert_int_equal(res->u.account.bytes.len, 6);
+    assert_memory_equal(res->u.account.bytes.data, "record", 6);
+    get.bytes = false;
+    res = DO(h, account_get, &get, ERR_OK);
+    assert_int_equal(res->u.account.number, 5);
+    assert_int_equal(res->u.account.bytes.len, 0);
+    put.number = 6;
+    ASSERT_FRESH(h, DO(h, account_put, &put, ERR_OK));
+    put.bytes = (struct store_blob){big, sizeof(big)};
+    put.number = 7;
+    (void)DO(h, account_put, &put, ERR_TOOLARGE);
+    put.bytes.len = STORE_ACCOUNT_MAX;
+    ASSERT_FRESH(h, DO(h, account_put, &put, ERR_OK));
+    put.bytes.len = 0;
+    put.number = 8;
+    (void)DO(h, account_put, &put, ERR_INVALID);
+    put.bytes.len = 1;
+    put.number = 0;
+    (void)DO(h, account_put, &put, ERR_INVALID);
+}
+
 int suite_users(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
@@ -323,6 +368,7 @@ int suite_users(void)
         TEST(test_pages_are_bounded_by_bytes),
         TEST(test_invitations),
         TEST(test_blocks),
+        TEST(test_account_records),
         TEST(test_blocks_are_limited),
     };
 
