@@ -356,9 +356,10 @@ void send_to_bob(struct scene *g)
 
 static void open_handle(struct actor_handle *h)
 {
+    unsigned patience = h->scene->patience != 0 ? h->scene->patience : 8000;
     struct satchel_options o = {.place.home = h->home,
-                                .connect_timeout = 400,
-                                .request_timeout = 400,
+                                .connect_timeout = patience,
+                                .request_timeout = patience,
                                 .retry_time = h->retry_ms != 0 ? h->retry_ms : 1,
                                 .cookie = h,
                                 .on_notice = on_notice,
