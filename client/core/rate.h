@@ -15,8 +15,8 @@
 struct rate {
     uint64_t per_second; /* bytes, at most RATE_MAX; 0: no limit */
     bool begun;
-    int64_t tokens;      /* bytes that may go now; below 0: a debt */
-    uint64_t at;         /* the loop's milliseconds when tokens were counted */
+    int64_t tokens; /* bytes that may go now; below 0: a debt */
+    uint64_t at;    /* the loop's milliseconds when tokens were counted */
     struct alarm alarm;
 };
 

@@ -32,7 +32,7 @@ struct output {
     char *path; /* as told; "" for a descriptor */
     char name[NAME_BYTES + 1], part[NAME_BYTES + 1];
     int dir, fd;
-    int direct; /* the same file, past the page cache; -1: not possible, or not worth it */
+    int direct;    /* the same file, past the page cache; -1: not possible, or not worth it */
     uint64_t left; /* bytes of an earlier attempt */
     bool to_fd, force, resume, made, committed, keep;
 };

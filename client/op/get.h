@@ -10,9 +10,9 @@
 #include "client/op/row.h"
 
 enum {
-    GET_RANGE = 8,     /* pieces of a request */
-    GET_KEEP_MIN = 5,  /* pieces of a transfer whose partial file is worth being kept */
-    GET_CHECKERS = 4,  /* workers that check a partial file */
+    GET_RANGE = 8,    /* pieces of a request */
+    GET_KEEP_MIN = 5, /* pieces of a transfer whose partial file is worth being kept */
+    GET_CHECKERS = 4, /* workers that check a partial file */
 };
 
 /* A piece between the connection and the file. */

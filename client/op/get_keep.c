@@ -119,9 +119,9 @@ void get_keep_check(struct get *g)
 /* Failures after which the same get may well succeed. */
 static bool may_pass(int code)
 {
-    static const int codes[] = {ERR_CLOSED,   ERR_TIMEOUT, ERR_CONNECT, ERR_TLS,  ERR_BUSY,
-                                ERR_DRAINING, ERR_RATE,    ERR_FULL,    ERR_IO,   ERR_NOMEM,
-                                ERR_INTERNAL, ERR_CANCELED};
+    static const int codes[] = {ERR_CLOSED, ERR_TIMEOUT,  ERR_CONNECT,  ERR_TLS,
+                                ERR_BUSY,   ERR_DRAINING, ERR_RATE,     ERR_FULL,
+                                ERR_IO,     ERR_NOMEM,    ERR_INTERNAL, ERR_CANCELED};
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
         if (codes[i] == code)
@@ -131,7 +131,10 @@ static bool may_pass(int code)
 
 void get_keep_part(struct get *g, int code)
 {
-    /* Before the leaves were checked nothing was written, but something may have been left. */
-    if (g->part_path != NULL && may_pass(code) && (g->finished > 0 || g->resuming))
+    bool some = g->finished > 0 || g->resuming;
+
+    for (size_t i = 0; i < POOL_PIECES; i++)
+        some = some || g->pieces[i].there;
+    if (some && g->part_path != NULL && may_pass(code))
         output_keep(g->output);
 }

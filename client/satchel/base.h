@@ -36,7 +36,7 @@ enum satchel_notice_kind {
     SATCHEL_NOTICE_ROTATED = 4,    /* a new encryption key of ours was published */
     SATCHEL_NOTICE_CLOCK = 5,      /* our clock and the server's differ by more than 5 min */
     SATCHEL_NOTICE_KEY_FAILED =
-        6, /* a new key could not be published; the next login tries again */
+        6,                    /* a new key could not be published; the next login tries again */
     SATCHEL_NOTICE_RETRY = 7, /* the connection was lost: it is tried again, how soon is said */
     SATCHEL_NOTICE_KEPT = 8,  /* how much of an earlier attempt was kept */
 };
@@ -68,7 +68,7 @@ struct satchel_options {
      * busy, goes on by itself: for so many ms without a step forward; 0: 300,000.
      */
     unsigned retry_time;
-    void *cookie;             /* for the callbacks below; each may be NULL */
+    void *cookie; /* for the callbacks below; each may be NULL */
     void (*on_notice)(void *cookie, const struct satchel_notice *n);
     /* The connection waits; without this callback such a server is refused (SATCHEL_E_PIN). */
     void (*on_pin)(void *cookie, const struct satchel_pin_question *q);

@@ -23,10 +23,10 @@ struct satchel_got {
 struct satchel_get_options {
     const char *id; /* or a unique prefix of it */
     /* One of: */
-    const char *folder; /* keep the sender's name in this folder, which exists; "" is "." */
-    const char *file;   /* this file */
-    int fd;             /* with both NULL: write here; bytes leave as they verify */
-    bool force;         /* overwrite an existing file */
+    const char *folder;  /* keep the sender's name in this folder, which exists; "" is "." */
+    const char *file;    /* this file */
+    int fd;              /* with both NULL: write here; bytes leave as they verify */
+    bool force;          /* overwrite an existing file */
     uint64_t limit_rate; /* bytes of ciphertext a second; 0: no limit */
     void *cookie;
     satchel_progress_cb *on_progress;                                    /* NULL: none */

@@ -18,8 +18,8 @@ struct ending {
     char message[512], hint[256];
     char id[SATCHEL_ID_SIZE], path[SATCHEL_PATH_SIZE];
     bool verified, resumed;
-    unsigned rows, problems; /* of a listing */
-    int problem;             /* of the last bad row */
+    unsigned rows, problems;  /* of a listing */
+    int problem;              /* of the last bad row */
     unsigned notices[16];     /* by kind */
     uint64_t sent, got, kept; /* pieces */
 };
