@@ -286,7 +286,7 @@ int main(int argc, char *argv[])
 
     if (argc != 7 && argc != 8)
         die("usage", "replay BASE LOG WORK READER STATES SEED [LIAR]");
-    r.liar = argc == 8 ? atoi(argv[7]) : -1;
+    r.liar = argc == 8 ? (int)strtol(argv[7], NULL, 10) : -1;
     r.work = argv[3];
     states = strtoul(argv[5], NULL, 10);
     r.chance = strtoul(argv[6], NULL, 10);
