@@ -18,7 +18,7 @@
 #define CODE(x) SATCHEL__CODE__##x
 #define SETTINGS                                                                                   \
     "[limits]\nconnections = 40\nconnections_per_address = 20\nhandshakes = 100\n"                 \
-    "requests = 60\nlookups = 20\nregistrations = 12\n"                                           \
+    "requests = 60\nlookups = 20\nregistrations = 12\n"                                            \
     "[store]\nquota = 1M\n"
 
 static int setup(void **state)
