@@ -35,7 +35,7 @@ _satchel()
         inbox) options+=' --all' ;;
         device) options+=' --last' ;;
         contacts) options+=' --name --number' ;;
-        get) options+=' -o --output --force' ;;
+        get) options+=' -o --output --force --limit-rate' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

@@ -8,12 +8,13 @@
 #include "server/store/lmdb_env.h"
 
 const char *const lmdb_tables_index[T_INDEX_COUNT] = {
-    [T_META] = "meta",     [T_USERS] = "users",         [T_NAMES] = "names",
-    [T_EMAILS] = "emails", [T_MANIFESTS] = "manifests", [T_INVITES] = "invites",
-    [T_TIDS] = "tids",     [T_ROWS] = "rows",           [T_IDEM] = "idem",
-    [T_LEASES] = "leases", [T_INBOX] = "inbox",         [T_SENT] = "sent",
-    [T_CIDS] = "cids",     [T_EXPIRIES] = "expiries",   [T_GARBAGE] = "garbage",
-    [T_CELLS] = "cells",   [T_BLOCKS] = "blocks",       [T_ACCOUNTS] = "accounts",
+    [T_META] = "meta",         [T_USERS] = "users",         [T_NAMES] = "names",
+    [T_EMAILS] = "emails",     [T_MANIFESTS] = "manifests", [T_INVITES] = "invites",
+    [T_TIDS] = "tids",         [T_ROWS] = "rows",           [T_IDEM] = "idem",
+    [T_LEASES] = "leases",     [T_INBOX] = "inbox",         [T_SENT] = "sent",
+    [T_CIDS] = "cids",         [T_EXPIRIES] = "expiries",   [T_GARBAGE] = "garbage",
+    [T_CELLS] = "cells",       [T_ENDED] = "ended",         [T_BLOCKS] = "blocks",
+    [T_ACCOUNTS] = "accounts",
 };
 
 const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
@@ -43,6 +44,7 @@ static const struct {
     [T_CELLS] = {8, 8},
     [T_BLOCKS] = {40, 40},
     [T_ACCOUNTS] = {20, 20},
+    [T_ENDED] = {44, 44},
     [T_PIECES] = {20, 20},
     [T_BODY_META] = {1, 16},
 };

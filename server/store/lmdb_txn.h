@@ -40,6 +40,7 @@ enum lmdb_table {
     T_CELLS,
     T_BLOCKS,
     T_ACCOUNTS,
+    T_ENDED,
     T_INDEX_COUNT,
     /* Tables of a body environment. */
     T_PIECES = T_INDEX_COUNT,

@@ -29,14 +29,17 @@ enum {
     STORE_MANIFEST_MAX = 65536,
     STORE_HEADER_MAX = 8192,
     STORE_SIG_MAX = 4096,
-    STORE_META_MAX = 131072,        /* ciphertext of the metadata */
-    STORE_SLOT_MAX = 4096,          /* bytes of one sealed recipient slot */
-    STORE_SEED_MAX = 256,           /* one sealed seed */
-    STORE_EVENT_MAX = 4096,         /* data of one event */
-    STORE_SLOTS_MAX = 512,          /* slots of one transfer, the sender's own included */
-    STORE_USER_SLOTS_MAX = 16,      /* of those, for one user */
-    STORE_OPENS_MAX = 64,           /* devices of one recipient that may open one transfer */
-    STORE_PIECE_MAX = 262400,       /* FORMATS.md: every piece but the last has this length */
+    STORE_META_MAX = 131072,   /* ciphertext of the metadata */
+    STORE_SLOT_MAX = 4096,     /* bytes of one sealed recipient slot */
+    STORE_SEED_MAX = 256,      /* one sealed seed */
+    STORE_EVENT_MAX = 4096,    /* data of one event */
+    STORE_SLOTS_MAX = 512,     /* slots of one transfer, the sender's own included */
+    STORE_USER_SLOTS_MAX = 16, /* of those, for one user */
+    STORE_OPENS_MAX = 64,      /* devices of one recipient that may open one transfer */
+    STORE_PIECE_MAX = 262400,  /* FORMATS.md: every piece but the last has this length */
+    STORE_SLOT_COST = 4096,    /* of a quota, for the rows of a slot, beside body and metadata */
+    STORE_ROOM_STEPS = 16,     /* of a quota: what others learn of the room in a mailbox */
+    STORE_FIND_WALK = 100000,  /* newest rows of a box that a search by prefix reads */
     STORE_ACCOUNT_MAX = 144 * 1024, /* bytes of an account record */
     STORE_BLOCKS_MAX = 256,         /* senders that one user may block */
     STORE_LIST_MAX = 1000,          /* rows of one page; a page also ends near 1 MiB of blobs */
@@ -52,13 +55,16 @@ struct store_blob {
     size_t len;
 };
 
+/* Rows of a recipient that is not live any more stay so long after the transfer's expiry. */
+#define STORE_ENDED_MS ((uint64_t)30 * 86400000)
+
 enum store_user_state { STORE_USER_ACTIVE = 1, STORE_USER_SUSPENDED, STORE_USER_DELETED };
 
 struct store_user {
     uint8_t uid[STORE_UID_LEN];
     const char *name, *email;
     enum store_user_state state;
-    uint64_t created, quota, used; /* used includes what unfinished uploads reserve */
+    uint64_t created, quota, used; /* used includes what the own unfinished uploads reserve */
     uint64_t manifest_seq;         /* the newest one */
 };
 
