@@ -65,7 +65,7 @@ int upload_entry_open(const struct vault_keys *keys, const uint8_t *id, uint64_t
     sealed = rd_take(&at, len);
     if (sealed == NULL ||
         vault_record_look(part(sealed, len), &found, &plain_len, NULL) != ERR_OK || found != number)
-        return ends(part(r->p, r->left), at.left == 0, err);
+        return ends(part(r->p, r->left), at.bad || at.left == 0, err);
     place.table = tables[kind];
     rc = secret_new(&plain, plain_len > 0 ? plain_len : 1, err);
     if (rc == ERR_OK)
