@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "client/local/upload_entry.h"
+#include "common/crypto/hex.h"
 #include "common/fs.h"
 #include "tests/unit/tmpdir.h"
 
@@ -110,12 +111,11 @@ static int load(struct state *s, struct upload_past *p)
 static char *log_path(struct state *s)
 {
     uint8_t id[VAULT_RECORD_ID_LEN];
-    char name[64] = "upload-", *path;
+    char name[64], digits[2 * VAULT_RECORD_ID_LEN + 1], *path;
 
     assert_int_equal(vault_id(s->v, "upload", PART_OF(s->key.b), id, NULL), ERR_OK);
-    for (size_t i = 0; i < sizeof(id); i++)
-        snprintf(name + 7 + 2 * i, 3, "%02x", id[i]);
-    strcat(name, ".log");
+    hex_encode(digits, id, sizeof(id));
+    snprintf(name, sizeof(name), "upload-%s.log", digits);
     path = fs_join(vault_records(s->v), name);
     return path;
 }
