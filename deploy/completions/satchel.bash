@@ -31,7 +31,7 @@ _satchel()
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
         recover) options+=' --server --name --id --words-fd --pin --ca --no-passphrase' ;;
-        send) options+=' --to --message --expires --opens --name --no-padding' ;;
+        send) options+=' --to --message --expires --opens --name --no-padding --limit-rate' ;;
         inbox) options+=' --all' ;;
         device) options+=' --last' ;;
         contacts) options+=' --name --number' ;;
