@@ -101,6 +101,13 @@ struct send {
     char id[SATCHEL_ID_SIZE];
 };
 
+/*
+ * Groups become their members; then it is known how many there are, and there is room for them.
+ * ERR_LIMIT: over ${max}.  For workers.
+ */
+MUST_CHECK int send_expand(struct send *s, size_t max, struct err *err);
+void send_free_to(struct send *s);
+
 /* Find the recipients, then send_record_find(). */
 void send_look_up(struct satchel_op *op);
 
