@@ -98,8 +98,11 @@ static void on_expired(void *arg, struct store_result *res)
     c->moved = false;
     c->pending = 1; /* ours, until all are started */
     for (size_t i = 0; i < res->count; i++) {
-        struct store_slot_update in = {.move = STORE_MOVE_EXPIRE, .now = daemon_time()};
+        struct store_event_new event = {.kind = STORE_EVENT_EXPIRED};
+        struct store_slot_update in = {
+            .move = STORE_MOVE_EXPIRE, .now = daemon_time(), .event = &event};
 
+        memcpy(event.uid, res->u.due[i].uid, sizeof(event.uid));
         memcpy(in.tid, res->u.due[i].tid, sizeof(in.tid));
         memcpy(in.uid, res->u.due[i].uid, sizeof(in.uid));
         if (store_slot_update(c->d->port, &in, on_marked, c) != ERR_OK) {

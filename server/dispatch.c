@@ -29,6 +29,7 @@ static const struct dispatch_row rows[] = {
      req_upload_state},
     {BODY(ABANDON_UPLOAD), "AbandonUpload", READY, DISPATCH_USER, 0, false, false, false,
      req_abandon},
+    {BODY(REVOKE), "Revoke", READY, DISPATCH_USER, 0, false, false, true, req_revoke},
     {BODY(LIST_TRANSFERS), "ListTransfers", READY, DISPATCH_USER, 2, false, false, false, req_list},
     {BODY(GET_TRANSFER), "GetTransfer", READY, DISPATCH_USER, 4, false, false, false,
      req_get_transfer},

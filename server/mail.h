@@ -35,4 +35,18 @@ struct mail_row {
 MUST_CHECK int mail_row(struct mail_row *ret_row, const struct store_mail *m,
                         const uint8_t *share_meta, uint64_t now);
 
+/* Rows of a status; they borrow from the recipients they were made of. */
+struct mail_statuses {
+    Satchel__RecipientStatus *rows, **at;
+    size_t n;
+};
+
+/*
+ * What became of ${n} recipients of ${t}; the sender's own copy is left out, unless it is the only
+ * one or he sent it to himself.  ERR_NOMEM.
+ */
+MUST_CHECK int mail_statuses(struct mail_statuses *ret, const struct store_transfer *t,
+                             const struct store_recipient *recipients, size_t n);
+void mail_statuses_free(struct mail_statuses *l);
+
 #endif /* SERVER_MAIL_H */

@@ -28,5 +28,6 @@ void req_get_leaves(struct call *c);
 void req_get_pieces(struct call *c);
 void req_delete(struct call *c);
 void req_status(struct call *c);
+void req_revoke(struct call *c);
 
 #endif /* SERVER_REQ_H */

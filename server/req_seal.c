@@ -152,6 +152,8 @@ static void seal(struct call *c)
 {
     const Satchel__SealTransfer *msg = c->msg->seal_transfer;
     const struct sealing *s = c->data;
+    struct hash32 hash = {0};
+    struct store_event_new event = {.kind = STORE_EVENT_STORED, .data = {hash.b, sizeof(hash.b)}};
     struct store_upload_seal in = {
         .header = {msg->header.data, msg->header.len},
         .sig = {msg->signature.data, msg->signature.len},
@@ -162,8 +164,14 @@ static void seal(struct call *c)
         .now = daemon_time(),
         .slots = s->slots,
         .nslots = msg->n_slots,
+        .event = &event,
     };
 
+    if (header_hash(part(msg->header.data, msg->header.len), &hash) != ERR_OK) {
+        call_error(c, ERR_NOMEM, NULL);
+        return;
+    }
+    memcpy(event.uid, s->h.sender.b, sizeof(event.uid));
     memcpy(in.tid, s->h.tid.b, sizeof(in.tid));
     memcpy(in.sender, s->h.sender.b, sizeof(in.sender));
     memcpy(in.cid, s->h.cid.b, sizeof(in.cid));

@@ -21,11 +21,12 @@ static void on_recipient(void *cookie, const struct satchel_recipient *r)
 {
     struct people *p = cookie;
 
-    (void)json_array_append_new(p->json, json_pack("{s:s,s:o,s:s,s:I,s:o}", "user_id", r->user_id,
-                                                   "name", ui_json_text(r->name), "state",
-                                                   satchel_state_name(r->state), "opens_used",
-                                                   (json_int_t)r->opens_used, "changed",
-                                                   ui_json_time(r->changed)));
+    (void)json_array_append_new(
+        p->json,
+        json_pack("{s:s,s:o,s:s,s:I,s:o,s:o}", "user_id", r->user_id, "name", ui_json_text(r->name),
+                  "state", satchel_state_name(r->state), "opens_used", (json_int_t)r->opens_used,
+                  "changed", ui_json_time(r->changed), "received",
+                  r->received != 0 ? ui_json_time(r->received) : json_null()));
     if (p->count == sizeof(p->rows) / sizeof(p->rows[0]))
         return;
     (void)text_safe(r->name[0] != '\0' ? r->name : r->user_id, p->rows[p->count].who, TEXT_SAFE);

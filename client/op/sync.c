@@ -76,6 +76,7 @@ CALL(send, struct satchel_sent)
 CALL(list, struct satchel_listed)
 CALL(get, struct satchel_got)
 CALL(status, struct satchel_status)
+CALL(revoke, struct satchel_revoked)
 
 static void on_pong(void *cookie, const struct satchel_error *err, const struct satchel_pong *r)
 {

@@ -27,7 +27,8 @@ struct satchel_recipient {
     const char *user_id;
     enum satchel_state state; /* with satchel_status_start() */
     uint32_t opens_used;
-    uint64_t changed; /* when the state did */
+    uint64_t changed;  /* when the state did */
+    uint64_t received; /* when a receipt came; 0: none */
 };
 
 typedef void satchel_recipient_cb(void *cookie, const struct satchel_recipient *r);

@@ -13,6 +13,7 @@
 
 #include "contacts.h"
 #include "get.h"
+#include "life.h"
 #include "server.h"
 
 #ifdef __cplusplus
@@ -45,6 +46,8 @@ SATCHEL_API int satchel_sync_get(struct satchel *s, const struct satchel_get_opt
                                  struct satchel_got *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_status(struct satchel *s, const struct satchel_status_options *o,
                                     struct satchel_status *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_revoke(struct satchel *s, const struct satchel_revoke_options *o,
+                                    struct satchel_revoked *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_delete(struct satchel *s, const struct satchel_delete_options *o,
                                     char ret_id[SATCHEL_ID_SIZE], struct satchel_error *err);
 

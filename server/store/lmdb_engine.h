@@ -89,6 +89,7 @@ STEP(lmdb_mail_transfer);
 STEP(lmdb_mail_leaves);
 STEP(lmdb_slots_update);
 STEP(lmdb_slots_delete);
+STEP(lmdb_life_revoke);
 STEP(lmdb_slots_expired);
 STEP(lmdb_events_append);
 STEP(lmdb_events_list);

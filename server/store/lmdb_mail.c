@@ -89,9 +89,8 @@ int lmdb_mail_slot(struct lmdb_txn *t, struct store_job *job)
     return rc;
 }
 
-/* What its sender sees of a transfer that ${tr} was loaded of. */
-static int keep_sent(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
-                     const struct lmdb_transfer *tr, struct store_mail *to)
+int lmdb_mail_keep_sent(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
+                        const struct lmdb_transfer *tr, struct store_mail *to)
 {
     int rc = keep_me(t, res, tid, tr->sender, to);
 
@@ -109,7 +108,7 @@ int lmdb_mail_transfer(struct lmdb_txn *t, struct store_job *job)
 
     if (rc == ERR_OK && memcmp(tr.sender, in->sender, STORE_UID_LEN) != 0)
         rc = ERR_NOTFOUND;
-    return rc == ERR_OK ? keep_sent(t, job->res, in->tid, &tr, &job->res->u.mail) : rc;
+    return rc == ERR_OK ? lmdb_mail_keep_sent(t, job->res, in->tid, &tr, &job->res->u.mail) : rc;
 }
 
 /* ---- lists ---- */
@@ -128,7 +127,7 @@ static int keep_row(struct lmdb_txn *t, struct store_result *res, const struct p
     int rc = lmdb_rows_load_transfer(t, tid, &tr);
 
     if (rc == ERR_OK && p->table == T_SENT)
-        return keep_sent(t, res, tid, &tr, to);
+        return lmdb_mail_keep_sent(t, res, tid, &tr, to);
     if (rc == ERR_OK)
         rc = keep_me(t, res, tid, p->uid, to);
     if (rc == ERR_OK)

@@ -38,7 +38,7 @@ struct lmdb_slot {
 struct lmdb_recipient {
     uint8_t life, views; /* views: enum store_view bits */
     uint64_t charge;     /* bytes of quota it holds */
-    uint64_t received;
+    uint64_t received, ended;
     uint32_t nopens;
     struct store_open_row opens[STORE_OPENS_MAX];
 };

@@ -7,7 +7,7 @@
  *                    v  |
  *   (seal) --------> LIVE ---- last COMMIT ----> SPENT
  *                     |------- EXPIRE ---------> EXPIRED
- *                     |------- REVOKE ---------> REVOKED
+ *                     |------- revoke (lmdb_life.c) ----> REVOKED
  *                     |
  *   any life -- last view deleted -------------> DELETED
  */
@@ -15,6 +15,8 @@
 
 #include "server/store/lmdb_engine.h"
 #include "server/store/lmdb_parts.h"
+
+enum { CLAIM_EVENTS = 256 }; /* of one device */
 
 /* One move under way. */
 struct move {
@@ -69,7 +71,8 @@ static int move_claim(struct move *m, const struct store_slot_update *in, struct
     }
     open->claims++;
     res->u.slot.claim = open->claims;
-    m->changed = m->event = true;
+    m->changed = true;
+    m->event = open->claims <= CLAIM_EVENTS; /* the log must not grow for ever */
     return ERR_OK;
 }
 
@@ -117,8 +120,10 @@ static int move_commit(struct move *m, const struct store_slot_update *in, struc
         return store_fail(res, ERR_BADSTATE, "the open was not claimed");
     open->state = STORE_COMMITTED;
     m->changed = m->event = true;
-    if (all_committed(m))
+    if (all_committed(m)) {
         lmdb_parts_end_life(m->t, in->tid, in->uid, &m->v, &m->tr, STORE_SPENT);
+        m->v.ended = in->now;
+    }
     return ERR_OK;
 }
 
@@ -133,35 +138,24 @@ static int move_received(struct move *m, const struct store_slot_update *in,
     return ERR_OK;
 }
 
-/* EXPIRE and REVOKE, of whoever is still LIVE. */
-static int end(struct move *m, const struct store_slot_update *in, struct store_result *res,
-               enum store_life life)
-{
-    res->duplicate = m->v.life != STORE_LIVE;
-    if (res->duplicate)
-        return ERR_OK;
-    lmdb_parts_end_life(m->t, in->tid, in->uid, &m->v, &m->tr, life);
-    m->changed = m->event = true;
-    return ERR_OK;
-}
-
 static int move_expire(struct move *m, const struct store_slot_update *in, struct store_result *res)
 {
     if (m->v.life == STORE_LIVE && in->now < m->tr.expires)
         return store_fail(res, ERR_BADSTATE, "it is not time to expire");
-    return end(m, in, res, STORE_EXPIRED);
-}
-
-static int move_revoke(struct move *m, const struct store_slot_update *in, struct store_result *res)
-{
-    return end(m, in, res, STORE_REVOKED);
+    res->duplicate = m->v.life != STORE_LIVE;
+    if (res->duplicate)
+        return ERR_OK;
+    lmdb_parts_end_life(m->t, in->tid, in->uid, &m->v, &m->tr, STORE_EXPIRED);
+    m->v.ended = m->tr.expires;
+    m->changed = m->event = true;
+    return ERR_OK;
 }
 
 static int (*const moves[])(struct move *m, const struct store_slot_update *in,
                             struct store_result *res) = {
     [STORE_MOVE_CLAIM] = move_claim,   [STORE_MOVE_GIVE_BACK] = move_give_back,
     [STORE_MOVE_COMMIT] = move_commit, [STORE_MOVE_RECEIVED] = move_received,
-    [STORE_MOVE_EXPIRE] = move_expire, [STORE_MOVE_REVOKE] = move_revoke,
+    [STORE_MOVE_EXPIRE] = move_expire,
 };
 
 int lmdb_slots_update(struct lmdb_txn *t, struct store_job *job)
@@ -206,6 +200,7 @@ static void remove_transfer(struct lmdb_txn *t, const uint8_t *tid, const struct
 /* The recipient's own part in a deletion; true if it had the view. */
 static bool drop_view(struct move *m, const struct store_slot_delete *in)
 {
+    struct store_event_new event = {.kind = STORE_EVENT_DELETED};
     uint8_t bit = (uint8_t)in->view;
 
     if (!(m->v.views & bit))
@@ -215,7 +210,10 @@ static bool drop_view(struct move *m, const struct store_slot_delete *in)
         if (m->v.life == STORE_LIVE)
             lmdb_parts_end_life(m->t, in->tid, in->uid, &m->v, &m->tr, STORE_DELETED);
         m->v.life = STORE_DELETED;
+        m->v.ended = in->now;
         m->tr.viewers--;
+        memcpy(event.uid, in->uid, sizeof(event.uid));
+        lmdb_parts_event(m->t, in->tid, &m->tr, &event, in->now, NULL);
     }
     lmdb_rows_save_recipient(m->t, in->tid, in->uid, &m->v);
     return true;

@@ -241,7 +241,7 @@ static int check_slot_update(const union store_request *in)
 {
     const struct store_slot_update *q = &in->slot_update;
 
-    if (q->move < STORE_MOVE_CLAIM || q->move > STORE_MOVE_REVOKE)
+    if (q->move < STORE_MOVE_CLAIM || q->move > STORE_MOVE_EXPIRE)
         return ERR_INVALID;
     return check_event(q->event);
 }
@@ -249,6 +249,22 @@ static int check_slot_update(const union store_request *in)
 static void copy_slot_update(struct pack *k, union store_request *in)
 {
     pack_event(k, &in->slot_update.event);
+}
+
+static int check_revoke(const union store_request *in)
+{
+    const struct store_revoke *q = &in->revoke;
+
+    if (q->nuids > STORE_SLOTS_MAX)
+        return ERR_TOOLARGE;
+    return q->nuids > 0 && q->uids == NULL ? ERR_INVALID : ERR_OK;
+}
+
+static void copy_revoke(struct pack *k, union store_request *in)
+{
+    struct store_revoke *q = &in->revoke;
+
+    q->uids = pack(k, q->uids, q->nuids * STORE_UID_LEN);
 }
 
 static int check_slot_delete(const union store_request *in)
@@ -331,6 +347,7 @@ static const struct {
     LIST(pieces_get, STORE_PIECES_MAX, NULL, NULL),
     ROW(slot_update, check_slot_update, copy_slot_update),
     ROW(slot_delete, check_slot_delete, NULL),
+    ROW(revoke, check_revoke, copy_revoke),
     LIST(expired_list, STORE_LIST_MAX, NULL, NULL),
     ROW(event_append, check_event_append, copy_event_append),
     LIST(event_list, STORE_LIST_MAX, NULL, NULL),

@@ -123,6 +123,7 @@ struct store_recipient {
     enum store_life life;
     bool in_inbox;       /* it is listed there */
     uint64_t received;   /* when its receipt came; 0 before */
+    uint64_t ended;      /* when it ceased to be LIVE; 0: it is, or nobody noted it */
     uint32_t opens_used; /* claimed and committed */
     const struct store_open_row *opens;
     size_t nopens;
@@ -153,12 +154,25 @@ struct store_due {
     uint64_t expires;
 };
 
+/* What happened, as FORMATS.md section 14.4 has it. */
+enum store_event_kind {
+    STORE_EVENT_STORED = 1,
+    STORE_EVENT_RELEASED,
+    STORE_EVENT_GIVEN_BACK,
+    STORE_EVENT_COMMITTED,
+    STORE_EVENT_RECEIVED,
+    STORE_EVENT_EXPIRED,
+    STORE_EVENT_REVOKED,
+    STORE_EVENT_DELETED,
+    STORE_EVENT_EXTENDED
+};
+
 /* hash = SHA-256 of the row as FORMATS.md section 14.4 has it, ${prev} included. */
 struct store_event {
     uint32_t seq; /* from 1 */
     uint16_t kind;
     uint64_t at;
-    uint8_t uid[STORE_UID_LEN]; /* who did it */
+    uint8_t uid[STORE_UID_LEN]; /* whom it concerns: FORMATS.md section 14.4 */
     struct store_blob data;
     uint8_t prev[STORE_HASH_LEN], hash[STORE_HASH_LEN];
 };

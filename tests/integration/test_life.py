@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a transfer after it was sent."""
+import os
+
+from harness import Case
+
+
+class Revoke(Case):
+    def test_everybody(self):
+        tid = self.alice.send(self.file(1000), to=(self.bob, self.carol)).result["id"]
+        self.carol.get(tid, "-o", self.work / "before")
+        done = self.alice.json("revoke", tid[:10]).result
+        self.assertEqual((done["id"], done["revoked"], done["opened"]), (tid, 2, 1))
+        states = {row["name"]: (row["state"], row["opens_used"]) for row in done["recipients"]}
+        self.assertEqual(states, {"bob": ("revoked", 0), "carol": ("revoked", 1)})
+        for user in (self.bob, self.carol):
+            refused = user.get(tid, "-o", self.work / "after", expect=4)
+            self.assertEqual(refused.error["code"], "revoked")
+            self.assertIn("revoked", refused.error["message"])
+        self.assertFalse(os.path.exists(self.work / "after"))
+        self.assertNotIn(tid, [row["id"] for row in self.bob.inbox()])
+        (row,) = [row for row in self.bob.inbox("--all") if row["id"] == tid]
+        self.assertEqual(row["state"], "revoked")
+        said = self.alice.run("revoke", tid).text
+        self.assertIn("carol had", said)
+        self.assertNotIn("bob had", said)
+
+    def test_one(self):
+        tid = self.alice.send(self.file(1000), to=(self.bob, self.carol)).result["id"]
+        self.alice.json("revoke", tid, "--from", "bob")
+        self.assertEqual(self.bob.get(tid, "-o", self.work / "x", expect=4).error["code"], "revoked")
+        self.carol.get(tid, "-o", self.work / "y")
+        states = {row["name"]: row["state"] for row in self.alice.json("status", tid).result["recipients"]}
+        self.assertEqual(states["bob"], "revoked")
+        self.assertIn(states["carol"], ("released", "received"))
+
+    def test_refused(self):
+        tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
+        self.assertEqual(self.bob.json("revoke", tid, expect=3).error["code"], "notfound")
+        self.assertEqual(self.alice.json("revoke", tid, "--from", "bob,carol", expect=3).error["code"], "notfound")
+        self.alice.json("revoke", "f" * 32, expect=3)
+        self.alice.json("revoke", tid, "--from", "nobody-of-that-name", expect=3)
+        self.alice.run("revoke", expect=2)
+        self.bob.get(tid, "-o", self.work / "x")
