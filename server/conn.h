@@ -62,7 +62,8 @@ struct conn {
     uint8_t nonce[LOGIN_NONCE_LEN];    /* for the one Login */
     struct uid uid;                    /* from READY on */
     struct device_id device;
-    struct call *calls, *last_call; /* unanswered, in the order begun */
+    uint8_t device_key[IDS_KEY_LEN]; /* public */
+    struct call *calls, *last_call;  /* unanswered, in the order begun */
     unsigned n_calls, n_pieces;
     unsigned n_alone; /* of them such that later ones wait */
     bool settling, paused;

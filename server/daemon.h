@@ -50,6 +50,7 @@ struct daemon {
     char *config_path;
     struct settings settings;
     uint8_t key[IDS_KEY_LEN]; /* public */
+    struct secret key_seed;   /* its Ed25519 seed */
     struct server_id id;
     SSL_CTX *tls;
     struct net_loop *net;

@@ -113,6 +113,7 @@ static void free_daemon(struct daemon *d)
     daemon_close_limits(d);
     SSL_CTX_free(d->tls);
     buf_free(&d->scratch);
+    secret_free(&d->key_seed);
     settings_free(&d->settings);
     free(d->config_path);
     if (d->loop != NULL && uv_loop_close(d->loop) != 0)
@@ -212,7 +213,10 @@ static int load_identity(struct daemon *d, struct err *err)
     if (rc == ERR_OK &&
         (ed25519_public(d->key, seed.data) != ERR_OK || ids_server(d->key, &d->id) != ERR_OK))
         rc = err_set(err, ERR_INTERNAL, "cannot use the server key");
-    secret_free(&seed);
+    if (rc == ERR_OK)
+        d->key_seed = seed;
+    else
+        secret_free(&seed);
     free(path);
     return rc;
 }

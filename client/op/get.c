@@ -35,6 +35,7 @@ static void finish(struct satchel_op *op, const struct satchel_error *err)
     struct satchel_got r = {.size = g->shown.size,
                             .got_pieces = g->n_pieces,
                             .verified = true,
+                            .receipt_sent = g->receipt_sent,
                             .from_verified = g->shown.from_verified};
 
     if (err != NULL) {
@@ -60,6 +61,7 @@ static void free_get(struct satchel_op *op)
         get_body_free(g);
     output_free(g->output);
     secret_free(&g->share_body);
+    buf_free(&g->receipt);
     row_free(&g->row);
     person_free(&g->sender);
     free(g->folder);
@@ -259,6 +261,7 @@ static int copy_options(struct get *g, const struct satchel_get_options *o, stru
         return ERR_NOMEM;
     g->spec =
         (struct output_spec){.folder = g->folder, .file = g->file, .fd = o->fd, .force = o->force};
+    g->no_receipt = o->no_receipt;
     g->on_transfer = o->on_transfer;
     g->done = o->done;
     g->op.on_progress = o->on_progress;

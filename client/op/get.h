@@ -43,6 +43,8 @@ struct get {
     struct secret share_body;
     struct body *body;
 
+    bool no_receipt, receipt_sent;
+    struct buf receipt; /* serialised Signed */
     uint64_t max_lifetime;
     struct hash32 *leaves;
     size_t cap_leaves;
@@ -58,6 +60,9 @@ struct get {
 
 /* Get and check the leaves, then all pieces, then make the file whole and end. */
 void get_body(struct get *g);
+
+/* The file is whole: tell the server, with a receipt unless the caller wants none, and end. */
+void get_receipt(struct get *g);
 
 /* Give back what is held; no job runs any more. */
 void get_body_free(struct get *g);

@@ -18,6 +18,7 @@ struct satchel_got {
     uint64_t got_pieces, kept_pieces;
     bool verified;      /* signature, keys and every byte were checked: true on success */
     bool from_verified; /* the sender's safety number was compared */
+    bool receipt_sent;  /* the server has taken our receipt */
 };
 
 struct satchel_get_options {
@@ -27,6 +28,7 @@ struct satchel_get_options {
     const char *file;   /* this file */
     int fd;             /* with both NULL: write here; bytes leave as they verify */
     bool force;         /* overwrite an existing file */
+    bool no_receipt;    /* the sender sees that the key was handed out, and no more */
     void *cookie;
     satchel_progress_cb *on_progress;                                    /* NULL: none */
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t); /* NULL; else once */
@@ -35,7 +37,8 @@ struct satchel_get_options {
 
 /*
  * Receive a transfer.  The file appears under its name only when all of it was
- * checked and is durable; on failure nothing is left.  Counts as an open.
+ * checked and is durable; on failure nothing is left.  Counts as an open.  Then a signed receipt
+ * goes to the sender; that it does not get through is no failure.
  * SATCHEL_E_NOTFOUND (no such transfer; ambiguous: SATCHEL_E_INVALID),
  * SATCHEL_E_INTEGRITY, SATCHEL_E_EXPIRED, _REVOKED, _SPENT, SATCHEL_E_EXISTS
  * (the file is there), SATCHEL_E_REFUSED (a name that cannot be a file's), SATCHEL_E_IO.

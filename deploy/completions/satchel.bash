@@ -34,7 +34,7 @@ _satchel()
         inbox) options+=' --all' ;;
         revoke) options+=' --from' ;;
         contacts) options+=' --name --number' ;;
-        get) options+=' -o --output --force' ;;
+        get) options+=' -o --output --force --no-receipt' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

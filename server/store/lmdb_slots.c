@@ -110,14 +110,14 @@ static int move_commit(struct move *m, const struct store_slot_update *in, struc
     struct store_open_row *open = find_open(&m->v, in->device);
     int rc = life_code(m->v.life);
 
-    if (open != NULL && open->state == STORE_COMMITTED) {
+    if (open == NULL)
+        return store_fail(res, ERR_BADSTATE, "the open was not claimed");
+    if (open->state == STORE_COMMITTED) {
         res->duplicate = true;
         return ERR_OK;
     }
     if (rc != ERR_OK)
         return store_fail(res, rc, "the recipient is not live");
-    if (open == NULL)
-        return store_fail(res, ERR_BADSTATE, "the open was not claimed");
     open->state = STORE_COMMITTED;
     m->changed = m->event = true;
     if (all_committed(m)) {

@@ -42,3 +42,23 @@ class Revoke(Case):
         self.alice.json("revoke", tid, "--from", "nobody-of-that-name", expect=3)
         self.alice.run("revoke", expect=2)
         self.bob.get(tid, "-o", self.work / "x")
+
+
+class Opens(Case):
+    def test_receipt(self):
+        tid = self.alice.send(self.file(1000), to=(self.bob, self.carol)).result["id"]
+        self.assertTrue(self.bob.get(tid, "-o", self.work / "b").result["receipt"])
+        self.assertFalse(self.carol.get(tid, "-o", self.work / "c", "--no-receipt").result["receipt"])
+        rows = {row["name"]: row for row in self.alice.json("status", tid).result["recipients"]}
+        self.assertEqual(rows["bob"]["state"], "received")
+        self.assertIsNotNone(rows["bob"]["received"])
+        self.assertEqual((rows["carol"]["state"], rows["carol"]["received"]), ("released", None))
+
+    def test_the_last_open_is_committed(self):
+        """Then the key is gone, for the device that opened it too."""
+        tid = self.alice.send(self.file(1000), "--opens", "1", to=(self.bob,)).result["id"]
+        self.bob.get(tid, "-o", self.work / "b")
+        self.assertEqual(self.bob.get(tid, "-o", self.work / "again", expect=4).error["code"], "spent")
+        (row,) = self.alice.json("status", tid).result["recipients"]
+        self.assertEqual((row["state"], row["opens_used"]), ("received", 1))
+        self.bob.json("inbox", "--all")
