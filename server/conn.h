@@ -34,6 +34,7 @@
 
 struct call;
 struct daemon;
+struct watch;
 
 enum conn_state { CONN_NEW, CONN_GREETED, CONN_READY, CONN_CLOSING, CONN_STATES };
 
@@ -67,6 +68,7 @@ struct conn {
     unsigned n_calls, n_pieces;
     unsigned n_alone; /* of them such that later ones wait */
     bool settling, paused;
+    struct watch *watch;   /* of watch.c; NULL: it has not subscribed */
     size_t queued;         /* bytes of pieces in and out that are under way */
     uint64_t opened, used; /* uv_now(): accepted; last request */
     struct conn_upload uploads[CONN_PIECES_KNOWN];

@@ -33,6 +33,7 @@ struct ctl;
 struct manifest;
 struct listeners;
 struct uploads;
+struct watches;
 
 /* What is counted by daemon_charge(). */
 enum daemon_rate {
@@ -59,6 +60,7 @@ struct daemon {
     struct shares *shares;
     struct collector *collector;
     struct uploads *uploads;
+    struct watches *watches;
     struct count *addresses; /* connections of each */
     struct rate_table *rates[DAEMON_RATES];
     struct rate_bucket handshakes;

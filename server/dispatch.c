@@ -33,6 +33,7 @@ static const struct dispatch_row rows[] = {
     {BODY(PUT_RECEIPT), "PutReceipt", READY, DISPATCH_USER, 0, false, false, true, req_put_receipt},
     {BODY(LIST_EVENTS), "ListEvents", READY, DISPATCH_USER, 2, false, false, false,
      req_list_events},
+    {BODY(SUBSCRIBE), "Subscribe", READY, DISPATCH_USER, 1, false, false, false, req_subscribe},
     {BODY(LIST_TRANSFERS), "ListTransfers", READY, DISPATCH_USER, 2, false, false, false, req_list},
     {BODY(GET_TRANSFER), "GetTransfer", READY, DISPATCH_USER, 4, false, false, false,
      req_get_transfer},

@@ -92,7 +92,8 @@ int mail_row(struct mail_row *ret_row, const struct store_mail *m, const uint8_t
         msg->metadata = borrow(&m->t.meta);
         msg->share_meta = (ProtobufCBinaryData){SHARE_LEN, (uint8_t *)(uintptr_t)share_meta};
     }
-    msg->state = mail_state(&m->me, m->t.expires, now);
+    msg->state = m->me.life == STORE_SPENT ? SATCHEL__SLOT_STATE__SLOT_SPENT
+                                           : mail_state(&m->me, m->t.expires, now);
     msg->opens_used = m->me.opens_used;
     msg->stored = m->t.arrived;
     msg->expires = m->t.expires;

@@ -31,5 +31,6 @@ void req_status(struct call *c);
 void req_revoke(struct call *c);
 void req_put_receipt(struct call *c);
 void req_list_events(struct call *c);
+void req_subscribe(struct call *c);
 
 #endif /* SERVER_REQ_H */

@@ -18,6 +18,7 @@
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/req.h"
+#include "server/watch.h"
 
 struct receiving {
     uint8_t tid[STORE_TID_LEN];
@@ -46,10 +47,12 @@ static void fill_move(const struct receiving *r, enum store_move move, struct st
 
 static void on_received(struct call *c)
 {
-    if (c->res->code != ERR_OK)
+    if (c->res->code != ERR_OK) {
         call_failed(c);
-    else
-        call_done(c);
+        return;
+    }
+    watch_kick(c->d, c->res->u.slot.sender);
+    call_done(c);
 }
 
 static void note_receipt(struct call *c)

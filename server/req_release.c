@@ -16,6 +16,7 @@
 #include "server/daemon.h"
 #include "server/mail.h"
 #include "server/req.h"
+#include "server/watch.h"
 
 struct releasing {
     uint8_t tid[STORE_TID_LEN];
@@ -117,6 +118,7 @@ static void on_claimed(struct call *c)
         call_failed(c);
         return;
     }
+    watch_kick(c->d, c->res->u.slot.sender);
     r->claim = c->res->u.slot.claim;
     r->opens_used = c->res->u.slot.opens_used;
     get_share(c);

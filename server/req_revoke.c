@@ -20,6 +20,7 @@
 #include "server/daemon.h"
 #include "server/mail.h"
 #include "server/req.h"
+#include "server/watch.h"
 
 struct revoking {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
@@ -118,8 +119,11 @@ static void on_revoked(struct call *c)
         call_error(c, ERR_NOMEM, NULL);
         return;
     }
-    for (size_t i = 0; i < m->nslots; i++)
+    for (size_t i = 0; i < m->nslots; i++) {
         r->job->items[i].cell = m->slots[i].cell;
+        watch_kick(c->d, m->slots[i].uid);
+    }
+    watch_kick(c->d, r->sender);
     r->done = c->res;
     c->res = NULL;
     if (r->job->n > 0)

@@ -25,6 +25,7 @@
 #include "server/length.h"
 #include "server/req.h"
 #include "server/uploads.h"
+#include "server/watch.h"
 
 enum { MANIFESTS_PAGE = 16 };
 
@@ -128,6 +129,8 @@ static void on_sealed(struct call *c)
     switch (c->res->code) {
     case ERR_OK:
         uploads_remove(c->d->uploads, &s->h.sender, &s->h.tid);
+        for (size_t i = 0; i < c->msg->seal_transfer->n_slots; i++)
+            watch_kick(c->d, s->slots[i].uid); /* the sender's among them */
         reply.duplicate = c->res->duplicate;
         reply.stored = c->res->u.seal.arrived;
         env.body_case = SATCHEL__ENVELOPE__BODY_SEAL_REPLY;

@@ -10,6 +10,7 @@
 #include "server/daemon.h"
 #include "server/mail.h"
 #include "server/req.h"
+#include "server/watch.h"
 
 static void reply(struct call *c, const struct store_recipient *rows, size_t n)
 {
@@ -77,6 +78,7 @@ static void on_deleted(struct call *c)
         call_failed(c);
         return;
     }
+    watch_kick(c->d, c->res->u.slot.sender);
     collector_kick(c->d->collector);
     call_done(c);
 }

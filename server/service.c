@@ -27,6 +27,7 @@
 #include "server/notify.h"
 #include "server/reload.h"
 #include "server/uploads.h"
+#include "server/watch.h"
 
 static const int watched[] = {SIGTERM, SIGINT, SIGHUP}; /* two stop, the last reloads */
 
@@ -110,6 +111,7 @@ static void free_daemon(struct daemon *d)
 {
     store_close(d->store);
     uploads_free(d->uploads);
+    watches_free(d->watches);
     daemon_close_limits(d);
     SSL_CTX_free(d->tls);
     buf_free(&d->scratch);
@@ -305,6 +307,8 @@ static int open_parts(struct daemon *d, struct err *err)
         rc = daemon_open_limits(d, err);
     if (rc == ERR_OK)
         rc = uploads_new(&d->uploads, err);
+    if (rc == ERR_OK)
+        rc = watches_new(&d->watches, err);
     if (rc == ERR_OK)
         rc = net_loop_new(&d->net, d->loop, err);
     if (rc == ERR_OK)

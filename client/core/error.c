@@ -72,8 +72,8 @@ const char *satchel_phase_name(enum satchel_phase phase)
 
 const char *satchel_state_name(enum satchel_state state)
 {
-    static const char *const names[] = {"stored",  "released", "received",
-                                        "deleted", "expired",  "revoked"};
+    static const char *const names[] = {"stored",  "released", "received", "deleted",
+                                        "expired", "revoked",  "spent"};
 
     return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "";
 }

@@ -69,6 +69,10 @@ static int withheld(const struct row *row, struct err *err)
         return ERR_EXPIRED;
     case SATCHEL__SLOT_STATE__SLOT_REVOKED:
         return err_set(err, ERR_REVOKED, "the sender has revoked it");
+    case SATCHEL__SLOT_STATE__SLOT_SPENT:
+        err_set(err, ERR_SPENT, "no opens are left");
+        err_hint(err, "ask the sender to send it again");
+        return ERR_SPENT;
     case SATCHEL__SLOT_STATE__DELETED:
         return err_set(err, ERR_NOTFOUND, "it was deleted");
     default:

@@ -10,9 +10,10 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_feed.h"
 #include "server/store/lmdb_parts.h"
 
-enum { UPLOADS_PER_CALL = 16 };
+enum { UPLOADS_PER_CALL = 16, FEED_PER_CALL = 256 };
 
 /* ---- leases ---- */
 
@@ -63,6 +64,7 @@ int lmdb_collect_choose(struct lmdb_txn *t, struct store_job *job)
     struct lmdb_walk w;
     size_t n = find_leases(t, in->now, rows);
 
+    lmdb_feed_trim(t, in->now, FEED_PER_CALL);
     job->note[LMDB_NOTE_UPLOADS] = 0;
     for (size_t i = 0; i < n; i++)
         job->note[LMDB_NOTE_UPLOADS] += end_lease(t, &rows[i], in->now);

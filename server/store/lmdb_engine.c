@@ -80,6 +80,7 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_revoke] = {{INDEX, lmdb_life_revoke}},
     [STORE_OP_expired_list] = {{READ, lmdb_slots_expired}},
     [STORE_OP_event_append] = {{INDEX, lmdb_events_append}},
+    [STORE_OP_feed_list] = {{READ, lmdb_feed_list}},
     [STORE_OP_event_list] = {{READ, lmdb_events_list}},
     [STORE_OP_cells_due] = {{READ, lmdb_slots_cells_due}},
     [STORE_OP_cells_done] = {{INDEX, lmdb_slots_cells_done}},

@@ -93,6 +93,7 @@ STEP(lmdb_life_revoke);
 STEP(lmdb_slots_expired);
 STEP(lmdb_events_append);
 STEP(lmdb_events_list);
+STEP(lmdb_feed_list);
 STEP(lmdb_slots_cells_due);
 STEP(lmdb_slots_cells_done);
 STEP(lmdb_verify_run);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_feed.h"
 #include "server/store/lmdb_parts.h"
 
 /* ---- revoke ---- */
@@ -54,6 +55,7 @@ static void revoke_one(struct lmdb_txn *t, const struct store_revoke *in, const 
     lmdb_rows_save_recipient(t, in->tid, uid, &v);
     memcpy(event.uid, uid, sizeof(event.uid));
     lmdb_parts_event(t, in->tid, tr, &event, in->now, NULL);
+    lmdb_feed_tell(t, in->tid, tr, &event, &(struct lmdb_feed_to){in->now, v.views});
     res->duplicate = false;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_feed.h"
 #include "server/store/lmdb_parts.h"
 
 enum { CLAIM_EVENTS = 256 }; /* of one device */
@@ -171,14 +172,21 @@ int lmdb_slots_update(struct lmdb_txn *t, struct store_job *job)
         rc = moves[in->move](&m, in, res);
     if (rc != ERR_OK)
         return rc;
-    if (m.event && in->event != NULL)
+    if (m.event && in->event != NULL) {
+        struct lmdb_feed_to to = {in->now, m.v.views};
+
         lmdb_parts_event(t, in->tid, &m.tr, in->event, in->now, NULL);
+        if (!res->duplicate)
+            lmdb_feed_tell(t, in->tid, &m.tr, in->event, &to);
+    }
     if (m.changed) {
         lmdb_rows_save_recipient(t, in->tid, in->uid, &m.v);
         lmdb_rows_save_transfer(t, in->tid, &m.tr);
     }
     res->u.slot.life = m.v.life;
     res->u.slot.opens_used = m.v.nopens;
+    memcpy(res->u.slot.sender, m.tr.sender, STORE_UID_LEN);
+    memcpy(res->u.slot.uid, in->uid, STORE_UID_LEN);
     return lmdb_txn_code(t);
 }
 
@@ -214,6 +222,7 @@ static bool drop_view(struct move *m, const struct store_slot_delete *in)
         m->tr.viewers--;
         memcpy(event.uid, in->uid, sizeof(event.uid));
         lmdb_parts_event(m->t, in->tid, &m->tr, &event, in->now, NULL);
+        lmdb_feed_tell(m->t, in->tid, &m->tr, &event, &(struct lmdb_feed_to){.now = in->now});
     }
     lmdb_rows_save_recipient(m->t, in->tid, in->uid, &m->v);
     return true;
@@ -246,6 +255,7 @@ int lmdb_slots_delete(struct lmdb_txn *t, struct store_job *job)
         m.changed = true;
     }
     job->res->duplicate = !m.changed;
+    memcpy(job->res->u.slot.sender, m.tr.sender, STORE_UID_LEN);
     if (!m.changed)
         return ERR_OK;
     lmdb_txn_del(t, sender ? T_SENT : T_INBOX, &box);

@@ -99,6 +99,7 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(revoke, true)                                                                                \
     X(expired_list, false)                                                                         \
     X(event_append, true)                                                                          \
+    X(feed_list, false)                                                                            \
     X(event_list, false)                                                                           \
     X(cells_due, false)                                                                            \
     X(cells_done, true)                                                                            \

@@ -152,6 +152,13 @@ struct store_event_list {
     size_t limit;
 };
 
+/* u.feed: what ${uid} is told behind number ${after}, rising. */
+struct store_feed_list {
+    uint8_t uid[STORE_UID_LEN];
+    uint64_t after;
+    size_t limit;
+};
+
 /* u.cells: cells to be erased, the lowest numbers first. */
 struct store_cells_due {
     size_t limit;

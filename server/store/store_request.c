@@ -351,6 +351,7 @@ static const struct {
     LIST(expired_list, STORE_LIST_MAX, NULL, NULL),
     ROW(event_append, check_event_append, copy_event_append),
     LIST(event_list, STORE_LIST_MAX, NULL, NULL),
+    LIST(feed_list, STORE_LIST_MAX, NULL, NULL),
     LIST(cells_due, STORE_LIST_MAX, NULL, NULL),
     ROW(cells_done, check_cells_done, copy_cells_done),
     LIST(verify, STORE_LIST_MAX, NULL, copy_verify),

@@ -167,6 +167,28 @@ enum store_event_kind {
     STORE_EVENT_EXTENDED
 };
 
+/* What a user is told: numbers of EventKind in satchel.proto. */
+enum store_feed_kind {
+    STORE_FEED_STORED = 1,
+    STORE_FEED_ARRIVED,
+    STORE_FEED_RELEASED,
+    STORE_FEED_RECEIVED,
+    STORE_FEED_EXPIRED,
+    STORE_FEED_REVOKED,
+    STORE_FEED_DELETED,
+    STORE_FEED_EXTENDED
+};
+
+#define STORE_FEED_MS ((uint64_t)30 * 86400000) /* how long it is kept */
+
+struct store_feed_row {
+    uint64_t number; /* of this user, from 1 */
+    uint64_t at;
+    uint16_t kind;
+    uint8_t tid[STORE_TID_LEN];
+    uint8_t other[STORE_UID_LEN]; /* who sent it, or whose state has changed */
+};
+
 /* hash = SHA-256 of the row as FORMATS.md section 14.4 has it, ${prev} included. */
 struct store_event {
     uint32_t seq; /* from 1 */
