@@ -12,6 +12,7 @@
  *   satchel/folder.h    list the inbox and the sent folder, find by prefix
  *   satchel/get.h       get, status, delete
  *   satchel/life.h      revoke
+ *   satchel/watch.h     events
  *   satchel/sync.h      the same operations as calls that return when done
  *
  * Model.  A struct satchel binds one profile to one uv_loop_t.  An operation
@@ -50,5 +51,6 @@
 #include "satchel/send.h"
 #include "satchel/server.h"
 #include "satchel/sync.h"
+#include "satchel/watch.h"
 
 #endif /* SATCHEL_H */

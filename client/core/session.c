@@ -352,7 +352,7 @@ static struct request *find(struct session *s, uint64_t id)
     return NULL;
 }
 
-/* Events.  Only two are known so far: the end, with or without an error. */
+/* The end, with or without an error; and what happens to transfers. */
 static void on_event(struct session *s, const Satchel__Envelope *e)
 {
     struct err why = {0};
@@ -364,6 +364,8 @@ static void on_event(struct session *s, const Satchel__Envelope *e)
         err_set(&why, ERR_DRAINING, "the server is shutting down");
         err_hint(&why, "try again later");
         session_drop(s, &why);
+    } else if (e->body_case == SATCHEL__ENVELOPE__BODY_EVENT && s->opts.on_event != NULL) {
+        s->opts.on_event(s->opts.cookie, e->event);
     }
 }
 

@@ -52,6 +52,7 @@ struct session_opts {
     /* TLS_VERIFY_COLLECT alone: nothing has been sent; the connection ends now with ERR_PIN. */
     void (*on_pin)(void *cookie, const struct pin *pin);
     void (*on_greeted)(void *cookie);
+    void (*on_event)(void *cookie, const Satchel__Event *e); /* NULL: they are ignored */
     void (*on_closed)(void *cookie, const struct err *why);
 };
 

@@ -15,6 +15,7 @@
 #include "get.h"
 #include "life.h"
 #include "server.h"
+#include "watch.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,6 +49,9 @@ SATCHEL_API int satchel_sync_status(struct satchel *s, const struct satchel_stat
                                     struct satchel_status *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_revoke(struct satchel *s, const struct satchel_revoke_options *o,
                                     struct satchel_revoked *ret, struct satchel_error *err);
+/* Returns when the connection is lost, or SATCHEL_E_CANCELED. */
+SATCHEL_API int satchel_sync_watch(struct satchel *s, const struct satchel_watch_options *o,
+                                   struct satchel_error *err);
 SATCHEL_API int satchel_sync_delete(struct satchel *s, const struct satchel_delete_options *o,
                                     char ret_id[SATCHEL_ID_SIZE], struct satchel_error *err);
 

@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts send inbox get sent status revoke delete doctor'
+    local verbs='register whoami contacts send inbox get sent status watch revoke delete doctor'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -33,6 +33,7 @@ _satchel()
         send) options+=' --to --message --expires --opens --name --no-padding' ;;
         inbox) options+=' --all' ;;
         revoke) options+=' --from' ;;
+        watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
         get) options+=' -o --output --force --no-receipt' ;;
         '') options+=' --version' ;;
