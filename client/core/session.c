@@ -282,6 +282,7 @@ static int check_hello(struct session *s, const Satchel__HelloReply *m, struct e
         memcmp(id.b, m->server_id.data, sizeof(id.b)) != 0)
         return err_set(err, ERR_PROTO, "the server's ID does not belong to its key");
     h->server = id;
+    memcpy(h->server_key, m->server_key.data, sizeof(h->server_key));
     memcpy(h->nonce, m->nonce.data, sizeof(h->nonce));
     (void)snprintf(h->software, sizeof(h->software), "%s", m->software);
     for (char *p = h->software; *p != '\0'; p++)

@@ -33,6 +33,7 @@ struct request;
 struct session_hello {
     char software[SESSION_SOFTWARE_SIZE]; /* printable */
     struct server_id server;
+    uint8_t server_key[IDS_KEY_LEN]; /* Ed25519, fits `server` */
     uint8_t nonce[LOGIN_NONCE_LEN];
     uint64_t time;
     int64_t clock_difference; /* ms its clock is ahead of ours */

@@ -9,24 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/op/find.h"
-#include "client/op/people.h"
-#include "client/op/recipients.h"
+#include "client/op/status.h"
 #include "common/transfer/receive.h"
-
-struct status {
-    struct satchel_op op;
-    struct find find;
-    satchel_recipient_cb *on_recipient;
-    void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_status *r);
-    struct op_job job;
-    Satchel__StatusReply *reply; /* taken out of the answer */
-    struct header header;
-    struct person sender;
-    struct people people;
-    struct recipients recipients;
-    struct satchel_status status;
-};
 
 static struct part view_of(ProtobufCBinaryData b)
 {
@@ -50,7 +34,10 @@ static void checked(struct op_job *job)
     s->status.recipients = (uint32_t)s->reply->n_recipients;
     s->status.ours = s->sender.self;
     recipients_tell(&s->recipients, &s->op, s->on_recipient);
-    op_end(&s->op, NULL);
+    if (s->status.ours && s->on_logged != NULL && !s->op.ended)
+        status_log(s);
+    else
+        op_end(&s->op, NULL);
 }
 
 /* FORMATS.md section 16, steps 1 and 2: nothing more can be said without slot and share. */
@@ -163,6 +150,7 @@ static void free_status(struct satchel_op *op)
     struct status *s = (struct status *)op;
 
     satchel__status_reply__free_unpacked(s->reply, NULL);
+    status_log_free(s);
     person_free(&s->sender);
     recipients_free(&s->recipients);
     free(s);
@@ -184,6 +172,9 @@ int satchel_status_start(struct satchel *s, const struct satchel_status_options 
         return op_no_memory(error);
     memcpy(op->find.prefix, prefix, sizeof(prefix));
     op->on_recipient = o->on_recipient;
+    op->on_logged = o->on_logged;
+    op->on_proof = o->on_proof;
+    op->on_manifest = o->on_manifest;
     op->done = o->done;
     return op_start(&op->op, s, &kind, o->cookie, ret_op, error);
 }

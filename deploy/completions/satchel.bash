@@ -33,6 +33,7 @@ _satchel()
         send) options+=' --to --message --expires --opens --name --no-padding' ;;
         inbox) options+=' --all' ;;
         revoke) options+=' --from' ;;
+        status) options+=' --export' ;;
         watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
         get) options+=' -o --output --force --no-receipt' ;;

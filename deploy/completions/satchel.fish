@@ -35,6 +35,7 @@ complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l no-receipt -d 'Do not tell the sender'
 complete -c satchel -n '__fish_seen_subcommand_from status revoke' -x -a '(__satchel_values sent id)'
+complete -c satchel -n '__fish_seen_subcommand_from status' -l export -r -F -d 'Write the log'
 complete -c satchel -n '__fish_seen_subcommand_from watch' -l notify -d 'Notify the desktop'
 complete -c satchel -n '__fish_seen_subcommand_from watch' -l exec -r -d 'Program for each event'
 complete -c satchel -n '__fish_seen_subcommand_from revoke' -l from -x -a '(__satchel_values contacts name)' -d 'Recipients'
