@@ -11,7 +11,7 @@
  *   satchel/send.h      send a file
  *   satchel/folder.h    list the inbox and the sent folder, find by prefix
  *   satchel/get.h       get, status, delete
- *   satchel/life.h      revoke
+ *   satchel/life.h      revoke, extend
  *   satchel/watch.h     events
  *   satchel/sync.h      the same operations as calls that return when done
  *

@@ -29,6 +29,7 @@ static const struct dispatch_row rows[] = {
      req_upload_state},
     {BODY(ABANDON_UPLOAD), "AbandonUpload", READY, DISPATCH_USER, 0, false, false, false,
      req_abandon},
+    {BODY(EXTEND), "Extend", READY, DISPATCH_USER, 1, false, false, true, req_extend},
     {BODY(REVOKE), "Revoke", READY, DISPATCH_USER, 0, false, false, true, req_revoke},
     {BODY(PUT_RECEIPT), "PutReceipt", READY, DISPATCH_USER, 0, false, false, true, req_put_receipt},
     {BODY(LIST_EVENTS), "ListEvents", READY, DISPATCH_USER, 2, false, false, false,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/crypto/merkle.h"
+#include "common/transfer/statement.h"
 #include "server/daemon.h"
 
 bool mail_share_item(struct shares_item *item, const uint8_t tid[STORE_TID_LEN],
@@ -77,6 +78,19 @@ static ProtobufCBinaryData borrow(const struct store_blob *b)
     return (ProtobufCBinaryData){b->len, (uint8_t *)(uintptr_t)b->data};
 }
 
+Satchel__Signed *mail_addendum(struct mail_signed *s, const struct store_transfer *t)
+{
+    *s = (struct mail_signed){.msg = SATCHEL__SIGNED__INIT};
+    if (t->addendum.len == 0 || signed_unpack(part(t->addendum.data, t->addendum.len),
+                                              STATEMENT_MAX, &s->body, s->sig, NULL) != ERR_OK) {
+        buf_free(&s->body);
+        return NULL;
+    }
+    s->msg.body = (ProtobufCBinaryData){s->body.len, s->body.data};
+    s->msg.signature = (ProtobufCBinaryData){sizeof(s->sig), s->sig};
+    return &s->msg;
+}
+
 int mail_row(struct mail_row *ret_row, const struct store_mail *m, const uint8_t *share_meta,
              uint64_t now)
 {
@@ -97,6 +111,7 @@ int mail_row(struct mail_row *ret_row, const struct store_mail *m, const uint8_t
     msg->opens_used = m->me.opens_used;
     msg->stored = m->t.arrived;
     msg->expires = m->t.expires;
+    msg->addendum = mail_addendum(&ret_row->addendum, &m->t);
     return add_proof(ret_row, m);
 }
 

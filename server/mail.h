@@ -21,9 +21,20 @@ Satchel__SlotState mail_state(const struct store_recipient *r, uint64_t expires,
 /* May metadata and its share still be given to ${m}'s owner? */
 bool mail_is_open(const struct store_mail *m, uint64_t now);
 
+/* A Signed with memory of its own. */
+struct mail_signed {
+    Satchel__Signed msg;
+    struct buf body;
+    uint8_t sig[64];
+};
+
+/* The newest addendum of ${t}; NULL: none, or out of memory.  Free with buf_free(&s->body). */
+Satchel__Signed *mail_addendum(struct mail_signed *s, const struct store_transfer *t);
+
 /* A row, with memory of its own; what it shows is borrowed from ${m} and ${share_meta}. */
 struct mail_row {
     Satchel__Transfer msg;
+    struct mail_signed addendum;
     ProtobufCBinaryData proof[64];
     uint8_t hashes[64][32];
 };

@@ -77,7 +77,8 @@ static void on_erased(struct call *c)
         tell_store(c);
         return;
     }
-    log_event(LOG_AT_ERROR, "cells_not_erased", log_code(x->old->code), log_num("cells", x->old->n));
+    log_event(LOG_AT_ERROR, "cells_not_erased", log_code(x->old->code),
+              log_num("cells", x->old->n));
     collector_kick(c->d->collector);
     call_error(c, x->old->code, "the end is changed, but old keys could not be overwritten yet");
 }

@@ -18,6 +18,7 @@ static void reply(struct call *c, const struct store_recipient *rows, size_t n)
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__StatusReply msg = SATCHEL__STATUS_REPLY__INIT;
     struct mail_statuses list = {0};
+    struct mail_signed addendum;
 
     if (mail_statuses(&list, t, rows, n) != ERR_OK) {
         call_error(c, ERR_NOMEM, NULL);
@@ -27,12 +28,14 @@ static void reply(struct call *c, const struct store_recipient *rows, size_t n)
     msg.signature = (ProtobufCBinaryData){t->sig.len, (uint8_t *)(uintptr_t)t->sig.data};
     msg.stored = t->arrived;
     msg.expires = t->expires;
+    msg.addendum = mail_addendum(&addendum, t);
     msg.recipients = list.at;
     msg.n_recipients = list.n;
     env.body_case = SATCHEL__ENVELOPE__BODY_STATUS_REPLY;
     env.status_reply = &msg;
     call_reply(c, &env); /* frees c->res */
     mail_statuses_free(&list);
+    buf_free(&addendum.body);
 }
 
 static void on_slot(struct call *c)

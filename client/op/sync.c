@@ -77,6 +77,7 @@ CALL(list, struct satchel_listed)
 CALL(get, struct satchel_got)
 CALL(status, struct satchel_status)
 CALL(revoke, struct satchel_revoked)
+CALL(extend, struct satchel_extended)
 
 static void on_pong(void *cookie, const struct satchel_error *err, const struct satchel_pong *r)
 {

@@ -34,6 +34,27 @@ struct satchel_revoke_options {
 SATCHEL_API int satchel_revoke_start(struct satchel *s, const struct satchel_revoke_options *o,
                                      struct satchel_op **ret_op, struct satchel_error *err);
 
+struct satchel_extended {
+    char id[SATCHEL_ID_SIZE];
+    uint64_t before, expires; /* the end it had, the end it has */
+};
+
+struct satchel_extend_options {
+    const char *id;    /* or a unique prefix; sent by us */
+    uint64_t lifetime; /* from now on; not 0 */
+    void *cookie;
+    void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_extended *r);
+};
+
+/*
+ * Give a transfer another end, later or earlier, before it has passed.
+ * SATCHEL_E_TOOLARGE: beyond the server's longest lifetime, counted from when
+ * it was sent; SATCHEL_E_EXPIRED: too late; SATCHEL_E_NOTFOUND: no such
+ * transfer, or not sent by us; SATCHEL_E_BADSTATE: nobody could open it.
+ */
+SATCHEL_API int satchel_extend_start(struct satchel *s, const struct satchel_extend_options *o,
+                                     struct satchel_op **ret_op, struct satchel_error *err);
+
 #ifdef __cplusplus
 }
 #endif

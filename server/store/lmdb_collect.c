@@ -103,7 +103,8 @@ static int64_t delete_rows(struct lmdb_txn *t, const uint8_t *tid, enum lmdb_kin
 /* What is left of a transfer that is gone, its number last. */
 static void delete_rest(struct lmdb_txn *t, const struct lmdb_key *tid, size_t *room)
 {
-    static const enum lmdb_kind kinds[] = {ROW_EVENT, ROW_SLOT, ROW_RECIPIENT, ROW_HEADER};
+    static const enum lmdb_kind kinds[] = {ROW_EVENT, ROW_ADDENDUM, ROW_SLOT, ROW_RECIPIENT,
+                                           ROW_HEADER};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         (void)delete_rows(t, tid->bytes, kinds[i], room);

@@ -77,6 +77,7 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_pieces_get] = {{READ_BODY, lmdb_bodies_get}},
     [STORE_OP_slot_update] = {{INDEX, lmdb_slots_update}},
     [STORE_OP_slot_delete] = {{INDEX, lmdb_slots_delete}},
+    [STORE_OP_extend] = {{INDEX, lmdb_extend_run}},
     [STORE_OP_revoke] = {{INDEX, lmdb_life_revoke}},
     [STORE_OP_expired_list] = {{READ, lmdb_slots_expired}},
     [STORE_OP_event_append] = {{INDEX, lmdb_events_append}},

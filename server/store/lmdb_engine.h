@@ -90,6 +90,7 @@ STEP(lmdb_mail_leaves);
 STEP(lmdb_slots_update);
 STEP(lmdb_slots_delete);
 STEP(lmdb_life_revoke);
+STEP(lmdb_extend_run);
 STEP(lmdb_slots_expired);
 STEP(lmdb_events_append);
 STEP(lmdb_events_list);

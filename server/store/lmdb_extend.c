@@ -34,8 +34,8 @@ static int check_number(struct lmdb_txn *t, const struct store_extend *in, struc
     if (rc != ERR_OK && rc != ERR_NOTFOUND)
         return rc;
     if (in->number == number) {
-        res->duplicate = old.len == in->addendum.len &&
-                         memcmp(old.data, in->addendum.data, old.len) == 0;
+        res->duplicate =
+            old.len == in->addendum.len && memcmp(old.data, in->addendum.data, old.len) == 0;
         return res->duplicate ? ERR_OK
                               : store_fail(res, ERR_EXISTS, "another addendum has this number");
     }

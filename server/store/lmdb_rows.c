@@ -467,3 +467,31 @@ void lmdb_rows_save_header(struct lmdb_txn *t, const uint8_t *tid, const struct 
     buf_blob(b, &v->slot_leaves);
     lmdb_txn_put_row(t, T_ROWS, &key);
 }
+
+/* ---- addenda ---- */
+
+int lmdb_rows_load_addendum(struct lmdb_txn *t, const uint8_t *tid, uint32_t *ret_number,
+                            struct store_blob *ret)
+{
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_ADDENDUM);
+    struct rd r;
+    int rc = lmdb_txn_get(t, T_ROWS, &key, &r);
+
+    if (rc != ERR_OK)
+        return rc;
+    rd_version(&r);
+    *ret_number = rd_u32(&r);
+    *ret = rd_blob(&r);
+    return row_end(t, &r);
+}
+
+void lmdb_rows_save_addendum(struct lmdb_txn *t, const uint8_t *tid, uint32_t number,
+                             const struct store_blob *addendum)
+{
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_ADDENDUM);
+    struct buf *b = row_begin(t);
+
+    buf_u32(b, number);
+    buf_blob(b, addendum);
+    lmdb_txn_put_row(t, T_ROWS, &key);
+}

@@ -48,7 +48,7 @@ static const struct {
 };
 
 /* Length of a key of "rows", by its kind: enum lmdb_kind. */
-static const uint8_t row_key_len[] = {9, 9, 9, 29, 45, 9, 13, 13};
+static const uint8_t row_key_len[] = {9, 9, 9, 29, 45, 9, 13, 13, 9};
 
 static MDB_dbi dbi_of(const struct lmdb_txn *t, enum lmdb_table table)
 {

@@ -96,6 +96,7 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(pieces_get, false)                                                                           \
     X(slot_update, true)                                                                           \
     X(slot_delete, true)                                                                           \
+    X(extend, true)                                                                                \
     X(revoke, true)                                                                                \
     X(expired_list, false)                                                                         \
     X(event_append, true)                                                                          \

@@ -43,6 +43,7 @@ struct store_slot_get {
 /* u.mail: as its sender sees it (all recipients).  Codes: ERR_NOTFOUND. */
 struct store_transfer_get {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
+    bool all_slots; /* the slots of all recipients, not only the sender's own */
 };
 
 /*
@@ -115,6 +116,32 @@ struct store_revoke {
     const uint8_t *uids; /* STORE_UID_LEN bytes each */
     size_t nuids;        /* at most STORE_SLOTS_MAX; 0: all */
     uint64_t now;
+};
+
+/* A slot's seed under fresh cells, durable in erasable.keys. */
+struct store_slot_move {
+    uint8_t uid[STORE_UID_LEN], ek[STORE_EK_LEN];
+    uint64_t old_cell; /* the one it must have still */
+    uint64_t cell, day_cell;
+    uint32_t day;
+    struct store_blob seed;
+};
+
+/*
+ * u.cells: the transfer ends at ${expires}; in one transaction with an event of kind
+ * STORE_EVENT_EXTENDED.  ${slots} are those of all LIVE recipients.  The answer has the
+ * cells that are to be erased now: those the slots had, and fresh ones of recipients that are not
+ * LIVE any more; they are on the list of due cells as well.  Codes: ERR_NOTFOUND; ERR_EXPIRED:
+ * at ${now}; ERR_EXISTS: ${number} was used for another addendum (the same: duplicate, no cells);
+ * ERR_BADSTATE: ${number} is not the next one, or a LIVE slot is not as it was: read again.
+ */
+struct store_extend {
+    uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
+    uint64_t now, expires;
+    uint32_t number;
+    struct store_blob addendum; /* 1 to STORE_EVENT_MAX bytes */
+    const struct store_slot_move *slots;
+    size_t nslots; /* at most STORE_SLOTS_MAX */
 };
 
 enum store_view { STORE_VIEW_INBOX = 1, STORE_VIEW_SENT = 2 };

@@ -103,6 +103,7 @@ struct store_transfer {
     uint64_t arrived, expires, body_len;
     uint32_t pieces, opens_max, policy;
     struct store_blob header, sig, meta;
+    struct store_blob addendum;    /* the newest; empty: it was never extended */
     struct store_blob slot_leaves; /* leaf hashes of all slots, in order, 32 bytes each */
 };
 

@@ -57,7 +57,8 @@ class Killed(Case):
         trace.wait(WAIT)
         trace.stderr.close()
         if dead:
-            self.daemon.kill()
+            self.daemon.process = None
+            self.daemon.notify.close()
             self.daemon.start()
         return dead
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a transfer after it was sent."""
+import datetime
 import os
 
-from harness import Case
+from harness import WAIT, Case
 
 
 class Revoke(Case):
@@ -62,3 +63,44 @@ class Opens(Case):
         (row,) = self.alice.json("status", tid).result["recipients"]
         self.assertEqual((row["state"], row["opens_used"]), ("received", 1))
         self.bob.json("inbox", "--all")
+
+
+class Extend(Case):
+    settings = {("limits", "min_lifetime"): "1s", ("limits", "max_lifetime"): "10d"}
+
+    def test_later_and_earlier(self):
+        tid = self.alice.send(self.file(1000), "--expires", "4s", to=(self.bob, self.carol)).result["id"]
+        done = self.alice.json("extend", tid, "2h").result
+        self.assertGreater(done["expires"], done["before"])
+        (row,) = [row for row in self.bob.inbox() if row["id"] == tid]
+        self.assertEqual(row["expires"], done["expires"])
+        self.assertEqual(self.alice.json("status", tid).result["expires"], done["expires"])
+        for _ in range(WAIT):  # the first end passes
+            if self.clock() > done["before"]:
+                break
+            self.bob.json("inbox")
+        self.assertGreater(self.clock(), done["before"])
+        self.bob.get(tid, "-o", self.work / "b")
+        self.alice.json("extend", tid, "1s")
+        for _ in range(WAIT):
+            result = self.carol.get(tid, "-o", self.work / "c", "--force", expect=None)
+            if result.code != 0:
+                break
+        self.assertEqual((result.code, result.error["code"]), (4, "expired"))
+        self.assertEqual(self.alice.json("extend", tid, "1h", expect=4).error["code"], "expired")
+        log = [event["event"] for event in self.alice.json("status", tid).result["log"]]
+        self.assertEqual(log.count("extended"), 2)
+
+    def clock(self):
+        return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+    def test_refused(self):
+        tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
+        self.assertEqual(self.bob.json("extend", tid, "1h", expect=3).error["code"], "notfound")
+        self.assertEqual(self.alice.json("extend", tid, "30d", expect=4).error["code"], "toolarge")
+        self.alice.json("extend", tid, "soon", expect=2)
+        self.alice.json("extend", "f" * 32, "1h", expect=3)
+        self.alice.json("extend", tid, "8d")
+        self.bob.get(tid, "-o", self.work / "x")
+        self.alice.json("revoke", tid)
+        self.alice.json("extend", tid, "1h", expect=1)
