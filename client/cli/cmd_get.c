@@ -14,6 +14,7 @@
 
 static struct {
     const char *output;
+    uint64_t limit_rate;
     bool force, no_receipt;
 } o;
 
@@ -22,6 +23,8 @@ static const struct opt opts[] = {
      "file, folder (exists, or ends in /), or - for standard output"},
     {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
     {"no-receipt", 0, OPT_FLAG, &o.no_receipt, NULL, "do not tell the sender that it was received"},
+    {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
+     "bytes a second at most, such as 500K or 10M"},
     {0},
 };
 
@@ -99,6 +102,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 {
     struct satchel_get_options go = {.force = o.force,
                                      .no_receipt = o.no_receipt,
+                                     .limit_rate = o.limit_rate,
                                      .on_progress = progress_show,
                                      .on_transfer = on_transfer};
     int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;
@@ -121,10 +125,12 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 
 const struct cli_cmd cmd_get = {
     .name = "get",
-    .args = "ID... [-o FILE|DIR|-]",
+    .args = "ID... [-o FILE|DIR|-] [--limit-rate RATE]",
     .summary = "receive a transfer",
-    .details = "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
-               "when all of it was checked. An existing file is not overwritten.",
+    .details =
+        "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
+        "when all of it was checked. An existing file is not overwritten. What is interrupted\n"
+        "leaves .NAME.satchel-part beside it; the same command goes on from there.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

@@ -36,7 +36,7 @@ _satchel()
         status) options+=' --export' ;;
         watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
-        get) options+=' -o --output --force --no-receipt' ;;
+        get) options+=' -o --output --force --no-receipt --limit-rate' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

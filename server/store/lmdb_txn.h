@@ -40,6 +40,7 @@ enum lmdb_table {
     T_CELLS,
     T_FEED,
     T_FEED_TIMES,
+    T_ENDED,
     T_INDEX_COUNT,
     /* Tables of a body environment. */
     T_PIECES = T_INDEX_COUNT,
