@@ -15,8 +15,13 @@
 
 json_t *proof_new(void); /* NULL: no memory; the others take that */
 
+/* What the callbacks were given, in any order. */
 void proof_begin(json_t *proof, const struct satchel_proof *b);
+
+/* One event more; rising. */
 void proof_event(json_t *proof, const struct satchel_logged *e);
+
+/* One manifest more. */
 void proof_manifest(json_t *proof, const char *user_id, struct satchel_bytes manifest);
 
 /* Write it to ${path}, which may exist.  SATCHEL_E_NOMEM, SATCHEL_E_IO. */

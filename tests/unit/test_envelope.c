@@ -125,7 +125,8 @@ static bool is_reply(const char *name)
     size_t n = strlen(name);
 
     return strcmp(name, "error") == 0 || strcmp(name, "done") == 0 || strcmp(name, "piece") == 0 ||
-           strcmp(name, "piece_ack") == 0 || strcmp(name, "event") == 0 || (n > 6 && strcmp(name + n - 6, "_reply") == 0);
+           strcmp(name, "piece_ack") == 0 || strcmp(name, "event") == 0 ||
+           (n > 6 && strcmp(name + n - 6, "_reply") == 0);
 }
 
 static void test_each_request_has_a_row_and_no_reply_has(void **state)
