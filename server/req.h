@@ -31,5 +31,10 @@ void req_status(struct call *c);
 void req_set_block(struct call *c);
 void req_put_account(struct call *c);
 void req_recover(struct call *c);
+void req_extend(struct call *c);
+void req_revoke(struct call *c);
+void req_put_receipt(struct call *c);
+void req_list_events(struct call *c);
+void req_subscribe(struct call *c);
 
 #endif /* SERVER_REQ_H */

@@ -38,6 +38,8 @@ enum lmdb_table {
     T_EXPIRIES,
     T_GARBAGE,
     T_CELLS,
+    T_FEED,
+    T_FEED_TIMES,
     T_BLOCKS,
     T_ACCOUNTS,
     T_ENDED,
