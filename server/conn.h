@@ -108,6 +108,9 @@ void conn_settle(struct conn *conn);
 /* Read on or pause, whatever the limits say now. */
 void conn_flow(struct conn *conn);
 
+/* This upload is open and the peer's own: its pieces need not ask the store for its length. */
+void conn_remember_upload(struct conn *conn, const uint8_t *tid, uint64_t body_length);
+
 /* For call.c. */
 void conn_add_call(struct conn *conn, struct call *c);
 void conn_remove_call(struct conn *conn, struct call *c);
