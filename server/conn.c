@@ -7,6 +7,7 @@
 
 #include "common/crypto/rng.h"
 #include "common/log.h"
+#include "common/transfer/manifest.h"
 #include "server/call.h"
 #include "server/daemon.h"
 #include "server/dispatch.h"
@@ -84,6 +85,7 @@ static void on_closed(struct stream *s, void *cookie, const struct err *why)
         log_event(LOG_AT_DEBUG, "connection_closed", log_str("why", why->msg));
     daemon_remove_conn(conn->d, conn);
     secret_wipe(conn->nonce, sizeof(conn->nonce));
+    manifest_free(conn->manifest);
     free(conn);
 }
 

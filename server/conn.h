@@ -69,6 +69,7 @@ struct conn {
     size_t queued;         /* bytes of pieces in and out that are under way */
     uint64_t opened, used; /* uv_now(): accepted; last request */
     struct conn_upload uploads[CONN_PIECES_KNOWN];
+    struct manifest *manifest; /* the peer's, which its last seal named; NULL: none yet */
 };
 
 /* Take over an accepted ${tcp} handle, also on failure.  Limits are checked here. */

@@ -279,12 +279,21 @@ static struct manifest *find_manifest(const struct store_result *res, const stru
     return m;
 }
 
+/* The manifest that the header names is here: go on with its device. */
+static void on_manifest(struct call *c)
+{
+    struct err err = {0};
+
+    if (check_device(c, c->conn->manifest, &err) != ERR_OK)
+        call_error(c, ERR_INVALID, "%s", err.msg);
+    else
+        wait_for_pieces(c);
+}
+
 static void on_manifests(struct call *c)
 {
     struct sealing *s = c->data;
     struct manifest *m = NULL;
-    struct err err = {0};
-    int rc;
 
     if (c->res->code != ERR_OK) {
         call_failed(c);
@@ -297,13 +306,13 @@ static void on_manifests(struct call *c)
         get_manifests(c);
         return;
     }
-    rc = m != NULL ? check_device(c, m, &err)
-                   : err_set(&err, ERR_INVALID, "header: manifest is not one of the sender's");
-    manifest_free(m);
-    if (rc != ERR_OK)
-        call_error(c, rc, "%s", err.msg);
-    else
-        wait_for_pieces(c);
+    if (m == NULL) {
+        call_error(c, ERR_INVALID, "header: manifest is not one of the sender's");
+        return;
+    }
+    manifest_free(c->conn->manifest);
+    c->conn->manifest = m;
+    on_manifest(c);
 }
 
 static void get_manifests(struct call *c)
@@ -375,6 +384,9 @@ static void on_upload(struct call *c)
     rc = check_upload(s, up, &err);
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
+    else if (c->conn->manifest != NULL &&
+             memcmp(&c->conn->manifest->hash, &s->h.manifest, sizeof(s->h.manifest)) == 0)
+        on_manifest(c); /* nearly always the one of the seal before */
     else
         get_user(c);
 }
