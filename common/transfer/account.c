@@ -9,7 +9,12 @@
 #include "common/crypto/kdf.h"
 #include "common/transfer/wire.h"
 
-enum { VERSION = 1, KEY_ID_LEN = 16, WRAP_LEN = 32 + GCM_TAG_LEN, SEALED_MAX = 128 * 1024 };
+enum {
+    VERSION = 1,
+    KEY_ID_LEN = 16,
+    WRAP_LEN = 32 + GCM_TAG_LEN,
+    SEALED_MAX = 128 * 1024 + GCM_TAG_LEN
+};
 
 static const uint8_t nonce[GCM_NONCE_LEN];
 
