@@ -59,7 +59,7 @@ static void draw(const struct satchel_progress *p, uint64_t now)
     char cells[BAR + 1], size[TEXT_SIZE], total[TEXT_SIZE], rate[TEXT_SIZE], left[TEXT_SIZE];
     uint64_t ms = now - bar.rate_at, moved = p->done - bar.rate_from;
     uint64_t speed = ms > 0 ? moved * 1000 / ms : 0;
-    int filled = p->total > 0 ? (int)((double)p->done / (double)p->total * BAR) : 0;
+    int filled = p->total > 0 ? (int)((double)p->done / (double)p->total * (double)BAR) : 0;
     char line[512];
 
     for (int i = 0; i < BAR; i++)
