@@ -14,6 +14,7 @@
 
 static struct {
     const char *output;
+    uint64_t limit_rate;
     bool force;
 } o;
 
@@ -21,6 +22,8 @@ static const struct opt opts[] = {
     {"output", 'o', OPT_TEXT, &o.output, "PATH",
      "file, folder (exists, or ends in /), or - for standard output"},
     {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
+    {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
+     "bytes a second at most, such as 500K or 10M"},
     {0},
 };
 
@@ -95,8 +98,10 @@ static void report(const struct satchel_got *r)
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
-    struct satchel_get_options go = {
-        .force = o.force, .on_progress = progress_show, .on_transfer = on_transfer};
+    struct satchel_get_options go = {.force = o.force,
+                                     .limit_rate = o.limit_rate,
+                                     .on_progress = progress_show,
+                                     .on_transfer = on_transfer};
     int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;
 
     for (int i = 0; rc == SATCHEL_OK && i < argc && first != SATCHEL_E_CANCELED; i++) {
@@ -117,10 +122,12 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 
 const struct cli_cmd cmd_get = {
     .name = "get",
-    .args = "ID... [-o FILE|DIR|-]",
+    .args = "ID... [-o FILE|DIR|-] [--limit-rate RATE]",
     .summary = "receive a transfer",
-    .details = "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
-               "when all of it was checked. An existing file is not overwritten.",
+    .details =
+        "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
+        "when all of it was checked. An existing file is not overwritten. What is interrupted\n"
+        "leaves .NAME.satchel-part beside it; the same command goes on from there.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,
