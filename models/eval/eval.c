@@ -70,6 +70,8 @@ static int measure_class(struct eval *e, const struct preview_image *image, size
     if (rc != ERR_OK)
         return rc;
     if (preview_classes[c] == 256) {
+        if (e->r->images == 0)
+            memcpy(e->r->sample, bytes, sizeof(e->r->sample));
         e->r->encode_ms += 1e3 * (double)(middle - start) / CLOCKS_PER_SEC;
         e->r->decode_ms += 1e3 * (double)(clock() - middle) / CLOCKS_PER_SEC;
     }

@@ -29,6 +29,7 @@ struct eval_result {
                                 [PREVIEW_CLASSES]; /* not more bytes than the class */
     struct eval_figures hash;                      /* like ThumbHash */
     struct eval_figures latent;                    /* 512 numbers, not quantised */
+    uint8_t sample[256];                           /* the preview of the first picture */
     double encode_ms, decode_ms;                   /* of processor time, the class of 256 bytes */
 };
 
