@@ -16,9 +16,10 @@ enum satchel_state {
     SATCHEL_STATE_DELETED = 3,
     SATCHEL_STATE_EXPIRED = 4,
     SATCHEL_STATE_REVOKED = 5,
+    SATCHEL_STATE_SPENT = 6, /* of one's own: no open is left */
 };
 
-/* "stored", "released", "received", "deleted", "expired", "revoked". */
+/* "stored", "released", "received", "deleted", "expired", "revoked", "spent". */
 SATCHEL_API const char *satchel_state_name(enum satchel_state state);
 
 struct satchel_recipient {
@@ -27,7 +28,8 @@ struct satchel_recipient {
     const char *user_id;
     enum satchel_state state; /* with satchel_status_start() */
     uint32_t opens_used;
-    uint64_t changed; /* when the state did */
+    uint64_t changed;  /* when the state did */
+    uint64_t received; /* when a receipt came; 0: none */
 };
 
 typedef void satchel_recipient_cb(void *cookie, const struct satchel_recipient *r);
@@ -50,6 +52,7 @@ struct satchel_send_options {
     uint64_t lifetime;      /* 0: 7 days, within the server's limits */
     uint32_t opens;         /* opens for each recipient; 0: no limit */
     bool no_padding;        /* the server may learn the exact size */
+    uint64_t limit_rate;    /* bytes of ciphertext a second; 0: no limit */
     void *cookie;
     satchel_recipient_cb *on_recipient; /* each one, in order, once known; NULL: none */
     satchel_progress_cb *on_progress;   /* NULL: none */
@@ -59,7 +62,9 @@ struct satchel_send_options {
 /*
  * Send a file to one or more users as one transfer.  It becomes visible to all
  * or to none.  The file is read while it is sent, encrypted with constant
- * memory.  SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a readable
+ * memory.  A failure that may pass leaves a record of a file of more than a few pieces: the same
+ * send (file, recipients, options) goes on with it, unless the file has changed (kept_pieces).
+ * SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a readable
  * regular file, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
  */
 SATCHEL_API int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,

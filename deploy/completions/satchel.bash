@@ -11,13 +11,13 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts send inbox get sent status delete doctor preview'
+    local verbs='register whoami contacts send inbox get sent status watch revoke extend delete doctor preview'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
     done
     case $prev in
-    --to)
+    --to | --from)
         mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values contacts name)" -- "$cur")
         return
         ;;
@@ -30,11 +30,14 @@ _satchel()
         local options='--home --profile --json --quiet --passphrase-fd --help'
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
-        send) options+=' --to --message --expires --opens --name --no-padding' ;;
+        send) options+=' --to --message --expires --opens --name --no-padding --limit-rate' ;;
         inbox) options+=' --all' ;;
+        revoke) options+=' --from' ;;
+        status) options+=' --export' ;;
+        watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
         preview) options+=' --weights --class --output --sheet --plot --only --limit' ;;
-        get) options+=' -o --output --force --limit-rate' ;;
+        get) options+=' -o --output --force --no-receipt --limit-rate' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -45,7 +48,7 @@ _satchel()
     preview) mapfile -t COMPREPLY < <(compgen -W "encode decode eval" -- "$cur") ;;
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
-    status) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
+    status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
     contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify remove $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }
