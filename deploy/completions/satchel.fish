@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register whoami contacts send inbox get sent status watch revoke extend delete doctor
+set -l verbs register whoami contacts send inbox get sent status watch revoke extend delete doctor preview
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -42,3 +42,11 @@ complete -c satchel -n '__fish_seen_subcommand_from watch' -l exec -r -d 'Progra
 complete -c satchel -n '__fish_seen_subcommand_from revoke' -l from -x -a '(__satchel_values contacts name)' -d 'Recipients'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l limit-rate -x -d 'Bytes a second at most'
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify remove (__satchel_values contacts name)'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -F -a 'encode decode eval'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -l weights -r -F -d 'Weights'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -l class -x -a '128 256 512' -d 'Bytes'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -l output -r -F -d 'Where to'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -l sheet -r -F -d 'Contact sheet'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -l plot -r -F -d 'Plot'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -l only -r -F -d 'List of paths'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -l limit -x -d 'Pictures at most'
