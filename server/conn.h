@@ -47,8 +47,9 @@ enum {
 /* An upload of this user, so that each piece need not ask the store again. */
 struct conn_upload {
     struct tid tid;
-    uint64_t body_length; /* padded plaintext */
-    uint64_t used;        /* the oldest one gives way */
+    uint64_t body_length; /* padded plaintext; with grows, the longest */
+    bool grows;
+    uint64_t used; /* the oldest one gives way */
 };
 
 struct conn {

@@ -220,7 +220,8 @@ static int compare(struct opening *o, const Satchel__OpenTransfer *msg,
                    const struct store_upload *up)
 {
     if (up->nslots != o->fresh->n || up->expires != msg->expires || up->opens_max != msg->opens ||
-        up->policy != msg->policy_flags || (!up->sealed && up->body_max != o->sealed_length))
+        up->policy != msg->policy_flags ||
+        (!up->sealed && (up->body_max != o->sealed_length || up->grows != msg->open_length)))
         return ERR_EXISTS;
     o->found = shares_job_new(o->fresh->n);
     if (o->found == NULL)
@@ -310,6 +311,7 @@ static void keep(struct call *c)
                                    .opens_max = msg->opens,
                                    .policy = msg->policy_flags,
                                    .body_max = o->sealed_length,
+                                   .grows = msg->open_length,
                                    .nslots = o->fresh->n};
     struct store_slot_new *slots = slots_for(o, msg);
     int rc = ERR_NOMEM;

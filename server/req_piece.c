@@ -33,6 +33,9 @@ static void on_put(struct call *c)
     case ERR_INVALID:
         call_error(c, ERR_INVALID, "the piece does not fit the upload");
         return;
+    case ERR_QUOTA:
+        call_error(c, ERR_QUOTA, "a mailbox is full");
+        return;
     case ERR_BADSTATE:
         call_error(c, ERR_NOTFOUND, NULL); /* sealed: no such upload any more */
         return;
@@ -59,18 +62,22 @@ static void put(struct call *c)
     call_store(c, rc, put, on_put);
 }
 
-/* Index and length are those of a piece of this upload? */
-static void check(struct call *c, uint64_t body_length)
+/* Index and length are those of a piece of this upload?  The end of one that grows may come early.
+ */
+static void check(struct call *c, const struct conn_upload *up)
 {
     const Satchel__PutPiece *msg = c->msg->put_piece;
+    size_t full;
 
-    if (msg->index >= body_pieces(body_length))
+    if (msg->index >= body_pieces(up->body_length)) {
         call_error(c, ERR_INVALID, "index is beyond the last piece");
-    else if (c->tail.len != body_sealed_len(body_length, msg->index))
-        call_error(c, ERR_INVALID, "the piece has %zu bytes instead of %zu", c->tail.len,
-                   body_sealed_len(body_length, msg->index));
-    else
+        return;
+    }
+    full = body_sealed_len(up->body_length, msg->index);
+    if (up->grows ? c->tail.len <= full && length_is_piece(c->tail.len) : c->tail.len == full)
         put(c);
+    else
+        call_error(c, ERR_INVALID, "the piece has %zu bytes instead of %zu", c->tail.len, full);
 }
 
 static struct conn_upload *known(struct conn *conn, const uint8_t *tid)
@@ -81,16 +88,19 @@ static struct conn_upload *known(struct conn *conn, const uint8_t *tid)
     return NULL;
 }
 
-static void remember(struct conn *conn, const uint8_t *tid, uint64_t body_length)
+static struct conn_upload *remember(struct conn *conn, const struct store_upload *up,
+                                    uint64_t body_length)
 {
     struct conn_upload *oldest = &conn->uploads[0];
 
     for (size_t i = 1; i < CONN_PIECES_KNOWN; i++)
         if (conn->uploads[i].used < oldest->used)
             oldest = &conn->uploads[i];
-    memcpy(oldest->tid.b, tid, IDS_TID_LEN);
+    memcpy(oldest->tid.b, up->tid, IDS_TID_LEN);
     oldest->body_length = body_length;
+    oldest->grows = up->grows;
     oldest->used = uv_now(conn->d->loop) + 1;
+    return oldest;
 }
 
 static void on_upload(struct call *c)
@@ -106,8 +116,7 @@ static void on_upload(struct call *c)
         call_error(c, ERR_NOTFOUND, NULL);
         return;
     }
-    remember(c->conn, up->tid, body_length);
-    check(c, body_length);
+    check(c, remember(c->conn, up, body_length));
 }
 
 static void get_upload(struct call *c)
@@ -138,5 +147,5 @@ void req_put_piece(struct call *c)
         return;
     }
     up->used = uv_now(c->d->loop) + 1;
-    check(c, up->body_length);
+    check(c, up);
 }
