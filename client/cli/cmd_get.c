@@ -14,13 +14,14 @@
 
 static struct {
     const char *output;
-    bool force;
+    bool force, no_unpack;
 } o;
 
 static const struct opt opts[] = {
     {"output", 'o', OPT_TEXT, &o.output, "PATH",
      "file, folder (exists, or ends in /), or - for standard output"},
     {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
+    {"no-unpack", 0, OPT_FLAG, &o.no_unpack, NULL, "of a folder: keep its tar archive as a file"},
     {0},
 };
 
@@ -61,6 +62,8 @@ static int aim(struct satchel_get_options *go, bool several, struct satchel_erro
         return rc;
     } else {
         go->file = o.output;
+        if (len > 4 && strcmp(o.output + len - 4, ".tar") == 0)
+            go->keep_archive = true;
     }
     return SATCHEL_OK;
 }
@@ -80,11 +83,12 @@ static void report(const struct satchel_got *r)
 {
     char path[TEXT_SAFE], size[TEXT_SIZE], from[TEXT_SAFE];
 
-    ui_result(json_pack(
-        "{s:s,s:o,s:I,s:o,s:s,s:b,s:b,s:o,s:I,s:I}", "id", r->id, "path", ui_json_text(r->path),
-        "size", (json_int_t)r->size, "from", ui_json_text(r->from), "from_id", r->from_id,
-        "verified", r->verified, "from_verified", r->from_verified, "name", ui_json_text(r->name),
-        "got_pieces", (json_int_t)r->got_pieces, "kept_pieces", (json_int_t)r->kept_pieces));
+    ui_result(json_pack("{s:s,s:o,s:I,s:o,s:s,s:b,s:b,s:o,s:I,s:I,s:s}", "id", r->id, "path",
+                        ui_json_text(r->path), "size", (json_int_t)r->size, "from",
+                        ui_json_text(r->from), "from_id", r->from_id, "verified", r->verified,
+                        "from_verified", r->from_verified, "name", ui_json_text(r->name),
+                        "got_pieces", (json_int_t)r->got_pieces, "kept_pieces",
+                        (json_int_t)r->kept_pieces, "kind", r->folder ? "folder" : "file"));
     if (r->path[0] == '\0')
         ui_note("%.12s  received %s from %s", r->id, text_size(r->size, size),
                 text_safe(r->from, from, sizeof(from)));
@@ -95,8 +99,10 @@ static void report(const struct satchel_got *r)
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
-    struct satchel_get_options go = {
-        .force = o.force, .on_progress = progress_show, .on_transfer = on_transfer};
+    struct satchel_get_options go = {.force = o.force,
+                                     .keep_archive = o.no_unpack,
+                                     .on_progress = progress_show,
+                                     .on_transfer = on_transfer};
     int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;
 
     for (int i = 0; rc == SATCHEL_OK && i < argc && first != SATCHEL_E_CANCELED; i++) {
@@ -119,8 +125,10 @@ const struct cli_cmd cmd_get = {
     .name = "get",
     .args = "ID... [-o FILE|DIR|-]",
     .summary = "receive a transfer",
-    .details = "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
-               "when all of it was checked. An existing file is not overwritten.",
+    .details =
+        "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
+        "when all of it was checked. An existing file is not overwritten. A folder is unpacked,\n"
+        "unless FILE ends in .tar.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

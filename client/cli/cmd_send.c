@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* satchel send - each file as a transfer of its own, to one or more people. */
 #include <string.h>
+#include <unistd.h>
 
 #include "client/cli/cli.h"
 #include "client/cli/media.h"
 #include "client/cli/progress.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
+
+/* What recipients see of standard input unless --name says otherwise. */
+#define STDIN_NAME "standard-input"
 
 static struct {
     struct opt_list to;
@@ -45,6 +49,7 @@ static int send_one(struct cli *cli, const char *path, struct satchel_error *err
 {
     struct satchel_send_options so = {
         .path = path,
+        .fd = STDIN_FILENO,
         .name = o.name,
         .to = o.to.items,
         .to_count = o.to.count,
@@ -59,11 +64,11 @@ static int send_one(struct cli *cli, const char *path, struct satchel_error *err
     int rc;
 
     if (strcmp(path, "-") == 0) {
-        rc = cli_error(err, SATCHEL_E_UNSUPPORTED, "cannot send standard input yet");
-        cli_hint(err, "write it to a file first");
-        return rc;
+        so.path = NULL;
+        so.name = o.name != NULL ? o.name : STDIN_NAME;
+        so.media_type = media_type_of(so.name);
     }
-    progress_begin(path);
+    progress_begin(so.path != NULL ? path : so.name);
     rc = satchel_sync_send(cli->s, &so, &r, err);
     progress_clear();
     if (rc == SATCHEL_OK)
@@ -93,11 +98,12 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 
 const struct cli_cmd cmd_send = {
     .name = "send",
-    .args = "FILE... --to WHO[,WHO...] [--message TEXT] [--expires 7d] [--opens N]",
+    .args = "FILE|DIR|- ... --to WHO[,WHO...] [--message TEXT] [--expires 7d] [--opens N]",
     .summary = "send files to people",
     .details =
-        "Every file is a transfer of its own, encrypted on this machine. Recipients need not\n"
-        "be online. --to may be repeated. A person seen for the first time is pinned and reported.",
+        "Every file or folder is a transfer of its own, encrypted on this machine; - is standard\n"
+        "input. Recipients need not be online. --to may be repeated. A person seen for the first\n"
+        "time is pinned and reported.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ARCHIVE_SUFFIX ".tar" /* to the name of a folder that is kept packed */
+
 /* ---- the end ----------------------------------------------------------------------- */
 
 static void stop(struct satchel_op *op)
@@ -35,7 +37,9 @@ static void finish(struct satchel_op *op, const struct satchel_error *err)
     struct satchel_got r = {.size = g->shown.size,
                             .got_pieces = g->n_pieces,
                             .verified = true,
-                            .from_verified = g->shown.from_verified};
+                            .from_verified = g->shown.from_verified,
+                            .folder =
+                                g->spec.unpack != NULL && (g->folder != NULL || g->file != NULL)};
 
     if (err != NULL) {
         /* The partial file goes before the caller hears of it. */
@@ -127,8 +131,15 @@ static void release(struct op_job *job)
 static int output_work(struct op_job *job, struct err *err)
 {
     struct get *g = (struct get *)job->op;
+    const struct metadata *m = &g->row.r.metadata;
+    char name[METADATA_NAME_MAX + sizeof(ARCHIVE_SUFFIX)];
 
-    return output_open(&g->spec, g->row.r.metadata.name, &g->output, err);
+    (void)snprintf(name, sizeof(name), "%s", m->name);
+    if (m->kind == METADATA_ARCHIVE && !g->keep_archive)
+        g->spec.unpack = m->name;
+    else if (m->kind == METADATA_ARCHIVE)
+        (void)snprintf(name, sizeof(name), "%s" ARCHIVE_SUFFIX, m->name);
+    return output_open(&g->spec, name, &g->output, err);
 }
 
 /* ---- third: the checks --------------------------------------------------------------------- */
@@ -259,6 +270,7 @@ static int copy_options(struct get *g, const struct satchel_get_options *o, stru
         return ERR_NOMEM;
     g->spec =
         (struct output_spec){.folder = g->folder, .file = g->file, .fd = o->fd, .force = o->force};
+    g->keep_archive = o->keep_archive;
     g->on_transfer = o->on_transfer;
     g->done = o->done;
     g->op.on_progress = o->on_progress;

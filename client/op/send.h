@@ -14,6 +14,9 @@ struct send_piece {
     struct op_job job;
     uint8_t *buffer; /* of the pool; NULL: this place is free */
     uint32_t index;
+    size_t len;              /* of the plaintext that is not padding */
+    const struct body *body; /* its keys, for this length of the whole */
+    uint64_t body_length;
     bool sealed;
     struct hash32 leaf;
 };
@@ -33,6 +36,7 @@ struct send {
     char *path, *name, *message, *media_type;
     char **to;
     size_t n_to;
+    int fd; /* with path NULL */
     uint64_t lifetime;
     uint32_t opens;
     bool no_padding;
@@ -42,7 +46,7 @@ struct send {
     struct op_job job, numbers;
     struct source *source;
     atomic_bool stop;       /* for workers: it has ended */
-    uint64_t size;          /* of what the source gives */
+    uint64_t size;          /* of what the source gives; a stream's is unknown before its end */
     struct person *persons; /* n_to */
     struct people people;
     struct send_slot *slots;
@@ -52,12 +56,15 @@ struct send {
     struct header header;
     bool opened, sealed; /* the daemon has an upload; it has the transfer */
     struct secret cek, mek;
-    struct body *body;
+    /* Keys of the pieces; `end` those of a stream's last ones, once its length is known. */
+    struct body *body, *end;
 
-    /* The pipeline: read and sealed in any order, sent in order. */
+    /* The pipeline: read and sealed in any order, sent in order; a stream is read in order. */
     struct send_piece pieces[POOL_PIECES];
     struct pool_waiter waiter;
     uint32_t n_pieces, next_read, next_sent, acked;
+    bool reading;                  /* a piece of a stream; the worker sets `end` and these: */
+    uint64_t end_size, end_length; /* of the whole, without and with padding */
     struct merkle tree;
 
     /* Sealed. */
@@ -69,6 +76,21 @@ struct send {
 
 /* Draw keys on a worker, then send all pieces, then send_seal(). */
 void send_body(struct send *s);
+
+/* Seal a piece whose plaintext is in its place, or in the file, and go on. */
+void send_piece(struct send *s, struct send_piece *p);
+
+/*
+ * For a source without `again` (send_stream.c): read the next piece, then send_piece(); one at a
+ * time.  At its end the length is settled, which gives header, `end` and the number of pieces.
+ */
+void send_stream_read(struct send *s, struct send_piece *p);
+
+/* Is the length of what is sent known by now? */
+static inline bool send_length_known(const struct send *s)
+{
+    return s->size != SOURCE_LENGTH_UNKNOWN;
+}
 
 /* Give back what is held of the pool; no job runs any more. */
 void send_body_free(struct send *s);

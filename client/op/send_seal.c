@@ -14,7 +14,8 @@ static int seal_metadata(struct send *s, struct err *err)
     int rc;
 
     (void)snprintf(m.name, sizeof(m.name), "%s", s->name);
-    (void)snprintf(m.media_type, sizeof(m.media_type), "%s", s->media_type);
+    (void)snprintf(m.media_type, sizeof(m.media_type), "%s",
+                   facts->kind == METADATA_ARCHIVE ? "application/x-tar" : s->media_type);
     m.message = s->message[0] != '\0' ? s->message : NULL;
     rc = metadata_seal(&s->mek, &s->header.tid, &m, &s->metadata, err);
     if (rc == ERR_OK)
@@ -123,7 +124,10 @@ static void on_sealed(struct satchel_op *op, void *arg, const struct answer *a)
     (void)arg;
     (void)a;
     s->sealed = true;
-    op_end(op, NULL);
+    for (size_t i = 0; source_note(s->source, i) != NULL; i++)
+        handle_notice(op->s, SATCHEL_NOTICE_LEFT_OUT, NULL, "%s", source_note(s->source, i));
+    if (!op->ended) /* by the caller, inside on_notice */
+        op_end(op, NULL);
 }
 
 static ProtobufCBinaryData view(const struct buf *b)

@@ -18,6 +18,7 @@ struct satchel_got {
     uint64_t got_pieces, kept_pieces;
     bool verified;      /* signature, keys and every byte were checked: true on success */
     bool from_verified; /* the sender's safety number was compared */
+    bool folder;        /* path is a folder, unpacked; size is that of its archive */
 };
 
 struct satchel_get_options {
@@ -26,7 +27,8 @@ struct satchel_get_options {
     const char *folder; /* keep the sender's name in this folder, which exists; "" is "." */
     const char *file;   /* this file */
     int fd;             /* with both NULL: write here; bytes leave as they verify */
-    bool force;         /* overwrite an existing file */
+    bool force;         /* overwrite an existing file, or an empty folder with a folder */
+    bool keep_archive;  /* of a folder: its pax archive, ".tar" behind the sender's name */
     void *cookie;
     satchel_progress_cb *on_progress;                                    /* NULL: none */
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t); /* NULL; else once */
@@ -34,9 +36,9 @@ struct satchel_get_options {
 };
 
 /*
- * Receive a transfer.  The file appears under its name only when all of it was
- * checked and is durable; on failure nothing is left.  Counts as an open.
- * SATCHEL_E_NOTFOUND (no such transfer; ambiguous: SATCHEL_E_INVALID),
+ * Receive a transfer.  The file, or the folder unpacked, appears under its name only when all of
+ * it was checked and is durable; on failure nothing is left.  A descriptor gets a folder's archive.
+ * Counts as an open. SATCHEL_E_NOTFOUND (no such transfer; ambiguous: SATCHEL_E_INVALID),
  * SATCHEL_E_INTEGRITY, SATCHEL_E_EXPIRED, _REVOKED, _SPENT, SATCHEL_E_EXISTS
  * (the file is there), SATCHEL_E_REFUSED (a name that cannot be a file's), SATCHEL_E_IO.
  */

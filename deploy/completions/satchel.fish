@@ -33,5 +33,6 @@ complete -c satchel -n '__fish_seen_subcommand_from inbox' -l all -d 'Also what 
 complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satchel_values inbox id)'
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
+complete -c satchel -n '__fish_seen_subcommand_from get' -l no-unpack -d 'Keep the archive of a folder'
 complete -c satchel -n '__fish_seen_subcommand_from status' -x -a '(__satchel_values sent id)'
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify remove (__satchel_values contacts name)'
