@@ -14,6 +14,7 @@
 
 static struct {
     const char *output;
+    uint64_t limit_rate;
     bool force, no_unpack;
 } o;
 
@@ -22,6 +23,8 @@ static const struct opt opts[] = {
      "file, folder (exists, or ends in /), or - for standard output"},
     {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
     {"no-unpack", 0, OPT_FLAG, &o.no_unpack, NULL, "of a folder: keep its tar archive as a file"},
+    {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
+     "bytes a second at most, such as 500K or 10M"},
     {0},
 };
 
@@ -101,6 +104,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 {
     struct satchel_get_options go = {.force = o.force,
                                      .keep_archive = o.no_unpack,
+                                     .limit_rate = o.limit_rate,
                                      .on_progress = progress_show,
                                      .on_transfer = on_transfer};
     int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;
@@ -123,12 +127,13 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 
 const struct cli_cmd cmd_get = {
     .name = "get",
-    .args = "ID... [-o FILE|DIR|-]",
+    .args = "ID... [-o FILE|DIR|-] [--limit-rate RATE]",
     .summary = "receive a transfer",
     .details =
         "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
-        "when all of it was checked. An existing file is not overwritten. A folder is unpacked,\n"
-        "unless FILE ends in .tar.",
+        "when all of it was checked. An existing file is not overwritten. What is interrupted\n"
+        "leaves .NAME.satchel-part beside it; the same command goes on from there. A folder is\n"
+        "unpacked, unless FILE ends in .tar.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

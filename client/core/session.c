@@ -366,6 +366,7 @@ static void on_event(struct session *s, const Satchel__Envelope *e)
     } else if (e->body_case == SATCHEL__ENVELOPE__BODY_BYE) {
         err_set(&why, ERR_DRAINING, "the server is shutting down");
         err_hint(&why, "try again later");
+        wire_wait(e->bye->retry_after, &why);
         session_drop(s, &why);
     }
 }

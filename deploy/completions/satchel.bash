@@ -33,7 +33,7 @@ _satchel()
         send) options+=' --to --message --expires --opens --name --no-padding' ;;
         inbox) options+=' --all' ;;
         contacts) options+=' --name --number' ;;
-        get) options+=' -o --output --force --no-unpack' ;;
+        get) options+=' -o --output --force --no-unpack --limit-rate' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

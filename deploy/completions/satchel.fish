@@ -34,5 +34,6 @@ complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satche
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l no-unpack -d 'Keep the archive of a folder'
+complete -c satchel -n '__fish_seen_subcommand_from get' -l limit-rate -x -d 'Bytes a second at most'
 complete -c satchel -n '__fish_seen_subcommand_from status' -x -a '(__satchel_values sent id)'
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify remove (__satchel_values contacts name)'

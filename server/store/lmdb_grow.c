@@ -5,6 +5,18 @@
 
 #include "server/store/lmdb_engine.h"
 
+bool lmdb_grow_has_room(const struct lmdb_user *u, uint64_t bytes, bool own)
+{
+    uint64_t room = u->quota > u->used ? u->quota - u->used : 0;
+    uint64_t step = u->quota / STORE_ROOM_STEPS;
+
+    if (u->quota == 0)
+        return true;
+    if (!own && bytes > step && step > 0)
+        room -= room % step;
+    return bytes <= room;
+}
+
 /*
  * Steps of an eighth of the largest power of two below: an upload reserves at most an eighth more
  * than it has, and all its steps together are few.
@@ -18,65 +30,41 @@ uint64_t lmdb_grow_reserve(uint32_t pieces)
     return (n + step - 1) / step * step * STORE_PIECE_MAX;
 }
 
-/* The recipients whose quota this transfer takes, at most STORE_SLOTS_MAX. */
-static size_t charged(struct lmdb_txn *t, const uint8_t *tid,
-                      uint8_t uids[STORE_SLOTS_MAX][STORE_UID_LEN])
-{
-    struct lmdb_key front = lmdb_rows_key(t, tid, ROW_RECIPIENT);
-    struct lmdb_recipient v;
-    struct lmdb_walk w;
-    size_t n = 0;
-    bool on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len);
-
-    for (; on && n < STORE_SLOTS_MAX; on = lmdb_walk_next(&w)) {
-        if (lmdb_rows_read_recipient(t, w.value, &v) != ERR_OK)
-            break;
-        if (v.charge > 0)
-            memcpy(uids[n++], w.key + LMDB_FRONT, STORE_UID_LEN);
-    }
-    lmdb_walk_end(&w);
-    return n;
-}
-
+/* The recipients pay at the seal, as always; that they cannot is better known before. */
 int lmdb_grow_check(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u,
                     struct store_result *res)
 {
-    uint64_t more = lmdb_grow_reserve(u->pieces + 1) - lmdb_grow_reserve(u->pieces);
-    uint8_t uids[STORE_SLOTS_MAX][STORE_UID_LEN];
+    struct lmdb_key front = lmdb_rows_key(t, tid, ROW_RECIPIENT);
+    uint64_t before = lmdb_grow_reserve(u->pieces), after = lmdb_grow_reserve(u->pieces + 1);
+    uint8_t uid[STORE_UID_LEN];
     struct lmdb_user user;
-    size_t n;
+    struct lmdb_walk w;
+    bool on, fits = true;
 
-    if (!u->grows || more == 0)
+    if (!u->grows || after == before)
         return ERR_OK;
-    n = charged(t, tid, uids);
-    for (size_t i = 0; i < n; i++) {
-        int rc = lmdb_rows_load_user(t, uids[i], &user);
+    on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len);
+    for (; on && fits; on = lmdb_walk_next(&w)) {
+        bool own = memcmp(w.key + LMDB_FRONT, u->sender, STORE_UID_LEN) == 0;
 
-        if (rc == ERR_NOTFOUND)
-            continue; /* gone meanwhile: its copy reaches nobody */
-        if (rc != ERR_OK)
-            return rc;
-        if (user.quota > 0 && (user.used > user.quota || more > user.quota - user.used))
-            return store_fail(res, ERR_QUOTA, "no room in a mailbox");
+        memcpy(uid, w.key + LMDB_FRONT, sizeof(uid));
+        if (lmdb_rows_load_user(t, uid, &user) == ERR_OK) /* or gone meanwhile */
+            fits = lmdb_grow_has_room(&user, own ? after - before : after, own);
     }
-    return lmdb_txn_code(t);
+    lmdb_walk_end(&w);
+    if (lmdb_txn_code(t) != ERR_OK)
+        return lmdb_txn_code(t);
+    return fits ? ERR_OK : store_fail(res, ERR_QUOTA, "no room in a mailbox");
 }
 
 void lmdb_grow(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u)
 {
-    uint64_t after = lmdb_grow_reserve(u->pieces);
-    uint8_t uids[STORE_SLOTS_MAX][STORE_UID_LEN];
+    uint64_t more = lmdb_grow_reserve(u->pieces) - lmdb_grow_reserve(u->pieces - 1);
     struct lmdb_recipient v;
-    size_t n;
 
-    if (!u->grows || after == lmdb_grow_reserve(u->pieces - 1))
+    if (!u->grows || more == 0 || lmdb_rows_load_recipient(t, tid, u->sender, &v) != ERR_OK)
         return;
-    n = charged(t, tid, uids);
-    for (size_t i = 0; i < n; i++) {
-        if (lmdb_rows_load_recipient(t, tid, uids[i], &v) != ERR_OK)
-            return;
-        lmdb_parts_charge(t, uids[i], v.charge, after);
-        v.charge = after;
-        lmdb_rows_save_recipient(t, tid, uids[i], &v);
-    }
+    lmdb_parts_charge(t, u->sender, v.charge, v.charge + more);
+    v.charge += more;
+    lmdb_rows_save_recipient(t, tid, u->sender, &v);
 }

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lmdb_grow - quota of uploads whose length only their end shows: what the
- * recipients' mailboxes hold grows with the pieces, in steps.  All run inside ${t}.
+ * lmdb_grow - room for uploads, also for those whose length only their end
+ * shows: what they reserve in the sender's mailbox grows with the pieces, in
+ * steps.  All run inside ${t}.
  */
 #ifndef SERVER_STORE_LMDB_GROW_H
 #define SERVER_STORE_LMDB_GROW_H
 
 #include "server/store/lmdb_parts.h"
 
-/* Bytes that such an upload reserves in each mailbox when it has ${pieces} pieces; 0 as 1. */
+/*
+ * Has a mailbox room for ${bytes} more?  Others than its owner are told in steps, so that asking
+ * with many lengths does not tell how full it is.
+ */
+bool lmdb_grow_has_room(const struct lmdb_user *u, uint64_t bytes, bool own);
+
+/* Bytes that such an upload reserves for its body when it has ${pieces} pieces; 0 as 1. */
 uint64_t lmdb_grow_reserve(uint32_t pieces);
 
 /* Is there room in every mailbox for one piece more?  ERR_QUOTA.  Always, for other uploads. */
