@@ -16,7 +16,7 @@
 static struct {
     struct opt_list to;
     const char *message, *name;
-    uint64_t expires;
+    uint64_t expires, limit_rate;
     uint32_t opens;
     bool no_padding;
 } o;
@@ -28,6 +28,8 @@ static const struct opt opts[] = {
     {"opens", 0, OPT_COUNT, &o.opens, "N",
      "on how many devices each recipient can open it; any unless given"},
     {"name", 0, OPT_TEXT, &o.name, "NAME", "file name that recipients see"},
+    {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
+     "bytes a second at most, such as 500K or 10M"},
     {"no-padding", 0, OPT_FLAG, &o.no_padding, NULL, "let the server learn the exact size"},
     {0},
 };
@@ -135,6 +137,7 @@ static int start(struct file *f)
         .lifetime = o.expires,
         .opens = o.opens,
         .no_padding = o.no_padding,
+        .limit_rate = o.limit_rate,
         .cookie = f,
         .on_progress = on_progress,
         .done = on_sent,
@@ -192,7 +195,8 @@ const struct cli_cmd cmd_send = {
     .details =
         "Every file or folder is a transfer of its own, encrypted on this machine; - is standard\n"
         "input. Recipients need not be online. --to may be repeated. A person seen for the first\n"
-        "time is pinned and reported.",
+        "time is pinned and reported.\n"
+        "The same command after an interruption goes on with what the server has.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

@@ -90,6 +90,12 @@ static inline bool op_going(const struct satchel_op *op)
  */
 bool op_lost(struct satchel_op *op, const struct err *why);
 
+/* Begin anew from again(), soon: for an operation that finds that it must. */
+void op_restart(struct satchel_op *op);
+
+/* Failures after which the same operation, begun again, may well succeed. */
+bool op_may_pass(int code);
+
 /* For op.c: at the start; no job is left of a broken operation. */
 void op_retry_init(struct satchel_op *op);
 void op_retry_wait(struct satchel_op *op);

@@ -52,6 +52,37 @@ static unsigned pick_delay(unsigned tries, unsigned advice)
     return advice + step / 2 + (unsigned)((uint64_t)step * draw / (2 * UINT16_MAX));
 }
 
+bool op_may_pass(int code)
+{
+    static const int codes[] = {ERR_CLOSED,   ERR_TIMEOUT,  ERR_CONNECT,  ERR_TLS,
+                                ERR_BUSY,     ERR_DRAINING, ERR_RATE,     ERR_FULL,
+                                ERR_INTERNAL, ERR_NOMEM,    ERR_CANCELED, ERR_QUOTA};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
+/* Nothing is asked and nobody called until again(). */
+static void suspend(struct satchel_op *op, unsigned delay)
+{
+    op->retry.delay = delay;
+    op->broken = true;
+    link_forget(op);
+    op_forget_requests(op);
+    op->kind->pause(op);
+}
+
+void op_restart(struct satchel_op *op)
+{
+    if (!op_going(op))
+        return;
+    suspend(op, 0);
+    if (op->jobs == 0)
+        op_retry_wait(op);
+}
+
 bool op_lost(struct satchel_op *op, const struct err *why)
 {
     uint64_t now = uv_now(op->s->loop), spent;
@@ -68,11 +99,7 @@ bool op_lost(struct satchel_op *op, const struct err *why)
     if (op->retry.tries >= RETRY_TRIES || spent + delay > op->s->retry_ms)
         return false;
     op->retry.tries++;
-    op->retry.delay = delay;
-    op->broken = true;
-    link_forget(op);
-    op_forget_requests(op);
-    op->kind->pause(op);
+    suspend(op, delay);
     op_phase(op, SATCHEL_PHASE_CONNECT);
     handle_notice(op->s, SATCHEL_NOTICE_RETRY, NULL, "%s: trying again in %u.%u seconds", why->msg,
                   delay / 1000, delay % 1000 / 100);

@@ -189,7 +189,7 @@ static void pump(struct session *s)
         if (r->put && s->n_puts >= s->hello.window)
             break;
         rc = stream_send(s->stream, &r->frame, NULL);
-        if (rc == ERR_AGAIN)
+        if (rc == ERR_AGAIN || rc == ERR_BADSTATE) /* later; the stream ends, and will say why */
             break;
         if (rc != ERR_OK) {
             fail(s, rc, "cannot send");

@@ -228,6 +228,16 @@ int vault_destroy(const char *folder, struct err *err)
 
 /* ---- records ---- */
 
+const char *vault_records(const struct vault *v)
+{
+    return v->records;
+}
+
+const struct vault_keys *vault_keys(const struct vault *v)
+{
+    return &v->keys;
+}
+
 int vault_lock(struct vault *v, struct err *err)
 {
     return lock_take(v->lock, VAULT_LOCK_MS, err);

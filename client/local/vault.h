@@ -49,6 +49,10 @@ void vault_close(struct vault *v); /* wipes; NULL is fine */
 /* Remove the vault of a folder with all its records; a missing one is fine. */
 MUST_CHECK int vault_destroy(const char *folder, struct err *err);
 
+/* For upload.h, whose logs lie among the records: their folder, and the keys; as long as ${v}. */
+const char *vault_records(const struct vault *v);
+const struct vault_keys *vault_keys(const struct vault *v);
+
 /* Wait at most VAULT_LOCK_MS.  ERR_BUSY.  Not recursive. */
 MUST_CHECK int vault_lock(struct vault *v, struct err *err);
 void vault_unlock(struct vault *v);

@@ -130,25 +130,12 @@ void get_keep_check(struct get *g)
 
 /* ---- after ------------------------------------------------------------------------------ */
 
-/* Failures after which the same get may well succeed. */
-static bool may_pass(int code)
-{
-    static const int codes[] = {ERR_CLOSED, ERR_TIMEOUT,  ERR_CONNECT,  ERR_TLS,
-                                ERR_BUSY,   ERR_DRAINING, ERR_RATE,     ERR_FULL,
-                                ERR_IO,     ERR_NOMEM,    ERR_INTERNAL, ERR_CANCELED};
-
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (codes[i] == code)
-            return true;
-    return false;
-}
-
 void get_keep_part(struct get *g, int code)
 {
     bool some = g->finished > 0 || g->resuming;
 
     for (size_t i = 0; i < POOL_PIECES; i++)
         some = some || g->pieces[i].there;
-    if (some && g->part_path != NULL && may_pass(code))
+    if (some && g->part_path != NULL && (op_may_pass(code) || code == ERR_IO))
         output_keep(g->output);
 }

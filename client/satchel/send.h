@@ -51,6 +51,7 @@ struct satchel_send_options {
     uint64_t lifetime;      /* 0: 7 days, within the server's limits */
     uint32_t opens;         /* opens for each recipient; 0: no limit */
     bool no_padding;        /* the server may learn the exact size */
+    uint64_t limit_rate;    /* bytes of ciphertext a second; 0: no limit */
     void *cookie;
     satchel_recipient_cb *on_recipient; /* each one, in order, once known; NULL: none */
     satchel_progress_cb *on_progress;   /* NULL: none */
@@ -60,8 +61,10 @@ struct satchel_send_options {
 /*
  * Send a file to one or more users as one transfer.  It becomes visible to all
  * or to none.  The file is read while it is sent, encrypted with constant
- * memory; a pipe to its end, whenever that comes.  SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO:
- * not a readable file or pipe, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
+ * memory; a pipe to its end, whenever that comes.  A failure that may pass leaves a record of a
+ * file of more than a few pieces: the same send (file, recipients, options) goes on with it, unless
+ * the file has changed (kept_pieces). SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a
+ * readable file, folder or pipe, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
  */
 SATCHEL_API int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
                                    struct satchel_op **ret_op, struct satchel_error *err);

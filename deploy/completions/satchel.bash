@@ -30,7 +30,7 @@ _satchel()
         local options='--home --profile --json --quiet --passphrase-fd --help'
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
-        send) options+=' --to --message --expires --opens --name --no-padding' ;;
+        send) options+=' --to --message --expires --opens --name --no-padding --limit-rate' ;;
         inbox) options+=' --all' ;;
         contacts) options+=' --name --number' ;;
         get) options+=' -o --output --force --no-unpack --limit-rate' ;;

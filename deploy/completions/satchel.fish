@@ -29,6 +29,7 @@ complete -c satchel -n '__fish_seen_subcommand_from send' -l expires -x -d 'Life
 complete -c satchel -n '__fish_seen_subcommand_from send' -l opens -x -d 'How often it can be opened'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l name -x -d 'File name'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l no-padding -d 'Let the server learn the exact size'
+complete -c satchel -n '__fish_seen_subcommand_from send' -l limit-rate -x -d 'Bytes a second at most'
 complete -c satchel -n '__fish_seen_subcommand_from inbox' -l all -d 'Also what is over'
 complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satchel_values inbox id)'
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
