@@ -11,6 +11,8 @@
  *   satchel/send.h      send a file
  *   satchel/folder.h    list the inbox and the sent folder, find by prefix
  *   satchel/get.h       get, status, delete
+ *   satchel/life.h      revoke, extend
+ *   satchel/watch.h     events
  *   satchel/sync.h      the same operations as calls that return when done
  *
  * Model.  A struct satchel binds one profile to one uv_loop_t.  An operation
@@ -44,9 +46,11 @@
 #include "satchel/error.h"
 #include "satchel/folder.h"
 #include "satchel/get.h"
+#include "satchel/life.h"
 #include "satchel/profile.h"
 #include "satchel/send.h"
 #include "satchel/server.h"
 #include "satchel/sync.h"
+#include "satchel/watch.h"
 
 #endif /* SATCHEL_H */

@@ -21,7 +21,10 @@ enum signed_purpose {
     SIGNED_SUCCESSION,
     SIGNED_REGISTER,
     SIGNED_LOGIN,
-    SIGNED_TRANSFER
+    SIGNED_TRANSFER,
+    SIGNED_RECEIPT,
+    SIGNED_EXTEND,
+    SIGNED_EVENTS
 };
 
 /* Sign ${body} with the 32-byte Ed25519 seed ${key}. */

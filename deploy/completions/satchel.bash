@@ -11,13 +11,13 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts send inbox get sent status delete doctor'
+    local verbs='register whoami contacts send inbox get sent status watch revoke extend delete doctor'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
     done
     case $prev in
-    --to)
+    --to | --from)
         mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values contacts name)" -- "$cur")
         return
         ;;
@@ -32,8 +32,11 @@ _satchel()
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
         send) options+=' --to --message --expires --opens --name --no-padding --limit-rate' ;;
         inbox) options+=' --all' ;;
+        revoke) options+=' --from' ;;
+        status) options+=' --export' ;;
+        watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
-        get) options+=' -o --output --force --no-unpack --limit-rate' ;;
+        get) options+=' -o --output --force --no-unpack --no-receipt --limit-rate' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -43,7 +46,7 @@ _satchel()
     '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
-    status) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
+    status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
     contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify remove $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }
