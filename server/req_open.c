@@ -258,6 +258,17 @@ static void on_duplicate(struct call *c)
 
 /* ---- the new upload ---- */
 
+/* Its pieces follow on this connection. */
+static void remember(struct call *c)
+{
+    const Satchel__OpenTransfer *msg = c->msg->open_transfer;
+    const struct opening *o = c->data;
+
+    conn_remember_upload(c->conn, &(struct conn_upload){.tid = o->entry.tid,
+                                                        .body_length = msg->body_length,
+                                                        .grows = msg->open_length});
+}
+
 static void on_opened(struct call *c)
 {
     struct opening *o = c->data;
@@ -284,6 +295,8 @@ static void on_opened(struct call *c)
         return;
     }
     o->entry.lease = c->res->u.upload.lease;
+    if (c->conn != NULL)
+        remember(c);
     reply(c, o->fresh);
 }
 

@@ -80,7 +80,7 @@ static void check(struct call *c, const struct conn_upload *up)
         call_error(c, ERR_INVALID, "the piece has %zu bytes instead of %zu", c->tail.len, full);
 }
 
-static struct conn_upload *known(struct conn *conn, const uint8_t *tid)
+static struct conn_upload *find_known(struct conn *conn, const uint8_t *tid)
 {
     for (size_t i = 0; i < CONN_PIECES_KNOWN; i++)
         if (conn->uploads[i].used != 0 && memcmp(conn->uploads[i].tid.b, tid, IDS_TID_LEN) == 0)
@@ -88,24 +88,10 @@ static struct conn_upload *known(struct conn *conn, const uint8_t *tid)
     return NULL;
 }
 
-static struct conn_upload *remember(struct conn *conn, const struct store_upload *up,
-                                    uint64_t body_length)
-{
-    struct conn_upload *oldest = &conn->uploads[0];
-
-    for (size_t i = 1; i < CONN_PIECES_KNOWN; i++)
-        if (conn->uploads[i].used < oldest->used)
-            oldest = &conn->uploads[i];
-    memcpy(oldest->tid.b, up->tid, IDS_TID_LEN);
-    oldest->body_length = body_length;
-    oldest->grows = up->grows;
-    oldest->used = uv_now(conn->d->loop) + 1;
-    return oldest;
-}
-
 static void on_upload(struct call *c)
 {
     const struct store_upload *up = &c->res->u.upload;
+    struct conn_upload known;
     uint64_t body_length;
 
     if (c->res->code != ERR_OK) {
@@ -116,7 +102,10 @@ static void on_upload(struct call *c)
         call_error(c, ERR_NOTFOUND, NULL);
         return;
     }
-    check(c, remember(c->conn, up, body_length));
+    known = (struct conn_upload){.body_length = body_length, .grows = up->grows};
+    memcpy(known.tid.b, up->tid, sizeof(known.tid.b));
+    conn_remember_upload(c->conn, &known);
+    check(c, &known);
 }
 
 static void get_upload(struct call *c)
@@ -141,7 +130,7 @@ void req_put_piece(struct call *c)
         call_error(c, ERR_INVALID, "the piece is missing");
         return;
     }
-    up = known(c->conn, tid);
+    up = find_known(c->conn, tid);
     if (up == NULL) {
         get_upload(c);
         return;
