@@ -37,7 +37,7 @@ _satchel()
         watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
         preview) options+=' --weights --class --output --sheet --plot --only --limit' ;;
-        get) options+=' -o --output --force --no-receipt --limit-rate' ;;
+        get) options+=' -o --output --force --no-unpack --no-receipt --limit-rate' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
