@@ -171,6 +171,9 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
     struct header *h = &s->header;
     uint64_t lifetime = s->lifetime;
 
+    if (!send_length_known(s) && !limits->open_length)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "this server takes nothing whose length is not known before");
     if (lifetime == 0) {
         lifetime = DEFAULT_LIFETIME;
         if (lifetime > limits->max_lifetime)
@@ -193,12 +196,16 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
         h->created = handle_now();
     h->expires = h->created + lifetime;
     h->opens = s->opens;
-    h->body_length = s->no_padding ? s->size : body_padded(s->size);
+    if (!send_length_known(s)) /* the longest that may come */
+        h->body_length =
+            limits->max_transfer < HEADER_BODY_MAX ? limits->max_transfer : HEADER_BODY_MAX - 1;
+    else
+        h->body_length = s->no_padding ? s->size : body_padded(s->size);
     h->slots = (uint32_t)s->n_slots;
     if (h->body_length > limits->max_transfer || h->body_length >= HEADER_BODY_MAX)
         return err_set(
             err, ERR_TOOLARGE, "'%s' is too large: with padding %llu bytes, the server takes %llu",
-            s->path, (unsigned long long)h->body_length, (unsigned long long)limits->max_transfer);
+            s->name, (unsigned long long)h->body_length, (unsigned long long)limits->max_transfer);
     if (s->n_recipients > limits->max_recipients)
         return err_set(err, ERR_TOOLARGE, "the server takes at most %u recipients",
                        limits->max_recipients);
@@ -235,6 +242,7 @@ void send_open(struct send *s)
     m.created = s->resuming ? handle_now() : s->header.created;
     m.expires = s->header.expires;
     m.opens = s->header.opens;
+    m.open_length = !send_length_known(s);
     e.body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER;
     e.open_transfer = &m;
     (void)op_ask(&s->op, &a);
@@ -361,7 +369,11 @@ static void again(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
-    if (s->start_over)
+    /* What a stream gave is gone with the pieces that were on their way. */
+    if (s->n_pieces > 0 && s->acked < s->n_pieces && !source_facts(s->source)->again)
+        op_fail(op, ERR_CLOSED,
+                "the connection was lost while '%s' was sent, which cannot be read again", s->name);
+    else if (s->start_over)
         send_start_anew(s);
     else if (s->opened)
         send_body_again(s);
@@ -374,7 +386,9 @@ static void again(struct satchel_op *op)
 static int open_work(struct op_job *job, struct err *err)
 {
     struct send *s = (struct send *)job->op;
-    int rc = source_open(s->path, &s->source, err);
+    const struct source_named named = {s->path, s->name};
+    int rc = s->path != NULL ? source_open(&named, &s->source, err)
+                             : source_open_fd(s->fd, &s->source, err);
 
     if (rc == ERR_OK)
         s->size = source_facts(s->source)->length;
@@ -413,10 +427,33 @@ static void begin(struct satchel_op *op)
 
 /* ---- starting ------------------------------------------------------------------------------- */
 
+/* The last part of ${path}; of one that ends in "." or "..", of what it stands for. */
+static void last_part(const char *path, char ret[SATCHEL_FILE_SIZE])
+{
+    size_t len = strlen(path), from;
+    char *real;
+
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    for (from = len; from > 0 && path[from - 1] != '/';)
+        from--;
+    (void)snprintf(ret, SATCHEL_FILE_SIZE, "%.*s", (int)(len - from), path + from);
+    if (len - from >= SATCHEL_FILE_SIZE)
+        ret[0] = '\0'; /* no file can have that name */
+    if (strcmp(ret, ".") != 0 && strcmp(ret, "..") != 0)
+        return;
+    real = realpath(path, NULL);
+    if (real != NULL)
+        last_part(real, ret);
+    free(real);
+}
+
 static int check(const struct satchel_send_options *o, const char *name, struct err *err)
 {
-    if (o->path == NULL || o->path[0] == '\0')
+    if (o->path != NULL && o->path[0] == '\0')
         return err_set(err, ERR_INVALID, "no file to send");
+    if (o->path == NULL && (o->fd < 0 || name == NULL))
+        return err_set(err, ERR_INVALID, "what comes from a descriptor needs a name");
     if (o->to_count < 1 || o->to_count > TO_MAX)
         return err_set(err, ERR_INVALID, "1 to %d recipients", TO_MAX);
     if (o->name == NULL && metadata_check_name(part_str(name), NULL) != ERR_OK)
@@ -438,13 +475,14 @@ static int check(const struct satchel_send_options *o, const char *name, struct 
 static int copy_options(struct send *s, const struct satchel_send_options *o, const char *name,
                         struct err *err)
 {
-    s->path = strdup(o->path);
+    s->path = o->path != NULL ? strdup(o->path) : NULL;
+    s->fd = o->fd;
     s->name = strdup(name);
     s->message = strdup(o->message != NULL ? o->message : "");
     s->media_type = strdup(o->media_type != NULL ? o->media_type : "");
     s->to = calloc(o->to_count, sizeof(*s->to));
-    if (s->path == NULL || s->name == NULL || s->message == NULL || s->media_type == NULL ||
-        s->to == NULL)
+    if ((s->path == NULL && o->path != NULL) || s->name == NULL || s->message == NULL ||
+        s->media_type == NULL || s->to == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     s->n_to = o->to_count;
     for (size_t i = 0; i < o->to_count; i++) {
@@ -472,14 +510,15 @@ int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
                                         .again = again,
                                         .finish = finish,
                                         .free = free_send};
-    const char *name = o->name, *slash;
+    char last[SATCHEL_FILE_SIZE];
+    const char *name = o->name;
     struct send *op;
     struct err err = {0};
     int rc;
 
     if (name == NULL && o->path != NULL) {
-        slash = strrchr(o->path, '/');
-        name = slash != NULL ? slash + 1 : o->path;
+        last_part(o->path, last);
+        name = last;
     }
     rc = check(o, name, &err);
     if (rc == ERR_OK && s->profile == NULL)

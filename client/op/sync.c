@@ -45,6 +45,21 @@ static int wait_for(struct satchel *s, int code)
     return code;
 }
 
+int satchel_sync_wait(struct satchel *s, struct satchel_error *err)
+{
+    int code = begin(s, NULL, 0, err);
+
+    if (code != SATCHEL_OK)
+        return code;
+    s->sync_starts = false;
+    s->sync_all = true;
+    while (s->n_ops > 0)
+        (void)uv_run(s->loop, UV_RUN_ONCE);
+    s->sync_all = false;
+    s->sync.done = true;
+    return wait_for(s, SATCHEL_OK);
+}
+
 void satchel_sync_interrupt(struct satchel *s)
 {
     if (s->private_loop)

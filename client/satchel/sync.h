@@ -30,6 +30,13 @@ extern "C" {
  */
 SATCHEL_API void satchel_sync_interrupt(struct satchel *s);
 
+/*
+ * Run the private loop until every operation that was started with satchel_*_start() has ended,
+ * those started meanwhile by their callbacks too: for several at a time.
+ * satchel_sync_interrupt() cancels all of them.  SATCHEL_E_BADSTATE: no private loop.
+ */
+SATCHEL_API int satchel_sync_wait(struct satchel *s, struct satchel_error *err);
+
 SATCHEL_API int satchel_sync_register(struct satchel *s, const struct satchel_register_options *o,
                                       struct satchel_registered *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_ping(struct satchel *s, struct satchel_pong *ret,

@@ -24,7 +24,8 @@ struct lmdb_upload {
     uint8_t sender[STORE_UID_LEN], device[STORE_DEVICE_LEN], idem[STORE_IDEM_LEN];
     uint64_t created, lease, lease_row, expires; /* lease_row: time in its row of leases */
     uint32_t opens_max, policy;
-    uint64_t body_max, bytes;
+    uint64_t body_max, bytes; /* body_max: below 2^63 */
+    bool grows;
     uint32_t pieces, short_piece; /* short_piece: its index, or STORE_NO_PIECE */
 };
 

@@ -100,6 +100,7 @@ struct store_upload {
     uint32_t opens_max, policy; /* as given to store_upload_open() */
     uint64_t body_max, bytes;   /* allowed, durable */
     uint32_t pieces;            /* durable */
+    bool grows;                 /* body_max is a bound only */
     bool sealed;                /* it is a transfer by now: lease and body_max are 0 */
     const struct store_slot *slots;
     size_t nslots;
