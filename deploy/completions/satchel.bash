@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts send inbox get sent status delete doctor'
+    local verbs='register whoami contacts send inbox get sent status delete doctor fernet'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -21,7 +21,7 @@ _satchel()
         mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values contacts name)" -- "$cur")
         return
         ;;
-    --home | --ca | -o | --output)
+    --home | --ca | --key | -o | --output)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -34,6 +34,7 @@ _satchel()
         inbox) options+=' --all' ;;
         contacts) options+=' --name --number' ;;
         get) options+=' -o --output --force' ;;
+        fernet) options+=' --key --key-fd -o --output --force --ttl --passphrase' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -43,6 +44,7 @@ _satchel()
     '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
+    fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
     status) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
     contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify remove $(_satchel_values contacts name)" -- "$cur") ;;
     esac

@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register whoami contacts send inbox get sent status delete doctor
+set -l verbs register whoami contacts send inbox get sent status delete doctor fernet
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -34,4 +34,11 @@ complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satche
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
 complete -c satchel -n '__fish_seen_subcommand_from status' -x -a '(__satchel_values sent id)'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -F -a 'encrypt decrypt rotate keygen'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l key -r -F -d 'File of keys'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l key-fd -x -d 'Descriptor to read keys from'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -s o -r -F -d 'Where to'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l force -d 'Replace what is there'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l ttl -x -d 'Refuse older tokens, as in 1h'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l passphrase -d 'Make the key from a passphrase'
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify remove (__satchel_values contacts name)'
