@@ -37,6 +37,14 @@ static const struct dispatch_row rows[] = {
     {BODY(GET_LEAVES), "GetLeaves", READY, DISPATCH_USER, 4, false, false, false, req_get_leaves},
     {BODY(GET_PIECES), "GetPieces", READY, DISPATCH_USER, 1, false, false, false, req_get_pieces},
     {BODY(DELETE), "Delete", READY, DISPATCH_USER, 0, false, false, false, req_delete},
+    {BODY(FACTOR_ENROL), "FactorEnrol", READY, DISPATCH_USER, 0, false, false, false,
+     req_factor_enrol},
+    {BODY(FACTOR_CONFIRM), "FactorConfirm", READY, DISPATCH_USER, 0, false, false, false,
+     req_factor_confirm},
+    {BODY(FACTOR_REMOVE), "FactorRemove", READY, DISPATCH_USER, 0, false, false, false,
+     req_factor_remove},
+    {BODY(FACTOR_LIST), "FactorList", READY, DISPATCH_USER, 0, false, false, false,
+     req_factor_list},
     {BODY(STATUS), "Status", READY, DISPATCH_USER, 0, false, false, false, req_status},
 };
 

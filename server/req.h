@@ -26,6 +26,10 @@ void req_find(struct call *c);
 void req_release(struct call *c);
 void req_get_leaves(struct call *c);
 void req_get_pieces(struct call *c);
+void req_factor_enrol(struct call *c);
+void req_factor_confirm(struct call *c);
+void req_factor_remove(struct call *c);
+void req_factor_list(struct call *c);
 void req_delete(struct call *c);
 void req_status(struct call *c);
 

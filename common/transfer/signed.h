@@ -21,7 +21,8 @@ enum signed_purpose {
     SIGNED_SUCCESSION,
     SIGNED_REGISTER,
     SIGNED_LOGIN,
-    SIGNED_TRANSFER
+    SIGNED_TRANSFER,
+    SIGNED_FACTOR
 };
 
 /* Sign ${body} with the 32-byte Ed25519 seed ${key}. */

@@ -13,7 +13,7 @@ const char *const lmdb_tables_index[T_INDEX_COUNT] = {
     [T_TIDS] = "tids",     [T_ROWS] = "rows",           [T_IDEM] = "idem",
     [T_LEASES] = "leases", [T_INBOX] = "inbox",         [T_SENT] = "sent",
     [T_CIDS] = "cids",     [T_EXPIRIES] = "expiries",   [T_GARBAGE] = "garbage",
-    [T_CELLS] = "cells",
+    [T_CELLS] = "cells",   [T_FACTORS] = "factors",
 };
 
 const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
@@ -38,6 +38,7 @@ static const struct {
     [T_INBOX] = {44, 44},
     [T_SENT] = {44, 44},
     [T_CIDS] = {32, 32},
+    [T_FACTORS] = {20, 20},
     [T_EXPIRIES] = {44, 44},
     [T_GARBAGE] = {16, 16},
     [T_CELLS] = {8, 8},
