@@ -10,6 +10,7 @@
  *   satchel/contacts.h  people and their pinned keys
  *   satchel/send.h      send a file
  *   satchel/folder.h    list the inbox and the sent folder, find by prefix
+ *   satchel/factor.h    one-time passwords
  *   satchel/get.h       get, status, delete
  *   satchel/sync.h      the same operations as calls that return when done
  *
@@ -42,6 +43,7 @@
 #include "satchel/base.h"
 #include "satchel/contacts.h"
 #include "satchel/error.h"
+#include "satchel/factor.h"
 #include "satchel/folder.h"
 #include "satchel/get.h"
 #include "satchel/profile.h"

@@ -8,19 +8,23 @@
 
 #include "client/cli/cli.h"
 #include "client/cli/progress.h"
+#include "client/cli/prompt.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 #include "common/fs.h"
 
 static struct {
     const char *output;
+    int otp_fd;
     bool force;
-} o;
+} o = {.otp_fd = -1};
 
 static const struct opt opts[] = {
     {"output", 'o', OPT_TEXT, &o.output, "PATH",
      "file, folder (exists, or ends in /), or - for standard output"},
     {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
+    {"otp-fd", 0, OPT_FD, &o.otp_fd, "N",
+     "read one-time passwords from this file descriptor, a line for each transfer that asks"},
     {0},
 };
 
@@ -65,6 +69,16 @@ static int aim(struct satchel_get_options *go, bool several, struct satchel_erro
     return SATCHEL_OK;
 }
 
+static long on_code(void *cookie, const struct satchel_transfer *t, char *buf, size_t size)
+{
+    char question[TEXT_SAFE + 64], name[TEXT_SAFE];
+
+    (void)cookie;
+    (void)snprintf(question, sizeof(question),
+                   "One-time password for '%s': ", text_safe(t->name, name, sizeof(name)));
+    return prompt_code(o.otp_fd, question, buf, size);
+}
+
 static void on_transfer(void *cookie, const struct satchel_transfer *t)
 {
     (void)cookie;
@@ -96,7 +110,11 @@ static void report(const struct satchel_got *r)
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     struct satchel_get_options go = {
-        .force = o.force, .on_progress = progress_show, .on_transfer = on_transfer};
+        .force = o.force,
+        .on_progress = progress_show,
+        .on_code = on_code,
+        .on_transfer = on_transfer,
+    };
     int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;
 
     for (int i = 0; rc == SATCHEL_OK && i < argc && first != SATCHEL_E_CANCELED; i++) {

@@ -13,7 +13,7 @@ static struct {
     const char *message, *name;
     uint64_t expires;
     uint32_t opens;
-    bool no_padding;
+    bool no_padding, require_otp;
 } o;
 
 static const struct opt opts[] = {
@@ -23,6 +23,8 @@ static const struct opt opts[] = {
     {"opens", 0, OPT_COUNT, &o.opens, "N",
      "on how many devices each recipient can open it; any unless given"},
     {"name", 0, OPT_TEXT, &o.name, "NAME", "file name that recipients see"},
+    {"require-otp", 0, OPT_FLAG, &o.require_otp, NULL,
+     "recipients need a one-time password to open it ('satchel factor')"},
     {"no-padding", 0, OPT_FLAG, &o.no_padding, NULL, "let the server learn the exact size"},
     {0},
 };
@@ -53,6 +55,7 @@ static int send_one(struct cli *cli, const char *path, struct satchel_error *err
         .lifetime = o.expires,
         .opens = o.opens,
         .no_padding = o.no_padding,
+        .require_otp = o.require_otp,
         .on_progress = progress_show,
     };
     struct satchel_sent r;

@@ -16,7 +16,7 @@
 
 static const struct cli_cmd *const commands[] = {
     &cmd_register, &cmd_send,     &cmd_inbox,  &cmd_get,    &cmd_sent,   &cmd_status,
-    &cmd_delete,   &cmd_contacts, &cmd_whoami, &cmd_doctor, &cmd_fernet,
+    &cmd_delete,   &cmd_contacts, &cmd_whoami, &cmd_doctor, &cmd_factor, &cmd_fernet,
 };
 
 enum {

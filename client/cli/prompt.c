@@ -178,3 +178,15 @@ void prompt_pin(void *cookie, const struct satchel_pin_question *q)
                    q->server, q->pin);
     satchel_pin_answer(cli->s, prompt_yes(question));
 }
+
+long prompt_code(int fd, const char *question, char *buf, size_t size)
+{
+    long len;
+
+    if (fd < 0 && !prompt_possible())
+        return 0;
+    len = fd >= 0 ? read_line(fd, buf, size) : ask_terminal(question, true, buf, size);
+    if (len == -EINTR)
+        return -1;
+    return len > 0 ? len : 0;
+}

@@ -30,6 +30,7 @@ struct get {
     struct find find;
     struct output_spec spec;
     char *folder, *file;
+    long (*on_code)(void *cookie, const struct satchel_transfer *t, char *buf, size_t size);
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_got *r);
 

@@ -167,6 +167,7 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
     h->created = handle_now();
     h->expires = h->created + lifetime;
     h->opens = s->opens;
+    h->policy_flags = s->policy;
     h->body_length = s->no_padding ? s->size : body_padded(s->size);
     h->slots = (uint32_t)s->n_slots;
     if (h->body_length > limits->max_transfer || h->body_length >= HEADER_BODY_MAX)
@@ -203,6 +204,7 @@ static void open_transfer(struct send *s)
     m.created = s->header.created;
     m.expires = s->header.expires;
     m.opens = s->header.opens;
+    m.policy_flags = s->header.policy_flags;
     e.body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER;
     e.open_transfer = &m;
     (void)op_ask(&s->op, &a);
@@ -405,6 +407,7 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
     }
     s->lifetime = o->lifetime;
     s->opens = o->opens;
+    s->policy = o->require_otp ? HEADER_REQUIRE_OTP : 0;
     s->no_padding = o->no_padding;
     s->on_recipient = o->on_recipient;
     s->done = o->done;

@@ -35,7 +35,7 @@ struct send {
     char **to;
     size_t n_to;
     uint64_t lifetime;
-    uint32_t opens;
+    uint32_t opens, policy;
     bool no_padding;
     satchel_recipient_cb *on_recipient;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_sent *r);

@@ -28,7 +28,13 @@ struct satchel_get_options {
     int fd;             /* with both NULL: write here; bytes leave as they verify */
     bool force;         /* overwrite an existing file */
     void *cookie;
-    satchel_progress_cb *on_progress;                                    /* NULL: none */
+    satchel_progress_cb *on_progress; /* NULL: none */
+    /*
+     * Asked for a one-time password when the sender wants one: write it to ${buf} and return
+     * its length, 0 if there is none (SATCHEL_E_FACTOR), below 0 if interrupted.  Called on the
+     * handle's thread; may block.  NULL: such transfers are refused.
+     */
+    long (*on_code)(void *cookie, const struct satchel_transfer *t, char *buf, size_t size);
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t); /* NULL; else once */
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_got *r);
 };
@@ -37,7 +43,7 @@ struct satchel_get_options {
  * Receive a transfer.  The file appears under its name only when all of it was
  * checked and is durable; on failure nothing is left.  Counts as an open.
  * SATCHEL_E_NOTFOUND (no such transfer; ambiguous: SATCHEL_E_INVALID),
- * SATCHEL_E_INTEGRITY, SATCHEL_E_EXPIRED, _REVOKED, _SPENT, SATCHEL_E_EXISTS
+ * SATCHEL_E_FACTOR, SATCHEL_E_INTEGRITY, SATCHEL_E_EXPIRED, _REVOKED, _SPENT, SATCHEL_E_EXISTS
  * (the file is there), SATCHEL_E_REFUSED (a name that cannot be a file's), SATCHEL_E_IO.
  */
 SATCHEL_API int satchel_get_start(struct satchel *s, const struct satchel_get_options *o,

@@ -50,6 +50,7 @@ struct satchel_send_options {
     uint64_t lifetime;      /* 0: 7 days, within the server's limits */
     uint32_t opens;         /* opens for each recipient; 0: no limit */
     bool no_padding;        /* the server may learn the exact size */
+    bool require_otp;       /* the server releases it only for a fresh one-time password */
     void *cookie;
     satchel_recipient_cb *on_recipient; /* each one, in order, once known; NULL: none */
     satchel_progress_cb *on_progress;   /* NULL: none */

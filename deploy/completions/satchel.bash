@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts send inbox get sent status delete doctor fernet'
+    local verbs='register whoami contacts send inbox get sent status delete doctor factor fernet'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -30,10 +30,11 @@ _satchel()
         local options='--home --profile --json --quiet --passphrase-fd --help'
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
-        send) options+=' --to --message --expires --opens --name --no-padding' ;;
+        send) options+=' --to --message --expires --opens --name --no-padding --require-otp' ;;
         inbox) options+=' --all' ;;
         contacts) options+=' --name --number' ;;
-        get) options+=' -o --output --force' ;;
+        get) options+=' -o --output --force --otp-fd' ;;
+        factor) options+=' --otp-fd --recovery-fd' ;;
         fernet) options+=' --key --key-fd -o --output --force --ttl --passphrase' ;;
         '') options+=' --version' ;;
         esac
@@ -44,6 +45,7 @@ _satchel()
     '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
+    factor) mapfile -t COMPREPLY < <(compgen -W 'list totp enrol remove' -- "$cur") ;;
     fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
     status) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
     contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify remove $(_satchel_values contacts name)" -- "$cur") ;;

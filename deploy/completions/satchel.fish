@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register whoami contacts send inbox get sent status delete doctor fernet
+set -l verbs register whoami contacts send inbox get sent status delete doctor factor fernet
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -29,11 +29,15 @@ complete -c satchel -n '__fish_seen_subcommand_from send' -l expires -x -d 'Life
 complete -c satchel -n '__fish_seen_subcommand_from send' -l opens -x -d 'How often it can be opened'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l name -x -d 'File name'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l no-padding -d 'Let the server learn the exact size'
+complete -c satchel -n '__fish_seen_subcommand_from send' -l require-otp -d 'Ask recipients for a one-time password'
 complete -c satchel -n '__fish_seen_subcommand_from inbox' -l all -d 'Also what is over'
 complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satchel_values inbox id)'
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
 complete -c satchel -n '__fish_seen_subcommand_from status' -x -a '(__satchel_values sent id)'
+complete -c satchel -n '__fish_seen_subcommand_from factor' -x -a 'list totp enrol remove'
+complete -c satchel -n '__fish_seen_subcommand_from get factor' -l otp-fd -x -d 'Descriptor to read one-time passwords from'
+complete -c satchel -n '__fish_seen_subcommand_from factor' -l recovery-fd -x -d 'Descriptor to read the recovery words from'
 complete -c satchel -n '__fish_seen_subcommand_from fernet' -F -a 'encrypt decrypt rotate keygen'
 complete -c satchel -n '__fish_seen_subcommand_from fernet' -l key -r -F -d 'File of keys'
 complete -c satchel -n '__fish_seen_subcommand_from fernet' -l key-fd -x -d 'Descriptor to read keys from'
