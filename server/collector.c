@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "common/log.h"
+#include "server/clock_guard.h"
 #include "server/daemon.h"
 
 enum {
@@ -29,10 +30,12 @@ struct collector {
     bool more, moved, failed; /* there are more; at least one was marked */
     struct shares_job *erase, *days;
     uint64_t days_at; /* uv_now() when days were last looked at */
-    bool confirmed;   /* the operator says that the clock is right */
+    struct clock_guard clock;
+    uint64_t confirmed, confirmed_boot; /* when the operator said that the clock is right */
 };
 
 static void start_round(struct collector *c);
+static void look_at_clock(struct collector *c);
 static void start_marks(struct collector *c);
 static void start_erase(struct collector *c);
 static void start_days(struct collector *c);
@@ -98,7 +101,7 @@ static void on_expired(void *arg, struct store_result *res)
     c->moved = false;
     c->pending = 1; /* ours, until all are started */
     for (size_t i = 0; i < res->count; i++) {
-        struct store_slot_update in = {.move = STORE_MOVE_EXPIRE, .now = daemon_time()};
+        struct store_slot_update in = {.move = STORE_MOVE_EXPIRE, .now = c->clock.now};
 
         memcpy(in.tid, res->u.due[i].tid, sizeof(in.tid));
         memcpy(in.uid, res->u.due[i].uid, sizeof(in.uid));
@@ -115,7 +118,7 @@ static void on_expired(void *arg, struct store_result *res)
 
 static void start_marks(struct collector *c)
 {
-    struct store_expired_list in = {.now = daemon_time(), .limit = EXPIRE_BATCH};
+    struct store_expired_list in = {.now = c->clock.now, .limit = EXPIRE_BATCH};
     int rc = store_expired_list(c->d->port, &in, on_expired, c);
 
     if (rc != ERR_OK)
@@ -195,15 +198,8 @@ static void on_days(void *arg)
     struct collector *c = arg;
     int code = c->days->code;
 
-    if (code == ERR_REFUSED && !c->stats.clock_jumped)
-        log_event(LOG_AT_WARN, "clock_jumped",
-                  log_str("hint", "day keys are kept; if the time is right: satchelctl clock "
-                                  "confirm"));
-    else if (code != ERR_OK && code != ERR_REFUSED)
+    if (code != ERR_OK)
         log_event(LOG_AT_ERROR, "day_keys_not_destroyed", log_code(code));
-    c->stats.clock_jumped = code == ERR_REFUSED;
-    if (code == ERR_OK)
-        c->confirmed = false;
     start_collect(c);
 }
 
@@ -212,14 +208,13 @@ static void start_days(struct collector *c)
     uint64_t now = uv_now(c->d->loop);
     int rc;
 
-    if (c->days_at != 0 && now - c->days_at < DAYS_EVERY_MS) {
+    if (c->clock.jumped || (c->days_at != 0 && now - c->days_at < DAYS_EVERY_MS)) {
         start_collect(c);
         return;
     }
     c->days_at = now;
-    c->days->now = daemon_time();
-    rc = c->confirmed ? shares_confirm_clock(c->d->shares, c->days, on_days, c)
-                      : shares_end_days(c->d->shares, c->days, on_days, c);
+    c->days->now = c->clock.now;
+    rc = shares_end_days(c->d->shares, c->days, on_days, c);
     if (rc != ERR_OK)
         fail_round(c, "days", rc, "");
 }
@@ -248,7 +243,7 @@ static void on_collected(void *arg, struct store_result *res)
 
 static void start_collect(struct collector *c)
 {
-    struct store_collect in = {.now = daemon_time(), .limit = COLLECT_BATCH};
+    struct store_collect in = {.now = c->clock.now, .limit = COLLECT_BATCH};
     int rc = store_collect(c->d->port, &in, on_collected, c);
 
     if (rc != ERR_OK)
@@ -257,13 +252,59 @@ static void start_collect(struct collector *c)
 
 /* ---- rounds ---- */
 
+/* The time of the round; of a clock that has jumped, the last one that was right. */
+static void look_at_clock(struct collector *c)
+{
+    uint64_t wall = daemon_time();
+    bool was_jumped = c->stats.clock_jumped;
+
+    c->stats.clock_jumped = !clock_guard_look(&c->clock, wall, clock_guard_boot());
+    c->stats.clock_trusted = c->clock.now;
+    if (c->stats.clock_jumped && !was_jumped)
+        log_event(LOG_AT_WARN, "clock_jumped", log_num("clock_ms", wall),
+                  log_num("trusted_ms", c->clock.trusted),
+                  log_str("hint", "nothing expires until it is right again; if it is right now: "
+                                  "satchelctl clock confirm"));
+    else if (was_jumped && !c->stats.clock_jumped)
+        log_plain(LOG_AT_INFO, "clock_right_again");
+    start_marks(c);
+}
+
+static void on_confirmed(void *arg)
+{
+    struct collector *c = arg;
+
+    if (c->days->code != ERR_OK) {
+        fail_round(c, "confirm_clock", c->days->code, "");
+        return;
+    }
+    clock_guard_confirm(&c->clock, c->confirmed, c->confirmed_boot);
+    c->confirmed = 0;
+    c->days_at = 0;
+    look_at_clock(c);
+}
+
+/* The time that was confirmed must be noted before anything goes by it. */
+static void note_confirmed(struct collector *c)
+{
+    int rc;
+
+    c->days->now = c->confirmed;
+    rc = shares_confirm_clock(c->d->shares, c->days, on_confirmed, c);
+    if (rc != ERR_OK)
+        fail_round(c, "confirm_clock", rc, "");
+}
+
 static void start_round(struct collector *c)
 {
     if (c->running || c->stopping)
         return;
     c->running = true;
     c->failed = false;
-    start_marks(c);
+    if (c->confirmed != 0)
+        note_confirmed(c);
+    else
+        look_at_clock(c);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -289,6 +330,7 @@ int collector_new(struct collector **ret_c, struct daemon *d, struct err *err)
         collector_free(c);
         return err_set(err, ERR_NOMEM, "out of memory");
     }
+    clock_guard_init(&c->clock, shares_noted_time(d->shares), daemon_time(), clock_guard_boot());
     (void)uv_timer_init(d->loop, &c->timer);
     c->timer.data = c;
     c->timer_open = true;
@@ -329,8 +371,8 @@ void collector_stats(const struct collector *c, struct collector_stats *ret)
 
 void collector_confirm_clock(struct collector *c)
 {
-    c->confirmed = true;
-    c->days_at = 0;
+    c->confirmed = daemon_time();
+    c->confirmed_boot = clock_guard_boot();
     log_plain(LOG_AT_INFO, "clock_confirmed");
     collector_kick(c);
 }

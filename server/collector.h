@@ -7,9 +7,9 @@
  * store that they are -> destroy the day keys of past days -> collect rows and
  * pieces.  A crash anywhere leaves work that the next round finds.
  *
- * Day keys take everything of their day with them, so a clock that stands
- * more than 24 hours past the last time noted in the data folder does not
- * destroy any until the operator has confirmed it (satchelctl clock confirm).
+ * What time ends is gone for good, so a clock that has jumped ahead ends nothing
+ * until the operator has confirmed it (clock_guard.h, satchelctl clock confirm).  Erasing what
+ * was revoked or deleted goes on meanwhile.
  *
  * Threads: loop thread only; erasing and files are the share service's.
  */
@@ -36,7 +36,8 @@ void collector_kick(struct collector *c);
 
 struct collector_stats {
     uint64_t rounds, expired, erased, uploads, transfers, pieces;
-    bool clock_jumped; /* day keys are kept until somebody confirms the time */
+    bool clock_jumped;      /* nothing expires until somebody confirms the time */
+    uint64_t clock_trusted; /* the time by which things expire */
 };
 void collector_stats(const struct collector *c, struct collector_stats *ret);
 

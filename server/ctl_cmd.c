@@ -75,10 +75,10 @@ static json_t *collector_part(const struct daemon *d)
     struct collector_stats s;
 
     collector_stats(d->collector, &s);
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "rounds", number(s.rounds), "expired",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:o}", "rounds", number(s.rounds), "expired",
                      number(s.expired), "erased", number(s.erased), "uploads", number(s.uploads),
                      "transfers", number(s.transfers), "pieces", number(s.pieces), "clock_jumped",
-                     s.clock_jumped);
+                     s.clock_jumped, "clock_trusted", number(s.clock_trusted));
 }
 
 void ctl_cmd_status(struct ctl_client *cl)

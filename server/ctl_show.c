@@ -67,7 +67,7 @@ int ctl_show_status(const json_t *result)
     const json_t *store = json_object_get(result, "store");
     const json_t *shares = json_object_get(result, "shares");
     const json_t *collector = json_object_get(result, "collector");
-    char a[SIZE_TEXT], b[SIZE_TEXT];
+    char a[SIZE_TEXT], b[SIZE_TEXT], when[TIME_TEXT];
 
     printf("satcheld %s, up %" PRId64 " s%s\n", text(result, "version"),
            number(result, "uptime_ms") / 1000,
@@ -87,7 +87,9 @@ int ctl_show_status(const json_t *result)
     printf("collected    %" PRId64 " expired, %" PRId64 " cells erased, %" PRId64 " pieces\n",
            number(collector, "expired"), number(collector, "erased"), number(collector, "pieces"));
     if (json_is_true(json_object_get(collector, "clock_jumped")))
-        printf("clock        has jumped; if it is right: satchelctl clock confirm\n");
+        printf("clock        has jumped: nothing expires since %s; if it is right: "
+               "satchelctl clock confirm\n",
+               date(number(collector, "clock_trusted"), when));
     return EXIT_SUCCESS;
 }
 

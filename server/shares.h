@@ -104,6 +104,9 @@ MUST_CHECK int shares_end_days(struct shares *s, struct shares_job *job, void (*
 MUST_CHECK int shares_confirm_clock(struct shares *s, struct shares_job *job, void (*cb)(void *),
                                     void *arg);
 
+/* The last time noted in erasable.keys when the service started. */
+uint64_t shares_noted_time(const struct shares *s);
+
 struct shares_stats {
     uint64_t computed, batches, largest; /* shares pairs; runs of the network; most in one run */
     uint64_t failures;                   /* of the health tests */

@@ -190,6 +190,20 @@ static void pass_socket(int fd)
         _exit(126);
 }
 
+/* In the daemon's process: the file that says how far its clock is off. */
+static void shift_clock(const struct site *s)
+{
+    const char *asan = getenv("ASAN_OPTIONS");
+    char path[128], options[TEXT];
+
+    path_in(s, "clock", path);
+    (void)snprintf(options, sizeof(options), "%s:verify_asan_link_order=0",
+                   asan != NULL ? asan : "");
+    if (setenv("SATCHEL_TEST_CLOCK", path, 1) != 0 || setenv("ASAN_OPTIONS", options, 1) != 0 ||
+        setenv("LD_PRELOAD", site_bin("clock_shift.so"), 1) != 0)
+        _exit(126);
+}
+
 void site_start_with_socket(struct site *s, const char *extra, int socket)
 {
     char conf[128], log[128];
@@ -208,6 +222,8 @@ void site_start_with_socket(struct site *s, const char *extra, int socket)
         (void)dup2(fd, STDOUT_FILENO);
         if (socket >= 0)
             pass_socket(socket);
+        if (s->clock)
+            shift_clock(s);
         execl(site_bin("satcheld"), "satcheld", "--config", conf, (char *)NULL);
         _exit(127);
     }

@@ -16,6 +16,7 @@ struct site {
     char dir[64]; /* DIR/data is the data folder, DIR/conf the settings, DIR/log what it said */
     pid_t pid;    /* 0: not running */
     uint16_t port;
+    bool clock; /* set between site_make() and site_start(): DIR/clock shifts its clock, in ms */
 };
 
 /* Where the programs are: the folder of the test's own program. */

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path of a gathering: the worker takes all jobs that wait -> cells of those that open are
+ * written, one sync for all -> seeds go through the network in batches -> back to the loop, in the
+ * order they came.
+ */
+#include "server/shares_work.h"
+
+#include <string.h>
+
+#include "common/crypto/rng.h"
+#include "common/log.h"
+#include "server/erasable_file.h"
+#include "server/hedge.h"
+
+/* ---- the worker: one batch ---- */
+
+static int flush_batch(struct shares *s)
+{
+    size_t n = share_batch_len(s->batch);
+    int rc;
+
+    if (n == 0)
+        return ERR_OK;
+    rc = share_batch_run(s->batch);
+    for (size_t i = 0; rc == ERR_OK && i < n; i++)
+        memcpy(s->out[i], share_batch_pair(s->batch, i), SHARES_SIZE);
+    share_batch_clear(s->batch);
+    atomic_fetch_add(&s->computed, n);
+    atomic_fetch_add(&s->batches, 1);
+    if (n > atomic_load(&s->largest))
+        atomic_store(&s->largest, n);
+    if (rc != ERR_OK)
+        s->failed = rc; /* the batch may hold what other jobs wait for */
+    return rc;
+}
+
+/* s->seed belongs to ${item}, whose shares go to ${out}. */
+static int add_to_batch(struct shares *s, struct shares_item *item, uint8_t *out)
+{
+    size_t at;
+    int rc = ERR_OK;
+
+    if (share_batch_len(s->batch) == SHARE_BATCH_MAX)
+        rc = flush_batch(s);
+    at = share_batch_len(s->batch);
+    if (rc == ERR_OK)
+        rc = share_batch_add(s->batch, &item->place, s->seed.data);
+    if (rc == ERR_OK)
+        s->out[at] = out;
+    return rc;
+}
+
+/* ---- opening: draw, seal, derive ---- */
+
+/* The key of a day, which is drawn when its first transfer is opened. */
+static int get_day(struct shares *s, struct shares_item *item)
+{
+    bool keyed = false;
+    int rc = erasable_file_day(s->cells, item->day, &item->day_cell, &keyed, NULL);
+
+    if (rc == ERR_OK && keyed)
+        rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, NULL);
+    if (rc != ERR_OK || (keyed && !s->suspect))
+        return rc;
+    if (!keyed)
+        rc = secret_new(&s->day_key, ERASABLE_KEY_LEN, NULL);
+    if (rc == ERR_OK && !keyed)
+        rc = hedge_draw(s->hedge, "day key", PART_OF(item->place.tid.b), s->day_key.data);
+    return rc == ERR_OK ? erasable_file_write(s->cells, item->day_cell, &s->day_key, NULL) : rc;
+}
+
+static int draw_item(struct shares *s, struct shares_item *item)
+{
+    struct share_cells keys = {&s->day_key, &s->slot_key};
+    struct part place = part(&item->place, sizeof(item->place));
+    uint8_t nonce[SHARE_NONCE_LEN];
+    int rc = get_day(s, item);
+
+    if (rc == ERR_OK)
+        rc = hedge_draw(s->hedge, "slot key", place, s->slot_key.data);
+    if (rc == ERR_OK)
+        rc = erasable_file_write(s->cells, item->cell, &s->slot_key, NULL);
+    if (rc == ERR_OK)
+        rc = hedge_draw(s->hedge, "seed", place, s->seed.data);
+    if (rc == ERR_OK)
+        rc = rng_bytes(nonce, sizeof(nonce));
+    if (rc == ERR_OK)
+        rc = share_seal_seed(&keys, &item->place, &s->seed, nonce, item->sealed);
+    item->instance = s->instance;
+    return rc;
+}
+
+static int erase_cells(struct shares *s, const struct shares_item *items, size_t n);
+
+static int open_job(struct shares *s, struct shares_job *job)
+{
+    uint64_t first = 0;
+    int rc = erasable_file_alloc(s->cells, job->n, &first, NULL);
+
+    if (rc != ERR_OK)
+        return rc;
+    for (size_t i = 0; i < job->n; i++)
+        job->items[i].cell = first + i;
+    for (size_t i = 0; rc == ERR_OK && i < job->n; i++) {
+        rc = draw_item(s, &job->items[i]);
+        if (rc == ERR_OK)
+            rc = add_to_batch(s, &job->items[i], job->out.data + i * SHARES_SIZE);
+    }
+    /* Nobody will know of these cells: do not leave keys in them. */
+    if (rc != ERR_OK && erase_cells(s, job->items, job->n) != ERR_OK)
+        log_event(LOG_AT_ERROR, "cells_not_erased", log_num("cells", job->n));
+    return rc;
+}
+
+/* ---- finding: open, derive ---- */
+
+static int open_item(struct shares *s, struct shares_item *item)
+{
+    struct share_cells keys = {&s->day_key, &s->slot_key};
+    int rc;
+
+    if (memcmp(item->instance.b, s->instance.b, sizeof(item->instance.b)) != 0)
+        return ERR_CORRUPT;
+    rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, NULL);
+    if (rc == ERR_OK)
+        rc = erasable_file_read(s->cells, item->cell, &s->slot_key, NULL);
+    if (rc == ERR_OK)
+        rc = share_open_seed(&keys, &item->place, part(item->sealed, sizeof(item->sealed)),
+                             &s->seed, NULL);
+    return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
+}
+
+static int find_job(struct shares *s, struct shares_job *job)
+{
+    int rc = ERR_OK;
+
+    for (size_t i = 0; rc == ERR_OK && i < job->n; i++) {
+        struct shares_item *item = &job->items[i];
+
+        item->code = open_item(s, item);
+        if (item->code == ERR_OK)
+            rc = add_to_batch(s, item, job->out.data + i * SHARES_SIZE);
+    }
+    return rc;
+}
+
+/* ---- the worker ---- */
+
+/* Journal, overwrite, sync, give back: a crash in between loses no erasure. */
+static int erase_some(struct shares *s, const uint64_t *cells, size_t n)
+{
+    int rc = erasable_file_journal(s->cells, cells, n, NULL);
+
+    for (size_t i = 0; rc == ERR_OK && i < n; i++)
+        rc = erasable_file_erase(s->cells, cells[i], NULL);
+    if (rc == ERR_OK)
+        rc = erasable_file_sync(s->cells, NULL);
+    if (rc == ERR_OK)
+        erasable_file_punch(s->cells, cells, n);
+    return rc;
+}
+
+static int erase_cells(struct shares *s, const struct shares_item *items, size_t n)
+{
+    uint64_t cells[ERASABLE_JOURNAL_MAX];
+    int rc = ERR_OK;
+
+    for (size_t done = 0, some; rc == ERR_OK && done < n; done += some) {
+        some = n - done < ERASABLE_JOURNAL_MAX ? n - done : ERASABLE_JOURNAL_MAX;
+        for (size_t i = 0; i < some; i++)
+            cells[i] = items[done + i].cell;
+        rc = erase_some(s, cells, some);
+    }
+    return rc;
+}
+
+/* ERR_REFUSED: the clock has jumped, nothing was destroyed. */
+static int end_days(struct shares *s, uint64_t now)
+{
+    unsigned days = 0;
+    int rc = erasable_file_destroy_days(s->cells, now, &days, NULL);
+
+    if (rc == ERR_OK && days > 0)
+        log_event(LOG_AT_INFO, "day_keys_destroyed", log_num("days", days));
+    return rc;
+}
+
+static int run_job(struct shares *s, struct shares_job *job)
+{
+    int rc = job->n > 0 && job->kind <= SHARES_FIND
+                 ? secret_new(&job->out, job->n * SHARES_SIZE, NULL)
+                 : ERR_OK;
+
+    if (rc != ERR_OK)
+        return rc;
+    switch (job->kind) {
+    case SHARES_OPEN:
+        return open_job(s, job);
+    case SHARES_FIND:
+        return find_job(s, job);
+    case SHARES_ERASE:
+        return erase_cells(s, job->items, job->n);
+    case SHARES_CONFIRM:
+        return erasable_file_confirm(s->cells, job->now, NULL);
+    default:
+        return end_days(s, job->now);
+    }
+}
+
+/* All jobs of one gathering: run, then one sync, then the rest of the batch. */
+static void run_jobs(struct shares *s, struct shares_job *first)
+{
+    bool wrote = false;
+    int synced;
+
+    s->failed = ERR_OK;
+    for (struct shares_job *job = first; job != NULL; job = job->next) {
+        job->code = run_job(s, job);
+        wrote |= job->kind == SHARES_OPEN;
+    }
+    synced = wrote ? erasable_file_sync(s->cells, NULL) : ERR_OK;
+    if (wrote)
+        s->suspect = synced != ERR_OK;
+    (void)flush_batch(s);
+    for (struct shares_job *job = first, *next; job != NULL; job = next) {
+        next = job->next;
+        if (job->code == ERR_OK && job->kind == SHARES_OPEN)
+            job->code = synced;
+        if (job->code == ERR_OK && job->kind <= SHARES_FIND)
+            job->code = s->failed;
+        loopq_post(s->home, &job->done);
+    }
+}
+
+void *shares_work(void *arg)
+{
+    struct shares *s = arg;
+
+    for (;;) {
+        struct shares_job *first;
+        bool stop;
+
+        pthread_mutex_lock(&s->lock);
+        while (s->first == NULL && !s->stop)
+            pthread_cond_wait(&s->work, &s->lock);
+        first = s->first;
+        stop = s->stop;
+        s->first = s->last = NULL;
+        pthread_mutex_unlock(&s->lock);
+        if (first != NULL)
+            run_jobs(s, first);
+        else if (stop)
+            return NULL;
+    }
+}
