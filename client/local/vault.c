@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "client/local/vault.h"
+#include "client/local/vault_priv.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,15 +13,12 @@
 #include "common/crypto/rng.h"
 #include "common/fs.h"
 
-enum { ID_DIGITS = 2 * VAULT_RECORD_ID_LEN };
+/* Of the record that carries `ids` once the master key was renewed. */
+static const uint8_t ids_id[VAULT_RECORD_ID_LEN];
 
-struct vault {
-    char *records; /* folder */
-    struct lock *lock;
-    struct vault_keys keys;
-};
+enum { AT_VAULT_ID = 12 }; /* in the key file */
 
-static int path_in(const char *folder, const char *name, char **ret, struct err *err)
+int vault_path(const char *folder, const char *name, char **ret, struct err *err)
 {
     char *path = fs_join(folder, name);
 
@@ -31,15 +28,16 @@ static int path_in(const char *folder, const char *name, char **ret, struct err 
     return ERR_OK;
 }
 
-/* The object around keys and a lock that are there already; takes both if it succeeds. */
-static int vault_make(const char *folder, struct vault_keys *keys, struct lock *lock,
-                      struct vault **ret, struct err *err)
+int vault_make(const char *folder, struct vault_keys *keys, struct lock *lock, struct vault **ret,
+               struct err *err)
 {
     struct vault *v = calloc(1, sizeof(*v));
     int rc = v != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
 
     if (rc == ERR_OK)
-        rc = path_in(folder, "records", &v->records, err);
+        rc = vault_path(folder, "records", &v->records, err);
+    if (rc == ERR_OK)
+        rc = vault_path(folder, "", &v->folder, err);
     if (rc == ERR_OK) {
         v->keys = *keys;
         *keys = (struct vault_keys){0};
@@ -57,13 +55,15 @@ void vault_close(struct vault *v)
         return;
     lock_close(v->lock);
     vault_keys_free(&v->keys);
+    secret_free(&v->ids);
+    free(v->folder);
     free(v->records);
     free(v);
 }
 
 /* ---- the key file ---- */
 
-static int make_device(const char *path, struct secret *ret, struct err *err)
+int vault_make_device(const char *path, struct secret *ret, struct err *err)
 {
     struct secret s = {0};
     int rc = secret_new(&s, VAULT_FILE_KEY_LEN, err);
@@ -87,19 +87,19 @@ int vault_create(const char *folder, const struct secret *passphrase, struct loc
     struct vault_keys keys = {0};
     struct secret device = {0};
     struct buf file = {0};
-    char *device_path = NULL, *vault_path = NULL, *records = NULL;
+    char *device_path = NULL, *key_path = NULL, *records = NULL;
     int rc = vault_destroy(folder, err);
 
     if (rc == ERR_OK)
-        rc = path_in(folder, "device", &device_path, err);
+        rc = vault_path(folder, "device", &device_path, err);
     if (rc == ERR_OK)
-        rc = path_in(folder, "vault", &vault_path, err);
+        rc = vault_path(folder, "vault", &key_path, err);
     if (rc == ERR_OK)
-        rc = path_in(folder, "records", &records, err);
+        rc = vault_path(folder, "records", &records, err);
     if (rc == ERR_OK)
         rc = fs_mkdirs(records, 0700, err);
     if (rc == ERR_OK)
-        rc = make_device(device_path, &device, err);
+        rc = vault_make_device(device_path, &device, err);
     if (rc == ERR_OK)
         rc = vault_file_new(&keys, err);
     if (rc == ERR_OK) {
@@ -108,14 +108,14 @@ int vault_create(const char *folder, const struct secret *passphrase, struct loc
         rc = vault_file_wrap(&keys, &f, &file, err);
     }
     if (rc == ERR_OK)
-        rc = fs_replace(vault_path, file.data, file.len, 0600, err);
+        rc = fs_replace(key_path, file.data, file.len, 0600, err);
     if (rc == ERR_OK)
         rc = vault_make(folder, &keys, lock, ret, err);
     vault_keys_free(&keys);
     secret_free(&device);
     buf_free(&file);
     free(device_path);
-    free(vault_path);
+    free(key_path);
     free(records);
     return rc;
 }
@@ -123,7 +123,7 @@ int vault_create(const char *folder, const struct secret *passphrase, struct loc
 static int read_key_file(const char *folder, struct buf *out, struct err *err)
 {
     char *path = NULL;
-    int rc = path_in(folder, "vault", &path, err);
+    int rc = vault_path(folder, "vault", &path, err);
 
     if (rc == ERR_OK)
         rc = fs_read(path, VAULT_FILE_MAX, out, err);
@@ -145,6 +145,63 @@ int vault_look(const char *folder, bool *ret_passphrase, struct err *err)
     return rc;
 }
 
+/* The folder's lock, and an interrupted renewal brought to its end. */
+static int open_lock(const char *folder, struct lock **ret, struct err *err)
+{
+    struct lock *lock = NULL;
+    char *path = NULL;
+    int rc = vault_path(folder, "lock", &path, err);
+
+    if (rc == ERR_OK)
+        rc = lock_open(path, &lock, err);
+    if (rc == ERR_OK && vault_renew_pending(folder))
+        rc = vault_renew_finish(folder, lock, err);
+    if (rc == ERR_OK)
+        *ret = lock;
+    else
+        lock_close(lock);
+    free(path);
+    return rc;
+}
+
+/* Once the master key was renewed, a record says what IDs are still made with. */
+static int load_ids(struct vault *v, struct err *err)
+{
+    int rc = vault_get_secret(v, VAULT_IDS_TABLE, ids_id, &v->ids, err);
+
+    return rc == ERR_NOTFOUND ? ERR_OK : rc;
+}
+
+/* The object, with what it needs besides keys; takes them and the lock if it succeeds. */
+static int make_open(const char *folder, struct vault_keys *keys, struct lock *lock,
+                     struct vault **ret, struct err *err)
+{
+    struct vault *v = NULL;
+    int rc = vault_make(folder, keys, lock, &v, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = load_ids(v, err);
+    if (rc == ERR_OK) {
+        *ret = v;
+        return ERR_OK;
+    }
+    v->lock = NULL; /* still the caller's */
+    vault_close(v);
+    return rc;
+}
+
+static int read_device(const char *folder, struct secret *ret, struct err *err)
+{
+    char *path = NULL;
+    int rc = vault_path(folder, "device", &path, err);
+
+    if (rc == ERR_OK)
+        rc = fs_read_secret(path, VAULT_FILE_KEY_LEN, ret, err);
+    free(path);
+    return rc;
+}
+
 int vault_open(const char *folder, const struct secret *passphrase, struct vault **ret,
                struct err *err)
 {
@@ -153,17 +210,15 @@ int vault_open(const char *folder, const struct secret *passphrase, struct vault
     struct vault_factors f = {.passphrase = passphrase, .device = &device};
     struct buf file = {0};
     struct lock *lock = NULL;
-    char *path = NULL, *lock_path = NULL;
-    int rc = read_key_file(folder, &file, err);
+    bool there;
+    int rc = vault_look(folder, &there, err); /* nothing is made where no vault is */
 
     if (rc == ERR_OK)
-        rc = path_in(folder, "lock", &lock_path, err);
+        rc = open_lock(folder, &lock, err);
     if (rc == ERR_OK)
-        rc = lock_open(lock_path, &lock, err);
-    if (rc == ERR_OK)
-        rc = path_in(folder, "device", &path, err);
+        rc = read_key_file(folder, &file, err);
     if (rc == ERR_OK) {
-        rc = fs_read_secret(path, VAULT_FILE_KEY_LEN, &device, err);
+        rc = read_device(folder, &device, err);
         /* A lost or damaged device secret is a wrong factor like another. */
         if (rc == ERR_NOTFOUND || rc == ERR_TOOLARGE)
             rc = ERR_OK;
@@ -171,13 +226,69 @@ int vault_open(const char *folder, const struct secret *passphrase, struct vault
     if (rc == ERR_OK)
         rc = vault_file_unwrap(part(file.data, file.len), &f, &keys, err);
     if (rc == ERR_OK)
-        rc = vault_make(folder, &keys, lock, ret, err);
+        rc = make_open(folder, &keys, lock, ret, err);
     if (rc != ERR_OK)
         lock_close(lock);
     vault_keys_free(&keys);
     secret_free(&device);
     buf_free(&file);
-    free(lock_path);
+    return rc;
+}
+
+/* ERR_PASSPHRASE unless the key file is of the vault whose keys these are. */
+static int check_id(const char *folder, const struct vault_keys *keys, struct err *err)
+{
+    struct buf file = {0};
+    int rc = read_key_file(folder, &file, err);
+
+    if (rc == ERR_OK && (file.len < AT_VAULT_ID + sizeof(keys->id) ||
+                         memcmp(file.data + AT_VAULT_ID, keys->id, sizeof(keys->id)) != 0))
+        rc = err_set(err, ERR_PASSPHRASE, "the key of this vault is not the one it had");
+    buf_free(&file);
+    return rc;
+}
+
+int vault_open_keys(const char *folder, const struct vault_keys *keys, struct vault **ret,
+                    struct err *err)
+{
+    struct vault_keys copy = {0};
+    struct lock *lock = NULL;
+    int rc = open_lock(folder, &lock, err);
+
+    memcpy(copy.id, keys->id, sizeof(copy.id));
+    if (rc == ERR_OK)
+        rc = check_id(folder, keys, err);
+    if (rc == ERR_OK)
+        rc = secret_copy(&copy.master, keys->master.data, keys->master.len, err);
+    if (rc == ERR_OK)
+        rc = make_open(folder, &copy, lock, ret, err);
+    if (rc != ERR_OK)
+        lock_close(lock);
+    vault_keys_free(&copy);
+    return rc;
+}
+
+const struct vault_keys *vault_keys(const struct vault *v)
+{
+    return &v->keys;
+}
+
+int vault_rewrap(struct vault *v, const struct secret *passphrase, struct err *err)
+{
+    struct secret device = {0};
+    struct vault_factors f = {.passphrase = passphrase, .device = &device};
+    struct buf file = {0};
+    char *path = NULL;
+    int rc = read_device(v->folder, &device, err);
+
+    if (rc == ERR_OK)
+        rc = vault_path(v->folder, "vault", &path, err);
+    if (rc == ERR_OK)
+        rc = vault_file_wrap(&v->keys, &f, &file, err);
+    if (rc == ERR_OK)
+        rc = fs_replace(path, file.data, file.len, 0600, err);
+    secret_free(&device);
+    buf_free(&file);
     free(path);
     return rc;
 }
@@ -185,7 +296,7 @@ int vault_open(const char *folder, const struct secret *passphrase, struct vault
 static int remove_file(const char *folder, const char *name, struct err *err)
 {
     char *path = NULL;
-    int rc = path_in(folder, name, &path, err);
+    int rc = vault_path(folder, name, &path, err);
 
     if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT)
         rc = err_sys(err, errno, "cannot remove '%s'", path);
@@ -193,7 +304,7 @@ static int remove_file(const char *folder, const char *name, struct err *err)
     return rc;
 }
 
-static int remove_records(const char *folder, struct err *err)
+int vault_remove_folder(const char *folder, struct err *err)
 {
     struct dirent *e;
     DIR *d = opendir(folder);
@@ -213,15 +324,17 @@ static int remove_records(const char *folder, struct err *err)
 int vault_destroy(const char *folder, struct err *err)
 {
     char *records = NULL;
-    /* The key first: without it the records are nothing. */
-    int rc = remove_file(folder, "vault", err);
+    int rc = vault_renew_discard(folder, err);
 
+    /* The key first: without it the records are nothing. */
+    if (rc == ERR_OK)
+        rc = remove_file(folder, "vault", err);
     if (rc == ERR_OK)
         rc = remove_file(folder, "device", err);
     if (rc == ERR_OK)
-        rc = path_in(folder, "records", &records, err);
+        rc = vault_path(folder, "records", &records, err);
     if (rc == ERR_OK)
-        rc = remove_records(records, err);
+        rc = vault_remove_folder(records, err);
     free(records);
     return rc;
 }
@@ -230,7 +343,20 @@ int vault_destroy(const char *folder, struct err *err)
 
 int vault_lock(struct vault *v, struct err *err)
 {
-    return lock_take(v->lock, VAULT_LOCK_MS, err);
+    int rc = lock_take(v->lock, VAULT_LOCK_MS, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    /* Who writes under a key that is the vault's no more would spoil it. */
+    rc = vault_renew_pending(v->folder) ? ERR_PASSPHRASE : check_id(v->folder, &v->keys, err);
+    if (rc == ERR_OK)
+        return ERR_OK;
+    lock_give(v->lock);
+    if (rc == ERR_PASSPHRASE) {
+        rc = err_set(err, ERR_BADSTATE, "the key of the vault was renewed meanwhile");
+        err_hint(err, "run the command again");
+    }
+    return rc;
 }
 
 void vault_unlock(struct vault *v)
@@ -241,9 +367,11 @@ void vault_unlock(struct vault *v)
 int vault_id(struct vault *v, const char *table, struct part key,
              uint8_t ret_id[VAULT_RECORD_ID_LEN], struct err *err)
 {
+    const struct secret *made_with = v->ids.len > 0 ? &v->ids : &v->keys.master;
+    const uint8_t *vault = v->ids.len > 0 ? v->ids.data + VAULT_FILE_KEY_LEN : v->keys.id;
     uint8_t id[KDF_LEN];
-    int rc = kdf_f(id, part_secret(&v->keys.master), "record id",
-                   PARTS(PART_OF(v->keys.id), part_str(table), key));
+    int rc = kdf_f(id, part(made_with->data, VAULT_FILE_KEY_LEN), "record id",
+                   PARTS(part(vault, VAULT_FILE_ID_LEN), part_str(table), key));
 
     if (rc != ERR_OK)
         return err_set(err, rc, "cannot name a record");
@@ -254,7 +382,7 @@ int vault_id(struct vault *v, const char *table, struct part key,
 static int record_path(struct vault *v, const char *table, const uint8_t *id, char **ret,
                        struct err *err)
 {
-    char digits[ID_DIGITS + 1], *path = NULL;
+    char digits[VAULT_ID_DIGITS + 1], *path = NULL;
 
     hex_encode(digits, id, VAULT_RECORD_ID_LEN);
     if (asprintf(&path, "%s/%s-%s", v->records, table, digits) < 0)
@@ -375,19 +503,24 @@ int vault_delete(struct vault *v, const char *table, const uint8_t id[VAULT_RECO
     return rc == ERR_OK ? fs_sync_dir(v->records, err) : rc;
 }
 
-/* Is ${name} "TABLE-" and an ID? */
-static bool is_row(const char *name, const char *table, uint8_t ret_id[VAULT_RECORD_ID_LEN])
+bool vault_row_name(const char *name, char *ret_table, size_t size,
+                    uint8_t ret_id[VAULT_RECORD_ID_LEN])
 {
-    size_t n = strlen(table);
+    size_t len = strlen(name), n = len > VAULT_ID_DIGITS + 1 ? len - VAULT_ID_DIGITS - 1 : 0;
 
-    return strncmp(name, table, n) == 0 && name[n] == '-' && strlen(name) == n + 1 + ID_DIGITS &&
-           hex_decode(ret_id, name + n + 1, ID_DIGITS) == ERR_OK;
+    if (n == 0 || n >= size || name[n] != '-' ||
+        hex_decode(ret_id, name + n + 1, VAULT_ID_DIGITS) != ERR_OK)
+        return false;
+    memcpy(ret_table, name, n);
+    ret_table[n] = '\0';
+    return true;
 }
 
 int vault_each(struct vault *v, const char *table, vault_each_cb *each, void *cookie,
                struct err *err)
 {
     struct vault_row row;
+    char of[VAULT_TABLE_SIZE];
     struct buf plain = {0};
     struct dirent *e;
     DIR *d = opendir(v->records);
@@ -396,7 +529,7 @@ int vault_each(struct vault *v, const char *table, vault_each_cb *each, void *co
     if (d == NULL)
         return err_sys(err, errno, "cannot open '%s'", v->records);
     while (rc == ERR_OK && (e = readdir(d)) != NULL) {
-        if (!is_row(e->d_name, table, row.id))
+        if (!vault_row_name(e->d_name, of, sizeof(of), row.id) || strcmp(of, table) != 0)
             continue;
         buf_reset(&plain);
         rc = vault_get(v, table, row.id, &plain, &row.number, err);

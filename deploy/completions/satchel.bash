@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts send inbox get sent status delete doctor factor fernet'
+    local verbs='register whoami contacts send inbox get sent status delete doctor factor fernet passphrase unlock lock'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -34,6 +34,8 @@ _satchel()
         inbox) options+=' --all' ;;
         contacts) options+=' --name --number' ;;
         get) options+=' -o --output --force --otp-fd' ;;
+        passphrase) options+=' --renew --none --new-fd' ;;
+        unlock) options+=' --for' ;;
         factor) options+=' --otp-fd --recovery-fd' ;;
         fernet) options+=' --key --key-fd -o --output --force --ttl --passphrase' ;;
         '') options+=' --version' ;;

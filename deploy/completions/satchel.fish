@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register whoami contacts send inbox get sent status delete doctor factor fernet
+set -l verbs register whoami contacts send inbox get sent status delete doctor factor fernet passphrase unlock lock
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -35,6 +35,10 @@ complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satche
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
 complete -c satchel -n '__fish_seen_subcommand_from status' -x -a '(__satchel_values sent id)'
+complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l renew -d 'New keys of the vault, after a leak'
+complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l none -d 'No passphrase any more'
+complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l new-fd -x -d 'Descriptor to read the new one from'
+complete -c satchel -n '__fish_seen_subcommand_from unlock' -l for -x -d 'How long, as in 15m'
 complete -c satchel -n '__fish_seen_subcommand_from factor' -x -a 'list totp enrol remove'
 complete -c satchel -n '__fish_seen_subcommand_from get factor' -l otp-fd -x -d 'Descriptor to read one-time passwords from'
 complete -c satchel -n '__fish_seen_subcommand_from factor' -l recovery-fd -x -d 'Descriptor to read the recovery words from'
