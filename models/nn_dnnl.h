@@ -5,7 +5,7 @@
  * In 2.x a memory descriptor is a structure that is copied, and a primitive
  * descriptor is made from an operation descriptor.  In 3.x a memory descriptor
  * is an opaque object that must be destroyed, and primitive descriptors are
- * made directly.  Only nn.c includes this file.
+ * made directly.  Only nn.c and the conv files include this file.
  */
 #ifndef MODELS_NN_DNNL_H
 #define MODELS_NN_DNNL_H
@@ -90,6 +90,66 @@ static inline dnnl_status_t nn_pd_matmul(dnnl_primitive_desc_t *ret, dnnl_engine
         return rc;
     return dnnl_primitive_desc_create(ret, &desc, attr, engine, NULL);
 #endif
+}
+
+/* A convolution or, turned round, a deconvolution, as oneDNN names its parts. */
+struct nn_conv_parts {
+    const struct nn_md *src, *weights, *bias, *dst;
+    dnnl_dims_t strides, dilates, pad_low, pad_high;
+};
+
+enum nn_conv_dir { NN_CONV_FORWARD, NN_CONV_TO_DATA, NN_CONV_TO_WEIGHTS, NN_CONV_DIRS };
+
+/* The primitive of one direction; the backward ones need the forward one as ${hint}. */
+#if NN_DNNL_3
+#define NN_CONV_PD(kind)                                                                           \
+    switch (dir) {                                                                                 \
+    case NN_CONV_FORWARD:                                                                          \
+        return dnnl_##kind##_forward_primitive_desc_create(                                        \
+            ret, engine, dnnl_forward_training, dnnl_##kind##_direct, p->src->md, p->weights->md,  \
+            p->bias->md, p->dst->md, p->strides, p->dilates, p->pad_low, p->pad_high, attr);       \
+    case NN_CONV_TO_DATA:                                                                          \
+        return dnnl_##kind##_backward_data_primitive_desc_create(                                  \
+            ret, engine, dnnl_##kind##_direct, p->src->md, p->weights->md, p->dst->md, p->strides, \
+            p->dilates, p->pad_low, p->pad_high, hint, attr);                                      \
+    default:                                                                                       \
+        return dnnl_##kind##_backward_weights_primitive_desc_create(                               \
+            ret, engine, dnnl_##kind##_direct, p->src->md, p->weights->md, p->bias->md,            \
+            p->dst->md, p->strides, p->dilates, p->pad_low, p->pad_high, hint, attr);              \
+    }
+#else
+#define NN_CONV_PD(kind)                                                                           \
+    dnnl_##kind##_desc_t desc;                                                                     \
+    dnnl_status_t rc;                                                                              \
+    if (dir == NN_CONV_FORWARD)                                                                    \
+        rc = dnnl_##kind##_forward_desc_init(&desc, dnnl_forward_training, dnnl_##kind##_direct,   \
+                                             &p->src->md, &p->weights->md, &p->bias->md,           \
+                                             &p->dst->md, p->strides, p->pad_low, p->pad_high);    \
+    else if (dir == NN_CONV_TO_DATA)                                                               \
+        rc = dnnl_##kind##_backward_data_desc_init(&desc, dnnl_##kind##_direct, &p->src->md,       \
+                                                   &p->weights->md, &p->dst->md, p->strides,       \
+                                                   p->pad_low, p->pad_high);                       \
+    else                                                                                           \
+        rc = dnnl_##kind##_backward_weights_desc_init(&desc, dnnl_##kind##_direct, &p->src->md,    \
+                                                      &p->weights->md, &p->bias->md, &p->dst->md,  \
+                                                      p->strides, p->pad_low, p->pad_high);        \
+    return rc != dnnl_success ? rc : dnnl_primitive_desc_create(ret, &desc, attr, engine, hint)
+#endif
+
+static inline dnnl_status_t nn_pd_conv(dnnl_primitive_desc_t *ret, dnnl_engine_t engine,
+                                       const struct nn_conv_parts *p, enum nn_conv_dir dir,
+                                       const_dnnl_primitive_desc_t hint,
+                                       const_dnnl_primitive_attr_t attr)
+{
+    NN_CONV_PD(convolution);
+}
+
+static inline dnnl_status_t nn_pd_deconv(dnnl_primitive_desc_t *ret, dnnl_engine_t engine,
+                                         const struct nn_conv_parts *p, enum nn_conv_dir dir,
+                                         const_dnnl_primitive_desc_t hint,
+                                         const_dnnl_primitive_attr_t attr)
+{
+    NN_CONV_PD(deconvolution);
 }
 
 #endif /* MODELS_NN_DNNL_H */

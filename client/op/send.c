@@ -13,10 +13,7 @@
  */
 #include "client/op/send.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/crypto/rng.h"
 #include "common/transfer/utf8.h"
@@ -46,6 +43,7 @@ static void stop(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
+    atomic_store(&s->stop, true);
     if (s->waiter.link.next != NULL)
         pool_forget(&s->waiter);
     if (s->opened && !s->sealed)
@@ -72,8 +70,7 @@ static void free_send(struct satchel_op *op)
     struct send *s = (struct send *)op;
 
     send_body_free(s);
-    if (s->fd >= 0)
-        close(s->fd);
+    source_free(s->source);
     for (size_t i = 0; s->to != NULL && i < s->n_to; i++)
         free(s->to[i]);
     for (size_t i = 0; s->persons != NULL && i < s->n_to; i++)
@@ -308,36 +305,17 @@ static void connected(struct satchel_op *op)
 
 /* ---- first: the file ---------------------------------------------------------------------- */
 
-static int folder_refused(const char *path, struct err *err)
-{
-    int rc = err_set(err, ERR_UNSUPPORTED, "cannot send '%s': it is a folder", path);
-
-    err_hint(err, "pack it into a file first, with tar for example");
-    return rc;
-}
-
 static int open_work(struct op_job *job, struct err *err)
 {
     struct send *s = (struct send *)job->op;
+    int rc = source_open(s->path, &s->source, err);
 
-    /* O_NONBLOCK: a FIFO must not hold us. */
-    s->fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (s->fd < 0 && errno == ENOENT)
-        return err_set(err, ERR_NOTFOUND, "'%s' does not exist", s->path);
-    if (s->fd < 0)
-        return err_sys(err, errno, "cannot open '%s'", s->path);
-    if (fstat(s->fd, &s->stat) != 0)
-        return err_sys(err, errno, "cannot look at '%s'", s->path);
-    if (S_ISDIR(s->stat.st_mode))
-        return folder_refused(s->path, err);
-    if (!S_ISREG(s->stat.st_mode))
-        return err_set(err, ERR_IO, "'%s' is not a regular file", s->path);
-    s->size = (uint64_t)s->stat.st_size;
-    (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    return ERR_OK;
+    if (rc == ERR_OK)
+        s->size = source_facts(s->source)->length;
+    return rc;
 }
 
-static void file_opened(struct op_job *job)
+static void source_opened(struct op_job *job)
 {
     op_connect(job->op, LINK_NEED_READY, connected);
 }
@@ -354,7 +332,7 @@ static void begin(struct satchel_op *op)
 
     op_phase(op, SATCHEL_PHASE_CONNECT);
     op_job(op, &s->numbers, numbers_work, NULL);
-    op_job(op, &s->job, open_work, file_opened);
+    op_job(op, &s->job, open_work, source_opened);
 }
 
 /* ---- starting ------------------------------------------------------------------------------- */
@@ -384,7 +362,6 @@ static int check(const struct satchel_send_options *o, const char *name, struct 
 static int copy_options(struct send *s, const struct satchel_send_options *o, const char *name,
                         struct err *err)
 {
-    s->fd = -1;
     s->path = strdup(o->path);
     s->name = strdup(name);
     s->message = strdup(o->message != NULL ? o->message : "");

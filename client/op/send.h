@@ -4,8 +4,7 @@
 #ifndef CLIENT_OP_SEND_H
 #define CLIENT_OP_SEND_H
 
-#include <sys/stat.h>
-
+#include "client/local/source.h"
 #include "client/op/people.h"
 #include "common/crypto/merkle.h"
 #include "common/transfer/receive.h"
@@ -41,9 +40,9 @@ struct send {
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_sent *r);
 
     struct op_job job, numbers;
-    int fd;
-    struct stat stat; /* of the file as it was opened */
-    uint64_t size;
+    struct source *source;
+    atomic_bool stop;       /* for workers: it has ended */
+    uint64_t size;          /* of what the source gives */
     struct person *persons; /* n_to */
     struct people people;
     struct send_slot *slots;
@@ -76,8 +75,5 @@ void send_body_free(struct send *s);
 
 /* Make metadata, slots and header on a worker and seal the transfer. */
 void send_seal(struct send *s);
-
-/* The file must be as it was opened: ERR_IO.  For workers. */
-MUST_CHECK int send_unchanged(const struct send *s, struct err *err);
 
 #endif /* CLIENT_OP_SEND_H */

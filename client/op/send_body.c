@@ -6,59 +6,27 @@
  * A piece is sealed once: its plaintext is what was read then, and a key and
  * nonce never meet another one.
  */
-#include <errno.h>
-#include <unistd.h>
-
 #include "client/op/send.h"
 #include "common/crypto/rng.h"
 
-static int changed(const struct send *s, struct err *err)
-{
-    err_set(err, ERR_IO, "'%s' changed while it was sent", s->path);
-    err_hint(err, "send it again when nobody writes to it");
-    return ERR_IO;
-}
-
-int send_unchanged(const struct send *s, struct err *err)
-{
-    struct stat now;
-
-    if (fstat(s->fd, &now) != 0)
-        return err_sys(err, errno, "cannot look at '%s'", s->path);
-    if (now.st_size != s->stat.st_size || now.st_mtim.tv_sec != s->stat.st_mtim.tv_sec ||
-        now.st_mtim.tv_nsec != s->stat.st_mtim.tv_nsec)
-        return changed(s, err);
-    return ERR_OK;
-}
-
 /* ---- one piece ------------------------------------------------------------------ */
 
-/* The file's part of a piece, zeros behind it. */
-static int read_piece(const struct send *s, struct send_piece *p, size_t len, struct err *err)
+/* The source's part of a piece, zeros behind it. */
+static int read_piece(struct send *s, struct send_piece *p, size_t len, struct err *err)
 {
-    uint64_t at = (uint64_t)p->index * BODY_PIECE_PLAIN;
-    uint64_t left = s->size > at ? s->size - at : 0;
-    size_t want = left < len ? (size_t)left : len, got = 0;
+    struct source_range range = {(uint64_t)p->index * BODY_PIECE_PLAIN, p->buffer, len};
+    size_t got = 0;
+    int rc = source_read(s->source, &range, &s->stop, &got, err);
 
-    while (got < want) {
-        ssize_t n = pread(s->fd, p->buffer + got, want - got, (off_t)(at + got));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_sys(err, errno, "cannot read '%s'", s->path);
-        if (n == 0)
-            return changed(s, err);
-        got += (size_t)n;
-    }
-    memset(p->buffer + want, 0, len - want);
-    return ERR_OK;
+    if (rc == ERR_OK)
+        memset(p->buffer + got, 0, len - got);
+    return rc;
 }
 
 static int piece_work(struct op_job *job, struct err *err)
 {
     struct send_piece *p = LIST_OWNER(job, struct send_piece, job);
-    const struct send *s = (const struct send *)job->op;
+    struct send *s = (struct send *)job->op;
     size_t len = body_plain_len(s->header.body_length, p->index);
     int rc = read_piece(s, p, len, err);
 

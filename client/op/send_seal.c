@@ -9,16 +9,13 @@
 
 static int seal_metadata(struct send *s, struct err *err)
 {
-    struct metadata m = {.length = s->size, .kind = METADATA_FILE};
+    const struct source_facts *facts = source_facts(s->source);
+    struct metadata m = {.length = s->size, .modified = facts->modified, .kind = facts->kind};
     int rc;
 
     (void)snprintf(m.name, sizeof(m.name), "%s", s->name);
     (void)snprintf(m.media_type, sizeof(m.media_type), "%s", s->media_type);
     m.message = s->message[0] != '\0' ? s->message : NULL;
-    m.modified =
-        (uint64_t)s->stat.st_mtim.tv_sec * 1000 + (uint64_t)s->stat.st_mtim.tv_nsec / 1000000;
-    if (s->stat.st_mtim.tv_sec <= 0)
-        m.modified = 0;
     rc = metadata_seal(&s->mek, &s->header.tid, &m, &s->metadata, err);
     if (rc == ERR_OK)
         rc = hash_sha256(s->header.metadata_hash.b, s->metadata.data, s->metadata.len);
@@ -103,7 +100,7 @@ static int seal_slots(struct send *s, struct err *err)
 static int seal_work(struct op_job *job, struct err *err)
 {
     struct send *s = (struct send *)job->op;
-    int rc = send_unchanged(s, err);
+    int rc = source_unchanged(s->source, err);
 
     if (rc == ERR_OK)
         rc = merkle_finish(&s->tree, s->header.body_root.b);

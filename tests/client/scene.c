@@ -351,9 +351,10 @@ void send_to_bob(struct scene *g)
 
 static void open_handle(struct actor_handle *h)
 {
+    unsigned patience = h->scene->patience != 0 ? h->scene->patience : 8000;
     struct satchel_options o = {.place.home = h->home,
-                                .connect_timeout = 400,
-                                .request_timeout = 400,
+                                .connect_timeout = patience,
+                                .request_timeout = patience,
                                 .cookie = h,
                                 .on_notice = on_notice,
                                 .on_pin = h->pin_questions != 99 ? on_pin : NULL};

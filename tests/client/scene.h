@@ -38,8 +38,9 @@ struct scene {
     struct fake fake;
     char dir[64], file[80], out[80]; /* a file to send; a folder to receive in */
     struct actor_handle alice, bob, carol;
-    int expect_words; /* what on_words returns */
-    unsigned words;   /* how often they were shown */
+    unsigned patience; /* ms that a handle waits for an answer; 0: more than a busy machine needs */
+    int expect_words;  /* what on_words returns */
+    unsigned words;    /* how often they were shown */
 };
 
 /* Alice, Bob and Carol are registered; the file is there. */

@@ -255,6 +255,7 @@ static void endless_silence(void **state)
     struct scene *g = *state;
 
     send_to_bob(g);
+    g->patience = 400;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct plan p = {.kind = rows[i].kind, .after = rows[i].after, .swallow = true};
 
@@ -283,6 +284,8 @@ static void silence_in_the_middle(void **state)
     bool silent = false;
 
     send_to_bob(g);
+    g->patience = 400;
+    handle_again(&g->bob);
     g->fake.spoil = fall_silent;
     g->fake.cookie = &silent;
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_E_TIMEOUT);
