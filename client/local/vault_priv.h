@@ -28,6 +28,9 @@ MUST_CHECK int vault_path(const char *folder, const char *name, char **ret, stru
 MUST_CHECK int vault_make(const char *folder, struct vault_keys *keys, struct lock *lock,
                           struct vault **ret, struct err *err);
 
+/* ERR_PASSPHRASE unless the key file is of the vault whose keys these are. */
+MUST_CHECK int vault_check_id(const char *folder, const struct vault_keys *keys, struct err *err);
+
 /* Draw a device secret and write it to ${path}. */
 MUST_CHECK int vault_make_device(const char *path, struct secret *ret, struct err *err);
 
