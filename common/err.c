@@ -49,6 +49,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 
         e->code = code;
         e->hint[0] = '\0';
+        e->retry_ms = 0;
         va_start(ap, fmt);
         (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
         va_end(ap);
@@ -67,6 +68,7 @@ int err_sys(struct err *e, int sys, const char *fmt, ...)
 
         e->code = code;
         e->hint[0] = '\0';
+        e->retry_ms = 0;
         va_start(ap, fmt);
         (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
         va_end(ap);

@@ -69,8 +69,9 @@ enum err_code {
 
 struct err {
     int code;
-    char msg[512];  /* what failed, on what, why: lower case, no full stop */
-    char hint[256]; /* what to do; empty if there is nothing to say */
+    char msg[512];     /* what failed, on what, why: lower case, no full stop */
+    char hint[256];    /* what to do; empty if there is nothing to say */
+    unsigned retry_ms; /* the peer's advice when to try again; 0: none */
 };
 
 /* Fixed text for ${code}; never NULL. */

@@ -15,7 +15,8 @@
 enum {
     OUT_HIGH = 1024 * 1024, /* bytes that wait to be sent: nothing more is read */
     OUT_ROOM = 512 * 1024,  /* below it answers with much in them may begin */
-    ROOM_PIECES = 4         /* are read at once */
+    ROOM_PIECES = 4,        /* are read at once */
+    BUSY_MS = 5000          /* as long as slow lines need for a piece */
 };
 
 /* ---- states ---- */
@@ -228,6 +229,7 @@ void conn_send_piece(struct conn *conn, const Satchel__Envelope *env, uint8_t *d
         return;
     }
     *o = (struct outgoing){conn, data, len};
+    conn->moved = uv_now(conn->d->loop);
     conn->queued += len;
     daemon_queued(conn->d, len, true);
     send_frame(conn, env, &out);
@@ -306,6 +308,12 @@ void conn_farewell(struct conn *conn, const char *reason, uint64_t retry_after)
     conn_settle(conn);
 }
 
+bool conn_is_busy(const struct conn *conn)
+{
+    return conn->state == CONN_READY && !conn->farewell && conn->moved != 0 &&
+           uv_now(conn->d->loop) - conn->moved < BUSY_MS;
+}
+
 /* ---- flow ---- */
 
 /*
@@ -380,6 +388,8 @@ void conn_add_call(struct conn *conn, struct call *c)
     conn->last_call = c;
     conn->n_calls++;
     conn->n_pieces += c->row->tail;
+    if (c->row->tail)
+        conn->moved = uv_now(conn->d->loop);
     conn->n_alone += c->row->alone;
     conn->queued += c->queued;
     daemon_queued(conn->d, c->queued, true);

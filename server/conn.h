@@ -68,6 +68,7 @@ struct conn {
     bool settling, paused;
     size_t queued;         /* bytes of pieces in and out that are under way */
     uint64_t opened, used; /* uv_now(): accepted; last request */
+    uint64_t moved;        /* last piece in or out; 0: none yet */
     struct conn_upload uploads[CONN_PIECES_KNOWN];
 };
 
@@ -98,6 +99,9 @@ void conn_drop(struct conn *conn, int reason);
 
 /* Say that the daemon stops; close when all is answered. */
 void conn_farewell(struct conn *conn, const char *reason, uint64_t retry_after);
+
+/* Pieces came or went a moment ago: a daemon that stops lets it go on for a while. */
+bool conn_is_busy(const struct conn *conn);
 
 /* How many pieces may be read for this connection now; 0: wait. */
 size_t conn_room(const struct conn *conn);

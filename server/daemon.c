@@ -36,6 +36,8 @@ static struct rate rate_of(const struct settings *set, enum daemon_rate rate)
     switch (rate) {
     case DAEMON_REGISTRATIONS:
         return (struct rate){set->registrations, 3600 * SECOND};
+    case DAEMON_HANDSHAKES:
+        return (struct rate){set->handshakes_per_address, SECOND};
     case DAEMON_LOOKUPS:
         return (struct rate){set->lookups, 60 * SECOND};
     case DAEMON_RELEASES:
@@ -52,8 +54,8 @@ int daemon_open_limits(struct daemon *d, struct err *err)
     int rc = count_new(&d->addresses, err);
 
     for (int i = 0; rc == ERR_OK && i < DAEMON_RATES; i++)
-        rc = rate_table_new(
-            &d->rates[i], i == DAEMON_REGISTRATIONS ? ADDRESSES_REMEMBERED : USERS_REMEMBERED, err);
+        rc = rate_table_new(&d->rates[i],
+                            i <= DAEMON_HANDSHAKES ? ADDRESSES_REMEMBERED : USERS_REMEMBERED, err);
     return rc;
 }
 
@@ -80,7 +82,9 @@ static bool admit(struct daemon *d, const struct conn *conn)
     if (count_up(d->addresses, conn->address, sizeof(conn->address),
                  d->settings.connections_per_address) != ERR_OK)
         return false;
-    if (rate_take(&d->handshakes, &handshakes, uv_now(d->loop)) == 0)
+    /* That of the address first: who has used it up takes nothing of what is for all. */
+    if (daemon_charge(d, DAEMON_HANDSHAKES, conn->address, sizeof(conn->address)) == 0 &&
+        rate_take(&d->handshakes, &handshakes, uv_now(d->loop)) == 0)
         return true;
     count_down(d->addresses, conn->address, sizeof(conn->address));
     return false;

@@ -37,7 +37,8 @@ struct uploads;
 
 /* What is counted by daemon_charge(). */
 enum daemon_rate {
-    DAEMON_REGISTRATIONS, /* by address, the others by user */
+    DAEMON_REGISTRATIONS, /* these two by address, the others by user */
+    DAEMON_HANDSHAKES,
     DAEMON_REQUESTS,
     DAEMON_LOOKUPS,
     DAEMON_RELEASES,

@@ -85,6 +85,21 @@ static bool id_in_use(const struct conn *conn, const struct call *self)
     return false;
 }
 
+/* What a daemon that stops still takes: what ends a transfer that is moving. */
+static bool goes_on(const struct conn *conn, Satchel__Envelope__BodyCase body)
+{
+    static const Satchel__Envelope__BodyCase moving[] = {BODY(PUT_PIECE),    BODY(SEAL_TRANSFER),
+                                                         BODY(UPLOAD_STATE), BODY(ABANDON_UPLOAD),
+                                                         BODY(GET_LEAVES),   BODY(GET_PIECES)};
+
+    if (body == BODY(PING) || body == BODY(BYE))
+        return true;
+    for (size_t i = 0; i < sizeof(moving) / sizeof(moving[0]); i++)
+        if (body == moving[i])
+            return !conn->farewell && conn->moved != 0;
+    return false;
+}
+
 /* What stands against ${c} before its handler is asked; true: answered. */
 static bool refuse(struct conn *conn, struct call *c)
 {
@@ -98,7 +113,7 @@ static bool refuse(struct conn *conn, struct call *c)
         call_error(c, ERR_BADSTATE, "%s is not allowed now", c->row->name);
     else if (c->tail.len > 0 && !c->row->tail)
         call_error(c, ERR_INVALID, "%s has no tail", c->row->name);
-    else if (daemon_draining(conn->d) && c->row->body != BODY(PING) && c->row->body != BODY(BYE))
+    else if (daemon_draining(conn->d) && !goes_on(conn, c->row->body))
         call_later(c, ERR_DRAINING, daemon_retry_after(conn->d));
     else if ((wait = charge(conn, c->row)) > 0)
         call_later(c, ERR_RATE, wait);

@@ -33,6 +33,8 @@ struct opening {
     struct uid sender;
     struct device_id device;
     struct uploads_entry entry; /* tid, key and the lease told */
+    struct uploads *counted;    /* there is an entry of ${drawn}, which goes unless it is kept */
+    struct tid drawn;
     uint64_t lease, sealed_length;
     struct shares_job *fresh; /* for the upload as asked */
     struct shares_job *found; /* for the one that is there already */
@@ -45,6 +47,8 @@ static void opening_free(void *data)
 {
     struct opening *o = data;
 
+    if (o->counted != NULL)
+        uploads_remove(o->counted, &o->sender, &o->drawn);
     shares_job_free(o->fresh);
     shares_job_free(o->found);
     free(o);
@@ -149,6 +153,8 @@ static void reply(struct call *c, const struct shares_job *job)
     msg.stored = o->stored;
     env.body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY;
     env.open_transfer_reply = &msg;
+    if (o->counted != NULL && memcmp(&o->drawn, &o->entry.tid, sizeof(o->drawn)) == 0)
+        o->counted = NULL;
     uploads_add(c->d->uploads, &o->sender, &o->entry);
     call_reply(c, &env);
 done:
@@ -292,7 +298,6 @@ static struct store_slot_new *slots_for(const struct opening *o, const Satchel__
         slots[i].day_cell = item->day_cell;
         slots[i].day = item->day;
         slots[i].seed = (struct store_blob){item->sealed, sizeof(item->sealed)};
-        slots[i].reserve = o->sealed_length;
         slots[i].inbox = msg->recipients[i]->role != SATCHEL__ROLE__SENDER;
     }
     return slots;
@@ -366,6 +371,11 @@ static int prepare(struct call *c, struct opening *o)
         memcpy(item->place.ek_id.b, msg->recipients[i]->ek_id.data, IDS_EK_LEN);
         item->day = (uint32_t)(msg->expires / DAY_MS);
     }
+    /* From now on it counts: requests without waiting for answers do not pass the limit. */
+    o->drawn = o->entry.tid;
+    o->entry.lease = o->lease;
+    uploads_add(c->d->uploads, &o->sender, &o->entry);
+    o->counted = c->d->uploads;
     return ERR_OK;
 }
 

@@ -140,6 +140,9 @@ static void on_sealed(struct call *c)
     case ERR_EXISTS:
         call_error(c, ERR_EXISTS, "sealed with another header");
         return;
+    case ERR_QUOTA:
+        call_error(c, ERR_QUOTA, "a mailbox is full");
+        return;
     case ERR_INVALID:
         call_error(c, ERR_INVALID, "slots or pieces are not those of the upload");
         return;

@@ -128,6 +128,16 @@ static void free_daemon(struct daemon *d)
 
 static void on_tick(uv_timer_t *t);
 
+/* To all but those that are moving pieces: their transfers may end first. */
+static void say_goodbye(struct daemon *d)
+{
+    for (struct conn *conn = d->conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        if (!conn_is_busy(conn))
+            conn_farewell(conn, "the daemon is stopping", daemon_retry_after(d));
+    }
+}
+
 void service_stop(struct daemon *d)
 {
     if (daemon_draining(d)) {
@@ -140,10 +150,7 @@ void service_stop(struct daemon *d)
     listeners_close(d->listeners);
     d->listeners = NULL;
     (void)uv_timer_start(&d->tick, on_tick, 0, DRAIN_TICK_MS);
-    for (struct conn *conn = d->conns, *next; conn != NULL; conn = next) {
-        next = conn->next;
-        conn_farewell(conn, "the daemon is stopping", daemon_retry_after(d));
-    }
+    say_goodbye(d);
 }
 
 static void cut_off(struct daemon *d)
@@ -181,6 +188,7 @@ static void on_tick(uv_timer_t *t)
     d->refused_told = d->refused;
     if (!daemon_draining(d))
         return;
+    say_goodbye(d);
     if (d->n_conns > 0 && now >= d->drain_until)
         cut_off(d);
     if (d->n_conns == 0 && d->n_calls == 0) {

@@ -61,6 +61,8 @@ static const struct config_option options[] = {
      "256", false, "Connections from one IPv4 address or one IPv6 /64"},
     {"limits", "handshakes", CONFIG_INT, AT(handshakes), 1, 100000, NULL, "500", false,
      "New connections a second, in all"},
+    {"limits", "handshakes_per_address", CONFIG_INT, AT(handshakes_per_address), 1, 100000, NULL,
+     "100", false, "New connections a second from one IPv4 address or one IPv6 /64"},
     {"limits", "registrations", CONFIG_INT, AT(registrations), 1, 100000, NULL, "240", false,
      "Registrations an hour from one address"},
     {"limits", "requests", CONFIG_INT, AT(requests), 1, 1000000, NULL, "4000", false,

@@ -34,7 +34,8 @@ struct settings {
     uint64_t quota, lease;
 
     /* [limits] */
-    uint64_t connections, connections_per_address, handshakes, registrations;
+    uint64_t connections, connections_per_address, handshakes, handshakes_per_address,
+        registrations;
     uint64_t requests, lookups, releases;
     uint64_t uploads, queued, queued_total;
     uint64_t max_transfer, max_recipients, min_lifetime, max_lifetime;

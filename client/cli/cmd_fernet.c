@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* satchel fernet - Fernet tokens of local files (FORMATS.md section 18).  Needs no profile. */
+/* satchel fernet - Fernet tokens of local files (FORMATS.md section 20).  Needs no profile. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

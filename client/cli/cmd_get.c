@@ -16,6 +16,7 @@
 static struct {
     const char *output;
     int otp_fd;
+    uint64_t limit_rate;
     bool force;
 } o = {.otp_fd = -1};
 
@@ -25,6 +26,8 @@ static const struct opt opts[] = {
     {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
     {"otp-fd", 0, OPT_FD, &o.otp_fd, "N",
      "read one-time passwords from this file descriptor, a line for each transfer that asks"},
+    {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
+     "bytes a second at most, such as 500K or 10M"},
     {0},
 };
 
@@ -111,6 +114,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 {
     struct satchel_get_options go = {
         .force = o.force,
+        .limit_rate = o.limit_rate,
         .on_progress = progress_show,
         .on_code = on_code,
         .on_transfer = on_transfer,
@@ -135,10 +139,12 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 
 const struct cli_cmd cmd_get = {
     .name = "get",
-    .args = "ID... [-o FILE|DIR|-]",
+    .args = "ID... [-o FILE|DIR|-] [--limit-rate RATE]",
     .summary = "receive a transfer",
-    .details = "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
-               "when all of it was checked. An existing file is not overwritten.",
+    .details =
+        "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
+        "when all of it was checked. An existing file is not overwritten. What is interrupted\n"
+        "leaves .NAME.satchel-part beside it; the same command goes on from there.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

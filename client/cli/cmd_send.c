@@ -11,7 +11,7 @@
 static struct {
     struct opt_list to;
     const char *message, *name;
-    uint64_t expires;
+    uint64_t expires, limit_rate;
     uint32_t opens;
     bool no_padding, require_otp;
 } o;
@@ -25,6 +25,8 @@ static const struct opt opts[] = {
     {"name", 0, OPT_TEXT, &o.name, "NAME", "file name that recipients see"},
     {"require-otp", 0, OPT_FLAG, &o.require_otp, NULL,
      "recipients need a one-time password to open it ('satchel factor')"},
+    {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
+     "bytes a second at most, such as 500K or 10M"},
     {"no-padding", 0, OPT_FLAG, &o.no_padding, NULL, "let the server learn the exact size"},
     {0},
 };
@@ -56,6 +58,7 @@ static int send_one(struct cli *cli, const char *path, struct satchel_error *err
         .opens = o.opens,
         .no_padding = o.no_padding,
         .require_otp = o.require_otp,
+        .limit_rate = o.limit_rate,
         .on_progress = progress_show,
     };
     struct satchel_sent r;
@@ -100,7 +103,9 @@ const struct cli_cmd cmd_send = {
     .summary = "send files to people",
     .details =
         "Every file is a transfer of its own, encrypted on this machine. Recipients need not\n"
-        "be online. --to may be repeated. A person seen for the first time is pinned and reported.",
+        "be online. --to may be repeated. A person seen for the first time is pinned and "
+        "reported.\n"
+        "The same command after an interruption goes on with what the server has.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

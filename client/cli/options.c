@@ -9,28 +9,46 @@
 
 #include "client/cli/cli.h"
 
-bool options_duration(const char *text, uint64_t *ret_ms)
+struct unit {
+    char letter; /* 0: the number alone */
+    uint64_t times;
+};
+
+/* A number, 1 or more, and one of the ${n} units. */
+static bool parse_units(const char *text, const struct unit *units, size_t n, uint64_t *ret)
 {
-    static const struct {
-        char unit;
-        uint64_t ms;
-    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
     char *end = NULL;
-    unsigned long long n;
+    unsigned long long x;
 
     if (text[0] < '0' || text[0] > '9')
         return false;
     errno = 0;
-    n = strtoull(text, &end, 10);
-    if (errno != 0 || n == 0 || end[0] == '\0' || end[1] != '\0')
+    x = strtoull(text, &end, 10);
+    if (errno != 0 || x == 0 || (end[0] != '\0' && end[1] != '\0'))
         return false;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (units[i].unit != end[0] || n > UINT64_MAX / 2 / units[i].ms)
+    for (size_t i = 0; i < n; i++) {
+        if (units[i].letter != end[0] || x > UINT64_MAX / 2 / units[i].times)
             continue;
-        *ret_ms = n * units[i].ms;
+        *ret = x * units[i].times;
         return true;
     }
     return false;
+}
+
+bool options_duration(const char *text, uint64_t *ret_ms)
+{
+    static const struct unit units[] = {
+        {'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
+
+    return parse_units(text, units, sizeof(units) / sizeof(units[0]), ret_ms);
+}
+
+bool options_rate(const char *text, uint64_t *ret_bytes)
+{
+    static const struct unit units[] = {
+        {'\0', 1}, {'k', 1000}, {'K', 1000}, {'M', 1000000}, {'G', 1000000000}};
+
+    return parse_units(text, units, sizeof(units) / sizeof(units[0]), ret_bytes);
 }
 
 static bool parse_number(const char *text, unsigned long long min, unsigned long long max,
@@ -112,6 +130,11 @@ static int set_value(const struct opt *o, char *value, struct satchel_error *err
             return SATCHEL_OK;
         return cli_error(err, SATCHEL_E_INVALID,
                          "--%s needs a length of time such as 12h or 7d, not '%s'", o->name, value);
+    case OPT_RATE:
+        if (options_rate(value, o->to))
+            return SATCHEL_OK;
+        return cli_error(err, SATCHEL_E_INVALID,
+                         "--%s needs bytes a second such as 500K or 10M, not '%s'", o->name, value);
     }
     return cli_error(err, SATCHEL_E_INTERNAL, "option --%s has no kind", o->name);
 }

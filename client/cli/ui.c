@@ -113,6 +113,7 @@ void ui_notice(void *cookie, const struct satchel_notice *n)
         [SATCHEL_NOTICE_PINNED] = "pinned", [SATCHEL_NOTICE_SUCCESSION] = "succession",
         [SATCHEL_NOTICE_LAPSED] = "lapsed", [SATCHEL_NOTICE_ROTATED] = "rotated",
         [SATCHEL_NOTICE_CLOCK] = "clock",   [SATCHEL_NOTICE_KEY_FAILED] = "key_failed",
+        [SATCHEL_NOTICE_RETRY] = "retry",   [SATCHEL_NOTICE_KEPT] = "kept",
     };
     char safe[TEXT_SAFE];
 

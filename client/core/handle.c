@@ -13,7 +13,7 @@
 
 #include "client/core/op.h"
 
-enum { CONNECT_MS = 15000, REQUEST_MS = 60000 };
+enum { CONNECT_MS = 15000, REQUEST_MS = 60000, RETRY_MS = 300000 };
 
 uint64_t handle_now(void)
 {
@@ -95,8 +95,11 @@ static int make(struct satchel *s, struct uv_loop_s *loop, const struct satchel_
         rc = net_loop_new(&s->net, s->loop, err);
     if (rc == ERR_OK)
         rc = pool_new(s->net, &s->pool, err);
+    if (rc == ERR_OK)
+        rc = alarms_new(s->loop, &s->alarms, err);
     s->connect_ms = o->connect_timeout != 0 ? o->connect_timeout : CONNECT_MS;
     s->request_ms = o->request_timeout != 0 ? o->request_timeout : REQUEST_MS;
+    s->retry_ms = o->retry_time != 0 ? o->retry_time : RETRY_MS;
     s->cookie = o->cookie;
     s->on_notice = o->on_notice;
     s->on_pin = o->on_pin;
@@ -123,6 +126,7 @@ int satchel_new(struct satchel **ret, struct uv_loop_s *loop, const struct satch
         *ret = s;
         return SATCHEL_OK;
     }
+    alarms_free(s->alarms);
     pool_free(s->pool);
     net_loop_free(s->net);
     if (s->private_loop)
@@ -134,7 +138,7 @@ int satchel_new(struct satchel **ret, struct uv_loop_s *loop, const struct satch
 
 /* ---- closing ------------------------------------------------------------------ */
 
-/* Nothing of ours is left in the loop but net_loop's own handles, which close by themselves. */
+/* Nothing is left in the loop but handles of net_loop and alarms, which close by themselves. */
 static void on_last(struct net_task *task)
 {
     struct satchel *s = LIST_OWNER(task, struct satchel, last);
@@ -143,6 +147,7 @@ static void on_last(struct net_task *task)
 
     link_free(&s->link);
     profile_close(s->profile);
+    alarms_free(s->alarms);
     pool_free(s->pool);
     net_loop_free(s->net);
     place_free(&s->place);

@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "client/core/alarm.h"
 #include "client/core/link.h"
 #include "client/core/list.h"
 #include "client/core/pool.h"
@@ -29,8 +30,9 @@ struct satchel {
     uv_async_t interrupt; /* with a private loop */
     struct net_loop *net;
     struct pool *pool;
+    struct alarms *alarms;
     struct place place;
-    unsigned connect_ms, request_ms;
+    unsigned connect_ms, request_ms, retry_ms;
     void *cookie;
     void (*on_notice)(void *cookie, const struct satchel_notice *n);
     void (*on_pin)(void *cookie, const struct satchel_pin_question *q);

@@ -50,6 +50,7 @@ static void on_turn(struct net_task *task)
     }
     if (op->id == NULL && op->s->profile != NULL)
         op->id = identity_ref(op->s->profile->id);
+    op->linked = op->linked || op->need == LINK_NEED_READY;
     op->next(op);
 }
 
@@ -76,6 +77,7 @@ int op_start(struct satchel_op *op, struct satchel *s, const struct op_kind *kin
     op->progress.id = "";
     list_init(&op->in_link);
     list_init(&op->requests);
+    op_retry_init(op);
     list_push(&s->ops, &op->in_handle);
     s->n_ops++;
     if (ret != NULL)
@@ -112,8 +114,19 @@ void op_unlinked(struct satchel_op *op, const struct err *why)
     link_forget(op);
     if (op->kind->unlinked != NULL && !op->ended)
         op->kind->unlinked(op, why);
-    else
+    else if (!op_lost(op, why))
         op_end(op, why);
+}
+
+void op_forget_requests(struct satchel_op *op)
+{
+    while (!list_empty(&op->requests)) {
+        struct op_request *r = LIST_OWNER(op->requests.next, struct op_request, in_op);
+
+        list_remove(&r->in_op);
+        session_forget(r->request);
+        free(r);
+    }
 }
 
 void op_end(struct satchel_op *op, const struct err *why)
@@ -124,13 +137,8 @@ void op_end(struct satchel_op *op, const struct err *why)
     if (why != NULL)
         op->err = *why;
     link_forget(op);
-    while (!list_empty(&op->requests)) {
-        struct op_request *r = LIST_OWNER(op->requests.next, struct op_request, in_op);
-
-        list_remove(&r->in_op);
-        session_forget(r->request);
-        free(r);
-    }
+    alarm_clear(&op->retry.alarm);
+    op_forget_requests(op);
     if (op->kind->stop != NULL)
         op->kind->stop(op);
     if (op->jobs == 0)
@@ -169,6 +177,8 @@ static void on_answer(void *cookie, const struct answer *a)
         list_remove(&r->in_op);
         free(r);
     }
+    if (a->err != NULL && op_lost(op, a->err))
+        return;
     if (a->err != NULL && !errors)
         op_end(op, a->err);
     else
@@ -181,23 +191,26 @@ bool op_ask(struct satchel_op *op, const struct op_ask *ask)
     struct op_request *r = calloc(1, sizeof(*r));
     struct ask a = ask->ask;
     struct err err = {0};
+    int rc;
 
-    if (r == NULL || session == NULL) {
-        free(r);
-        op_fail(op, session == NULL ? ERR_CLOSED : ERR_NOMEM, "%s",
-                session == NULL ? "the connection was lost" : "out of memory");
-        return false;
+    if (r == NULL)
+        rc = err_set(&err, ERR_NOMEM, "out of memory");
+    else if (session == NULL || op->broken)
+        rc = err_set(&err, ERR_CLOSED, "the connection was lost");
+    else {
+        *r = (struct op_request){.op = op, .cb = ask->cb, .arg = ask->arg, .errors = ask->errors};
+        a.cb = on_answer;
+        a.cookie = r;
+        rc = session_ask(session, &a, &r->request, &err);
     }
-    *r = (struct op_request){.op = op, .cb = ask->cb, .arg = ask->arg, .errors = ask->errors};
-    a.cb = on_answer;
-    a.cookie = r;
-    if (session_ask(session, &a, &r->request, &err) != ERR_OK) {
-        free(r);
+    if (rc == ERR_OK) {
+        list_push(&op->requests, &r->in_op);
+        return true;
+    }
+    free(r);
+    if (!op_lost(op, &err))
         op_end(op, &err);
-        return false;
-    }
-    list_push(&op->requests, &r->in_op);
-    return true;
+    return false;
 }
 
 /* ---- jobs ---- */
@@ -223,14 +236,20 @@ static void on_worked(uv_work_t *req, int status)
             net_loop_later(op->s->net, &op->turn);
         return;
     }
-    if (job->rc != ERR_OK)
+    if (job->rc != ERR_OK) {
         op_end(op, &job->err);
-    else if (job->after != NULL)
+    } else if (op->broken) {
+        if (op->jobs == 0)
+            op_retry_wait(op);
+    } else if (job->after != NULL) {
         job->after(job);
+    }
 }
 
 void op_job(struct satchel_op *op, struct op_job *job, op_work *work, op_after *after)
 {
+    if (!op_going(op))
+        return; /* whoever called could not know */
     *job = (struct op_job){.op = op, .work = work, .after = after};
     op->jobs++;
     if (uv_queue_work(op->s->loop, &job->req, on_work, on_worked) != 0) {

@@ -12,6 +12,7 @@
 #ifndef CLIENT_CORE_OP_H
 #define CLIENT_CORE_OP_H
 
+#include "client/core/alarm.h"
 #include "client/core/handle.h"
 
 struct op_kind {
@@ -20,6 +21,13 @@ struct op_kind {
     void (*stop)(struct satchel_op *op);  /* it has ended: wait for nothing any more; may be NULL */
     /* The connection could not be brought where it was needed; NULL: the operation ends. */
     void (*unlinked)(struct satchel_op *op, const struct err *why);
+    /*
+     * For operations that survive a lost connection (op_retry.c); both NULL: it ends them.
+     * pause: requests are forgotten, wait for nothing any more but jobs, whose after() does not
+     * come.  again: the connection stands, no job is left: go on from what is durable.
+     */
+    void (*pause)(struct satchel_op *op);
+    void (*again)(struct satchel_op *op);
     void (*finish)(struct satchel_op *op, const struct satchel_error *err); /* call `done` */
     void (*free)(struct satchel_op *op); /* what it owns, and its memory */
 };
@@ -34,6 +42,14 @@ struct satchel_op {
     struct net_task turn;
     unsigned jobs;
     bool ended;
+    bool linked; /* the connection was there once: from then on it may be lost */
+    bool broken; /* it was lost: nothing is asked until it is there again */
+    struct op_retry {
+        struct alarm alarm;
+        unsigned tries; /* since something durable came or went */
+        unsigned delay; /* ms before the next one */
+        uint64_t since; /* the loop's milliseconds at the first of them */
+    } retry;
     struct err err; /* why it ended; code 0: it succeeded */
     void *cookie;   /* the caller's */
     void *done_cookie;
@@ -61,18 +77,48 @@ void op_go_on(struct satchel_op *op);
 /* For link.c: it will not be there. */
 void op_unlinked(struct satchel_op *op, const struct err *why);
 
+/* Has it neither ended nor lost its connection? */
+static inline bool op_going(const struct satchel_op *op)
+{
+    return !op->ended && !op->broken;
+}
+
+/*
+ * The connection failed for ${why}: true if the operation goes on when it is there again, false
+ * if nothing was done, because the reason is no passing one, or the operation is of a kind that
+ * does not survive it, or has tried for too long.
+ */
+bool op_lost(struct satchel_op *op, const struct err *why);
+
+/* Begin anew from again(), soon: for an operation that finds that it must. */
+void op_restart(struct satchel_op *op);
+
+/* Failures after which the same operation, begun again, may well succeed. */
+bool op_may_pass(int code);
+
+/* For op.c: at the start; no job is left of a broken operation. */
+void op_retry_init(struct satchel_op *op);
+void op_retry_wait(struct satchel_op *op);
+
+/* There is no connection, although nothing was asked that could have failed: as if it had. */
+void op_unheard(struct satchel_op *op);
+
+/* Something durable came or went: the patience of op_lost() begins anew. */
+void op_advanced(struct satchel_op *op);
+
 /* End: well with NULL, or for a reason.  Only the first call counts. */
 void op_end(struct satchel_op *op, const struct err *why);
 void op_fail(struct satchel_op *op, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void op_forget_requests(struct satchel_op *op); /* no callback of theirs comes any more */
 
 /* ---- requests ---- */
 
 typedef void op_answer_cb(struct satchel_op *op, void *arg, const struct answer *a);
 
 /*
- * Ask; ${ask} without callback and cookie.  An error ends the operation, unless
- * ${errors}: then ${cb} gets it as well.  The same for one that cannot be asked: it ends
- * in any case, false is returned and the tail is not released.
+ * Ask; ${ask} without callback and cookie.  An error ends the operation (unless it goes on
+ * after op_lost()); with ${errors} ${cb} gets it instead.  What cannot be asked ends it or breaks
+ * it in any case: false is returned and the tail is not released.
  */
 struct op_ask {
     struct ask ask;

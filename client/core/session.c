@@ -189,7 +189,7 @@ static void pump(struct session *s)
         if (r->put && s->n_puts >= s->hello.window)
             break;
         rc = stream_send(s->stream, &r->frame, NULL);
-        if (rc == ERR_AGAIN)
+        if (rc == ERR_AGAIN || rc == ERR_BADSTATE) /* later; the stream ends, and will say why */
             break;
         if (rc != ERR_OK) {
             fail(s, rc, "cannot send");
@@ -363,6 +363,7 @@ static void on_event(struct session *s, const Satchel__Envelope *e)
     } else if (e->body_case == SATCHEL__ENVELOPE__BODY_BYE) {
         err_set(&why, ERR_DRAINING, "the server is shutting down");
         err_hint(&why, "try again later");
+        wire_wait(e->bye->retry_after, &why);
         session_drop(s, &why);
     }
 }

@@ -6,7 +6,7 @@
 
 #include "common/transfer/utf8.h"
 
-enum { TEXT_MAX = 400 };
+enum { TEXT_MAX = 400, WAIT_MAX = 7 * 24 * 3600 * 1000 };
 
 static const struct {
     Satchel__Code wire;
@@ -51,12 +51,14 @@ static void safe_text(const char *from, char ret_to[TEXT_MAX + 1])
                 ret_to[i] = '?';
 }
 
-static void wait_hint(uint64_t ms, struct err *err)
+void wire_wait(uint64_t ms, struct err *err)
 {
     unsigned long long s = (ms + 999) / 1000;
 
-    if (ms > 0 && ms <= (uint64_t)7 * 24 * 3600 * 1000)
-        err_hint(err, "try again in %llu second%s", s, s == 1 ? "" : "s");
+    if (ms == 0 || ms > WAIT_MAX)
+        return;
+    err->retry_ms = (unsigned)ms;
+    err_hint(err, "try again in %llu second%s", s, s == 1 ? "" : "s");
 }
 
 int wire_err(const Satchel__Error *e, struct err *err)
@@ -72,6 +74,6 @@ int wire_err(const Satchel__Error *e, struct err *err)
     err_set(err, rows[i].code, "%s", text[0] != '\0' ? text : err_text(rows[i].code));
     if (rows[i].hint != NULL)
         err_hint(err, "%s", rows[i].hint);
-    wait_hint(e->retry_after, err);
+    wire_wait(e->retry_after, err);
     return rows[i].code;
 }

@@ -9,4 +9,7 @@
 /* Fill ${err} from an Error message, whose text is made safe to print; returns the code. */
 int wire_err(const Satchel__Error *e, struct err *err);
 
+/* Put the server's advice, to come back in ${ms} milliseconds (0: none), into ${err}. */
+void wire_wait(uint64_t ms, struct err *err);
+
 #endif /* CLIENT_CORE_WIRE_ERR_H */

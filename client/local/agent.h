@@ -6,7 +6,7 @@
  * It listens on a Unix socket in $XDG_RUNTIME_DIR/satchel (0700), or without that in the profile's
  * own folder, and talks to processes of its own user alone; both sides look at who the other is.
  * The keys reach it through a pipe, live in locked memory that is in no core dump, and end with it:
- * at its time, at agent_end(), or at a signal.  FORMATS.md section 15.3 has the bytes.
+ * at its time, at agent_end(), or at a signal.  FORMATS.md section 15.5 has the bytes.
  *
  * All functions block, for at most some seconds.  Threads: any.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fernet_keys - the key files of 'satchel fernet' (FORMATS.md section 18.2):
+ * fernet_keys - the key files of 'satchel fernet' (FORMATS.md section 20.2):
  * keys as text, one a line, or the salt and count that make one from a
  * passphrase.  Bytes in, bytes out, read strictly.
  *

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,8 +32,9 @@ struct output {
     char *path; /* as told; "" for a descriptor */
     char name[NAME_BYTES + 1], part[NAME_BYTES + 1];
     int dir, fd;
-    int direct; /* the same file, past the page cache; -1: not possible, or not worth it */
-    bool to_fd, force, made, committed;
+    int direct;    /* the same file, past the page cache; -1: not possible, or not worth it */
+    uint64_t left; /* bytes of an earlier attempt */
+    bool to_fd, force, resume, made, committed, keep;
 };
 
 /* ---- names --------------------------------------------------------------------- */
@@ -169,7 +172,21 @@ static int open_part(struct output *o, struct err *err)
         here.st_dev != there.st_dev)
         return err_set(err, ERR_BUSY, "another satchel is receiving '%s'", o->path);
     o->made = true;
-    if (ftruncate(o->fd, 0) != 0)
+    if (!o->resume)
+        return output_empty(o, err);
+    o->left = (uint64_t)here.st_size;
+    return ERR_OK;
+}
+
+uint64_t output_left(const struct output *o)
+{
+    return o->left;
+}
+
+int output_empty(struct output *o, struct err *err)
+{
+    o->left = 0;
+    if (!o->to_fd && ftruncate(o->fd, 0) != 0)
         return err_sys(err, errno, "cannot empty '%s' beside '%s'", o->part, o->path);
     return ERR_OK;
 }
@@ -183,6 +200,7 @@ static int open_file(const struct output_spec *spec, const char *name, struct ou
     if (rc != ERR_OK)
         return rc;
     o->force = spec->force;
+    o->resume = spec->resume;
     o->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (o->dir < 0)
         rc = errno == ENOENT || errno == ENOTDIR
@@ -257,10 +275,36 @@ static int open_direct(int fd)
     return open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
 }
 
+/* What the file still needs against what the disk has for us; blocks that it has count. */
+static int check_room(const struct output *o, uint64_t length, struct err *err)
+{
+    struct statvfs disk;
+    struct stat st;
+    uint64_t has, free_bytes;
+
+    if (fstatvfs(o->fd, &disk) != 0 || fstat(o->fd, &st) != 0 || disk.f_blocks == 0)
+        return ERR_OK; /* it does not say: the writes will see */
+    has = (uint64_t)st.st_blocks * 512;
+    free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (has >= length || length - has <= free_bytes)
+        return ERR_OK;
+    err_set(err, ERR_IO, "no room for '%s': it needs %.1f MB, the disk has %.1f MB left", o->path,
+            (double)(length - has) / 1e6, (double)free_bytes / 1e6);
+    err_hint(err, "free some space there, or choose another folder with -o");
+    return ERR_IO;
+}
+
 int output_expect(struct output *o, uint64_t length, struct err *err)
 {
-    if (o->to_fd || length < LARGE)
+    int rc;
+
+    if (o->to_fd)
         return ERR_OK;
+    if (o->left > length && ftruncate(o->fd, (off_t)length) != 0)
+        return err_sys(err, errno, "cannot cut '%s' beside '%s'", o->part, o->path);
+    rc = check_room(o, length, err);
+    if (rc != ERR_OK || length < LARGE)
+        return rc;
     if (fallocate(o->fd, 0, 0, (off_t)length) != 0 &&
         (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
         return err_sys(err, errno, "no room for '%s'", o->path);
@@ -338,6 +382,26 @@ int output_write(struct output *o, uint64_t offset, struct part data, const atom
     return o->to_fd ? write_fd(o, data, stop, err) : write_file(o, offset, data, err);
 }
 
+bool output_read(const struct output *o, uint64_t offset, uint8_t *out, size_t len)
+{
+    off_t data = lseek(o->fd, (off_t)offset, SEEK_DATA);
+    size_t got = 0;
+
+    /* Room that was only taken has no data; where the file system cannot tell, all of it has. */
+    if (data < 0 || (uint64_t)data >= offset + len)
+        return false;
+    while (got < len) {
+        ssize_t n = pread(o->fd, out + got, len - got, (off_t)(offset + got));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        got += (size_t)n;
+    }
+    return true;
+}
+
 /* ---- the end ------------------------------------------------------------------------------ */
 
 /* Give the partial file its name; a file system may lack RENAME_NOREPLACE, but has links. */
@@ -358,7 +422,7 @@ int output_commit(struct output *o, struct err *err)
 {
     int rc;
 
-    if (o->to_fd)
+    if (o->to_fd || o->committed)
         return ERR_OK;
     if (fsync(o->fd) != 0)
         return err_sys(err, errno, "cannot sync '%s'", o->path);
@@ -371,11 +435,30 @@ int output_commit(struct output *o, struct err *err)
     return ERR_OK;
 }
 
+int output_part_path(const struct output *o, char **ret, struct err *err)
+{
+    char link[40], folder[PATH_MAX];
+    ssize_t n;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", o->dir);
+    n = readlink(link, folder, sizeof(folder) - 1);
+    if (n < 0)
+        return err_sys(err, errno, "cannot name the folder of '%s'", o->path);
+    folder[n] = '\0';
+    *ret = fs_join(folder, o->part);
+    return *ret != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+}
+
+void output_keep(struct output *o)
+{
+    o->keep = true;
+}
+
 void output_free(struct output *o)
 {
     if (o == NULL)
         return;
-    if (o->made && !o->committed)
+    if (o->made && !o->committed && !o->keep)
         (void)unlinkat(o->dir, o->part, 0);
     if (!o->to_fd && o->fd >= 0)
         close(o->fd);

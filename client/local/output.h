@@ -26,6 +26,7 @@ struct output_spec {
     const char *file;   /* with folder NULL: this path, whatever the sender calls it */
     int fd;             /* with both NULL; stays the caller's */
     bool force;         /* overwrite */
+    bool resume;        /* leave what an earlier attempt left: output_left() */
 };
 
 struct output;
@@ -38,10 +39,16 @@ struct output;
 MUST_CHECK int output_open(const struct output_spec *spec, const char *name, struct output **ret,
                            struct err *err);
 
+/* Bytes that an earlier attempt left, with `resume`; worth nothing until they were checked. */
+uint64_t output_left(const struct output *o);
+
+/* What is left belongs to something else: forget it. */
+MUST_CHECK int output_empty(struct output *o, struct err *err);
+
 /*
- * ${length} bytes will come.  Takes the room for a large file at once, and lets those of its
- * writes go past the page cache whose offset, length and address are multiples of OUTPUT_ALIGN.
- * ERR_IO: the disk has no room.
+ * ${length} bytes will come, no more.  Takes the room for a large file at once, and lets those of
+ * its writes go past the page cache whose offset, length and address are multiples of OUTPUT_ALIGN.
+ * ERR_IO: the disk has no room; of a small file too, before anything was written.
  */
 enum { OUTPUT_ALIGN = 4096 };
 MUST_CHECK int output_expect(struct output *o, uint64_t length, struct err *err);
@@ -53,6 +60,12 @@ MUST_CHECK int output_expect(struct output *o, uint64_t length, struct err *err)
 MUST_CHECK int output_write(struct output *o, uint64_t offset, struct part data,
                             const atomic_bool *stop, struct err *err);
 
+/*
+ * Read ${len} bytes that were written, or left by an earlier attempt.  False: nothing was ever
+ * written there, or it cannot be read.  Any number of threads at a time.
+ */
+bool output_read(const struct output *o, uint64_t offset, uint8_t *out, size_t len);
+
 /* Is it a descriptor, which wants its bytes in order? */
 bool output_in_order(const struct output *o);
 
@@ -62,7 +75,13 @@ MUST_CHECK int output_commit(struct output *o, struct err *err);
 /* Where it is; "" for a descriptor.  Lives as long as ${o}. */
 const char *output_path(const struct output *o);
 
-/* Free; without a successful output_commit() the partial file is removed.  NULL is fine. */
+/* The absolute path of the partial file; not for a descriptor.  The caller frees it. */
+MUST_CHECK int output_part_path(const struct output *o, char **ret, struct err *err);
+
+/* Leave the partial file to a later attempt if it is not committed. */
+void output_keep(struct output *o);
+
+/* Free; the partial file is removed unless it was committed or kept.  NULL is fine. */
 void output_free(struct output *o);
 
 #endif /* CLIENT_LOCAL_OUTPUT_H */

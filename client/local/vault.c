@@ -55,6 +55,11 @@ void vault_close(struct vault *v)
     free(v);
 }
 
+const char *vault_records(const struct vault *v)
+{
+    return v->records;
+}
+
 int vault_lock(struct vault *v, struct err *err)
 {
     int rc = lock_take(v->lock, VAULT_LOCK_MS, err);

@@ -77,6 +77,27 @@ static int move_records(const char *stage, const char *folder, struct err *err)
     return rc;
 }
 
+/* Logs of unfinished uploads are under the old keys: those sends begin anew. */
+static int remove_logs(const char *folder, struct err *err)
+{
+    char *records = fs_join(folder, "records");
+    DIR *d = records != NULL ? opendir(records) : NULL;
+    struct dirent *e;
+    int rc = d != NULL ? ERR_OK : err_set(err, ERR_IO, "cannot open the records of '%s'", folder);
+
+    while (rc == ERR_OK && (e = readdir(d)) != NULL) {
+        size_t len = strlen(e->d_name);
+
+        if (len > 4 && strcmp(e->d_name + len - 4, ".log") == 0 &&
+            unlinkat(dirfd(d), e->d_name, 0) != 0 && errno != ENOENT)
+            rc = err_sys(err, errno, "cannot remove '%s/%s'", records, e->d_name);
+    }
+    if (d != NULL)
+        closedir(d);
+    free(records);
+    return rc;
+}
+
 /* The lock is held. */
 static int move_all(const char *folder, struct err *err)
 {
@@ -88,6 +109,8 @@ static int move_all(const char *folder, struct err *err)
         rc = move_in(stage, folder, "vault", err);
     if (rc == ERR_OK)
         rc = move_records(stage, folder, err);
+    if (rc == ERR_OK)
+        rc = remove_logs(folder, err);
     if (rc == ERR_OK)
         rc = fs_sync_dir(folder, err);
     if (rc == ERR_OK)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "client/core/op.h"
+#include "client/local/upload.h"
 #include "client/op/pong.h"
 #include "common/fs.h"
 
@@ -29,12 +30,13 @@ enum check {
     KEYS,
     QUOTA,
     LIMITS,
+    UPLOADS,
     CHECKS
 };
 
-static const char *const names[CHECKS] = {"profile", "permissions", "vault", "connect",
-                                          "pin",     "server",      "login", "clock",
-                                          "keys",    "quota",       "limits"};
+static const char *const names[CHECKS] = {"profile", "permissions", "vault",  "connect",
+                                          "pin",     "server",      "login",  "clock",
+                                          "keys",    "quota",       "limits", "uploads"};
 
 struct doctor {
     struct satchel_op op;
@@ -49,6 +51,8 @@ struct doctor {
     int look, modes; /* outcomes of the worker's part */
     struct err look_err, modes_err;
     char username[SATCHEL_NAME_SIZE];
+    unsigned uploads; /* unfinished ones that nobody is at work on */
+    char upload[256]; /* path of one of them */
 };
 
 /* ---- telling ---------------------------------------------------------------------- */
@@ -133,6 +137,17 @@ static void tell_limits(struct doctor *d)
          (unsigned long long)(h->max_lifetime / 3600000));
 }
 
+static void tell_uploads(struct doctor *d)
+{
+    if (d->uploads == 0)
+        tell(d, SATCHEL_CHECK_OK, "", "no send was interrupted");
+    else
+        tell(d, SATCHEL_CHECK_WARN,
+             "the same command goes on with it; otherwise it is forgotten in time",
+             "%u interrupted send%s, one of them of '%s'", d->uploads, d->uploads == 1 ? "" : "s",
+             d->upload);
+}
+
 static void tell_clock(struct doctor *d)
 {
     int64_t ahead = session_hello(d->op.s->link.session)->clock_difference;
@@ -166,6 +181,7 @@ static void logged_in(struct satchel_op *op)
     tell_keys(d, handle_now());
     tell_quota(d);
     tell_limits(d);
+    tell_uploads(d);
     end(d);
 }
 
@@ -296,11 +312,27 @@ static int check_modes(const char *folder, struct err *err)
     return rc;
 }
 
+static void on_upload(void *cookie, const struct upload_view *u)
+{
+    struct doctor *d = cookie;
+
+    if (u->busy)
+        return;
+    d->uploads++;
+    (void)snprintf(d->upload, sizeof(d->upload), "%s", u->path);
+}
+
 static int look_work(struct op_job *job, struct err *err)
 {
     struct doctor *d = (struct doctor *)job->op;
+    const struct profile *p = job->op->s->profile;
 
-    (void)err;
+    if (p != NULL) {
+        int rc = upload_each(p->vault, handle_now(), on_upload, d, err);
+
+        if (rc != ERR_OK)
+            return rc;
+    }
     d->look = look(d, &d->look_err);
     d->modes = check_modes(d->op.s->place.folder, &d->modes_err);
     return ERR_OK;

@@ -5,9 +5,13 @@
  * leaves and pieces (get_body.c: 9, 10) -> fsync, rename -> done.
  *
  * The output is prepared before the body share is asked for: a name that
- * cannot be written must not cost an open.
+ * cannot be written, or a full disk, must not cost an open.
  *
- * Ways to fail, with nothing left on the disk:
+ * A connection that is lost: before the pieces everything is asked again, behind
+ * the output, which stays; from then on what is missing (get_body.c).
+ *
+ * Ways to fail, with nothing left on the disk but what the same get can go on
+ * with (get_keep.c):
  *  - no such transfer, or several            ERR_NOTFOUND, ERR_INVALID
  *  - any check                               ERR_INTEGRITY, ERR_REVOKED, ERR_REFUSED
  *  - expired, revoked, no opens left         ERR_EXPIRED, ERR_REVOKED, ERR_SPENT
@@ -21,25 +25,36 @@
 
 /* ---- the end ----------------------------------------------------------------------- */
 
+static void pause_get(struct satchel_op *op)
+{
+    struct get *g = (struct get *)op;
+
+    if (g->waiter.link.next == NULL)
+        return; /* the pieces have not begun */
+    pool_forget(&g->waiter);
+    rate_forget(&g->rate);
+}
+
 static void stop(struct satchel_op *op)
 {
     struct get *g = (struct get *)op;
 
     atomic_store(&g->stop, true);
-    if (g->waiter.link.next != NULL)
-        pool_forget(&g->waiter);
+    pause_get(op);
 }
 
 static void finish(struct satchel_op *op, const struct satchel_error *err)
 {
     struct get *g = (struct get *)op;
     struct satchel_got r = {.size = g->shown.size,
-                            .got_pieces = g->n_pieces,
+                            .got_pieces = g->n_pieces - g->kept,
+                            .kept_pieces = g->kept,
                             .verified = true,
                             .from_verified = g->shown.from_verified};
 
     if (err != NULL) {
-        /* The partial file goes before the caller hears of it. */
+        /* The partial file goes before the caller hears of it, unless it is of use. */
+        get_keep_part(g, err->code);
         output_free(g->output);
         g->output = NULL;
         g->done(op->done_cookie, err, NULL);
@@ -63,6 +78,7 @@ static void free_get(struct satchel_op *op)
     secret_free(&g->share_body);
     row_free(&g->row);
     person_free(&g->sender);
+    free(g->part_path);
     free(g->folder);
     free(g->file);
     free(g);
@@ -156,7 +172,8 @@ static int output_work(struct op_job *job, struct err *err)
 {
     struct get *g = (struct get *)job->op;
 
-    return output_open(&g->spec, g->row.r.metadata.name, &g->output, err);
+    /* It is there already when a connection was lost. */
+    return g->output == NULL ? get_keep_open(g, err) : ERR_OK;
 }
 
 /* ---- third: the checks --------------------------------------------------------------------- */
@@ -184,8 +201,9 @@ static void checked(struct op_job *job)
     struct satchel_error problem = {0};
 
     row_show(&g->row, g->op.id, &g->shown, &problem);
-    if (g->on_transfer != NULL)
+    if (g->on_transfer != NULL && !g->told)
         g->on_transfer(g->op.cookie, &g->shown);
+    g->told = true;
     if (!g->op.ended)
         op_job(&g->op, &g->job, output_work, release);
 }
@@ -268,6 +286,23 @@ static void connected(struct satchel_op *op)
     find_one(&g->find);
 }
 
+/* The connection stands again.  What was shown before must be shown again, checks and all. */
+static void again(struct satchel_op *op)
+{
+    struct get *g = (struct get *)op;
+
+    if (get_body_again(g))
+        return;
+    row_free(&g->row);
+    person_free(&g->sender);
+    g->row = (struct row){0};
+    g->sender = (struct person){0};
+    secret_free(&g->share_body);
+    body_free(g->body);
+    g->body = NULL;
+    connected(op);
+}
+
 static void begin(struct satchel_op *op)
 {
     op_phase(op, SATCHEL_PHASE_CONNECT);
@@ -287,6 +322,7 @@ static int copy_options(struct get *g, const struct satchel_get_options *o, stru
         return ERR_NOMEM;
     g->spec =
         (struct output_spec){.folder = g->folder, .file = g->file, .fd = o->fd, .force = o->force};
+    g->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;
     g->on_transfer = o->on_transfer;
     g->on_code = o->on_code;
     g->done = o->done;
@@ -300,6 +336,8 @@ int satchel_get_start(struct satchel *s, const struct satchel_get_options *o,
     static const struct op_kind kind = {.need = LINK_NEED_NOTHING,
                                         .begin = begin,
                                         .stop = stop,
+                                        .pause = pause_get,
+                                        .again = again,
                                         .finish = finish,
                                         .free = free_get};
     struct get *g = calloc(1, sizeof(*g));

@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* get - what the files of this operation share: get.c (course), get_body.c (pieces).  Nobody else
- * includes it. */
+/* get - what the files of this operation share: get.c (course), get_body.c (pieces), get_keep.c
+ * (what an earlier attempt left).  Nobody else includes it. */
 #ifndef CLIENT_OP_GET_H
 #define CLIENT_OP_GET_H
 
+#include "client/core/rate.h"
 #include "client/local/output.h"
 #include "client/op/find.h"
 #include "client/op/row.h"
 
-enum { GET_RANGE = 8 /* pieces of a request */ };
+enum {
+    GET_RANGE = 8,    /* pieces of a request */
+    GET_KEEP_MIN = 5, /* pieces of a transfer whose partial file is worth being kept */
+    GET_CHECKERS = 4, /* workers that check a partial file */
+};
 
 /* A piece between the connection and the file. */
 struct get_piece {
     struct op_job job;
-    bool busy, open; /* in use; decrypted and waiting for its turn */
+    bool asked; /* in use */
+    bool open;  /* decrypted and waiting for its turn */
+    bool there; /* a worker has written it */
     uint32_t index;
     struct buf data; /* ciphertext, then plaintext in its place */
     size_t len;      /* of the file's part */
@@ -31,6 +38,7 @@ struct get {
     struct output_spec spec;
     char *folder, *file;
     long (*on_code)(void *cookie, const struct satchel_transfer *t, char *buf, size_t size);
+    uint64_t limit_rate;
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_got *r);
 
@@ -45,9 +53,19 @@ struct get {
     struct body *body;
 
     uint64_t max_lifetime;
+    bool told;       /* on_transfer was called */
+    char *part_path; /* the partial file is to survive a failure; NULL: it is not */
+    bool resuming;   /* it may hold something */
+    struct op_job checkers[GET_CHECKERS];
+    _Atomic uint32_t next_check;
+    unsigned checking; /* checkers at work */
+
     struct hash32 *leaves;
     size_t cap_leaves;
-    uint32_t n_pieces, have_leaves;
+    bool leaves_checked;
+    uint8_t *have; /* for each piece, once the leaves are checked: is it in the file? */
+    uint32_t n_pieces, have_leaves, kept;
+    struct rate rate;
     struct get_piece pieces[POOL_PIECES];
     struct get_range ranges[POOL_PIECES];
     struct pool_waiter waiter;
@@ -60,7 +78,20 @@ struct get {
 /* Get and check the leaves, then all pieces, then make the file whole and end. */
 void get_body(struct get *g);
 
+/* The connection stands again: go on; false: the body had not begun. */
+bool get_body_again(struct get *g);
+
 /* Give back what is held; no job runs any more. */
 void get_body_free(struct get *g);
+
+/* Open the output and see what is left there of an earlier attempt: for a worker. */
+MUST_CHECK int get_keep_open(struct get *g, struct err *err);
+
+/* Check what is left against the leaves, then get_body_fill(). */
+void get_keep_check(struct get *g);
+void get_body_fill(struct get *g);
+
+/* It failed for ${code}: leave the partial file if the same get may go on with it. */
+void get_keep_part(struct get *g, int code);
 
 #endif /* CLIENT_OP_GET_H */

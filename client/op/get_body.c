@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/local/partial.h"
 #include "client/op/get.h"
 
 enum { LEAVES_PAGE = 4096 };
@@ -26,7 +27,14 @@ static uint64_t file_len(const struct get *g)
 
 static int commit_work(struct op_job *job, struct err *err)
 {
-    return output_commit(((struct get *)job->op)->output, err);
+    struct get *g = (struct get *)job->op;
+    int rc = output_commit(g->output, err);
+
+    /* Otherwise a later get drops the record of a file that is gone. */
+    if (rc == ERR_OK && g->part_path != NULL &&
+        partial_drop(g->op.s->profile->vault, g->part_path, err) != ERR_OK)
+        *err = (struct err){0};
+    return rc;
 }
 
 static void committed(struct op_job *job)
@@ -34,28 +42,28 @@ static void committed(struct op_job *job)
     op_end(job->op, NULL);
 }
 
-static void fill(struct get *g);
+/* Its place and its credit are free again. */
+static void piece_free(struct get *g, struct get_piece *p)
+{
+    buf_free(&p->data);
+    p->asked = p->open = p->there = false;
+    g->credits--;
+    pool_credit_give(g->op.s->pool, 1);
+}
 
 /* A piece is where it belongs. */
 static void piece_done(struct get *g, struct get_piece *p)
 {
     uint64_t bytes;
 
-    buf_free(&p->data);
-    p->busy = p->open = false;
-    g->credits--;
-    pool_credit_give(g->op.s->pool, 1);
+    g->have[p->index] = 1;
+    piece_free(g, p);
     g->finished++;
     bytes = (uint64_t)g->finished * BODY_PIECE_PLAIN;
+    op_advanced(&g->op);
     op_progress(&g->op, bytes < file_len(g) ? bytes : file_len(g));
-    if (g->op.ended)
-        return;
-    if (g->finished < g->n_pieces) {
-        fill(g);
-        return;
-    }
-    op_phase(&g->op, SATCHEL_PHASE_FINISH);
-    op_job(&g->op, &g->job, commit_work, committed);
+    if (!g->op.ended)
+        get_body_fill(g);
 }
 
 /* ---- one piece ----------------------------------------------------------------------- */
@@ -83,16 +91,20 @@ static int open_work(struct op_job *job, struct err *err)
         rc = body_file_part(g->body, file_len(g), p->index, part(p->data.data, len), &p->len);
     if (rc == ERR_INTEGRITY)
         return err_set(err, rc, "piece %u of the transfer was changed", p->index);
-    if (rc == ERR_OK && !output_in_order(g->output))
+    if (rc == ERR_OK && !output_in_order(g->output)) {
         rc = write_piece(g, p, err);
+        p->there = rc == ERR_OK;
+    }
     return rc;
 }
 
 static int turn_work(struct op_job *job, struct err *err)
 {
     struct get *g = (struct get *)job->op;
+    int rc = write_piece(g, g->turn, err);
 
-    return write_piece(g, g->turn, err);
+    g->turn->there = rc == ERR_OK;
+    return rc;
 }
 
 static void next_turn(struct get *g);
@@ -147,8 +159,6 @@ static void take_piece(struct get *g, struct get_range *r, const struct answer *
     }
     r->next++;
     r->left--;
-    p->busy = true;
-    p->index = index;
     p->data = *a->tail;
     *a->tail = (struct buf){0};
     op_job(&g->op, &p->job, open_work, opened);
@@ -167,24 +177,32 @@ static void on_pieces(struct satchel_op *op, void *arg, const struct answer *a)
     if (r->left > 0)
         op_fail(op, ERR_PROTO, "the server holds back pieces");
     else
-        fill(g);
+        get_body_fill(g);
 }
 
-/* Pieces that may be asked for at once: so many credits, and as many free places in a row. */
+/* Pieces that may be asked for at once: missing ones in a row, each with a free place. */
 static uint32_t room(struct get *g)
 {
     uint32_t most = session_hello(g->op.s->link.session)->window, n = 0;
 
+    while (g->next_asked < g->n_pieces && g->have[g->next_asked])
+        g->next_asked++;
     if (most > GET_RANGE)
         most = GET_RANGE;
+    if (g->rate.per_second != 0)
+        most = 1;
     if (most > g->n_pieces - g->next_asked)
         most = g->n_pieces - g->next_asked;
-    /* A place is free when the piece that had it before is finished. */
-    while (n < most && (g->next_asked + n < POOL_PIECES ||
-                        (!place_of(g, g->next_asked + n)->busy &&
-                         place_of(g, g->next_asked + n)->index + POOL_PIECES == g->next_asked + n)))
+    while (n < most && !g->have[g->next_asked + n] && !place_of(g, g->next_asked + n)->asked)
         n++;
     return n;
+}
+
+/* Would a longer range be possible if we waited? */
+static bool is_crumb(const struct get *g, uint32_t n)
+{
+    return n < GET_RANGE && n < g->n_pieces - g->next_asked && !g->have[g->next_asked + n] &&
+           g->rate.per_second == 0;
 }
 
 static void ask_range(struct get *g, struct get_range *r, uint32_t count)
@@ -198,6 +216,10 @@ static void ask_range(struct get *g, struct get_range *r, uint32_t count)
                        .arg = r};
 
     *r = (struct get_range){.busy = true, .next = g->next_asked, .left = count};
+    for (uint32_t i = g->next_asked; i < g->next_asked + count; i++) {
+        place_of(g, i)->asked = true;
+        place_of(g, i)->index = i;
+    }
     m.tid = (ProtobufCBinaryData){IDS_TID_LEN, g->find.tid.b};
     m.first = g->next_asked;
     m.count = count;
@@ -207,33 +229,64 @@ static void ask_range(struct get *g, struct get_range *r, uint32_t count)
     (void)op_ask(&g->op, &a);
 }
 
-static void fill(struct get *g)
+/* The next range, if there is room for one; false: not now. */
+static bool ask_more(struct get *g)
 {
-    while (g->next_asked < g->n_pieces && !g->op.ended) {
-        struct get_range *r = g->ranges;
-        uint32_t want, got;
+    struct get_range *r = g->ranges;
+    uint32_t want, got;
 
-        while (r < g->ranges + POOL_PIECES && r->busy)
-            r++;
-        if (g->op.s->link.session == NULL || r == g->ranges + POOL_PIECES)
-            return; /* the requests fail, or one of them ends first */
-        want = room(g);
-        /* Rather wait for a whole range than ask for crumbs, unless nothing is on its way. */
-        if (want == 0 || (want < GET_RANGE && want < g->n_pieces - g->next_asked && g->credits > 0))
-            return;
-        got = pool_credit(g->op.s->pool, want);
-        if (got == 0) {
-            pool_wait(g->op.s->pool, &g->waiter);
-            return;
-        }
-        g->credits += got;
-        ask_range(g, r, got);
+    while (r < g->ranges + POOL_PIECES && r->busy)
+        r++;
+    if (r == g->ranges + POOL_PIECES)
+        return false; /* one of them ends first */
+    want = room(g);
+    /* Rather wait for a whole range than ask for crumbs, unless nothing is on its way. */
+    if (want == 0 || (is_crumb(g, want) && g->credits > 0))
+        return false;
+    got = pool_credit(g->op.s->pool, want);
+    if (got == 0) {
+        pool_wait(g->op.s->pool, &g->waiter);
+        return false;
     }
+    if (!rate_take(&g->rate, g->op.s->alarms, g->op.s->loop, (uint64_t)got * BODY_PIECE_SEALED)) {
+        pool_credit_give(g->op.s->pool, got);
+        return false;
+    }
+    g->credits += got;
+    ask_range(g, r, got);
+    return true;
+}
+
+/* All that is missing is asked for, as far as there is room; at the end the file is made whole. */
+void get_body_fill(struct get *g)
+{
+    struct session *session = g->op.s->link.session;
+
+    if (!op_going(&g->op))
+        return;
+    if (g->finished == g->n_pieces) {
+        op_forget_requests(&g->op); /* the server's last Done: nothing depends on it any more */
+        op_phase(&g->op, SATCHEL_PHASE_FINISH);
+        if (!g->op.ended)
+            op_job(&g->op, &g->job, commit_work, committed);
+        return;
+    }
+    if (session == NULL) {
+        op_unheard(&g->op);
+        return;
+    }
+    while (op_going(&g->op) && g->next_asked < g->n_pieces && ask_more(g))
+        ;
 }
 
 static void on_room(struct pool_waiter *w)
 {
-    fill(LIST_OWNER(w, struct get, waiter));
+    get_body_fill(LIST_OWNER(w, struct get, waiter));
+}
+
+static void on_rate(struct alarm *a)
+{
+    get_body_fill(LIST_OWNER(a, struct get, rate.alarm));
 }
 
 /* ---- leaves ------------------------------------------------------------------------------ */
@@ -243,16 +296,24 @@ static int leaves_work(struct op_job *job, struct err *err)
     struct get *g = (struct get *)job->op;
     int rc = body_check_leaves(header_of(g), g->leaves, g->n_pieces, err);
 
-    return rc == ERR_OK ? output_expect(g->output, file_len(g), err) : rc;
+    if (rc != ERR_OK)
+        return rc;
+    g->have = calloc(g->n_pieces, 1);
+    return g->have != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
 }
 
 static void leaves_checked(struct op_job *job)
 {
     struct get *g = (struct get *)job->op;
 
+    g->leaves_checked = true;
     g->op.progress.total = file_len(g);
+    if (g->resuming) {
+        get_keep_check(g);
+        return;
+    }
     op_phase(&g->op, SATCHEL_PHASE_TRANSFER);
-    fill(g);
+    get_body_fill(g);
 }
 
 /* Memory grows with what has come, not with what a header promises. */
@@ -318,8 +379,49 @@ static void ask_leaves(struct get *g)
 void get_body(struct get *g)
 {
     pool_waiter_init(&g->waiter, on_room);
+    rate_init(&g->rate, g->limit_rate, on_rate);
     g->n_pieces = body_pieces(header_of(g)->body_length);
     ask_leaves(g);
+}
+
+/* What was on its way is asked for again, but for pieces that a worker had written meanwhile. */
+static void forget_pieces(struct get *g)
+{
+    for (size_t i = 0; i < POOL_PIECES; i++) {
+        struct get_piece *p = &g->pieces[i];
+
+        g->ranges[i].busy = false;
+        if (!p->asked)
+            continue;
+        if (p->there) {
+            g->have[p->index] = 1;
+            g->finished++;
+            if (output_in_order(g->output))
+                g->next_written++;
+        }
+        piece_free(g, p);
+    }
+    g->writing = false;
+    g->next_asked = output_in_order(g->output) ? g->next_written : 0;
+}
+
+bool get_body_again(struct get *g)
+{
+    if (g->n_pieces == 0)
+        return false;
+    if (!g->leaves_checked) {
+        free(g->have); /* the job that made it was not heard */
+        g->have = NULL;
+        if (g->have_leaves < g->n_pieces)
+            ask_leaves(g);
+        else
+            op_job(&g->op, &g->job, leaves_work, leaves_checked);
+        return true;
+    }
+    forget_pieces(g);
+    op_phase(&g->op, SATCHEL_PHASE_TRANSFER);
+    get_body_fill(g);
+    return true;
 }
 
 void get_body_free(struct get *g)
@@ -329,4 +431,5 @@ void get_body_free(struct get *g)
     pool_credit_give(g->op.s->pool, g->credits);
     body_free(g->body);
     free(g->leaves);
+    free(g->have);
 }

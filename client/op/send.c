@@ -9,7 +9,11 @@
  *  - not regular, unreadable, changed   ERR_IO
  *  - over the server's limits           ERR_TOOLARGE
  *  - the server refuses                 as it says
- * An upload that was begun is abandoned if the connection still stands.
+ * An upload that was begun is abandoned if the connection still stands, unless its
+ * record stays (send_record.c): then the same command goes on with it.
+ *
+ * A connection that is lost: before the transfer is open everything is asked
+ * again, behind it the pieces that the server does not have (send_body.c).
  */
 #include "client/op/send.h"
 
@@ -24,14 +28,14 @@ enum { TO_MAX = HEADER_SLOTS_MAX - 1 };
 
 /* ---- the end -------------------------------------------------------------------- */
 
-static void abandon(struct send *s)
+static void abandon(struct send *s, const struct tid *tid)
 {
     struct session *session = s->op.s->link.session;
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__AbandonUpload m = SATCHEL__ABANDON_UPLOAD__INIT;
     struct ask a = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE};
 
-    m.tid = (ProtobufCBinaryData){sizeof(s->header.tid.b), s->header.tid.b};
+    m.tid = (ProtobufCBinaryData){sizeof(tid->b), (uint8_t *)tid->b};
     e.body_case = SATCHEL__ENVELOPE__BODY_ABANDON_UPLOAD;
     e.abandon_upload = &m;
     /* Otherwise the daemon does it when the lease ends. */
@@ -39,15 +43,24 @@ static void abandon(struct send *s)
         return;
 }
 
+static void pause_send(struct satchel_op *op)
+{
+    struct send *s = (struct send *)op;
+
+    if (s->waiter.link.next == NULL)
+        return; /* the pieces have not begun */
+    pool_forget(&s->waiter);
+    rate_forget(&s->rate);
+}
+
 static void stop(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
     atomic_store(&s->stop, true);
-    if (s->waiter.link.next != NULL)
-        pool_forget(&s->waiter);
-    if (s->opened && !s->sealed)
-        abandon(s);
+    pause_send(op);
+    if (s->opened && !s->sealed && !send_record_stays(s))
+        abandon(s, &s->header.tid);
 }
 
 static void finish(struct satchel_op *op, const struct satchel_error *err)
@@ -58,7 +71,8 @@ static void finish(struct satchel_op *op, const struct satchel_error *err)
                              .created = s->header.created,
                              .expires = s->header.expires,
                              .recipients = (uint32_t)s->n_recipients,
-                             .sent_pieces = s->n_pieces};
+                             .sent_pieces = s->n_pieces - s->kept,
+                             .kept_pieces = s->kept};
 
     memcpy(r.id, s->id, sizeof(r.id));
     (void)snprintf(r.name, sizeof(r.name), "%s", s->name);
@@ -69,6 +83,8 @@ static void free_send(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
+    upload_log_close(s->log, send_record_stays(s));
+    upload_past_free(&s->past);
     send_body_free(s);
     source_free(s->source);
     for (size_t i = 0; s->to != NULL && i < s->n_to; i++)
@@ -106,11 +122,14 @@ static int take_shares(struct send *s, const Satchel__OpenTransferReply *m, stru
     if (m->tid.len != IDS_TID_LEN || m->n_shares != s->n_slots)
         return err_set(err, ERR_PROTO, "the server's shares are malformed");
     memcpy(s->header.tid.b, m->tid.data, IDS_TID_LEN);
+    s->lease = m->lease;
     for (size_t i = 0; rc == ERR_OK && i < s->n_slots; i++) {
         const Satchel__SlotShares *from = m->shares[i];
 
         if (from->share_meta.len != SHARE_LEN || from->share_body.len != SHARE_LEN)
             return err_set(err, ERR_PROTO, "the server's shares are malformed");
+        secret_free(&s->slots[i].share[SHARE_META]);
+        secret_free(&s->slots[i].share[SHARE_BODY]);
         rc = secret_copy(&s->slots[i].share[SHARE_META], from->share_meta.data, SHARE_LEN, err);
         if (rc == ERR_OK)
             rc = secret_copy(&s->slots[i].share[SHARE_BODY], from->share_body.data, SHARE_LEN, err);
@@ -123,14 +142,25 @@ static int take_shares(struct send *s, const Satchel__OpenTransferReply *m, stru
 static void on_opened(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct send *s = (struct send *)op;
+    struct tid before = s->header.tid;
     struct err err = {0};
 
     (void)arg;
-    if (take_shares(s, a->e->open_transfer_reply, &err) != ERR_OK) {
-        op_end(op, &err);
+    if (a->err != NULL && s->resuming && !op_may_pass(a->err->code)) {
+        send_start_over(s, "the server does not have it any more");
+        return;
+    }
+    if (a->err != NULL || take_shares(s, a->e->open_transfer_reply, &err) != ERR_OK) {
+        op_end(op, a->err != NULL ? a->err : &err);
         return;
     }
     s->opened = true;
+    /* Another upload: the one we know is gone, and its keys are for its tid alone. */
+    if (s->resuming && memcmp(&before, &s->header.tid, sizeof(before)) != 0) {
+        abandon(s, &s->header.tid);
+        send_start_over(s, "the server does not have it any more");
+        return;
+    }
     ids_tid_to_text(&s->header.tid, s->id);
     op->progress.id = s->id;
     send_body(s);
@@ -161,7 +191,8 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
     h->sender = s->op.id->uid;
     h->manifest = chain_newest(&s->op.id->chain)->hash;
     h->device = s->op.id->device;
-    h->created = handle_now();
+    if (!s->asked)
+        h->created = handle_now();
     h->expires = h->created + lifetime;
     h->opens = s->opens;
     h->policy_flags = s->policy;
@@ -177,14 +208,19 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
     return ERR_OK;
 }
 
-static void open_transfer(struct send *s)
+void send_open(struct send *s)
 {
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__OpenTransfer m = SATCHEL__OPEN_TRANSFER__INIT;
     Satchel__Recipient rows[HEADER_SLOTS_MAX], *at[HEADER_SLOTS_MAX];
     struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY},
-                       .cb = on_opened};
+                       .cb = on_opened,
+                       .errors = true};
 
+    s->asked = true;
+    if (s->stale)
+        abandon(s, &s->stale_tid);
+    s->stale = false;
     for (size_t i = 0; i < s->n_slots; i++) {
         struct send_slot *slot = &s->slots[i];
 
@@ -198,7 +234,8 @@ static void open_transfer(struct send *s)
     m.recipients = at;
     m.n_recipients = s->n_slots;
     m.body_length = s->header.body_length;
-    m.created = s->header.created;
+    /* The server looks how near it is; of an upload that it has it keeps what it was told first. */
+    m.created = s->resuming ? handle_now() : s->header.created;
     m.expires = s->header.expires;
     m.opens = s->header.opens;
     m.policy_flags = s->header.policy_flags;
@@ -259,9 +296,10 @@ static int make_slots(struct send *s, struct err *err)
         if (slot_of(s, &p->uid) != NULL)
             continue;
         rc = add_slot(s, p, &p->uid, person_chain(p, s->op.id), err);
-        if (rc == ERR_OK)
+        if (rc == ERR_OK && !s->told)
             tell_recipient(s, p);
     }
+    s->told = true;
     s->n_recipients = s->n_slots;
     own = slot_of(s, &s->op.id->uid);
     if (rc == ERR_OK && own == NULL) {
@@ -274,11 +312,24 @@ static int make_slots(struct send *s, struct err *err)
     return rc;
 }
 
+static void free_slots(struct send *s)
+{
+    for (size_t i = 0; s->slots != NULL && i < s->n_slots; i++) {
+        secret_free(&s->slots[i].share[SHARE_META]);
+        secret_free(&s->slots[i].share[SHARE_BODY]);
+        s->slots[i] = (struct send_slot){0};
+    }
+    s->n_slots = 0;
+}
+
 static void found(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
     struct err err = {0};
-    int rc = make_slots(s, &err);
+    int rc;
+
+    free_slots(s); /* of an attempt whose connection was lost */
+    rc = make_slots(s, &err);
 
     if (rc == ERR_OK && op->ended) /* by the caller, inside on_recipient */
         return;
@@ -286,21 +337,38 @@ static void found(struct satchel_op *op)
         rc = err_set(&err, ERR_CLOSED, "the connection was lost");
     if (rc == ERR_OK)
         rc = fill_header(s, session_hello(op->s->link.session), &err);
-    if (rc == ERR_OK && rng_bytes(s->upload_key, sizeof(s->upload_key)) != ERR_OK)
+    if (rc == ERR_OK && !s->asked && rng_bytes(s->upload_key, sizeof(s->upload_key)) != ERR_OK)
         rc = err_set(&err, ERR_INTERNAL, "cannot draw random bytes");
     if (rc == ERR_OK)
-        open_transfer(s);
-    else
+        send_record_find(s);
+    else if (op->s->link.session != NULL || !op_lost(op, &err))
         op_end(op, &err);
 }
 
-static void connected(struct satchel_op *op)
+void send_look_up(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
     op_phase(op, SATCHEL_PHASE_PREPARE);
+    for (size_t i = 0; i < s->n_to; i++) { /* nothing is left of an attempt that was cut */
+        person_free(&s->persons[i]);
+        s->persons[i] = (struct person){.who = s->to[i]};
+    }
     s->people = (struct people){.op = op, .p = s->persons, .n = s->n_to, .done = found};
     people_find(&s->people);
+}
+
+/* The connection stands again. */
+static void again(struct satchel_op *op)
+{
+    struct send *s = (struct send *)op;
+
+    if (s->start_over)
+        send_start_anew(s);
+    else if (s->opened)
+        send_body_again(s);
+    else
+        send_look_up(op);
 }
 
 /* ---- first: the file ---------------------------------------------------------------------- */
@@ -317,7 +385,7 @@ static int open_work(struct op_job *job, struct err *err)
 
 static void source_opened(struct op_job *job)
 {
-    op_connect(job->op, LINK_NEED_READY, connected);
+    op_connect(job->op, LINK_NEED_READY, send_look_up);
 }
 
 /* Numbers for the keys take two syncs: beside the connection's waits, not after them. */
@@ -386,6 +454,7 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
     s->opens = o->opens;
     s->policy = o->require_otp ? HEADER_REQUIRE_OTP : 0;
     s->no_padding = o->no_padding;
+    s->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;
     s->on_recipient = o->on_recipient;
     s->done = o->done;
     s->op.on_progress = o->on_progress;
@@ -398,6 +467,8 @@ int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
     static const struct op_kind kind = {.need = LINK_NEED_NOTHING,
                                         .begin = begin,
                                         .stop = stop,
+                                        .pause = pause_send,
+                                        .again = again,
                                         .finish = finish,
                                         .free = free_send};
     const char *name = o->name, *slash;

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* send - what the files of this operation share: send.c (course), send_body.c (pieces),
- * send_seal.c (metadata, slots, header).  Nobody else includes it. */
+ * send_seal.c (metadata, slots, header), send_record.c (what survives).  Nobody else includes it.
+ */
 #ifndef CLIENT_OP_SEND_H
 #define CLIENT_OP_SEND_H
 
+#include "client/core/rate.h"
 #include "client/local/source.h"
+#include "client/local/upload.h"
 #include "client/op/people.h"
-#include "common/crypto/merkle.h"
 #include "common/transfer/receive.h"
+
+enum {
+    SEND_RECORD_MIN = 5,    /* pieces of a transfer that is worth a record */
+    SEND_RECORD_BATCH = 16, /* leaves for which one sync is paid, while others are on their way */
+};
 
 /* A piece between the file and the connection. */
 struct send_piece {
@@ -36,6 +43,7 @@ struct send {
     uint64_t lifetime;
     uint32_t opens, policy;
     bool no_padding;
+    uint64_t limit_rate;
     satchel_recipient_cb *on_recipient;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_sent *r);
 
@@ -51,14 +59,39 @@ struct send {
 
     struct header header;
     bool opened, sealed; /* the daemon has an upload; it has the transfer */
+    bool told;           /* on_recipient was called */
+    bool asked;          /* OpenTransfer has left: ask for the same if there was no answer */
+    bool sealing;        /* all pieces are on their way */
     struct secret cek, mek;
     struct body *body;
 
-    /* The pipeline: read and sealed in any order, sent in order. */
+    /* The pipeline: read and sealed in any order, then recorded, then sent in order. */
     struct send_piece pieces[POOL_PIECES];
     struct pool_waiter waiter;
-    uint32_t n_pieces, next_read, next_sent, acked;
-    struct merkle tree;
+    struct rate rate;
+    uint32_t n_pieces, next_read, next_leaf, next_sent;
+    uint32_t acked, unacked; /* durable at the server; on their way */
+    uint32_t kept;           /* pieces of an earlier command that the server had */
+    struct hash32 *leaves;   /* of all pieces that were ever sealed: they must be the same again */
+    uint32_t known, cap_leaves;
+    uint8_t *have;    /* for each piece: the server has it; NULL: none */
+    uint32_t checked; /* pieces whose source was compared with their leaf in this process */
+
+    /* What survives this process (send_record.c). */
+    struct op_job record_job;
+    struct upload_log *log; /* NULL: nothing does */
+    struct upload_past past;
+    bool looked;     /* the log was looked for */
+    bool resuming;   /* tid, keys and times are those of an earlier process */
+    bool start_over; /* what there was cannot be gone on with */
+    bool stale;      /* the server is to abandon this one: */
+    struct tid stale_tid;
+    const char *why_not; /* why nothing is kept, for people; NULL: told, or something is */
+    uint64_t lease;
+    struct hash32
+        batch[POOL_PIECES]; /* leaves being recorded: n_batch of them, from `durable` on */
+    uint32_t n_batch, durable, written;
+    bool recording;
 
     /* Sealed. */
     struct buf metadata, packed_header, *packed_slots;
@@ -67,13 +100,48 @@ struct send {
     char id[SATCHEL_ID_SIZE];
 };
 
-/* Draw keys on a worker, then send all pieces, then send_seal(). */
+/* Find the recipients, then send_record_find(). */
+void send_look_up(struct satchel_op *op);
+
+/* Open the transfer at the server. */
+void send_open(struct send *s);
+
+/* Keys on a worker, then all pieces that the server does not have, then send_seal(). */
 void send_body(struct send *s);
+
+/* The connection stands again, behind send_body(): go on with what the server lacks. */
+void send_body_again(struct send *s);
+
+/* More leaves are durable: send their pieces. */
+void send_body_flush(struct send *s);
+
+/* Forget pieces that were on their way; no job runs. */
+void send_body_reset(struct send *s);
+
+/* Have room for the leaves of ${n} pieces.  False: out of memory. */
+bool send_leaves_room(struct send *s, uint32_t n);
 
 /* Give back what is held of the pool; no job runs any more. */
 void send_body_free(struct send *s);
 
-/* Make metadata, slots and header on a worker and seal the transfer. */
+/* Make metadata, slots and header on a worker, unless they are there, and seal the transfer. */
 void send_seal(struct send *s);
+
+/* Has an earlier command begun the same?  Then go on with it, otherwise send_open(). */
+void send_record_find(struct send *s);
+
+/* For workers: the log begins; the sealed transfer is in it. */
+MUST_CHECK int send_record_begin(struct send *s, struct err *err);
+MUST_CHECK int send_record_sealed(struct send *s, struct err *err);
+
+/* Make leaves durable, if it is time to. */
+void send_record_leaves(struct send *s);
+
+/* Nothing more can be made of it: begin a new transfer, with new keys. */
+void send_start_over(struct send *s, const char *why);
+void send_start_anew(struct send *s); /* the second half of it; no job runs */
+
+/* Is what there is left to a later command, now that it ended? */
+bool send_record_stays(const struct send *s);
 
 #endif /* CLIENT_OP_SEND_H */

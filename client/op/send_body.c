@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The pieces of a send: read, padded, sealed and hashed on workers, a bounded
- * number at a time; sent in order, so that the tree grows with them.
+ * number at a time; their leaves recorded (send_record.c), in order; then sent,
+ * in order, but for those that the server has.
  *
- * A piece is sealed once: its plaintext is what was read then, and a key and
- * nonce never meet another one.
+ * A key and a nonce never meet two plaintexts: once the leaf of a piece is
+ * known, the piece leaves only with that leaf.  What is sealed again after a
+ * lost connection, or by a later command, is compared here and goes nowhere
+ * when it differs: the source has changed.
  */
+#include <stdlib.h>
+
 #include "client/op/send.h"
 #include "common/crypto/rng.h"
 
@@ -35,20 +40,28 @@ static int piece_work(struct op_job *job, struct err *err)
     return body_seal_piece(s->body, p->index, part(p->buffer, len), p->buffer, &p->leaf);
 }
 
+static void tell_progress(struct send *s)
+{
+    uint64_t bytes = (uint64_t)s->acked * BODY_PIECE_PLAIN;
+
+    op_progress(&s->op, bytes < s->size ? bytes : s->size);
+    if (s->acked == s->n_pieces)
+        op_phase(&s->op, SATCHEL_PHASE_FINISH);
+}
+
 static void on_ack(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct send *s = (struct send *)op;
-    uint64_t bytes;
 
     if (a->e->piece_ack->index != (uint32_t)(uintptr_t)arg) {
         op_fail(op, ERR_PROTO, "the server acknowledged another piece");
         return;
     }
     s->acked++;
-    bytes = (uint64_t)s->acked * BODY_PIECE_PLAIN;
-    op_progress(op, bytes < s->size ? bytes : s->size);
-    if (s->acked == s->n_pieces)
-        op_phase(op, SATCHEL_PHASE_FINISH);
+    s->unacked--;
+    op_advanced(op);
+    tell_progress(s);
+    send_record_leaves(s);
 }
 
 /* The buffer leaves with the frame. */
@@ -73,6 +86,7 @@ static bool put(struct send *s, struct send_piece *p)
     if (!op_ask(&s->op, &a))
         return false;
     p->buffer = NULL;
+    s->unacked++;
     return true;
 }
 
@@ -83,22 +97,36 @@ static struct send_piece *place_of(struct send *s, uint32_t index)
     return &s->pieces[index % POOL_PIECES];
 }
 
+/* Need not be read: the server has what was sealed of it in this process. */
+static bool is_done(const struct send *s, uint32_t index)
+{
+    return index < s->checked && s->have != NULL && s->have[index];
+}
+
 static void pieced(struct op_job *job);
 
 /* Begin as many pieces as there is room for. */
 static void fill(struct send *s)
 {
-    while (s->next_read < s->n_pieces && !s->op.ended) {
+    for (; s->next_read < s->n_pieces && op_going(&s->op); s->next_read++) {
         struct send_piece *p = place_of(s, s->next_read);
 
+        if (is_done(s, s->next_read))
+            continue;
         if (p->buffer != NULL)
-            return; /* the oldest is not sealed yet */
+            return; /* the oldest is not sealed or not recorded yet */
         p->buffer = pool_take(s->op.s->pool);
         if (p->buffer == NULL) {
             pool_wait(s->op.s->pool, &s->waiter);
             return;
         }
-        p->index = s->next_read++;
+        if ((s->have == NULL || !s->have[s->next_read]) &&
+            !rate_take(&s->rate, s->op.s->alarms, s->op.s->loop, BODY_PIECE_SEALED)) {
+            pool_give(p->buffer);
+            p->buffer = NULL;
+            return;
+        }
+        p->index = s->next_read;
         p->sealed = false;
         op_job(&s->op, &p->job, piece_work, pieced);
     }
@@ -109,51 +137,260 @@ static void on_room(struct pool_waiter *w)
     fill(LIST_OWNER(w, struct send, waiter));
 }
 
-static void pieced(struct op_job *job)
+static void on_rate(struct alarm *a)
 {
-    struct send_piece *p = LIST_OWNER(job, struct send_piece, job);
-    struct send *s = (struct send *)job->op;
+    fill(LIST_OWNER(a, struct send, rate.alarm));
+}
 
-    p->sealed = true;
-    for (p = place_of(s, s->next_sent); p->buffer != NULL && p->sealed && p->index == s->next_sent;
-         p = place_of(s, s->next_sent)) {
-        if (merkle_add(&s->tree, p->leaf.b) != ERR_OK) {
-            op_fail(&s->op, ERR_INTERNAL, "cannot hash");
+/* Send what is recorded, in order. */
+void send_body_flush(struct send *s)
+{
+    uint32_t end = s->log != NULL && s->durable < s->next_leaf ? s->durable : s->next_leaf;
+
+    for (; s->next_sent < end && op_going(&s->op); s->next_sent++) {
+        struct send_piece *p = place_of(s, s->next_sent);
+
+        if (is_done(s, s->next_sent) && p->index != s->next_sent)
+            continue;
+        if (s->have != NULL && s->have[s->next_sent]) {
+            pool_give(p->buffer);
+            p->buffer = NULL;
+        } else if (!put(s, p)) {
             return;
         }
-        if (!put(s, p))
-            return;
-        s->next_sent++;
     }
-    if (s->next_sent == s->n_pieces)
+    if (!op_going(&s->op))
+        return;
+    if (s->next_sent == s->n_pieces && !s->sealing)
         send_seal(s);
     else
         fill(s);
 }
 
+/* A piece that is not what it was: ERR_IO, unless a new transfer can begin. */
+static void source_changed(struct send *s)
+{
+    struct err err = {0};
+
+    if (s->resuming) {
+        send_start_over(s, "it has changed");
+        return;
+    }
+    err_set(&err, ERR_IO, "'%s' changed while it was sent", s->path);
+    err_hint(&err, "send it again when nobody writes to it");
+    op_end(&s->op, &err);
+}
+
+/* Take the leaves of sealed pieces, in order. */
+static void collect(struct send *s)
+{
+    for (; s->next_leaf < s->n_pieces; s->next_leaf++) {
+        struct send_piece *p = place_of(s, s->next_leaf);
+        uint32_t i = s->next_leaf;
+
+        if (is_done(s, i))
+            continue;
+        if (p->buffer == NULL || !p->sealed || p->index != i)
+            break;
+        if (i < s->known && memcmp(&s->leaves[i], &p->leaf, sizeof(p->leaf)) != 0) {
+            source_changed(s); /* public: the server has the leaf */
+            return;
+        }
+        if (i == s->known) {
+            if (!send_leaves_room(s, i + 1)) {
+                op_fail(&s->op, ERR_NOMEM, "out of memory");
+                return;
+            }
+            s->leaves[s->known++] = p->leaf;
+        }
+        if (s->checked == i)
+            s->checked++;
+    }
+    send_record_leaves(s);
+    send_body_flush(s);
+}
+
+static void pieced(struct op_job *job)
+{
+    LIST_OWNER(job, struct send_piece, job)->sealed = true;
+    collect((struct send *)job->op);
+}
+
+bool send_leaves_room(struct send *s, uint32_t n)
+{
+    uint32_t cap = s->cap_leaves > 0 ? s->cap_leaves : 64;
+    struct hash32 *more;
+
+    while (cap < n)
+        cap *= 2;
+    if (cap == s->cap_leaves)
+        return true;
+    more = realloc(s->leaves, cap * sizeof(*more));
+    if (more == NULL)
+        return false;
+    s->leaves = more;
+    s->cap_leaves = cap;
+    return true;
+}
+
+/* ---- what the server has ------------------------------------------------------------ */
+
+static void begin_pass(struct send *s)
+{
+    op_phase(&s->op, SATCHEL_PHASE_TRANSFER);
+    tell_progress(s);
+    if (!op_going(&s->op))
+        return;
+    fill(s);
+    if (op_going(&s->op))
+        collect(s);
+}
+
+static void ask_state(struct send *s, uint32_t from);
+
+/* Mark the pieces of an answer; ${ret_next} is behind the last of them. */
+static bool take_ranges(struct send *s, const Satchel__UploadStateReply *m, uint32_t *ret_next)
+{
+    for (size_t i = 0; i < m->n_pieces; i++) {
+        const Satchel__Range *r = m->pieces[i];
+
+        if (r->count > s->n_pieces || r->first > s->n_pieces - r->count || r->first < *ret_next)
+            return false;
+        memset(s->have + r->first, 1, r->count);
+        s->acked += r->count;
+        *ret_next = r->first + r->count;
+    }
+    return true;
+}
+
+static void on_state(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct send *s = (struct send *)op;
+    uint32_t next = (uint32_t)(uintptr_t)arg, before = next;
+
+    if (a->err != NULL && a->err->code == ERR_NOTFOUND && s->packed_header.len > 0) {
+        s->next_sent = s->n_pieces; /* it was sealed, and only the answer was lost */
+        send_seal(s);
+        return;
+    }
+    if (a->err != NULL && s->resuming && !op_may_pass(a->err->code)) {
+        send_start_over(s, "the server does not have it any more");
+        return;
+    }
+    if (a->err != NULL) {
+        op_end(op, a->err);
+        return;
+    }
+    if (!take_ranges(s, a->e->upload_state_reply, &next) ||
+        (a->e->upload_state_reply->more && next == before)) {
+        op_fail(op, ERR_PROTO, "the server's list of pieces is malformed");
+    } else if (next > s->known) {
+        send_start_over(s, "its record is older than what was sent");
+    } else if (a->e->upload_state_reply->more) {
+        ask_state(s, next);
+    } else {
+        if (s->resuming && s->checked == 0)
+            s->kept = s->acked;
+        if (s->kept > 0 && s->checked == 0)
+            handle_notice(op->s, SATCHEL_NOTICE_KEPT, NULL,
+                          "'%s': %u of %u pieces are at the server already", s->name, s->kept,
+                          s->n_pieces);
+        op->progress.pieces_kept = s->kept;
+        if (op_going(op))
+            begin_pass(s);
+    }
+}
+
+static void ask_state(struct send *s, uint32_t from)
+{
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__UploadState m = SATCHEL__UPLOAD_STATE__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_UPLOAD_STATE_REPLY},
+                       .cb = on_state,
+                       .arg = (void *)(uintptr_t)from,
+                       .errors = true};
+
+    m.tid = (ProtobufCBinaryData){sizeof(s->header.tid.b), s->header.tid.b};
+    m.from = from;
+    e.body_case = SATCHEL__ENVELOPE__BODY_UPLOAD_STATE;
+    e.upload_state = &m;
+    (void)op_ask(&s->op, &a);
+}
+
+/* Begin with what the server says it has. */
+static void look_at_server(struct send *s)
+{
+    free(s->have);
+    s->have = calloc(s->n_pieces, 1);
+    s->acked = 0;
+    if (s->have == NULL)
+        op_fail(&s->op, ERR_NOMEM, "out of memory");
+    else
+        ask_state(s, 0);
+}
+
+void send_body_reset(struct send *s)
+{
+    for (size_t i = 0; i < POOL_PIECES; i++) {
+        pool_give(s->pieces[i].buffer);
+        s->pieces[i].buffer = NULL;
+        s->pieces[i].index = UINT32_MAX;
+    }
+    s->next_read = s->next_leaf = s->next_sent = s->unacked = 0;
+    s->durable = s->written;
+    s->recording = s->sealing = false;
+}
+
+void send_body_again(struct send *s)
+{
+    send_body_reset(s);
+    if (s->body == NULL && s->packed_header.len > 0)
+        send_seal(s); /* sealed by an earlier process */
+    else if (s->n_pieces == 0)
+        send_body(s);
+    else
+        look_at_server(s);
+}
+
 /* ---- keys ---------------------------------------------------------------------------- */
 
-static int keys_work(struct op_job *job, struct err *err)
+/* Keys are drawn once for a transfer; an earlier process may have done it. */
+static int draw_keys(struct send *s, struct err *err)
 {
-    struct send *s = (struct send *)job->op;
     struct hedge *h = s->op.s->profile->hedge;
     struct header *header = &s->header;
-    int rc = hedge_draw(h, "content key", PART_OF(header->tid.b), &s->cek, err);
+    int rc;
 
+    secret_free(&s->cek); /* of an attempt that was cut before anything was sealed */
+    secret_free(&s->mek);
+    rc = hedge_draw(h, "content key", PART_OF(header->tid.b), &s->cek, err);
     if (rc == ERR_OK)
         rc = hedge_draw(h, "metadata key", PART_OF(header->tid.b), &s->mek, err);
     if (rc == ERR_OK)
         rc = rng_bytes(header->salt, sizeof(header->salt));
+    return rc;
+}
+
+static int keys_work(struct op_job *job, struct err *err)
+{
+    struct send *s = (struct send *)job->op;
+    struct header *header = &s->header;
+    int rc = s->resuming ? ERR_OK : draw_keys(s, err);
+
     if (rc == ERR_OK)
         rc = body_kid(&s->cek, header->tweak, &header->kid);
     if (rc == ERR_OK)
         rc = body_cid(&s->cek, &header->cid);
     if (rc == ERR_OK)
         rc = metadata_mkid(&s->mek, &header->tid, &header->mkid);
+    body_free(s->body);
+    s->body = NULL;
     if (rc == ERR_OK)
         rc = body_new(&s->cek, header, &s->body, err);
     if (rc == ERR_OK)
         header->commitment = *body_commitment(s->body);
+    if (rc == ERR_OK && s->log != NULL && !s->resuming)
+        rc = send_record_begin(s, err);
     return rc;
 }
 
@@ -162,10 +399,14 @@ static void keyed(struct op_job *job)
     struct send *s = (struct send *)job->op;
 
     pool_waiter_init(&s->waiter, on_room);
+    rate_init(&s->rate, s->limit_rate, on_rate);
+    send_body_reset(s);
     s->n_pieces = body_pieces(s->header.body_length);
     s->op.progress.total = s->size;
-    op_phase(&s->op, SATCHEL_PHASE_TRANSFER);
-    fill(s);
+    if (s->resuming)
+        look_at_server(s);
+    else
+        begin_pass(s);
 }
 
 void send_body(struct send *s)
@@ -178,4 +419,6 @@ void send_body_free(struct send *s)
     for (size_t i = 0; i < POOL_PIECES; i++)
         pool_give(s->pieces[i].buffer);
     body_free(s->body);
+    free(s->leaves);
+    free(s->have);
 }

@@ -103,7 +103,7 @@ static int seal_work(struct op_job *job, struct err *err)
     int rc = source_unchanged(s->source, err);
 
     if (rc == ERR_OK)
-        rc = merkle_finish(&s->tree, s->header.body_root.b);
+        rc = body_root(s->leaves, s->n_pieces, &s->header.body_root);
     if (rc == ERR_OK)
         rc = seal_metadata(s, err);
     if (rc == ERR_OK)
@@ -113,7 +113,23 @@ static int seal_work(struct op_job *job, struct err *err)
     if (rc == ERR_OK)
         rc = header_sign(part(s->packed_header.data, s->packed_header.len), &s->op.id->dsk,
                          s->signature, err);
+    /* The first header wins: this one is durable before it leaves. */
+    if (rc == ERR_OK && s->log != NULL)
+        rc = send_record_sealed(s, err);
     return rc;
+}
+
+static int forget_work(struct op_job *job, struct err *err)
+{
+    /* What cannot be emptied is removed when the operation is freed. */
+    if (upload_log_drop(((struct send *)job->op)->log, err) != ERR_OK)
+        *err = (struct err){0};
+    return ERR_OK;
+}
+
+static void forgotten(struct op_job *job)
+{
+    op_end(job->op, NULL);
 }
 
 static void on_sealed(struct satchel_op *op, void *arg, const struct answer *a)
@@ -121,9 +137,23 @@ static void on_sealed(struct satchel_op *op, void *arg, const struct answer *a)
     struct send *s = (struct send *)op;
 
     (void)arg;
-    (void)a;
+    if (a->err != NULL && a->err->code == ERR_BADSTATE && s->body == NULL) {
+        send_open(s); /* sealed by an earlier process whose last pieces did not arrive */
+        return;
+    }
+    if (a->err != NULL && s->past.sealed.len > 0 && !op_may_pass(a->err->code)) {
+        send_start_over(s, "the server does not have it any more");
+        return;
+    }
+    if (a->err != NULL) {
+        op_end(op, a->err);
+        return;
+    }
     s->sealed = true;
-    op_end(op, NULL);
+    if (s->log != NULL)
+        op_job(op, &s->job, forget_work, forgotten);
+    else
+        op_end(op, NULL);
 }
 
 static ProtobufCBinaryData view(const struct buf *b)
@@ -131,14 +161,14 @@ static ProtobufCBinaryData view(const struct buf *b)
     return (ProtobufCBinaryData){b->len, b->data};
 }
 
-static void sealed(struct op_job *job)
+static void ask_seal(struct send *s)
 {
-    struct send *s = (struct send *)job->op;
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__SealTransfer m = SATCHEL__SEAL_TRANSFER__INIT;
     Satchel__SealedSlot rows[HEADER_SLOTS_MAX], *at[HEADER_SLOTS_MAX];
     struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_SEAL_REPLY},
-                       .cb = on_sealed};
+                       .cb = on_sealed,
+                       .errors = true};
 
     for (size_t i = 0; i < s->n_slots; i++) {
         satchel__sealed_slot__init(&rows[i]);
@@ -156,7 +186,16 @@ static void sealed(struct op_job *job)
     (void)op_ask(&s->op, &a);
 }
 
+static void sealed(struct op_job *job)
+{
+    ask_seal((struct send *)job->op);
+}
+
 void send_seal(struct send *s)
 {
-    op_job(&s->op, &s->job, seal_work, sealed);
+    s->sealing = true;
+    if (s->packed_header.len > 0)
+        ask_seal(s);
+    else
+        op_job(&s->op, &s->job, seal_work, sealed);
 }

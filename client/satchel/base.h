@@ -36,7 +36,9 @@ enum satchel_notice_kind {
     SATCHEL_NOTICE_ROTATED = 4,    /* a new encryption key of ours was published */
     SATCHEL_NOTICE_CLOCK = 5,      /* our clock and the server's differ by more than 5 min */
     SATCHEL_NOTICE_KEY_FAILED =
-        6, /* a new key could not be published; the next login tries again */
+        6,                    /* a new key could not be published; the next login tries again */
+    SATCHEL_NOTICE_RETRY = 7, /* the connection was lost: it is tried again, how soon is said */
+    SATCHEL_NOTICE_KEPT = 8,  /* how much of an earlier attempt was kept */
 };
 
 struct satchel_notice {
@@ -61,7 +63,12 @@ struct satchel_options {
     struct satchel_place place;
     unsigned connect_timeout; /* ms for connecting, TLS and login; 0: 15,000 */
     unsigned request_timeout; /* ms without anything from the server; 0: 60,000 */
-    void *cookie;             /* for the callbacks below; each may be NULL */
+    /*
+     * A send or get whose connection is lost in the middle, or whose server restarts or is too
+     * busy, goes on by itself: for so many ms without a step forward; 0: 300,000.
+     */
+    unsigned retry_time;
+    void *cookie; /* for the callbacks below; each may be NULL */
     void (*on_notice)(void *cookie, const struct satchel_notice *n);
     /* The connection waits; without this callback such a server is refused (SATCHEL_E_PIN). */
     void (*on_pin)(void *cookie, const struct satchel_pin_question *q);
@@ -104,7 +111,10 @@ struct satchel_progress {
     const char *id;       /* transfer ID, "" until known */
 };
 
-/* Called at each new phase, then at most every 50 ms, and at the end of each phase. */
+/*
+ * Called at each new phase, then at most every 50 ms, and at the end of each phase.  Phases go
+ * forward, but for SATCHEL_PHASE_CONNECT when the connection was lost; so do bytes.
+ */
 typedef void satchel_progress_cb(void *cookie, const struct satchel_progress *p);
 
 /* The phase's name for programs: "connect", "prepare", "transfer", "finish". */

@@ -23,10 +23,11 @@ struct satchel_got {
 struct satchel_get_options {
     const char *id; /* or a unique prefix of it */
     /* One of: */
-    const char *folder; /* keep the sender's name in this folder, which exists; "" is "." */
-    const char *file;   /* this file */
-    int fd;             /* with both NULL: write here; bytes leave as they verify */
-    bool force;         /* overwrite an existing file */
+    const char *folder;  /* keep the sender's name in this folder, which exists; "" is "." */
+    const char *file;    /* this file */
+    int fd;              /* with both NULL: write here; bytes leave as they verify */
+    bool force;          /* overwrite an existing file */
+    uint64_t limit_rate; /* bytes of ciphertext a second; 0: no limit */
     void *cookie;
     satchel_progress_cb *on_progress; /* NULL: none */
     /*
@@ -41,7 +42,10 @@ struct satchel_get_options {
 
 /*
  * Receive a transfer.  The file appears under its name only when all of it was
- * checked and is durable; on failure nothing is left.  Counts as an open.
+ * checked and is durable.  Counts as an open.  A failure that may pass (network,
+ * interruption, a full disk) leaves `.NAME.satchel-part` beside it if there are more than a few
+ * pieces: the same get goes on from there, after it has checked what is there (kept_pieces); any
+ * other failure leaves nothing.
  * SATCHEL_E_NOTFOUND (no such transfer; ambiguous: SATCHEL_E_INVALID),
  * SATCHEL_E_FACTOR, SATCHEL_E_INTEGRITY, SATCHEL_E_EXPIRED, _REVOKED, _SPENT, SATCHEL_E_EXISTS
  * (the file is there), SATCHEL_E_REFUSED (a name that cannot be a file's), SATCHEL_E_IO.

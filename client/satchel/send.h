@@ -51,6 +51,7 @@ struct satchel_send_options {
     uint32_t opens;         /* opens for each recipient; 0: no limit */
     bool no_padding;        /* the server may learn the exact size */
     bool require_otp;       /* the server releases it only for a fresh one-time password */
+    uint64_t limit_rate;    /* bytes of ciphertext a second; 0: no limit */
     void *cookie;
     satchel_recipient_cb *on_recipient; /* each one, in order, once known; NULL: none */
     satchel_progress_cb *on_progress;   /* NULL: none */
@@ -60,7 +61,9 @@ struct satchel_send_options {
 /*
  * Send a file to one or more users as one transfer.  It becomes visible to all
  * or to none.  The file is read while it is sent, encrypted with constant
- * memory.  SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a readable
+ * memory.  A failure that may pass leaves a record of a file of more than a few pieces: the same
+ * send (file, recipients, options) goes on with it, unless the file has changed (kept_pieces).
+ * SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a readable
  * regular file, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
  */
 SATCHEL_API int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,

@@ -43,7 +43,7 @@ enum satchel_verdict {
 
 struct satchel_check {
     const char *name; /* "profile", "permissions", "vault", "connect", "pin", "server", "login",
-                         "clock", "keys", "quota", "limits" */
+                         "clock", "keys", "quota", "limits", "uploads" */
     enum satchel_verdict verdict;
     const char *detail, *hint; /* hint may be "" */
 };

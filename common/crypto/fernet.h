@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fernet - tokens as the public specification has them (FORMATS.md section 18):
+ * fernet - tokens as the public specification has them (FORMATS.md section 20):
  * version 0x80, time, IV, AES-128-CBC, HMAC-SHA256, all in base64url.
  *
  * Keys come in a row, FERNET_KEY_LEN bytes each: the first seals, every one

@@ -30,10 +30,10 @@ _satchel()
         local options='--home --profile --json --quiet --passphrase-fd --help'
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
-        send) options+=' --to --message --expires --opens --name --no-padding --require-otp' ;;
+        send) options+=' --to --message --expires --opens --name --no-padding --require-otp --limit-rate' ;;
         inbox) options+=' --all' ;;
         contacts) options+=' --name --number' ;;
-        get) options+=' -o --output --force --otp-fd' ;;
+        get) options+=' -o --output --force --otp-fd --limit-rate' ;;
         passphrase) options+=' --renew --none --new-fd' ;;
         unlock) options+=' --for' ;;
         factor) options+=' --otp-fd --recovery-fd' ;;

@@ -2,7 +2,8 @@
 /*
  * lmdb_collect - housekeeping in bounded steps.
  *
- * Steps of one call: (index) uploads whose lease has passed become garbage, one
+ * Steps of one call: (index) uploads whose lease has passed become garbage, recipients whose end is
+ * long past lose what they still list, one
  * transfer of the garbage is chosen; (bodies) its pieces go; (index) its leaves and
  * rows go, at last its row of garbage.  Each step is a commit of its own; what a crash
  * interrupts is chosen again, since the row of garbage goes last.
@@ -12,7 +13,7 @@
 #include "server/store/lmdb_engine.h"
 #include "server/store/lmdb_parts.h"
 
-enum { UPLOADS_PER_CALL = 16 };
+enum { UPLOADS_PER_CALL = 16, ENDED_PER_CALL = 64 };
 
 /* ---- leases ---- */
 
@@ -56,6 +57,26 @@ static bool end_lease(struct lmdb_txn *t, const struct lmdb_key *row, uint64_t n
     return false;
 }
 
+/* ---- ends ---- */
+
+/* Rows of recipients whose transfer's expiry is STORE_ENDED_MS ago. */
+static void forget_ended(struct lmdb_txn *t, uint64_t now)
+{
+    struct lmdb_key rows[ENDED_PER_CALL], start = {0};
+    struct lmdb_walk w;
+    size_t n = 0;
+    bool on;
+
+    on = lmdb_walk_start(&w, t, T_ENDED, &start, 0);
+    for (; on && n < ENDED_PER_CALL && get_be64(w.key) <= now; on = lmdb_walk_next(&w))
+        rows[n++] = lmdb_key_of(w.key, w.key_len);
+    lmdb_walk_end(&w);
+    for (size_t i = 0; i < n; i++) {
+        lmdb_slots_forget(t, rows[i].bytes + 8, rows[i].bytes + 8 + STORE_TID_LEN);
+        lmdb_txn_del(t, T_ENDED, &rows[i]);
+    }
+}
+
 int lmdb_collect_choose(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_collect *in = &job->in->collect;
@@ -66,6 +87,7 @@ int lmdb_collect_choose(struct lmdb_txn *t, struct store_job *job)
     job->note[LMDB_NOTE_UPLOADS] = 0;
     for (size_t i = 0; i < n; i++)
         job->note[LMDB_NOTE_UPLOADS] += end_lease(t, &rows[i], in->now);
+    forget_ended(t, in->now);
     job->note[LMDB_NOTE_LAST] = !lmdb_walk_start(&w, t, T_GARBAGE, &start, 0);
     if (!job->note[LMDB_NOTE_LAST])
         memcpy(job->tid, w.key, STORE_TID_LEN);

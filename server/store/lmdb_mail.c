@@ -255,16 +255,21 @@ static struct store_found *find_found(struct store_found *list, size_t n, const 
     return NULL;
 }
 
-/* One of the user's boxes; only its keys are read. */
+/* One of the user's boxes, from the newest; only its keys are read. */
 static void find_in(struct lmdb_txn *t, const struct store_mail_find *in, unsigned view,
                     struct store_found *list, struct store_result *res)
 {
     enum lmdb_table table = view == STORE_VIEW_INBOX ? T_INBOX : T_SENT;
     struct lmdb_key front = lmdb_key_of(in->uid, STORE_UID_LEN);
+    uint8_t edge[STORE_CURSOR_LEN];
     struct lmdb_walk w;
+    size_t looked = 0;
     bool on;
 
-    for (on = lmdb_walk_start(&w, t, table, &front, front.len); on; on = lmdb_walk_next(&w)) {
+    memset(edge, 0xff, sizeof(edge));
+    lmdb_key_add(&front, edge, sizeof(edge));
+    on = lmdb_walk_start_before(&w, t, table, &front, STORE_UID_LEN);
+    for (; on && looked < STORE_FIND_WALK; on = lmdb_walk_prev(&w), looked++) {
         const uint8_t *tid = w.key + STORE_UID_LEN + 8;
         struct store_found *known;
 
@@ -284,6 +289,27 @@ static void find_in(struct lmdb_txn *t, const struct store_mail_find *in, unsign
     lmdb_walk_end(&w);
 }
 
+/* All digits are there: no search. */
+static void find_whole(struct lmdb_txn *t, const struct store_mail_find *in,
+                       struct store_found *list, struct store_result *res)
+{
+    struct lmdb_recipient v = {0};
+    struct lmdb_transfer tr;
+    unsigned views = 0;
+
+    if (lmdb_rows_load_transfer(t, in->prefix, &tr) != ERR_OK)
+        return;
+    if (lmdb_rows_load_recipient(t, in->prefix, in->uid, &v) == ERR_OK)
+        views = v.views;
+    if (tr.sent && memcmp(tr.sender, in->uid, STORE_UID_LEN) == 0)
+        views |= STORE_VIEW_SENT;
+    if (views == 0)
+        return;
+    memcpy(list[0].tid, in->prefix, STORE_TID_LEN);
+    list[0].views = views;
+    res->count = 1;
+}
+
 int lmdb_mail_find(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_mail_find *in = &job->in->mail_find;
@@ -291,8 +317,12 @@ int lmdb_mail_find(struct lmdb_txn *t, struct store_job *job)
 
     if (list == NULL)
         return ERR_NOMEM;
-    find_in(t, in, STORE_VIEW_INBOX, list, job->res);
-    find_in(t, in, STORE_VIEW_SENT, list, job->res);
+    if (in->digits == 2 * STORE_TID_LEN) {
+        find_whole(t, in, list, job->res);
+    } else {
+        find_in(t, in, STORE_VIEW_INBOX, list, job->res);
+        find_in(t, in, STORE_VIEW_SENT, list, job->res);
+    }
     job->res->u.found = list;
     return lmdb_txn_code(t);
 }

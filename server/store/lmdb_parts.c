@@ -87,6 +87,13 @@ void lmdb_parts_recipient(struct lmdb_txn *t, struct store_result *res, const ui
 
 /* ---- changes ---- */
 
+uint64_t lmdb_parts_cost(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
+{
+    struct lmdb_key front = slots_front(t, tid, uid);
+
+    return (uint64_t)count_rows(t, &front) * STORE_SLOT_COST;
+}
+
 void lmdb_parts_charge(struct lmdb_txn *t, const uint8_t *uid, uint64_t before, uint64_t after)
 {
     struct lmdb_user u;
@@ -138,10 +145,13 @@ void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *
                          struct lmdb_recipient *v, struct lmdb_transfer *tr, enum store_life life)
 {
     struct lmdb_key expiry = lmdb_rows_key_time(tr->expires, tid, uid);
+    struct lmdb_key ended = lmdb_rows_key_time(tr->expires + STORE_ENDED_MS, tid, uid);
+    uint64_t cost = lmdb_parts_cost(t, tid, uid);
 
     v->life = (uint8_t)life;
-    lmdb_parts_charge(t, uid, v->charge, 0);
-    v->charge = 0;
+    lmdb_parts_charge(t, uid, v->charge, cost);
+    v->charge = cost;
+    lmdb_txn_put(t, T_ENDED, &ended, NULL, 0);
     lmdb_parts_cells_due(t, tid, uid);
     lmdb_txn_del(t, T_EXPIRIES, &expiry);
     if (tr->live > 0)

@@ -24,6 +24,9 @@ size_t lmdb_parts_slots(struct lmdb_txn *t, struct store_result *res, const uint
 void lmdb_parts_recipient(struct lmdb_txn *t, struct store_result *res, const uint8_t *uid,
                           const struct lmdb_recipient *v, struct store_recipient *ret);
 
+/* What the rows of ${uid}'s slots of a transfer cost its quota. */
+uint64_t lmdb_parts_cost(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
+
 /* A user's used bytes, less ${before}, plus ${after}.  A user that is gone is fine. */
 void lmdb_parts_charge(struct lmdb_txn *t, const uint8_t *uid, uint64_t before, uint64_t after);
 
@@ -39,8 +42,8 @@ void lmdb_parts_list(struct lmdb_txn *t, enum lmdb_table table, const struct lmd
 void lmdb_parts_garbage(struct lmdb_txn *t, const uint8_t *tid, uint8_t what);
 
 /*
- * End a LIVE recipient's life: ${v} and ${tr} are changed, for the caller to save; quota, cells,
- * expiry and, with the last one, the body are dealt with.
+ * End a LIVE recipient's life: ${v} and ${tr} are changed, for the caller to save; quota (its rows
+ * still cost something), cells, expiry and, with the last one, the body are dealt with.
  */
 void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
                          struct lmdb_recipient *v, struct lmdb_transfer *tr, enum store_life life);
@@ -52,6 +55,9 @@ void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *
 void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transfer *tr,
                       const struct store_event_new *event, uint64_t now,
                       struct store_event *ret_event);
+
+/* ${uid}, whose life has ended, no longer sees a transfer: lmdb_slots.c. */
+void lmdb_slots_forget(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
 
 /* Undo an upload that was not sealed: quota, lease, attempt and rows; its pieces become garbage. */
 void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u);

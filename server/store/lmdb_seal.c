@@ -6,7 +6,7 @@
  * ones, the CID is new; then every row is written, the mailboxes' last.
  * Ways to fail, all before the first change: no such upload (NOTFOUND), sealed with
  * another header (EXISTS), too late (EXPIRED), pieces missing (BADSTATE), lengths or slots
- * do not fit (INVALID), CID of another transfer (KEYREUSED).
+ * do not fit (INVALID), CID of another transfer (KEYREUSED), a mailbox has become full (QUOTA).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +116,47 @@ static int check_cid(struct lmdb_txn *t, const struct store_upload_seal *in,
     return rc == ERR_NOTFOUND ? ERR_OK : rc;
 }
 
+/* What ${uid} has to pay: ${slots} of them are its own. */
+static uint64_t price(const struct store_upload_seal *in, size_t slots)
+{
+    return in->body_len + in->meta.len + (uint64_t)slots * STORE_SLOT_COST;
+}
+
+/* How many slots from ${i} on belong to the same user. */
+static size_t same_user(const struct store_slot_seal *const *sorted, size_t i, size_t n)
+{
+    size_t k = 1;
+
+    while (i + k < n && memcmp(sorted[i]->uid, sorted[i + k]->uid, STORE_UID_LEN) == 0)
+        k++;
+    return k;
+}
+
+static int check_quota(struct lmdb_txn *t, const struct store_upload_seal *in,
+                       const struct store_slot_seal *const *sorted, struct store_result *res)
+{
+    struct lmdb_recipient v;
+    struct lmdb_user u;
+    size_t slots;
+
+    for (size_t i = 0; i < in->nslots; i += slots) {
+        uint64_t more;
+        int rc = lmdb_rows_load_recipient(t, in->tid, sorted[i]->uid, &v);
+
+        slots = same_user(sorted, i, in->nslots);
+        if (rc == ERR_OK)
+            rc = lmdb_rows_load_user(t, sorted[i]->uid, &u);
+        if (rc != ERR_OK && rc != ERR_NOTFOUND)
+            return rc;
+        if (rc == ERR_NOTFOUND || u.quota == 0 || price(in, slots) <= v.charge)
+            continue;
+        more = price(in, slots) - v.charge;
+        if (u.used > u.quota || more > u.quota - u.used)
+            return store_fail(res, ERR_QUOTA, "no room in a mailbox any more");
+    }
+    return ERR_OK;
+}
+
 static int check(struct lmdb_txn *t, const struct store_upload_seal *in,
                  const struct lmdb_upload *u, const struct store_slot_seal **sorted,
                  struct store_result *res)
@@ -127,7 +168,9 @@ static int check(struct lmdb_txn *t, const struct store_upload_seal *in,
     rc = check_pieces(t, in, u, res);
     if (rc == ERR_OK)
         rc = check_slots(t, in, sorted, res);
-    return rc == ERR_OK ? check_cid(t, in, res) : rc;
+    if (rc == ERR_OK)
+        rc = check_cid(t, in, res);
+    return rc == ERR_OK ? check_quota(t, in, sorted, res) : rc;
 }
 
 /* ---- changes ---- */
@@ -145,20 +188,18 @@ static void seal_slot(struct lmdb_txn *t, const uint8_t *tid, const struct store
     lmdb_rows_save_slot(t, &key, &row);
 }
 
-/* One recipient: what it holds is the body's length at most, and its box lists the transfer. */
+/* One recipient with ${slots} slots: it pays, and its box lists the transfer. */
 static void seal_recipient(struct lmdb_txn *t, const struct store_upload_seal *in,
-                           const uint8_t *uid, struct lmdb_transfer *tr)
+                           const uint8_t *uid, size_t slots, struct lmdb_transfer *tr)
 {
     struct lmdb_key box = lmdb_rows_key_box(uid, in->now, in->tid);
     struct lmdb_key expiry = lmdb_rows_key_time(tr->expires, in->tid, uid);
     struct lmdb_recipient v;
-    uint64_t charge;
 
     if (lmdb_rows_load_recipient(t, in->tid, uid, &v) != ERR_OK)
         return;
-    charge = v.charge < in->body_len ? v.charge : in->body_len;
-    lmdb_parts_charge(t, uid, v.charge, charge);
-    v.charge = charge;
+    lmdb_parts_charge(t, uid, v.charge, price(in, slots));
+    v.charge = price(in, slots);
     lmdb_rows_save_recipient(t, in->tid, uid, &v);
     tr->live++;
     tr->viewers += v.views != 0;
@@ -208,7 +249,7 @@ static void seal(struct lmdb_txn *t, const struct store_upload_seal *in,
     for (size_t i = 0; i < in->nslots; i++) {
         seal_slot(t, in->tid, sorted[i]);
         if (i == 0 || memcmp(sorted[i - 1]->uid, sorted[i]->uid, STORE_UID_LEN) != 0)
-            seal_recipient(t, in, sorted[i]->uid, &tr);
+            seal_recipient(t, in, sorted[i]->uid, same_user(sorted, i, in->nslots), &tr);
     }
     put_transfer(t, in, u, &tr);
 }

@@ -214,6 +214,8 @@ static bool drop_view(struct move *m, const struct store_slot_delete *in)
     if (m->v.views == 0) {
         if (m->v.life == STORE_LIVE)
             lmdb_parts_end_life(m->t, in->tid, in->uid, &m->v, &m->tr, STORE_DELETED);
+        lmdb_parts_charge(m->t, in->uid, m->v.charge, 0);
+        m->v.charge = 0;
         m->v.life = STORE_DELETED;
         m->tr.viewers--;
     }
@@ -255,6 +257,48 @@ int lmdb_slots_delete(struct lmdb_txn *t, struct store_job *job)
     if (m.tr.viewers == 0 && !m.tr.sent)
         remove_transfer(t, in->tid, &m.tr);
     return lmdb_txn_code(t);
+}
+
+/* What is left to see for somebody whose end is long past; true: it is gone. */
+static bool forget_views(struct move *m, const uint8_t *tid, const uint8_t *uid)
+{
+    static const enum store_view views[] = {STORE_VIEW_INBOX, STORE_VIEW_SENT};
+    struct lmdb_key box = lmdb_rows_key_box(uid, m->tr.arrived, tid);
+    struct store_slot_delete in = {0};
+    bool any = false;
+
+    memcpy(in.tid, tid, sizeof(in.tid));
+    memcpy(in.uid, uid, sizeof(in.uid));
+    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+        in.view = views[i];
+        if (!drop_view(m, &in))
+            continue;
+        lmdb_txn_del(m->t, views[i] == STORE_VIEW_INBOX ? T_INBOX : T_SENT, &box);
+        if (views[i] == STORE_VIEW_SENT)
+            m->tr.sent = 0;
+        any = true;
+    }
+    return any;
+}
+
+void lmdb_slots_forget(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
+{
+    struct lmdb_key sent;
+    struct move m = {.t = t};
+    int rc = lmdb_rows_load_transfer(t, tid, &m.tr);
+
+    if (rc == ERR_OK)
+        rc = lmdb_rows_load_recipient(t, tid, uid, &m.v);
+    if (rc != ERR_OK || m.v.life == STORE_LIVE || !forget_views(&m, tid, uid))
+        return; /* deleted before, or damaged, which t knows */
+    if (m.tr.viewers == 0 && m.tr.live == 0 && m.tr.sent) { /* a sender without a slot */
+        sent = lmdb_rows_key_box(m.tr.sender, m.tr.arrived, tid);
+        lmdb_txn_del(t, T_SENT, &sent);
+        m.tr.sent = 0;
+    }
+    lmdb_rows_save_transfer(t, tid, &m.tr);
+    if (m.tr.viewers == 0 && !m.tr.sent)
+        remove_transfer(t, tid, &m.tr);
 }
 
 /* ---- what is due ---- */

@@ -13,7 +13,7 @@ const char *const lmdb_tables_index[T_INDEX_COUNT] = {
     [T_TIDS] = "tids",     [T_ROWS] = "rows",           [T_IDEM] = "idem",
     [T_LEASES] = "leases", [T_INBOX] = "inbox",         [T_SENT] = "sent",
     [T_CIDS] = "cids",     [T_EXPIRIES] = "expiries",   [T_GARBAGE] = "garbage",
-    [T_CELLS] = "cells",   [T_FACTORS] = "factors",
+    [T_CELLS] = "cells",   [T_ENDED] = "ended",         [T_FACTORS] = "factors",
 };
 
 const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
@@ -42,6 +42,7 @@ static const struct {
     [T_EXPIRIES] = {44, 44},
     [T_GARBAGE] = {16, 16},
     [T_CELLS] = {8, 8},
+    [T_ENDED] = {44, 44},
     [T_PIECES] = {20, 20},
     [T_BODY_META] = {1, 16},
 };

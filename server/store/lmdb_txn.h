@@ -38,6 +38,7 @@ enum lmdb_table {
     T_EXPIRIES,
     T_GARBAGE,
     T_CELLS,
+    T_ENDED,
     T_FACTORS,
     T_INDEX_COUNT,
     /* Tables of a body environment. */

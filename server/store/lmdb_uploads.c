@@ -88,8 +88,7 @@ int lmdb_uploads_get(struct lmdb_txn *t, struct store_job *job)
 /* What one user's mailbox gets. */
 struct charge {
     const struct store_slot_new *slot; /* one of its slots */
-    uint64_t reserve;
-    bool inbox;
+    bool inbox, own;                   /* own: the sender's */
     size_t slots;
 };
 
@@ -121,17 +120,34 @@ static int add_up(const struct store_upload_open *in, const struct store_slot_ne
             return ERR_INVALID;
         if (c == NULL || memcmp(c->slot->uid, s->uid, STORE_UID_LEN) != 0) {
             c = &charges[n++];
-            *c = (struct charge){.slot = s};
+            *c = (struct charge){.slot = s, .own = memcmp(s->uid, in->sender, STORE_UID_LEN) == 0};
         }
         if (++c->slots > STORE_USER_SLOTS_MAX)
             return ERR_INVALID;
-        if (!s->inbox && memcmp(s->uid, in->sender, STORE_UID_LEN) != 0)
+        if (!s->inbox && !c->own)
             return ERR_INVALID;
         c->inbox |= s->inbox;
-        c->reserve = s->reserve > c->reserve ? s->reserve : c->reserve;
     }
     *ret_n = n;
     return ERR_OK;
+}
+
+static uint64_t need(const struct store_upload_open *in, const struct charge *c)
+{
+    return in->body_max + (uint64_t)c->slots * STORE_SLOT_COST;
+}
+
+/* To others in steps, so that asking with many lengths does not tell how full a mailbox is. */
+static bool has_room(const struct lmdb_user *u, uint64_t bytes, bool own)
+{
+    uint64_t room = u->quota > u->used ? u->quota - u->used : 0;
+    uint64_t step = u->quota / STORE_ROOM_STEPS;
+
+    if (u->quota == 0)
+        return true;
+    if (!own && bytes > step && step > 0)
+        room -= room % step;
+    return bytes <= room;
 }
 
 static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
@@ -148,7 +164,7 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
             rc = ERR_NOTFOUND;
         if (rc != ERR_OK)
             return rc;
-        if (u.quota > 0 && c->reserve > 0 && (u.used > u.quota || c->reserve > u.quota - u.used)) {
+        if (!has_room(&u, need(in, c), c->own)) {
             (void)store_fail(res, ERR_QUOTA, "no room in a mailbox");
             res->u.over_quota = (size_t)(c->slot - in->slots);
             return ERR_QUOTA;
@@ -160,15 +176,14 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
 static void put_recipient(struct lmdb_txn *t, const struct store_upload_open *in,
                           const struct charge *c)
 {
-    bool own = memcmp(c->slot->uid, in->sender, STORE_UID_LEN) == 0;
     struct lmdb_recipient v = {
         .life = STORE_LIVE,
-        .views = (uint8_t)((c->inbox ? STORE_VIEW_INBOX : 0) | (own ? STORE_VIEW_SENT : 0)),
-        .charge = c->reserve,
+        .views = (uint8_t)((c->inbox ? STORE_VIEW_INBOX : 0) | (c->own ? STORE_VIEW_SENT : 0)),
+        .charge = c->own ? need(in, c) : 0, /* the others pay at the seal */
     };
 
     lmdb_rows_save_recipient(t, in->tid, c->slot->uid, &v);
-    lmdb_parts_charge(t, c->slot->uid, 0, c->reserve);
+    lmdb_parts_charge(t, c->slot->uid, 0, v.charge);
 }
 
 static void put_upload(struct lmdb_txn *t, const struct store_upload_open *in)

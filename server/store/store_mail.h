@@ -7,7 +7,8 @@
  * change that ends a life also puts the recipient's cells on the list of due
  * cells, in the same transaction: the caller erases them in erasable.keys and
  * then says store_cells_done().  What a crash leaves behind is still on that list.
- * The body goes when no live recipient is left, the rows when nobody lists them.
+ * The body goes when no live recipient is left, the rows when nobody lists them; who has not
+ * deleted it lists it until STORE_ENDED_MS after its expiry.
  */
 #ifndef SERVER_STORE_MAIL_H
 #define SERVER_STORE_MAIL_H
@@ -47,7 +48,8 @@ struct store_transfer_get {
 
 /*
  * u.found: transfers in ${uid}'s boxes whose ID begins with ${digits} (1 to 32) hex digits of
- * ${prefix}; ${limit} at most STORE_FIND_MAX.  Reads the keys of both boxes.
+ * ${prefix}; ${limit} at most STORE_FIND_MAX.  Reads the keys of both boxes, the newest
+ * STORE_FIND_WALK of each; with all digits none.
  */
 struct store_mail_find {
     uint8_t uid[STORE_UID_LEN], prefix[STORE_TID_LEN];

@@ -38,6 +38,9 @@ enum {
     STORE_USER_SLOTS_MAX = 16, /* of those, for one user */
     STORE_OPENS_MAX = 64,      /* devices of one recipient that may open one transfer */
     STORE_PIECE_MAX = 262400,  /* FORMATS.md: every piece but the last has this length */
+    STORE_SLOT_COST = 4096,    /* of a quota, for the rows of a slot, beside body and metadata */
+    STORE_ROOM_STEPS = 16,     /* of a quota: what others learn of the room in a mailbox */
+    STORE_FIND_WALK = 100000,  /* newest rows of a box that a search by prefix reads */
     STORE_LIST_MAX = 1000,     /* rows of one page; a page also ends near 1 MiB of blobs */
     STORE_FIND_MAX = 16,       /* transfers of one search */
     STORE_LEAVES_MAX = 7168,   /* leaf hashes of one page */
@@ -51,13 +54,16 @@ struct store_blob {
     size_t len;
 };
 
+/* Rows of a recipient that is not live any more stay so long after the transfer's expiry. */
+#define STORE_ENDED_MS ((uint64_t)30 * 86400000)
+
 enum store_user_state { STORE_USER_ACTIVE = 1, STORE_USER_SUSPENDED, STORE_USER_DELETED };
 
 struct store_user {
     uint8_t uid[STORE_UID_LEN];
     const char *name, *email;
     enum store_user_state state;
-    uint64_t created, quota, used; /* used includes what unfinished uploads reserve */
+    uint64_t created, quota, used; /* used includes what the own unfinished uploads reserve */
     uint64_t manifest_seq;         /* the newest one */
 };
 

@@ -24,14 +24,15 @@ struct store_slot_new {
     uint64_t cell, day_cell; /* in erasable.keys, durable there already */
     uint32_t day;
     struct store_blob seed; /* 1 to STORE_SEED_MAX bytes */
-    uint64_t reserve;       /* bytes of this user's quota; of several slots the largest counts */
     bool inbox;             /* false for the sender's own copy, which is in the sent list only */
 };
 
 /*
- * u.upload.  Reserves quota in the same transaction: never more than the sealed
- * body's length stays reserved.  If ${sender} has used ${idem} before, that upload is
- * the answer (duplicate), whatever else the request says; if it is sealed by now,
+ * u.upload.  Every mailbox must have room for the body and STORE_SLOT_COST a slot.  It is reserved
+ * in the sender's, in the same transaction; the others pay when it is sealed, so that nobody can
+ * block a mailbox with uploads that never end.  How much room the others have is told in
+ * STORE_ROOM_STEPS steps, but for bodies smaller than one.  If ${sender} has used ${idem} before,
+ * that upload is the answer (duplicate), whatever else the request says; if it is sealed by now,
  * u.upload.sealed is true, else its lease is renewed.  Codes: ERR_QUOTA (u.over_quota: number of
  * the slot), ERR_NOTFOUND (a slot's user is missing or deleted), ERR_EXISTS (tid taken),
  * ERR_INVALID (two slots alike, no slot).
@@ -86,7 +87,8 @@ struct store_slot_seal {
  * ERR_NOTFOUND; ERR_BADSTATE (u.seal.missing pieces are not durable);
  * ERR_KEYREUSED: the CID belongs to another transfer; ERR_INVALID: slots are not
  * those opened, or the length is not that of the pieces; ERR_EXPIRED: lease or
- * expiry has passed at ${now}.
+ * expiry has passed at ${now}; ERR_QUOTA: a mailbox has no room for body, metadata and
+ * STORE_SLOT_COST a slot (any more): the upload stays.
  */
 struct store_upload_seal {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN], cid[STORE_CID_LEN];
@@ -108,8 +110,9 @@ struct store_upload_abort {
 };
 
 /*
- * A bounded piece of housekeeping: uploads whose lease has passed, then pieces
- * and rows that nothing refers to any more; at most ${limit} rows.  u.collect.
+ * A bounded piece of housekeeping: uploads whose lease has passed, recipients that ended
+ * STORE_ENDED_MS after the expiry, then pieces and rows that nothing refers to any more; at most
+ * ${limit} rows of these.  u.collect.
  */
 struct store_collect {
     uint64_t now;

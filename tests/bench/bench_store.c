@@ -146,7 +146,6 @@ static void make(struct one *o, uint64_t n, uint64_t body)
         user_id(2 - i, o->slots[i].uid);
         o->slots[i].cell = 2 * n + i;
         o->slots[i].seed = (struct store_blob){seed, sizeof(seed)};
-        o->slots[i].reserve = i == 0 ? body : 0;
         o->slots[i].inbox = i == 0;
         memcpy(o->sealed[i].uid, o->slots[i].uid, STORE_UID_LEN);
         o->sealed[i].position = i;

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import threading
 
+import cases_fair
 from harness import Daemon, User, make_file, program
 from measure import ROUNDS, in_turns, run, say
 from peers import Age, Ssh
@@ -216,4 +217,4 @@ def share(folder):
         say("share", ours, "shares/s", peer, figure, seconds=round(count / ours, 2), count=count, limit_seconds=10)
 
 
-CASES = {"start": start, "memory": memory, "send": send, "get": get, "share": share}
+CASES = {"start": start, "memory": memory, "send": send, "get": get, "share": share, **cases_fair.CASES}

@@ -119,7 +119,8 @@ static void on_frame(struct stream *stream, void *cookie, struct frame *frame)
     if (f->listen == NULL || f->listen(f, e)) {
         fake_serve(f, e, &reply, &frame->tail);
         c->caller = f->caller;
-        fake_answer(f, &reply, NULL);
+        if (reply.body_case != SATCHEL__ENVELOPE__BODY__NOT_SET)
+            fake_answer(f, &reply, NULL);
     }
     satchel__envelope__free_unpacked(e, NULL);
 }

@@ -35,6 +35,9 @@ struct fake_transfer {
     struct buf pieces[FAKE_PIECES];
     struct hash32 leaves[FAKE_PIECES];
     uint32_t n_pieces;
+    uint8_t key[16];                 /* upload_key */
+    struct hash32 seen[FAKE_PIECES]; /* leaf of the bytes that came, stored or not */
+    bool was_seen[FAKE_PIECES];
     bool sealed, abandoned;
     Satchel__SealTransfer *seal; /* as it came */
     Satchel__SlotState state;
@@ -70,6 +73,8 @@ struct fake {
     size_t n_transfers;
     unsigned connections, puts, requests[100]; /* by kind of body */
     uint32_t window;
+    uint32_t lose_from; /* pieces from here on come, but are neither stored nor answered; 0: none */
+    unsigned repeats, two_plaintexts; /* pieces that came although stored; with other bytes */
 
     fake_spoil *spoil; /* NULL: honest */
     fake_listen *listen;

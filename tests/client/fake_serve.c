@@ -7,6 +7,7 @@
 #include <sys/time.h>
 
 #include "common/crypto/rng.h"
+#include "common/transfer/body.h"
 
 static uint64_t now_ms(void)
 {
@@ -204,11 +205,17 @@ static struct fake_transfer *by_tid(struct fake *f, ProtobufCBinaryData tid)
     return NULL;
 }
 
-static void on_open(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
+static struct fake_transfer *by_key(struct fake *f, ProtobufCBinaryData key)
 {
-    const Satchel__OpenTransfer *q = e->open_transfer;
+    for (size_t i = 0; i < f->n_transfers; i++)
+        if (!f->transfers[i].abandoned && memcmp(f->transfers[i].key, key.data, 16) == 0)
+            return &f->transfers[i];
+    return NULL;
+}
+
+static struct fake_transfer *new_transfer(struct fake *f, const Satchel__OpenTransfer *q)
+{
     struct fake_transfer *t = &f->transfers[f->n_transfers];
-    Satchel__OpenTransferReply *m = make(&satchel__open_transfer_reply__descriptor);
 
     MUST(f->n_transfers < FAKE_TRANSFERS && q->n_recipients <= FAKE_SLOTS);
     f->n_transfers++;
@@ -217,6 +224,21 @@ static void on_open(struct fake *f, const Satchel__Envelope *e, Satchel__Envelop
         t->tid = *f->same_tid;
     MUST(rng_bytes(t->share, sizeof(t->share)) == ERR_OK);
     t->n = q->n_recipients;
+    memcpy(t->key, q->upload_key.data, 16);
+    return t;
+}
+
+static void on_open(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
+{
+    const Satchel__OpenTransfer *q = e->open_transfer;
+    Satchel__OpenTransferReply *m = make(&satchel__open_transfer_reply__descriptor);
+    struct fake_transfer *t;
+
+    MUST(q->upload_key.len == 16);
+    t = by_key(f, q->upload_key);
+    if (t == NULL)
+        t = new_transfer(f, q);
+    m->lease = now_ms() + (uint64_t)7 * 24 * 3600 * 1000;
     m->tid = bytes(t->tid.b, sizeof(t->tid.b));
     m->n_shares = t->n;
     m->shares = calloc(t->n, sizeof(Satchel__SlotShares *));
@@ -237,8 +259,19 @@ static void on_put(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope
     const Satchel__PutPiece *q = e->put_piece;
     struct fake_transfer *t = by_tid(f, q->tid);
 
+    struct hash32 leaf;
+
     MUST(t != NULL && q->index < FAKE_PIECES && q->leaf.len == 32);
+    MUST(body_leaf(part(tail->data, tail->len), &leaf) == ERR_OK);
+    MUST(memcmp(leaf.b, q->leaf.data, 32) == 0);
     f->puts++;
+    f->repeats += t->pieces[q->index].len > 0;
+    f->two_plaintexts +=
+        t->was_seen[q->index] && memcmp(&t->seen[q->index], &leaf, sizeof(leaf)) != 0;
+    t->was_seen[q->index] = true;
+    t->seen[q->index] = leaf;
+    if (f->lose_from > 0 && q->index >= f->lose_from)
+        return;
     buf_free(&t->pieces[q->index]);
     t->pieces[q->index] = *tail;
     *tail = (struct buf){0};
@@ -259,12 +292,44 @@ static void on_seal(struct fake *f, const Satchel__Envelope *e, Satchel__Envelop
     MUST(h != NULL);
     t = by_tid(f, h->tid);
     MUST(t != NULL);
+    for (uint32_t i = 0; i < body_pieces(h->body_length); i++)
+        if (i >= t->n_pieces || t->pieces[i].len == 0) {
+            satchel__header__free_unpacked(h, NULL);
+            fake_error(r, SATCHEL__CODE__BAD_STATE, "pieces are missing");
+            return;
+        }
+    satchel__seal_transfer__free_unpacked(t->seal, NULL);
     t->seal = clone_of(&e->seal_transfer->base);
     t->sealed = true;
     satchel__header__free_unpacked(h, NULL);
     r->body_case = SATCHEL__ENVELOPE__BODY_SEAL_REPLY;
     r->seal_reply = make(&satchel__seal_reply__descriptor);
     r->seal_reply->stored = now_ms();
+}
+
+static void on_upload_state(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
+{
+    const struct fake_transfer *t = by_tid(f, e->upload_state->tid);
+    Satchel__UploadStateReply *m;
+
+    if (t == NULL || t->sealed || t->abandoned) {
+        fake_error(r, SATCHEL__CODE__NOT_FOUND, "no such upload");
+        return;
+    }
+    m = make(&satchel__upload_state_reply__descriptor);
+    m->pieces = calloc(FAKE_PIECES, sizeof(Satchel__Range *));
+    for (uint32_t i = e->upload_state->from; i < t->n_pieces; i++) {
+        Satchel__Range *one;
+
+        if (t->pieces[i].len == 0)
+            continue;
+        one = make(&satchel__range__descriptor);
+        one->first = i;
+        one->count = 1;
+        m->pieces[m->n_pieces++] = one;
+    }
+    r->body_case = SATCHEL__ENVELOPE__BODY_UPLOAD_STATE_REPLY;
+    r->upload_state_reply = m;
 }
 
 static void on_abandon(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
@@ -458,6 +523,7 @@ static handler *const handlers[100] = {
     [SATCHEL__ENVELOPE__BODY_PING] = on_ping,
     [SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER] = on_open,
     [SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER] = on_seal,
+    [SATCHEL__ENVELOPE__BODY_UPLOAD_STATE] = on_upload_state,
     [SATCHEL__ENVELOPE__BODY_ABANDON_UPLOAD] = on_abandon,
     [SATCHEL__ENVELOPE__BODY_LIST_TRANSFERS] = on_list,
     [SATCHEL__ENVELOPE__BODY_GET_TRANSFER] = on_get,

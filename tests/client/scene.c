@@ -78,8 +78,11 @@ static void on_sent(void *cookie, const struct satchel_error *err, const struct 
     struct ending *e = end(cookie, err);
 
     assert_true((err == NULL) == (r != NULL));
-    if (r != NULL)
+    if (r != NULL) {
         memcpy(e->id, r->id, sizeof(e->id));
+        e->sent = r->sent_pieces;
+        e->kept = r->kept_pieces;
+    }
 }
 
 void scene_on_got(void *cookie, const struct satchel_error *err, const struct satchel_got *r)
@@ -89,6 +92,8 @@ void scene_on_got(void *cookie, const struct satchel_error *err, const struct sa
     assert_true((err == NULL) == (r != NULL));
     if (r != NULL) {
         memcpy(e->path, r->path, sizeof(e->path));
+        e->got = r->got_pieces;
+        e->kept = r->kept_pieces;
         e->verified = r->verified;
     }
 }
@@ -355,6 +360,7 @@ static void open_handle(struct actor_handle *h)
     struct satchel_options o = {.place.home = h->home,
                                 .connect_timeout = patience,
                                 .request_timeout = patience,
+                                .retry_time = h->retry_ms != 0 ? h->retry_ms : 1,
                                 .cookie = h,
                                 .on_notice = on_notice,
                                 .on_pin = h->pin_questions != 99 ? on_pin : NULL};

@@ -18,9 +18,10 @@ struct ending {
     char message[512], hint[256];
     char id[SATCHEL_ID_SIZE], path[SATCHEL_PATH_SIZE];
     bool verified, resumed;
-    unsigned rows, problems; /* of a listing */
-    int problem;             /* of the last bad row */
-    unsigned notices[8];     /* by kind */
+    unsigned rows, problems;  /* of a listing */
+    int problem;              /* of the last bad row */
+    unsigned notices[16];     /* by kind */
+    uint64_t sent, got, kept; /* pieces */
 };
 
 struct actor_handle {
@@ -31,6 +32,7 @@ struct actor_handle {
     struct ending last;
     unsigned pin_questions;
     bool accept_pin;
+    unsigned retry_ms; /* for handles to be opened; 0: a lost connection ends everything */
 };
 
 struct scene {

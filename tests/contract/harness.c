@@ -295,6 +295,11 @@ uint64_t harness_used(struct harness *h, unsigned n)
     return DO(h, user_get, &in, ERR_OK)->u.user.used;
 }
 
+uint64_t harness_price(uint64_t len)
+{
+    return len + strlen("metadata") + STORE_SLOT_COST;
+}
+
 static void sample_slot(struct sample *s, size_t i, unsigned n, unsigned user, bool inbox)
 {
     struct store_slot_new *slot = &s->slots[i];
@@ -345,7 +350,6 @@ void harness_sample(struct sample *s, unsigned n, unsigned from, unsigned to)
 void harness_body(struct sample *s, uint64_t len)
 {
     s->open.body_max = s->seal.body_len = len;
-    s->slots[0].reserve = len;
     s->seal.pieces = (uint32_t)((len + STORE_PIECE_MAX - 1) / STORE_PIECE_MAX);
 }
 

@@ -84,6 +84,9 @@ void harness_uid(unsigned n, uint8_t uid[STORE_UID_LEN]);
 void harness_user(struct harness *h, unsigned n, uint64_t quota);
 uint64_t harness_used(struct harness *h, unsigned n);
 
+/* What a transfer of one slot and ${len} bytes costs its recipient. */
+uint64_t harness_price(uint64_t len);
+
 /* A transfer number ${n} from user ${from} to user ${to}; all the rest follows from the numbers. */
 struct sample {
     struct store_upload_open open;

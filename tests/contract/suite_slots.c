@@ -112,13 +112,13 @@ static void test_ends_of_life(void **state)
     harness_sample(&r, 2, 1, 2);
     harness_body(&r, 500);
     harness_send(h, &r);
-    assert_int_equal(harness_used(h, 2), 1500);
+    assert_int_equal(harness_used(h, 2), harness_price(1000) + harness_price(500));
     (void)MOVE(h, &s, EXPIRE, 0, ERR_BADSTATE); /* not yet */
     res = MOVE(h, &r, REVOKE, 0, ERR_OK);
     assert_int_equal(res->u.slot.life, STORE_REVOKED);
     assert_true(MOVE(h, &r, REVOKE, 0, ERR_OK)->duplicate);
     (void)MOVE(h, &r, CLAIM, 'a', ERR_REVOKED);
-    assert_int_equal(harness_used(h, 2), 1000);
+    assert_int_equal(harness_used(h, 2), harness_price(1000) + STORE_SLOT_COST);
     memcpy(pieces.tid, r.open.tid, sizeof(pieces.tid));
     harness_uid(2, pieces.uid);
     (void)DO(h, pieces_get, &pieces, ERR_NOTFOUND);
@@ -144,7 +144,7 @@ static void test_ends_of_life(void **state)
     assert_int_equal(DO(h, expired_list, &list, ERR_OK)->count, 2);
     (void)MOVE(h, &s, RECEIVED, 0, ERR_OK); /* a receipt may come late */
     assert_true(MOVE(h, &s, RECEIVED, 0, ERR_OK)->duplicate);
-    assert_int_equal(harness_used(h, 2), 0);
+    assert_int_equal(harness_used(h, 2), 2 * STORE_SLOT_COST); /* rows are there */
     res = DO(h, cells_due, &due, ERR_OK);
     assert_int_equal(res->count, 2);
     cells[0] = s.slots[0].cell;
@@ -159,9 +159,9 @@ static void test_ends_of_life(void **state)
 
 /* ---- deleting ---- */
 
-static unsigned collect_all(struct harness *h)
+static unsigned collect_at(struct harness *h, uint64_t now)
 {
-    struct store_collect in = {.now = T0, .limit = 5};
+    struct store_collect in = {.now = now, .limit = 5};
     struct store_result *res;
     unsigned pieces = 0;
 
@@ -170,6 +170,78 @@ static unsigned collect_all(struct harness *h)
         pieces += res->u.collect.pieces;
     } while (res->more);
     return pieces;
+}
+
+static unsigned collect_all(struct harness *h)
+{
+    return collect_at(h, T0);
+}
+
+/* What ended is listed for 30 days after its expiry, and then nothing is left of it. */
+static void test_ended_rows_go(void **state)
+{
+    const uint64_t expiry = T0 + 86400000, end = expiry + STORE_ENDED_MS;
+    struct harness *h = *state;
+    struct store_inbox_list inbox = {0};
+    struct store_sent_list sent = {0};
+    struct store_mail_find find = {.digits = 32, .limit = STORE_FIND_MAX};
+    struct store_slot_update in;
+    struct store_stats st;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 1000);
+    harness_send(h, &s);
+    harness_uid(2, inbox.uid);
+    harness_uid(1, sent.uid);
+    harness_uid(1, find.uid);
+    memcpy(find.prefix, s.open.tid, sizeof(find.prefix));
+    for (unsigned user = 1; user <= 2; user++) {
+        in = move(&s, STORE_MOVE_EXPIRE, 0);
+        harness_uid(user, in.uid);
+        in.now = expiry;
+        (void)DO(h, slot_update, &in, ERR_OK);
+    }
+    (void)collect_at(h, end - 1);
+    assert_int_equal(DO(h, inbox_list, &inbox, ERR_OK)->count, 1);
+    assert_int_equal(DO(h, sent_list, &sent, ERR_OK)->count, 1);
+    assert_int_equal(DO(h, mail_find, &find, ERR_OK)->count, 1);
+    assert_int_equal(harness_used(h, 2), STORE_SLOT_COST);
+    (void)collect_at(h, end);
+    assert_int_equal(DO(h, inbox_list, &inbox, ERR_OK)->count, 0);
+    assert_int_equal(DO(h, sent_list, &sent, ERR_OK)->count, 0);
+    assert_int_equal(DO(h, mail_find, &find, ERR_OK)->count, 0);
+    assert_int_equal(harness_used(h, 1), 0);
+    assert_int_equal(harness_used(h, 2), 0);
+    (void)collect_at(h, end);
+    store_stats(h->store, &st);
+    assert_int_equal(st.transfers, 0);
+    assert_int_equal(st.pieces, 0);
+    s.seal.cid[31] ^= 1; /* its number can be used again */
+    harness_send(h, &s);
+}
+
+/* Deleted by its recipient before: the row that says when it ends finds nothing. */
+static void test_ended_rows_of_what_is_gone(void **state)
+{
+    const uint64_t end = T0 + 86400000 + STORE_ENDED_MS;
+    struct harness *h = *state;
+    struct store_slot_delete del = {.view = STORE_VIEW_INBOX};
+    struct store_sent_list sent = {0};
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 1000);
+    harness_send(h, &s);
+    memcpy(del.tid, s.open.tid, sizeof(del.tid));
+    harness_uid(2, del.uid);
+    (void)DO(h, slot_delete, &del, ERR_OK);
+    harness_uid(1, sent.uid);
+    (void)collect_at(h, end); /* the sender's copy is live: its expiry comes first */
+    assert_int_equal(DO(h, sent_list, &sent, ERR_OK)->count, 1);
+    assert_int_equal(harness_used(h, 1), harness_price(1000));
 }
 
 static void test_delete(void **state)
@@ -308,8 +380,14 @@ int suite_slots(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_opens),  TEST(test_too_many_devices), TEST(test_ends_of_life),
-        TEST(test_delete), TEST(test_to_oneself),       TEST(test_events),
+        TEST(test_opens),
+        TEST(test_too_many_devices),
+        TEST(test_ends_of_life),
+        TEST(test_ended_rows_go),
+        TEST(test_ended_rows_of_what_is_gone),
+        TEST(test_delete),
+        TEST(test_to_oneself),
+        TEST(test_events),
     };
 
     return cmocka_run_group_tests_name("slots", tests, NULL, NULL);

@@ -38,7 +38,9 @@ static void test_reopen(void **state)
     memcpy(pieces.tid, s.open.tid, sizeof(pieces.tid));
     harness_uid(2, pieces.uid);
     assert_int_equal(DO(h, pieces_get, &pieces, ERR_OK)->count, 3);
-    assert_int_equal(harness_used(h, 2), 5 * STORE_PIECE_MAX);
+    assert_int_equal(harness_used(h, 2), harness_price(3 * STORE_PIECE_MAX));
+    assert_int_equal(harness_used(h, 1),
+                     harness_price(3 * STORE_PIECE_MAX) + 2 * STORE_PIECE_MAX + STORE_SLOT_COST);
     /* The upload goes on where it was. */
     p = harness_piece(&u, 1);
     assert_true(DO(h, piece_put, &p, ERR_OK)->duplicate);

@@ -70,7 +70,7 @@ static void test_open_again(void **state)
     assert_true(res->duplicate);
     assert_memory_equal(res->u.upload.tid, s.open.tid, STORE_TID_LEN);
     assert_int_equal(res->u.upload.lease, again.open.lease);
-    assert_int_equal(harness_used(h, 2), 1000);
+    assert_int_equal(harness_used(h, 1), 1000 + STORE_SLOT_COST);
     /* Another sender may happen to draw the same name for an attempt. */
     harness_sample(&again, 3, 2, 1);
     memcpy(again.open.idem, s.open.idem, sizeof(s.open.idem));
@@ -110,6 +110,7 @@ static void test_open_refuses_bad_requests(void **state)
     (void)DO(h, upload_open, &s.open, ERR_OK);
 }
 
+/* The sender pays at once, and only its own box. */
 static void test_quota(void **state)
 {
     struct harness *h = *state;
@@ -117,38 +118,91 @@ static void test_quota(void **state)
     struct store_result *res;
     struct sample s;
 
-    harness_user(h, 1, 0);
-    harness_user(h, 2, 1000);
+    harness_user(h, 1, 200000);
+    harness_user(h, 2, 160000);
     harness_sample(&s, 1, 1, 2);
-    harness_body(&s, 1001);
+    harness_body(&s, 160001 - STORE_SLOT_COST);
     res = DO(h, upload_open, &s.open, ERR_QUOTA);
     assert_int_equal(res->u.over_quota, 0);
-    assert_int_equal(harness_used(h, 2), 0);
-    harness_body(&s, 600);
+    harness_body(&s, 160000 - STORE_SLOT_COST);
     (void)DO(h, upload_open, &s.open, ERR_OK);
-    assert_int_equal(harness_used(h, 2), 600);
+    assert_int_equal(harness_used(h, 1), 160000);
+    assert_int_equal(harness_used(h, 2), 0);
     memcpy(drop.tid, s.open.tid, sizeof(drop.tid));
     memcpy(drop.sender, s.open.sender, sizeof(drop.sender));
     harness_sample(&s, 2, 1, 2);
-    harness_body(&s, 600);
-    (void)DO(h, upload_open, &s.open, ERR_QUOTA);
+    harness_body(&s, 40001 - STORE_SLOT_COST);
+    res = DO(h, upload_open, &s.open, ERR_QUOTA); /* it would not fit beside the first */
+    assert_int_equal(res->u.over_quota, 1);
     (void)DO_ONCE(h, upload_abort, &drop, ERR_OK, ERR_NOTFOUND);
-    assert_int_equal(harness_used(h, 2), 0);
+    assert_int_equal(harness_used(h, 1), 0);
     (void)DO(h, upload_open, &s.open, ERR_OK);
-    /* Two slots of one user are one charge, the larger. */
-    harness_sample(&s, 3, 1, 2);
-    s.slots[1] = s.slots[0];
-    s.slots[1].ek[0] ^= 1;
-    s.slots[0].reserve = 400;
-    s.slots[1].reserve = 300;
-    (void)DO(h, upload_open, &s.open, ERR_OK);
-    assert_int_equal(harness_used(h, 2), 1000);
-    /* 0 is no limit. */
+    /* Each slot costs. */
     harness_user(h, 3, 0);
-    harness_sample(&s, 4, 1, 3);
-    harness_body(&s, 600);
+    harness_user(h, 4, 0); /* 0 is no limit */
+    harness_sample(&s, 3, 3, 4);
+    harness_body(&s, 500000);
+    s.slots[0] = s.slots[1];
+    s.slots[0].ek[0] ^= 1;
+    s.slots[0].cell++;
     (void)DO(h, upload_open, &s.open, ERR_OK);
-    assert_int_equal(harness_used(h, 3), 600);
+    assert_int_equal(harness_used(h, 3), 500000 + 2 * STORE_SLOT_COST);
+}
+
+/* Uploads that never end block nobody; who comes first with a seal has the room. */
+static void test_quota_at_the_seal(void **state)
+{
+    struct harness *h = *state;
+    struct store_piece_put p;
+    struct sample s[3];
+
+    harness_user(h, 1, 0);
+    harness_user(h, 2, 2 * harness_price(100000));
+    for (unsigned i = 0; i < 3; i++) {
+        harness_sample(&s[i], i, 1, 2);
+        harness_body(&s[i], 100000);
+        (void)DO(h, upload_open, &s[i].open, ERR_OK);
+        p = harness_piece(&s[i], 0);
+        (void)DO(h, piece_put, &p, ERR_OK);
+    }
+    assert_int_equal(harness_used(h, 2), 0);
+    (void)DO(h, upload_seal, &s[2].seal, ERR_OK);
+    (void)DO(h, upload_seal, &s[0].seal, ERR_OK);
+    assert_int_equal(harness_used(h, 2), 2 * harness_price(100000));
+    (void)DO(h, upload_seal, &s[1].seal, ERR_QUOTA);
+    assert_true(DO(h, upload_seal, &s[0].seal, ERR_OK)->duplicate);
+    assert_int_equal(harness_used(h, 2), 2 * harness_price(100000));
+    {
+        struct store_slot_delete del = {.view = STORE_VIEW_INBOX};
+
+        memcpy(del.tid, s[0].open.tid, sizeof(del.tid));
+        harness_uid(2, del.uid);
+        (void)DO(h, slot_delete, &del, ERR_OK);
+    }
+    (void)DO(h, upload_seal, &s[1].seal, ERR_OK); /* there is room again, and it is all there */
+}
+
+/* How full somebody else's box is shows in sixteenths only. */
+static void test_quota_tells_little(void **state)
+{
+    const uint64_t step = 1000000, quota = 16 * step;
+    struct harness *h = *state;
+    struct sample s;
+
+    harness_user(h, 1, 0);
+    harness_user(h, 2, quota);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 100000);
+    harness_send(h, &s);
+    harness_sample(&s, 2, 1, 2);
+    harness_body(&s, 15 * step - STORE_SLOT_COST + 1); /* there is room for it */
+    (void)DO(h, upload_open, &s.open, ERR_QUOTA);
+    harness_body(&s, 15 * step - STORE_SLOT_COST);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    harness_user(h, 3, quota);
+    harness_sample(&s, 3, 3, 1);
+    harness_body(&s, quota - STORE_SLOT_COST); /* the own box is no secret */
+    (void)DO(h, upload_open, &s.open, ERR_OK);
 }
 
 /* Many at once for a box with room for ten: exactly ten get in. */
@@ -160,15 +214,15 @@ static void test_quota_race(void **state)
 
     if (harness_fails())
         skip();
-    harness_user(h, 1, 0);
-    harness_user(h, 2, 10 * 1000);
+    harness_user(h, 1, 10 * (1000 + STORE_SLOT_COST));
+    harness_user(h, 2, 0);
     for (unsigned i = 0; i < 50; i++) {
         harness_sample(&s, i, 1, 2);
         harness_body(&s, 1000);
         LATER(h, upload_open, &s.open, i < 10 ? ERR_OK : ERR_QUOTA);
     }
     harness_wait(h);
-    assert_int_equal(harness_used(h, 2), 10000);
+    assert_int_equal(harness_used(h, 1), 10 * (1000 + STORE_SLOT_COST));
     store_stats(h->store, &st);
     assert_int_equal(st.uploads, 10);
 }
@@ -283,9 +337,16 @@ int suite_uploads(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_open),        TEST(test_open_again),    TEST(test_open_refuses_bad_requests),
-        TEST(test_quota),       TEST(test_quota_race),    TEST(test_pieces),
-        TEST(test_piece_again), TEST(test_piece_refused),
+        TEST(test_open),
+        TEST(test_open_again),
+        TEST(test_open_refuses_bad_requests),
+        TEST(test_quota),
+        TEST(test_quota_race),
+        TEST(test_quota_at_the_seal),
+        TEST(test_quota_tells_little),
+        TEST(test_pieces),
+        TEST(test_piece_again),
+        TEST(test_piece_refused),
     };
 
     return cmocka_run_group_tests_name("uploads", tests, NULL, NULL);

@@ -3,11 +3,12 @@
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
 
-from harness import Case, Daemon, User, sha256  # noqa: E402
+from harness import Case, Daemon, User, make_file, sha256  # noqa: E402
 
 
 class Injected(Case):
@@ -62,6 +63,49 @@ class Injected(Case):
 
     def test_input_output_error(self):
         self.check("EIO")
+
+
+class Disk(Case):
+    """The disk itself is full in the middle of an upload: a file system of its own, with something else in it."""
+
+    users = ()
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.work / "disk"
+        self.disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", self.disk],
+                                 stderr=subprocess.DEVNULL, check=False)
+        if mounted.returncode != 0:
+            self.skipTest("cannot mount a file system (needs root)")
+        self.addCleanup(subprocess.run, ["umount", self.disk], check=True)
+
+    def test_full_and_free_again(self):
+        daemon = Daemon(self.disk / "daemon").start()
+        self.addCleanup(daemon.kill)
+        alice, bob = (User(daemon, self.work, name) for name in ("alice", "bob"))
+        for user in (alice, bob):
+            user.register()
+        small, large = self.file(300_000, "small"), self.file(30_000_000, "large")
+        before = alice.send(small, to=(bob,)).result["id"]
+        ballast = self.disk / "ballast"
+        room = shutil.disk_usage(self.disk).free
+        make_file(ballast, max(room - 12_000_000, 0))
+
+        refused = alice.send(large, to=(bob,), expect=None)
+        self.assertEqual(refused.code, 1, refused)
+        self.assertEqual(refused.error["code"], "full", refused)
+        self.assertIsNone(daemon.process.poll(), daemon.log_tail())
+        self.assertEqual([row["id"] for row in bob.inbox()], [before])  # reads go on
+        bob.get(before, "-o", self.work / "got")
+        self.assertEqual(sha256(self.work / "got"), sha256(small))
+
+        ballast.unlink()
+        sent = alice.send(large, to=(bob,)).result["id"]  # the same command, the same daemon
+        bob.get(sent, "-o", self.work / "got", "--force")
+        self.assertEqual(sha256(self.work / "got"), sha256(large))
+        daemon.ctl("verify")
+        daemon.stop()
 
 
 class Ceiling(Case):

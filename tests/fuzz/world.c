@@ -90,7 +90,8 @@ static void write_settings(const struct world *w, char ret_path[128])
     int n = snprintf(text, sizeof(text),
                      "[server]\ndata = %s\nlisten = 127.0.0.1:0\nlog_level = error\ndrain = 0s\n"
                      "[store]\nindex_max = 64M\nbody_max = 256M\nquota = 1T\n"
-                     "[limits]\nhandshakes = 100000\nregistrations = 100000\nrequests = 1000000\n"
+                     "[limits]\nhandshakes = 100000\nhandshakes_per_address = "
+                     "100000\nregistrations = 100000\nrequests = 1000000\n"
                      "lookups = 1000000\nreleases = 1000000\nuploads = 100000\nqueued = 1M\n"
                      "queued_total = 4M\nmax_transfer = 16M\nmax_recipients = 4\nwindow = 4\n"
                      "page = 4\n",

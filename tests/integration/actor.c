@@ -147,12 +147,11 @@ static void take_shares(struct parcel *x, const Satchel__OpenTransferReply *r)
     }
 }
 
-Satchel__Code parcel_open(struct peer *p, struct parcel *x)
+uint64_t parcel_send_open(struct peer *p, struct parcel *x)
 {
     Satchel__OpenTransfer msg = SATCHEL__OPEN_TRANSFER__INIT;
     Satchel__Recipient rows[PARCEL_SLOTS_MAX], *list[PARCEL_SLOTS_MAX];
     PEER_ENV(env, OPEN_TRANSFER, open_transfer, &msg);
-    struct message *m;
 
     if (x->header.created == 0)
         x->header.created = p->time;
@@ -173,7 +172,14 @@ Satchel__Code parcel_open(struct peer *p, struct parcel *x)
     msg.expires = x->header.expires;
     msg.policy_flags = x->header.policy_flags;
     msg.opens = x->header.opens;
-    m = peer_call(p, &env);
+    return peer_send(p, &env, NULL, 0);
+}
+
+Satchel__Code parcel_open(struct peer *p, struct parcel *x)
+{
+    uint64_t id = parcel_send_open(p, x);
+    struct message *m = id != 0 ? peer_wait(p, id) : NULL;
+
     if (m != NULL && m->env->body_case == SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY)
         take_shares(x, m->env->open_transfer_reply);
     return peer_code(m);

@@ -56,6 +56,9 @@ void parcel_free(struct parcel *x);
 /* OpenTransfer: fills in tid and shares. */
 Satchel__Code parcel_open(struct peer *p, struct parcel *x);
 
+/* The same without waiting: the id. */
+uint64_t parcel_send_open(struct peer *p, struct parcel *x);
+
 /* Encrypt the body, and make slots and header; after parcel_open(). */
 void parcel_seal_body(struct parcel *x);
 void parcel_sign(struct parcel *x); /* header -> header_raw and signature */

@@ -45,7 +45,8 @@ struct peer {
  * peers of another kind.
  */
 
-/* Connect to 127.0.0.1 and set up TLS; false: refused. */
+/* Connect to 127.0.0.1 and set up TLS; false: refused.  From another address: 127.0.0.${from}. */
+extern uint8_t peer_from; /* 0: the system's choice */
 bool peer_open(struct peer *p, uint16_t port);
 
 /* Close the socket at once; one that is not open is fine. */

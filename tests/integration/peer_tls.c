@@ -11,6 +11,17 @@
 #include "common/net/tls_ctx.h"
 #include "tests/integration/peer.h"
 
+uint8_t peer_from;
+
+/* Come from 127.0.0.N. */
+static bool bind_to(int fd, uint8_t n)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET};
+
+    from.sin_addr.s_addr = htonl((INADDR_LOOPBACK & 0xffffff00U) | n);
+    return bind(fd, (const struct sockaddr *)&from, sizeof(from)) == 0;
+}
+
 static int connect_to(uint16_t port)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -18,7 +29,8 @@ static int connect_to(uint16_t port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0) {
+    if (fd >= 0 && ((peer_from != 0 && !bind_to(fd, peer_from)) ||
+                    connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0)) {
         close(fd);
         return -1;
     }

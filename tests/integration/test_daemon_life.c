@@ -254,12 +254,45 @@ static void test_drain_finishes_what_is_under_way(void **state)
     for (uint32_t i = 1; i < 12; i++)
         assert_int_equal(parcel_take_piece(&p, &x, id, i), OK);
     assert_int_equal(peer_code(peer_wait(&p, id)), OK);
+    m = peer_next(&p); /* when it has rested */
+    assert_non_null(m);
+    assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_BYE);
+    message_free(m);
     assert_true(peer_ended(&p));
     peer_close(&p);
-    assert_int_equal(site_stop(&stage_site), 0);
+    assert_int_equal(site_wait(&stage_site), 0);
     assert_false(peer_open(&p, stage_site.port));
     site_start(&stage_site, SETTINGS);
     parcel_free(&x);
+}
+
+/* An upload that moves ends with its seal; nothing new begins. */
+static void test_drain_lets_an_upload_end(void **state)
+{
+    struct parcel x, y;
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &alice);
+    stage_parcel(&x, 1000000, 61);
+    stage_parcel(&y, 10, 62);
+    assert_int_equal(parcel_open(&p, &x), OK);
+    parcel_seal_body(&x);
+    assert_int_equal(parcel_put(&p, &x, 0), OK);
+    assert_int_equal(kill(stage_site.pid, SIGTERM), 0);
+    assert_true(site_logged(&stage_site, "event=draining"));
+    assert_int_equal(parcel_open(&p, &y), CODE(DRAINING));
+    for (uint32_t i = 1; i < x.pieces; i++)
+        assert_int_equal(parcel_put(&p, &x, i), OK);
+    assert_int_equal(parcel_seal(&p, &x), OK);
+    peer_close(&p);
+    assert_int_equal(site_wait(&stage_site), 0);
+    site_start(&stage_site, SETTINGS);
+    stage_enter(&p, &bob);
+    assert_int_equal(parcel_receive(&p, &x, 1), OK);
+    peer_close(&p);
+    parcel_free(&x);
+    parcel_free(&y);
 }
 
 /* ---- reloading ---- */
@@ -368,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_an_expired_transfer),
         cmocka_unit_test(test_an_upload_that_expires_before_its_seal),
         cmocka_unit_test(test_drain_finishes_what_is_under_way),
+        cmocka_unit_test(test_drain_lets_an_upload_end),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_another_certificate),
         cmocka_unit_test(test_socket_activation),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Peers that want too much: each is told or ended, others are served. */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,13 +16,15 @@
 #include "tests/integration/stage.h"
 
 #define CODE(x) SATCHEL__CODE__##x
+#define SETTINGS                                                                                   \
+    "[limits]\nconnections = 40\nconnections_per_address = 20\nhandshakes = 100\n"                 \
+    "requests = 60\nlookups = 20\nregistrations = 12\n"                                            \
+    "[store]\nquota = 1M\n"
 
 static int setup(void **state)
 {
     (void)state;
-    stage_up("[limits]\nconnections = 40\nconnections_per_address = 20\nhandshakes = 100\n"
-             "requests = 60\nlookups = 20\nregistrations = 12\n"
-             "[store]\nquota = 1M\n");
+    stage_up(SETTINGS);
     return 0;
 }
 
@@ -177,6 +180,56 @@ static void test_a_flood_of_pings(void **state)
     peer_close(&p);
 }
 
+/* One address that opens connections as fast as it can takes nothing from another. */
+static void test_handshakes_of_one_address(void **state)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct peer p;
+
+    (void)state;
+    assert_int_equal(site_stop(&stage_site), 0);
+    site_start(&stage_site, "[limits]\nconnections_per_address = 1000\nhandshakes = 200\n"
+                            "handshakes_per_address = 20\n");
+    to.sin_port = htons(stage_site.port);
+    for (int i = 0; i < 400; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+        close(fd);
+    }
+    peer_from = 2;
+    assert_true(peer_open(&p, stage_site.port));
+    assert_int_equal(peer_hello(&p), OK);
+    peer_close(&p);
+    peer_from = 0;
+    assert_int_equal(site_stop(&stage_site), 0);
+    site_start(&stage_site, SETTINGS);
+}
+
+/* Uploads to somebody, of which no byte is ever sent, do not fill his box. */
+static void test_uploads_that_never_end_block_nobody(void **state)
+{
+    const struct actor *who[] = {&alice, &carol}, *other[] = {&bob, &carol};
+    struct parcel x[2], y;
+    struct peer p;
+
+    (void)state;
+    parcel_make(&y, other, 2, 200000, 30);
+    stage_enter(&p, &alice);
+    parcel_make(&x[0], who, 2, 900000, 20);
+    assert_int_equal(parcel_open(&p, &x[0]), OK); /* her own box is nearly full now */
+    parcel_make(&x[1], who, 2, 900000, 21);
+    assert_int_equal(parcel_open(&p, &x[1]), CODE(QUOTA));
+    peer_close(&p);
+    stage_enter(&p, &bob);
+    assert_int_equal(parcel_deliver(&p, &y), OK);
+    peer_close(&p);
+    for (int i = 0; i < 2; i++)
+        parcel_free(&x[i]);
+    parcel_free(&y);
+}
+
 /* The box of 1 MiB takes one transfer of 600,000 bytes, and another when the first is gone. */
 static void test_a_full_mailbox(void **state)
 {
@@ -213,7 +266,9 @@ int main(void)
         cmocka_unit_test(test_too_many_lookups),
         cmocka_unit_test(test_too_many_registrations),
         cmocka_unit_test(test_a_flood_of_pings),
+        cmocka_unit_test(test_uploads_that_never_end_block_nobody),
         cmocka_unit_test(test_a_full_mailbox),
+        cmocka_unit_test(test_handshakes_of_one_address),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -320,7 +320,7 @@ static void test_find_by_prefix(void **state)
     assert_int_equal(m->env->find_reply->n_found, 1);
     assert_int_equal(m->env->find_reply->found[0]->role, SATCHEL__ROLE__SENDER);
     message_free(m);
-    text[3] ^= 1;
+    text[3] = text[3] == '0' ? '1' : '0';
     m = find(&a, text);
     assert_int_equal(m->env->find_reply->n_found, 0);
     message_free(m);

@@ -393,6 +393,35 @@ static void test_too_many_uploads(void **state)
     peer_close(&c);
 }
 
+/* Requests that do not wait for answers are counted all the same. */
+static void test_too_many_uploads_at_once(void **state)
+{
+    enum { MANY = 50 };
+    struct parcel x[MANY];
+    uint64_t ids[MANY];
+    unsigned opened = 0, refused = 0;
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &bob);
+    for (uint32_t i = 0; i < MANY; i++) {
+        const struct actor *who[] = {&bob, &carol};
+
+        parcel_make(&x[i], who, 2, 5, 600 + i);
+        ids[i] = parcel_send_open(&p, &x[i]);
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        Satchel__Code code = peer_code(peer_wait(&p, ids[i]));
+
+        opened += code == OK;
+        refused += code == CODE(RATE);
+        parcel_free(&x[i]);
+    }
+    assert_in_range(opened, 20, 40); /* he may have some already */
+    assert_int_equal(refused, MANY - opened);
+    peer_close(&p);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
 int main(void)
@@ -408,6 +437,7 @@ int main(void)
         TEST(test_state_of_an_upload),
         TEST(test_an_abandoned_upload_is_gone),
         TEST(test_too_many_uploads),
+        TEST(test_too_many_uploads_at_once),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

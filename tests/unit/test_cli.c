@@ -185,6 +185,26 @@ static void test_bad_options(void **state)
     }
 }
 
+static void test_rates(void **state)
+{
+    uint64_t rate = 7;
+
+    (void)state;
+    assert_true(options_rate("300", &rate));
+    assert_int_equal(rate, 300);
+    assert_true(options_rate("500K", &rate));
+    assert_int_equal(rate, 500000);
+    assert_true(options_rate("2G", &rate));
+    assert_int_equal(rate, 2000000000);
+    assert_false(options_rate("0", &rate));
+    assert_false(options_rate("10MB", &rate));
+    assert_false(options_rate("-1", &rate));
+    assert_false(options_rate("", &rate));
+    assert_false(options_rate("99999999999999999999", &rate));
+    assert_false(options_rate("18446744073709551615G", &rate));
+    assert_int_equal(rate, 2000000000);
+}
+
 static void test_durations(void **state)
 {
     uint64_t ms = 0;
@@ -270,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_first_failure_stays),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_rates),
         cmocka_unit_test(test_hostile_text_is_escaped),
         cmocka_unit_test(test_json_text_repairs),
         cmocka_unit_test(test_sizes_and_times),

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * preview_symbols - the symbols of a preview to bytes and back, bit-exact on
+ * every machine: integers alone, as FORMATS.md describes.
+ *
+ * Threads: any; the network is only read.
+ */
+#ifndef MODELS_PREVIEW_SYMBOLS_H
+#define MODELS_PREVIEW_SYMBOLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "models/preview_net.h"
+#include "models/range_coder.h"
+
+enum {
+    PREVIEW_ASPECTS = 64, /* width to height, eight to an octave; 32 is a square */
+    PREVIEW_SQUARE = 32,
+    PREVIEW_SYMBOL_MAX = 1 << 19,
+    PREVIEW_ENCODED_MAX = 4096, /* no symbols need more bytes */
+};
+
+/* What a preview holds. */
+struct preview_symbols {
+    uint8_t aspect, step; /* below PREVIEW_ASPECTS and PREVIEW_STEPS */
+    int32_t q[PREVIEW_LATENTS];
+};
+
+/* The estimator on its way through the latents. */
+struct preview_walk {
+    const struct preview_net *net;
+    unsigned step;
+    uint32_t hidden[PREVIEW_HIDDEN];
+};
+
+/* What it foretells of a latent. */
+struct preview_guess {
+    unsigned scale, shift; /* the table */
+    unsigned raw;          /* low bits that are written plain */
+    int32_t centre;        /* the symbol that the table's middle stands for */
+};
+
+/* Begin with step size ${step}; then guess latent 0, tell its symbol, guess latent 1 ... */
+void preview_walk_start(struct preview_walk *w, const struct preview_net *net, unsigned step);
+struct preview_guess preview_walk_guess(const struct preview_walk *w, unsigned latent);
+void preview_walk_tell(struct preview_walk *w, unsigned latent, int32_t q);
+
+/* A symbol as the tables see it. */
+struct preview_split {
+    unsigned symbol; /* of the table; the first and the last are escapes */
+    uint32_t raw;    /* low bits */
+    uint32_t beyond; /* escapes: how far beyond the reach */
+};
+
+/* Split ${q} for ${g}; and the other way round. */
+struct preview_split preview_split(const struct preview_guess *g, int32_t q);
+int32_t preview_join(const struct preview_guess *g, const struct preview_split *s);
+
+/* The value, in steps, that stands for ${q} under ${g}: floats, for pixels only. */
+float preview_centre(const struct preview_net *net, const struct preview_guess *g, int32_t q);
+
+/* The latents that symbols stand for. */
+void preview_centres(const struct preview_net *net, const struct preview_symbols *s,
+                     float latents[PREVIEW_LATENTS]);
+
+/* Encode into ${size} zero bytes; returns the bytes needed, more than ${size} if they did not fit.
+ */
+size_t preview_symbols_encode(const struct preview_net *net, const struct preview_symbols *s,
+                              uint8_t *out, size_t size);
+
+/*
+ * Decode ${len} bytes, the class, and the latents they stand for.  ERR_CORRUPT
+ * unless preview_symbols_encode() gives the same bytes, zeros behind them.
+ */
+MUST_CHECK int preview_symbols_decode(const struct preview_net *net, const uint8_t *data,
+                                      size_t len, struct preview_symbols *ret_s,
+                                      float latents[PREVIEW_LATENTS], struct err *err);
+
+/* Add up the counts of the tables. */
+void preview_sum(struct preview_net *net);
+
+#endif /* MODELS_PREVIEW_SYMBOLS_H */

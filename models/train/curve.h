@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* curve - the loss curve of a training, as numbers and as a picture.  Threads: any. */
+#ifndef MODELS_TRAIN_CURVE_H
+#define MODELS_TRAIN_CURVE_H
+
+#include "common/err.h"
+#include "models/train/checkpoint.h"
+
+/* Write ${out}.csv and ${out}.png.  ERR_IO, ERR_NOMEM. */
+MUST_CHECK int curve_write(const char *out, const struct progress *p, struct err *err);
+
+#endif /* MODELS_TRAIN_CURVE_H */

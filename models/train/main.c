@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* satchel-train - trains the networks that Satchel ships. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/train/trainer.h"
+
+static const char help[] =
+    "usage: satchel-train preview [OPTION]... --out FILE FOLDER...\n"
+    "\n"
+    "Train the weights of previews on the PNG and JPEG files in folders.\n"
+    "\n"
+    "  --out FILE           the weight file; FILE.checkpoint, FILE.csv and FILE.png beside it\n"
+    "  --held-out LIST      paths, relative to their folder, that training must not see\n"
+    "  --seed TEXT          start of everything that is drawn (default: satchel)\n"
+    "  --cuts N             squares cut out of each picture larger than 64 x 64 (default: 40)\n"
+    "  --copies N           moved copies of each 64 x 64 picture (default: 2)\n"
+    "  --estimate-rounds N  of the estimator, each over all squares (default: 12)\n"
+    "  --repair-rounds N    of the layers that repair (default: 60)\n"
+    "  --round-pictures N   pictures in each of them (default: 2048)\n"
+    "  --lambda N           bits against squared steps (default: 0.15)\n"
+    "  --resume             go on from FILE.checkpoint\n"
+    "  -h, --help           this text\n";
+
+static int usage(const char *what)
+{
+    fprintf(stderr, "satchel-train: %s\nhint: see satchel-train --help\n", what);
+    return 2;
+}
+
+/* A number of at most ${max}; false for anything else. */
+static bool number(const char *text, unsigned max, unsigned *ret_n)
+{
+    char *end = NULL;
+    unsigned long n = strtoul(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end != '\0' || n > max)
+        return false;
+    *ret_n = (unsigned)n;
+    return true;
+}
+
+enum { OUT = 256, HELD_OUT, SEED, CUTS, COPIES, ESTIMATE, REPAIR, PICTURES, LAMBDA, RESUME };
+
+static const struct option options[] = {
+    {"out", required_argument, NULL, OUT},
+    {"held-out", required_argument, NULL, HELD_OUT},
+    {"seed", required_argument, NULL, SEED},
+    {"cuts", required_argument, NULL, CUTS},
+    {"copies", required_argument, NULL, COPIES},
+    {"estimate-rounds", required_argument, NULL, ESTIMATE},
+    {"repair-rounds", required_argument, NULL, REPAIR},
+    {"round-pictures", required_argument, NULL, PICTURES},
+    {"lambda", required_argument, NULL, LAMBDA},
+    {"resume", no_argument, NULL, RESUME},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static bool apply(struct trainer_spec *spec, int option, const char *value)
+{
+    char *end = NULL;
+
+    switch (option) {
+    case OUT:
+        spec->out = value;
+        return strlen(value) < 4000;
+    case HELD_OUT:
+        spec->data.held_out = value;
+        return true;
+    case SEED:
+        spec->seed = value;
+        return true;
+    case CUTS:
+        return number(value, 10000, &spec->data.cuts);
+    case COPIES:
+        return number(value, 100, &spec->data.copies);
+    case ESTIMATE:
+        return number(value, 2000, &spec->estimate_rounds);
+    case REPAIR:
+        return number(value, 2000, &spec->repair_rounds);
+    case PICTURES:
+        return number(value, 1 << 20, &spec->round_pictures) && spec->round_pictures >= 16;
+    case LAMBDA:
+        spec->lambda = strtof(value, &end);
+        return *end == '\0' && spec->lambda > 0 && spec->lambda < 10;
+    default:
+        spec->resume = true;
+        return true;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct trainer_spec spec = {.data = {.cuts = 40, .copies = 2},
+                                .seed = "satchel",
+                                .estimate_rounds = 12,
+                                .repair_rounds = 60,
+                                .round_pictures = 2048,
+                                .lambda = 0.15F};
+    struct err err = {0};
+    int option, rc;
+
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        (void)fputs(help, stdout);
+        return 0;
+    }
+    if (argc < 2 || strcmp(argv[1], "preview") != 0)
+        return usage("say what to train: preview");
+    optind = 2;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 'h') {
+            (void)fputs(help, stdout);
+            return 0;
+        }
+        if (option == '?' || !apply(&spec, option, optarg))
+            return usage("not understood");
+    }
+    if (spec.out == NULL || optind == argc)
+        return usage("--out and at least one folder are needed");
+    spec.data.folders = (const char *const *)argv + optind;
+    spec.data.n_folders = (size_t)(argc - optind);
+    rc = trainer_run(&spec, &err);
+    if (rc != ERR_OK)
+        fprintf(stderr, "satchel-train: %s\n", err.msg[0] != '\0' ? err.msg : err_text(rc));
+    return err_exit_code(rc);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each round draws from a generator of its own, so that a training which goes
+ * on from a checkpoint draws what one without interruption would have drawn.
+ */
+#include "models/train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/fs.h"
+#include "models/nn.h"
+#include "models/preview_file.h"
+#include "models/preview_linear.h"
+#include "models/preview_search.h"
+#include "models/train/basis.h"
+#include "models/train/checkpoint.h"
+#include "models/train/curve.h"
+
+enum {
+    BATCH = 16,
+    /* Step sizes that the classes need, with some room. */
+    STEP_FIRST = 0,
+    STEP_END = 36,
+    FLOATS_ONE_IN = 12, /* a picture that is not quantised */
+};
+
+struct trainer {
+    const struct trainer_spec *spec;
+    struct data data;
+    float (*latents)[PREVIEW_LATENTS];
+    struct preview_net *net;
+    struct preview_costs costs;
+    struct estimate *estimate;
+    struct conv *repair;
+    struct progress progress;
+    float *base, *target; /* BATCH times PREVIEW_BYTES */
+};
+
+static double now(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int generator(const struct trainer *t, const char *label, unsigned n, struct prg **ret_prg,
+                     struct err *err)
+{
+    return prg_new(ret_prg, label, (const uint8_t *)t->spec->seed, strlen(t->spec->seed), n, err);
+}
+
+/* The linear layer, and the latents of all pictures. */
+static int linear(struct trainer *t, struct err *err)
+{
+    size_t n = t->data.n;
+    float(*features)[PREVIEW_FEATURES] = malloc(n * sizeof(*features));
+    double start = now();
+    int rc;
+
+    t->latents = malloc(n * sizeof(*t->latents));
+    if (features == NULL || t->latents == NULL) {
+        free(features);
+        return err_set(err, ERR_NOMEM, "features of %zu pictures", n);
+    }
+    for (size_t i = 0; i < n; i++)
+        preview_features(t->data.rgb + i * PREVIEW_BYTES, features[i]);
+    rc = basis_make(t->net, (const float(*)[PREVIEW_FEATURES])features, n, err);
+    for (size_t i = 0; i < n && rc == ERR_OK; i++)
+        preview_latents(t->net, features[i], t->latents[i]);
+    free(features);
+    if (rc == ERR_OK)
+        printf("linear layer: %zu pictures, %.0f s\n", n, now() - start);
+    return rc;
+}
+
+/* A picture's latents, in half the cases of its mirror image. */
+static bool draw(const struct trainer *t, struct prg *prg, float latents[PREVIEW_LATENTS],
+                 size_t *ret_picture)
+{
+    size_t i = prg_below(prg, (uint32_t)t->data.n);
+    bool mirrored = prg_below(prg, 2) == 1;
+
+    for (int l = 0; l < PREVIEW_LATENTS; l++)
+        latents[l] = mirrored && t->net->odd[l] != 0 ? -t->latents[i][l] : t->latents[i][l];
+    *ret_picture = i;
+    return mirrored;
+}
+
+static unsigned draw_step(struct prg *prg)
+{
+    return STEP_FIRST + prg_below(prg, STEP_END - STEP_FIRST);
+}
+
+/* Full for the first two thirds, then down to a fortieth. */
+static float rate_at(float full, unsigned round, unsigned rounds)
+{
+    float done = (float)round / (float)rounds;
+
+    return done < 0.6F ? full : full * powf(0.025F, (done - 0.6F) / 0.4F);
+}
+
+static int estimate_round(struct trainer *t, unsigned round, struct prg *prg,
+                          struct curve_point *ret_point)
+{
+    float rate = rate_at(0.002F, round, t->spec->estimate_rounds), latents[PREVIEW_LATENTS];
+    double bits = 0;
+    size_t picture;
+
+    for (size_t i = 0; i < t->data.n; i++) {
+        (void)draw(t, prg, latents, &picture);
+        bits += estimate_learn(t->estimate, latents, draw_step(prg), t->spec->lambda);
+        if (i % 32 == 31)
+            estimate_adam(t->estimate, rate);
+    }
+    *ret_point = (struct curve_point){.part = 0, .loss = (float)(bits / (double)t->data.n)};
+    return ERR_OK;
+}
+
+/* Fill place ${b} of the batch with a quantised picture. */
+static void put_picture(struct trainer *t, struct prg *prg, size_t b)
+{
+    float latents[PREVIEW_LATENTS], features[PREVIEW_FEATURES], hint = preview_repair_floats, lost;
+    float *base = t->base + b * PREVIEW_BYTES, *target = t->target + b * PREVIEW_BYTES;
+    const struct preview_choice choice = {t->net, &t->costs, latents};
+    struct preview_symbols s = {.aspect = PREVIEW_SQUARE};
+    size_t picture;
+    bool mirrored = draw(t, prg, latents, &picture);
+    const uint8_t *rgb = t->data.rgb + picture * PREVIEW_BYTES;
+
+    if (prg_below(prg, FLOATS_ONE_IN) == 0) {
+        memset(latents + PREVIEW_FLOATS, 0,
+               (PREVIEW_LATENTS - PREVIEW_FLOATS) * sizeof(latents[0]));
+    } else {
+        s.step = (uint8_t)draw_step(prg);
+        (void)preview_choose(&choice, &s, t->spec->lambda, &lost);
+        preview_centres(t->net, &s, latents);
+        hint = preview_repair_hint(s.step);
+    }
+    preview_unlatents(t->net, latents, features);
+    preview_pixels(features, base);
+    preview_repair_put(conv_input(t->repair) + b * 4 * PREVIEW_PIXELS, base, hint);
+    for (size_t i = 0; i < PREVIEW_PIXELS; i++) {
+        size_t from = mirrored ? i - i % PREVIEW_SIDE + (PREVIEW_SIDE - 1 - i % PREVIEW_SIDE) : i;
+
+        for (size_t c = 0; c < 3; c++)
+            target[i * 3 + c] = (float)rgb[from * 3 + c] / 255;
+    }
+}
+
+/* The gradient of the squared error, and its mean before and after the layers. */
+static void squared_error(struct trainer *t, double *add_before, double *add_after)
+{
+    size_t len = (size_t)BATCH * PREVIEW_BYTES;
+    const float *out = conv_output(t->repair);
+    float *grad = conv_output_grad(t->repair), before = 0, after = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        float was = t->base[i] - t->target[i], is = was + out[i];
+
+        before += was * was / (float)len;
+        after += is * is / (float)len;
+        grad[i] = is * 2000 / (float)len;
+    }
+    *add_before += (double)before;
+    *add_after += (double)after;
+}
+
+static int repair_round(struct trainer *t, unsigned round, struct prg *prg,
+                        struct curve_point *ret_point, struct err *err)
+{
+    float rate = rate_at(0.001F, round, t->spec->repair_rounds);
+    unsigned batches = t->spec->round_pictures / BATCH;
+    double before = 0, after = 0;
+    int rc = ERR_OK;
+
+    for (unsigned i = 0; i < batches && rc == ERR_OK; i++) {
+        for (size_t b = 0; b < BATCH; b++)
+            put_picture(t, prg, b);
+        rc = conv_forward(t->repair, err);
+        if (rc != ERR_OK)
+            break;
+        squared_error(t, &before, &after);
+        rc = conv_backward(t->repair, err);
+        if (rc == ERR_OK)
+            conv_adam(t->repair, rate);
+    }
+    *ret_point = (struct curve_point){
+        .part = 1, .loss = (float)(after / batches), .before = (float)(before / batches)};
+    return rc;
+}
+
+/* The trained numbers as the weight file has them. */
+static void store(struct trainer *t)
+{
+    struct conv_spec spec = preview_repair_spec(BATCH, true);
+    float *to = t->net->repair;
+
+    for (unsigned i = 0; i < spec.layers; i++) {
+        struct conv_params p = conv_params(t->repair, i);
+        size_t len = p.weights_len + p.biases_len;
+
+        if (len > 0)
+            memcpy(to, p.weights, len * sizeof(float));
+        to += len;
+    }
+    estimate_store(t->estimate, t->net);
+    preview_sum(t->net);
+    preview_costs(&t->costs, t->net);
+}
+
+static int write_files(struct trainer *t, struct err *err)
+{
+    char path[4096];
+    struct buf file = {0};
+    int rc;
+
+    store(t);
+    rc = preview_file_encode(t->net, &file, err);
+    if (rc == ERR_OK)
+        rc = fs_replace(t->spec->out, file.data, file.len, 0644, err);
+    buf_free(&file);
+    if (rc == ERR_OK)
+        rc = curve_write(t->spec->out, &t->progress, err);
+    (void)snprintf(path, sizeof(path), "%s.checkpoint", t->spec->out);
+    return rc == ERR_OK ? checkpoint_write(path, &t->progress, t->estimate, t->repair, err) : rc;
+}
+
+static void report(const struct trainer *t, unsigned rounds)
+{
+    const struct curve_point *c = &t->progress.curve[t->progress.rounds - 1];
+
+    printf("[%3u/%u] %s ", t->progress.rounds, rounds, c->part == 0 ? "estimator" : "repair");
+    if (c->part == 0)
+        printf("%.1f bits", (double)c->loss);
+    else
+        printf("squared error %.6f, without %.6f", (double)c->loss, (double)c->before);
+    printf(", %.0f s\n", (double)c->seconds);
+    (void)fflush(stdout);
+}
+
+static int rounds(struct trainer *t, struct err *err)
+{
+    unsigned first = t->spec->estimate_rounds, all = first + t->spec->repair_rounds;
+    int rc = ERR_OK;
+
+    store(t);
+    while (t->progress.rounds < all && rc == ERR_OK) {
+        unsigned r = t->progress.rounds;
+        struct curve_point *point = &t->progress.curve[r];
+        struct prg *prg = NULL;
+        double start = now();
+
+        rc = generator(t, "preview round", r, &prg, err);
+        if (rc == ERR_OK)
+            rc = r < first ? estimate_round(t, r, prg, point)
+                           : repair_round(t, r - first, prg, point, err);
+        prg_free(prg);
+        if (rc != ERR_OK)
+            break;
+        point->seconds = (float)(now() - start);
+        t->progress.rounds++;
+        report(t, all);
+        rc = write_files(t, err);
+    }
+    return rc;
+}
+
+static int set_up(struct trainer *t, struct err *err)
+{
+    struct conv_spec spec = preview_repair_spec(BATCH, true);
+    struct prg *prg = NULL;
+    char path[4096];
+    int rc = generator(t, "preview start", 0, &prg, err);
+
+    if (rc == ERR_OK)
+        rc = estimate_new(&t->estimate, t->net, prg, err);
+    if (rc == ERR_OK)
+        rc = conv_new(&t->repair, &spec, err);
+    if (rc == ERR_OK)
+        conv_randomise(t->repair, prg);
+    prg_free(prg);
+    for (unsigned i = 0; i < spec.layers && rc == ERR_OK; i++) {
+        struct conv_params p = conv_params(t->repair, i);
+
+        t->net->repair_len += p.weights_len + p.biases_len;
+    }
+    t->net->repair = calloc(t->net->repair_len + 1, sizeof(float));
+    t->base = calloc((size_t)BATCH * PREVIEW_BYTES, sizeof(float));
+    t->target = calloc((size_t)BATCH * PREVIEW_BYTES, sizeof(float));
+    if (rc == ERR_OK && (t->net->repair == NULL || t->base == NULL || t->target == NULL))
+        rc = err_set(err, ERR_NOMEM, "training");
+    (void)snprintf(path, sizeof(path), "%s.checkpoint", t->spec->out);
+    if (rc == ERR_OK && t->spec->resume && fs_exists(path))
+        rc = checkpoint_read(path, &t->progress, t->estimate, t->repair, err);
+    return rc;
+}
+
+int trainer_run(const struct trainer_spec *spec, struct err *err)
+{
+    struct trainer *t = calloc(1, sizeof(*t));
+    struct prg *prg = NULL;
+    int rc = ERR_OK;
+
+    if (t == NULL)
+        return err_set(err, ERR_NOMEM, "training");
+    t->spec = spec;
+    t->net = calloc(1, sizeof(*t->net));
+    if (t->net == NULL)
+        rc = err_set(err, ERR_NOMEM, "training");
+    else if (spec->estimate_rounds + spec->repair_rounds > CURVE_MAX)
+        rc = err_set(err, ERR_INVALID, "more than %d rounds", CURVE_MAX);
+    if (rc == ERR_OK)
+        rc = generator(t, "preview data", 0, &prg, err);
+    if (rc == ERR_OK)
+        rc = data_read(&t->data, &spec->data, prg, err);
+    if (rc == ERR_OK) {
+        printf("%zu files, %zu held out, %zu left out; %zu squares; %s, %s\n", t->data.files,
+               t->data.held_out, t->data.refused, t->data.n, nn_version(), nn_isa());
+        rc = linear(t, err);
+    }
+    if (rc == ERR_OK)
+        rc = set_up(t, err);
+    if (rc == ERR_OK)
+        rc = rounds(t, err);
+    prg_free(prg);
+    conv_free(t->repair);
+    estimate_free(t->estimate);
+    preview_net_free(t->net);
+    data_free(&t->data);
+    free(t->latents);
+    free(t->base);
+    free(t->target);
+    free(t);
+    return rc;
+}

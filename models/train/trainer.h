@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * trainer - trains the weights of previews: the linear layer, the estimator,
+ * the layers that repair, one after the other.
+ *
+ * After each round a checkpoint, the loss curve and the weight file as it is
+ * so far are written; an interrupted training goes on from there with the same
+ * result.  The same seed, pictures, instruction set and oneDNN give the same
+ * weights.
+ *
+ * Threads: one; it takes hours.  Errors: as in data.h and conv.h.
+ */
+#ifndef MODELS_TRAIN_TRAINER_H
+#define MODELS_TRAIN_TRAINER_H
+
+#include <stdbool.h>
+
+#include "models/train/data.h"
+
+struct trainer_spec {
+    struct data_spec data;
+    const char *out;  /* weight file; beside it .checkpoint, .csv and .png */
+    const char *seed; /* any text */
+    unsigned estimate_rounds, repair_rounds;
+    unsigned round_pictures; /* pictures in each round of repair */
+    float lambda;            /* bits against squared steps, as in preview_search.h */
+    bool resume;             /* go on from the checkpoint, if there is one */
+};
+
+/* Train, telling on standard output how it goes. */
+MUST_CHECK int trainer_run(const struct trainer_spec *spec, struct err *err);
+
+#endif /* MODELS_TRAIN_TRAINER_H */

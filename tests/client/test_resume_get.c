@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A get that is cut, by the network or by its caller, and what becomes of the partial file. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/fs.h"
+#include "tests/client/scene.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
+
+enum {
+    PIECES = 20,
+    LENGTH = (PIECES - 1) * 262144 + 4321, /* bytes */
+    PATIENT = 60000
+};
+
+static void make_file(struct scene *g)
+{
+    uint8_t *bytes = malloc(LENGTH);
+
+    for (size_t i = 0; i < LENGTH; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 4099);
+    assert_int_equal(fs_replace(g->file, bytes, LENGTH, 0600, NULL), ERR_OK);
+    free(bytes);
+}
+
+static char *part_of(struct scene *g)
+{
+    return fs_join(g->out, ".file.satchel-part");
+}
+
+static bool part_is_there(struct scene *g)
+{
+    char *part = part_of(g);
+    bool there = access(part, F_OK) == 0;
+
+    free(part);
+    return there;
+}
+
+static void patient(struct actor_handle *h)
+{
+    h->retry_ms = PATIENT;
+    handle_again(h);
+}
+
+static void assert_received(struct scene *g)
+{
+    char *path = fs_join(g->out, "file");
+    struct buf a = {0}, b = {0};
+
+    assert_int_equal(fs_read(g->file, LENGTH, &a, NULL), ERR_OK);
+    assert_int_equal(fs_read(path, LENGTH, &b, NULL), ERR_OK);
+    assert_int_equal(a.len, b.len);
+    assert_memory_equal(a.data, b.data, a.len);
+    assert_int_equal(unlink(path), 0);
+    assert_no_output(g);
+    buf_free(&a);
+    buf_free(&b);
+    free(path);
+}
+
+/* A get that asks for one piece after the other, twenty a second. */
+static void begin_slow_get(struct scene *g)
+{
+    char id[SATCHEL_ID_SIZE];
+    struct satchel_get_options o = {.id = id,
+                                    .folder = g->out,
+                                    .limit_rate = 20 * 262400,
+                                    .cookie = &g->bob,
+                                    .done = scene_on_got};
+
+    ids_tid_to_text(&g->fake.transfers[g->fake.n_transfers - 1].tid, id);
+    g->bob.last = (struct ending){0};
+    assert_int_equal(satchel_get_start(g->bob.s, &o, NULL, NULL), SATCHEL_OK);
+}
+
+/* ---- within a command ---------------------------------------------------------------- */
+
+/* Cut the connection instead of the answer number `after` of a kind, once. */
+struct cut {
+    Satchel__Envelope__BodyCase kind;
+    unsigned after;
+    bool done;
+};
+
+static bool cut_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    struct cut *c = f->cookie;
+
+    (void)tail;
+    if (c->done || r->body_case != c->kind || c->after-- > 0)
+        return true;
+    c->done = true;
+    fake_drop(f);
+    return false;
+}
+
+static void every_answer_may_be_cut(void **state)
+{
+    static const struct cut rows[] = {
+        {SATCHEL__ENVELOPE__BODY_TRANSFER_REPLY, 0, false},
+        {SATCHEL__ENVELOPE__BODY_RELEASE_REPLY, 0, false},
+        {SATCHEL__ENVELOPE__BODY_LEAVES_REPLY, 0, false},
+        {SATCHEL__ENVELOPE__BODY_PIECE, 0, false},
+        {SATCHEL__ENVELOPE__BODY_PIECE, PIECES / 2, false},
+        {SATCHEL__ENVELOPE__BODY_PIECE, PIECES - 1, false},
+    };
+    struct scene *g = *state;
+
+    make_file(g);
+    send_to_bob(g);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cut c = rows[i];
+
+        patient(&g->bob);
+        g->fake.spoil = cut_answer;
+        g->fake.cookie = &c;
+        assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+        honest(g);
+        assert_true(c.done);
+        assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_RETRY], 1);
+        assert_received(g);
+    }
+}
+
+static void a_descriptor_goes_on_too(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, 9, false};
+    char id[SATCHEL_ID_SIZE], *path = fs_join(g->out, "file");
+    struct satchel_get_options o = {.id = id, .cookie = &g->bob, .done = scene_on_got};
+
+    make_file(g);
+    send_to_bob(g);
+    patient(&g->bob);
+    ids_tid_to_text(&g->fake.transfers[0].tid, id);
+    o.fd = open(path, O_WRONLY | O_CREAT, 0600);
+    g->fake.spoil = cut_answer;
+    g->fake.cookie = &c;
+    g->bob.last = (struct ending){0};
+    assert_int_equal(satchel_get_start(g->bob.s, &o, NULL, NULL), SATCHEL_OK);
+    assert_int_equal(wait_for(&g->bob)->code, SATCHEL_OK);
+    honest(g);
+    close(o.fd);
+    free(path);
+    assert_received(g);
+}
+
+/* Busy is a passing state of a server that is there. */
+static bool say_busy(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    struct cut *c = f->cookie;
+
+    (void)tail;
+    if (c->done || r->body_case != c->kind)
+        return true;
+    c->done = true;
+    fake_error(r, SATCHEL__CODE__BUSY, "one moment");
+    r->error->retry_after = 20;
+    return true;
+}
+
+static void busy_is_waited_for(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {.kind = SATCHEL__ENVELOPE__BODY_LEAVES_REPLY};
+
+    make_file(g);
+    send_to_bob(g);
+    patient(&g->bob);
+    g->fake.spoil = say_busy;
+    g->fake.cookie = &c;
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    honest(g);
+    assert_true(c.done);
+    assert_received(g);
+}
+
+/* ---- the same command again -------------------------------------------------------------- */
+
+/* End a get, of which some pieces have come, with the connection; what there is of it stays. */
+static void break_off(struct scene *g)
+{
+    struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, PIECES / 2, false};
+
+    g->bob.retry_ms = 0;
+    handle_again(&g->bob);
+    g->fake.spoil = cut_answer;
+    g->fake.cookie = &c;
+    begin_slow_get(g);
+    assert_int_equal(wait_for(&g->bob)->code, SATCHEL_E_CLOSED);
+    honest(g);
+    handle_again(&g->bob);
+}
+
+static void the_same_command_goes_on(void **state)
+{
+    struct scene *g = *state;
+
+    make_file(g);
+    send_to_bob(g);
+    break_off(g);
+    assert_true(part_is_there(g));
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_int_equal(g->bob.last.got + g->bob.last.kept, PIECES);
+    assert_true(g->bob.last.kept > 0);
+    assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_KEPT], 1);
+    assert_received(g);
+}
+
+static void ctrl_c_leaves_something(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, PIECES / 2, false};
+
+    make_file(g);
+    send_to_bob(g);
+    patient(&g->bob);
+    g->fake.spoil = cut_answer;
+    g->fake.cookie = &c;
+    begin_slow_get(g);
+    while (g->bob.last.notices[SATCHEL_NOTICE_RETRY] == 0)
+        uv_run(&g->loop, UV_RUN_ONCE);
+    honest(g);
+    handle_close(&g->bob); /* cancels while it waits for the next try */
+    assert_int_equal(g->bob.last.code, SATCHEL_E_CANCELED);
+    assert_true(part_is_there(g));
+    handle_open(g, &g->bob, "bob", true);
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_true(g->bob.last.kept > 0);
+    assert_received(g);
+}
+
+/* Bytes that somebody changed meanwhile are not trusted, but asked for again. */
+static void kept_bytes_are_checked(void **state)
+{
+    struct scene *g = *state;
+    char *part = part_of(g);
+    int fd;
+
+    make_file(g);
+    send_to_bob(g);
+    break_off(g);
+    fd = open(part, O_RDWR);
+    assert_true(fd >= 0);
+    for (off_t at = 5; at < LENGTH; at += 262144)
+        assert_int_equal(pwrite(fd, "!!!!!!!!!", 9, at), 9);
+    close(fd);
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_int_equal(g->bob.last.kept, 0);
+    assert_received(g);
+    free(part);
+}
+
+/* The partial file of another transfer of the same name is nothing to go on with. */
+static void another_transfer_is_not_mistaken(void **state)
+{
+    struct scene *g = *state;
+
+    make_file(g);
+    send_to_bob(g);
+    break_off(g);
+    send_to_bob(g); /* the same file, as another transfer */
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_int_equal(g->bob.last.kept, 0);
+    assert_received(g);
+}
+
+/* Nor is a file that nobody remembers; one that is too long is cut. */
+static void a_stray_file_is_not_mistaken(void **state)
+{
+    struct scene *g = *state;
+    char *part = part_of(g);
+
+    make_file(g);
+    send_to_bob(g);
+    assert_int_equal(fs_create(part, "x", 1, 0600, NULL), ERR_OK);
+    assert_int_equal(truncate(part, LENGTH + 100000), 0);
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_int_equal(g->bob.last.kept, 0);
+    assert_received(g);
+    break_off(g);
+    assert_int_equal(truncate(part, LENGTH + 100000), 0);
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_received(g);
+    free(part);
+}
+
+static bool flip_piece(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    (void)f;
+    if (r->body_case == SATCHEL__ENVELOPE__BODY_PIECE && r->piece->index == PIECES - 1)
+        tail->data[7] ^= 1;
+    return true;
+}
+
+/* What fails a check leaves nothing, not even what was right before. */
+static void a_failed_check_leaves_nothing(void **state)
+{
+    struct scene *g = *state;
+
+    make_file(g);
+    send_to_bob(g);
+    break_off(g);
+    g->fake.spoil = flip_piece;
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_E_INTEGRITY);
+    honest(g);
+    assert_no_output(g);
+    g->fake.transfers[0].state = SATCHEL__SLOT_STATE__SLOT_REVOKED;
+    assert_int_not_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_no_output(g);
+}
+
+/* A server that is gone for good is not waited for for ever. */
+static void patience_ends(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, 3, false};
+
+    make_file(g);
+    send_to_bob(g);
+    g->bob.retry_ms = 1000;
+    handle_again(&g->bob);
+    g->fake.spoil = cut_answer;
+    g->fake.cookie = &c;
+    begin_get(&g->bob);
+    while (!c.done)
+        uv_run(&g->loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&g->fake.listener, NULL);
+    assert_int_equal(wait_for(&g->bob)->code, SATCHEL_E_CONNECT);
+    assert_true(g->bob.last.notices[SATCHEL_NOTICE_RETRY] >= 1);
+    honest(g);
+    /* For the teardown. */
+    assert_int_equal(uv_tcp_init(&g->loop, &g->fake.listener), 0);
+}
+
+static void a_limit_is_kept(void **state)
+{
+    struct scene *g = *state;
+    char id[SATCHEL_ID_SIZE];
+    struct satchel_get_options o = {.id = id,
+                                    .folder = g->out,
+                                    .limit_rate = 4 * 262400,
+                                    .cookie = &g->bob,
+                                    .done = scene_on_got};
+    uint64_t begun = uv_hrtime();
+
+    make_file(g);
+    send_to_bob(g);
+    ids_tid_to_text(&g->fake.transfers[0].tid, id);
+    begun = uv_hrtime();
+    g->bob.last = (struct ending){0};
+    assert_int_equal(satchel_get_start(g->bob.s, &o, NULL, NULL), SATCHEL_OK);
+    assert_int_equal(wait_for(&g->bob)->code, SATCHEL_OK);
+    /* 19 pieces behind the first, four a second, but for what may come at once. */
+    assert_true(uv_hrtime() - begun > (uint64_t)4000 * 1000000);
+    assert_received(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_answer_may_be_cut),
+        TEST(a_descriptor_goes_on_too),
+        TEST(busy_is_waited_for),
+        TEST(the_same_command_goes_on),
+        TEST(ctrl_c_leaves_something),
+        TEST(kept_bytes_are_checked),
+        TEST(another_transfer_is_not_mistaken),
+        TEST(a_stray_file_is_not_mistaken),
+        TEST(a_failed_check_leaves_nothing),
+        TEST(patience_ends),
+        TEST(a_limit_is_kept),
+    };
+    int failed = cmocka_run_group_tests_name("resume_get", tests, NULL, NULL);
+
+    uv_library_shutdown();
+    return failed;
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A send that is cut, and gone on with: by itself, or by the same command. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fcntl.h>
+#include <glob.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/fs.h"
+#include "tests/client/scene.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
+
+enum {
+    PIECES = 20,
+    LENGTH = (PIECES - 1) * 262144 + 4321, /* bytes */
+    PATIENT = 60000
+};
+
+static void make_file(struct scene *g)
+{
+    uint8_t *bytes = malloc(LENGTH);
+
+    for (size_t i = 0; i < LENGTH; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 4099);
+    assert_int_equal(fs_replace(g->file, bytes, LENGTH, 0600, NULL), ERR_OK);
+    free(bytes);
+}
+
+/* Change one byte in place. */
+static void change_file(struct scene *g, off_t at)
+{
+    int fd = open(g->file, O_WRONLY);
+
+    assert_int_equal(pwrite(fd, "!", 1, at), 1);
+    close(fd);
+}
+
+static void assert_bob_gets_it(struct scene *g)
+{
+    char *path = fs_join(g->out, "file");
+    struct buf a = {0}, b = {0};
+
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_int_equal(fs_read(g->file, LENGTH, &a, NULL), ERR_OK);
+    assert_int_equal(fs_read(path, LENGTH, &b, NULL), ERR_OK);
+    assert_int_equal(a.len, b.len);
+    assert_memory_equal(a.data, b.data, a.len);
+    assert_int_equal(unlink(path), 0);
+    buf_free(&a);
+    buf_free(&b);
+    free(path);
+}
+
+static size_t records(struct scene *g)
+{
+    char pattern[160];
+    glob_t found;
+    size_t n;
+
+    snprintf(pattern, sizeof(pattern), "%s/profiles/default/records/upload-*", g->alice.home);
+    n = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return n;
+}
+
+/* Cut the connection instead of an answer, or of serving a request, once. */
+struct cut {
+    Satchel__Envelope__BodyCase kind;
+    unsigned after;
+    bool done;
+};
+
+static bool cut_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    struct cut *c = f->cookie;
+
+    (void)tail;
+    if (c->done || r->body_case != c->kind || c->after-- > 0)
+        return true;
+    c->done = true;
+    fake_drop(f);
+    return false;
+}
+
+static bool cut_request(struct fake *f, const Satchel__Envelope *e)
+{
+    struct cut *c = f->cookie;
+
+    if (c->done || e->body_case != c->kind || c->after-- > 0)
+        return true;
+    c->done = true;
+    fake_drop(f);
+    return false;
+}
+
+static void patience(struct actor_handle *h, unsigned ms)
+{
+    h->retry_ms = ms;
+    handle_again(h);
+}
+
+/* ---- within a command ------------------------------------------------------------------ */
+
+static void every_answer_may_be_cut(void **state)
+{
+    static const struct cut rows[] = {
+        {SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY, 0, false},
+        {SATCHEL__ENVELOPE__BODY_PIECE_ACK, 0, false},
+        {SATCHEL__ENVELOPE__BODY_PIECE_ACK, PIECES / 2, false},
+        {SATCHEL__ENVELOPE__BODY_PIECE_ACK, PIECES - 1, false},
+        {SATCHEL__ENVELOPE__BODY_SEAL_REPLY, 0, false},
+    };
+    struct scene *g = *state;
+
+    make_file(g);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cut c = rows[i];
+
+        patience(&g->alice, PATIENT);
+        g->fake.spoil = cut_answer;
+        g->fake.cookie = &c;
+        assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+        honest(g);
+        assert_true(c.done);
+        assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_RETRY], 1);
+        assert_int_equal(g->alice.last.sent, PIECES);
+        assert_int_equal(g->fake.n_transfers, i + 1); /* the same upload */
+        assert_int_equal(g->fake.repeats, 0);
+        assert_int_equal(records(g), 0);
+        assert_bob_gets_it(g);
+    }
+    assert_int_equal(g->fake.two_plaintexts, 0);
+}
+
+/* Pieces were on their way; the source changes before they are sealed again. */
+static void a_change_meanwhile_never_leaves(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES - 2, false};
+
+    make_file(g);
+    patience(&g->alice, PATIENT);
+    g->fake.lose_from = PIECES / 2; /* they come, the sender does not know, they are lost */
+    g->fake.listen = cut_request;
+    g->fake.cookie = &c;
+    begin_send(&g->alice, "bob", NULL);
+    while (!c.done)
+        uv_run(&g->loop, UV_RUN_ONCE);
+    change_file(g, (off_t)(PIECES / 2) * 262144 + 99);
+    g->fake.lose_from = 0;
+    assert_int_equal(wait_for(&g->alice)->code, SATCHEL_E_IO);
+    honest(g);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+    assert_true(g->fake.transfers[0].was_seen[PIECES / 2]);
+    assert_int_equal(records(g), 0);
+}
+
+/* ---- the same command again --------------------------------------------------------------- */
+
+/* End a send at a request of a kind; what it leaves is its record. */
+static void break_off(struct scene *g, struct cut c)
+{
+    patience(&g->alice, 0);
+    g->fake.listen = cut_request;
+    g->fake.cookie = &c;
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_E_CLOSED);
+    honest(g);
+    assert_true(c.done);
+    handle_again(&g->alice);
+}
+
+static void the_same_command_goes_on(void **state)
+{
+    struct scene *g = *state;
+
+    make_file(g);
+    break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES / 2, false});
+    assert_int_equal(records(g), 1);
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.kept, PIECES / 2);
+    assert_int_equal(g->alice.last.sent, PIECES - PIECES / 2);
+    assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_KEPT], 1);
+    assert_int_equal(g->fake.n_transfers, 1);
+    assert_int_equal(g->fake.repeats, 0);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+    assert_int_equal(records(g), 0);
+    assert_bob_gets_it(g);
+}
+
+static void another_command_does_not(void **state)
+{
+    struct scene *g = *state;
+
+    make_file(g);
+    break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES / 2, false});
+    assert_int_equal(do_send(&g->alice, "carol")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.kept, 0);
+    assert_int_equal(g->fake.n_transfers, 2);
+    assert_int_equal(records(g), 1); /* bob's is still there */
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.kept, PIECES / 2);
+    assert_int_equal(records(g), 0);
+}
+
+/* Another content never meets the key and nonces of pieces that have left. */
+static void a_changed_file_begins_anew(void **state)
+{
+    struct scene *g = *state;
+
+    make_file(g);
+    g->fake.lose_from = PIECES / 2;
+    break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES - 2, false});
+    g->fake.lose_from = 0;
+    change_file(g, (off_t)(PIECES / 2) * 262144 + 99);
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.kept, 0);
+    assert_int_equal(g->alice.last.sent, PIECES);
+    assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_KEPT], 1);
+    assert_int_equal(g->fake.n_transfers, 2);
+    assert_true(g->fake.transfers[0].abandoned);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+    /* Nor do the two transfers share a piece. */
+    for (uint32_t i = 0; i < PIECES - 2; i++)
+        assert_memory_not_equal(&g->fake.transfers[0].seen[i], &g->fake.transfers[1].seen[i], 32);
+    assert_bob_gets_it(g);
+}
+
+/* The transfer was sealed; only the answer was lost. */
+static void a_lost_answer_ends_as_done(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_SEAL_REPLY, 0, false};
+
+    make_file(g);
+    patience(&g->alice, 0);
+    g->fake.spoil = cut_answer;
+    g->fake.cookie = &c;
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_E_CLOSED);
+    honest(g);
+    assert_true(g->fake.transfers[0].sealed);
+    handle_again(&g->alice);
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->fake.n_transfers, 1);
+    assert_int_equal(g->fake.puts, PIECES);
+    assert_int_equal(g->alice.last.sent, 0);
+    assert_int_equal(records(g), 0);
+    assert_bob_gets_it(g);
+    /* From now on the same command is another transfer. */
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->fake.n_transfers, 2);
+}
+
+/* The last pieces and the seal were on their way together, and none of them arrived. */
+static void a_seal_without_its_pieces_goes_on(void **state)
+{
+    struct scene *g = *state;
+
+    make_file(g);
+    g->fake.lose_from = PIECES - 3;
+    break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER, 0, false});
+    g->fake.lose_from = 0;
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.kept, PIECES - 3);
+    assert_int_equal(g->alice.last.sent, 3);
+    assert_int_equal(g->fake.n_transfers, 1);
+    assert_int_equal(g->fake.repeats, 0);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+    assert_bob_gets_it(g);
+}
+
+/* The server forgot the upload: its keys are not used under another ID. */
+static void an_upload_that_is_gone_begins_anew(void **state)
+{
+    struct scene *g = *state;
+
+    make_file(g);
+    break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES / 2, false});
+    g->fake.transfers[0].abandoned = true;
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.kept, 0);
+    for (uint32_t i = 0; i < PIECES / 2; i++)
+        assert_memory_not_equal(&g->fake.transfers[0].seen[i],
+                                &g->fake.transfers[g->fake.n_transfers - 1].seen[i], 32);
+    assert_bob_gets_it(g);
+}
+
+static void a_damaged_record_begins_anew(void **state)
+{
+    struct scene *g = *state;
+    char pattern[160];
+    glob_t found;
+    int fd;
+
+    make_file(g);
+    break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES / 2, false});
+    snprintf(pattern, sizeof(pattern), "%s/profiles/default/records/upload-*", g->alice.home);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    fd = open(found.gl_pathv[0], O_WRONLY);
+    assert_int_equal(pwrite(fd, "?", 1, 100), 1); /* in the first entry, which is not the last */
+    close(fd);
+    globfree(&found);
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.kept, 0);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+    assert_bob_gets_it(g);
+}
+
+/* ---- small ones --------------------------------------------------------------------------- */
+
+static void small_files_leave_no_record(void **state)
+{
+    struct scene *g = *state;
+
+    break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER, 0, false});
+    assert_int_equal(records(g), 0);
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.kept, 0);
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_output(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_answer_may_be_cut),           TEST(a_change_meanwhile_never_leaves),
+        TEST(the_same_command_goes_on),          TEST(another_command_does_not),
+        TEST(a_changed_file_begins_anew),        TEST(a_lost_answer_ends_as_done),
+        TEST(a_seal_without_its_pieces_goes_on), TEST(an_upload_that_is_gone_begins_anew),
+        TEST(a_damaged_record_begins_anew),      TEST(small_files_leave_no_record),
+    };
+    int failed = cmocka_run_group_tests_name("resume_send", tests, NULL, NULL);
+
+    uv_library_shutdown();
+    return failed;
+}
