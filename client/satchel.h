@@ -12,6 +12,8 @@
  *   satchel/folder.h    list the inbox and the sent folder, find by prefix
  *   satchel/factor.h    one-time passwords
  *   satchel/get.h       get, status, delete
+ *   satchel/life.h      revoke, extend
+ *   satchel/watch.h     events
  *   satchel/sync.h      the same operations as calls that return when done
  *
  * Model.  A struct satchel binds one profile to one uv_loop_t.  An operation
@@ -46,9 +48,11 @@
 #include "satchel/factor.h"
 #include "satchel/folder.h"
 #include "satchel/get.h"
+#include "satchel/life.h"
 #include "satchel/profile.h"
 #include "satchel/send.h"
 #include "satchel/server.h"
 #include "satchel/sync.h"
+#include "satchel/watch.h"
 
 #endif /* SATCHEL_H */

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "server/clock_guard.h"
 #include "server/daemon.h"
+#include "server/watch.h"
 
 enum {
     PERIOD_MS = 5000,
@@ -75,6 +76,8 @@ static void on_marked(void *arg, struct store_result *res)
     /* BADSTATE and NOTFOUND: somebody was faster, or the clock went back. */
     if (res->code == ERR_OK && !res->duplicate) {
         c->stats.expired++;
+        watch_kick(c->d, res->u.slot.sender);
+        watch_kick(c->d, res->u.slot.uid);
         c->moved = true;
     } else if (res->code != ERR_OK && res->code != ERR_BADSTATE && res->code != ERR_NOTFOUND) {
         c->failed = true;
@@ -101,8 +104,11 @@ static void on_expired(void *arg, struct store_result *res)
     c->moved = false;
     c->pending = 1; /* ours, until all are started */
     for (size_t i = 0; i < res->count; i++) {
-        struct store_slot_update in = {.move = STORE_MOVE_EXPIRE, .now = c->clock.now};
+        struct store_event_new event = {.kind = STORE_EVENT_EXPIRED};
+        struct store_slot_update in = {
+            .move = STORE_MOVE_EXPIRE, .now = c->clock.now, .event = &event};
 
+        memcpy(event.uid, res->u.due[i].uid, sizeof(event.uid));
         memcpy(in.tid, res->u.due[i].tid, sizeof(in.tid));
         memcpy(in.uid, res->u.due[i].uid, sizeof(in.uid));
         if (store_slot_update(c->d->port, &in, on_marked, c) != ERR_OK) {

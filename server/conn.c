@@ -11,6 +11,7 @@
 #include "server/daemon.h"
 #include "server/dispatch.h"
 #include "server/envelope.h"
+#include "server/watch.h"
 
 enum {
     OUT_HIGH = 1024 * 1024, /* bytes that wait to be sent: nothing more is read */
@@ -80,6 +81,7 @@ static void on_closed(struct stream *s, void *cookie, const struct err *why)
     if (conn->state != CONN_CLOSING)
         conn_enter(conn, CONN_CLOSING);
     orphan_calls(conn);
+    watch_drop(conn);
     net_loop_forget(&conn->turn);
     if (log_wants(LOG_AT_DEBUG))
         log_event(LOG_AT_DEBUG, "connection_closed", log_str("why", why->msg));
@@ -436,4 +438,5 @@ void conn_tick(struct conn *conn, uint64_t now)
         if (c->since != 0 && now - c->since > set->store)
             call_give_up(c);
     }
+    watch_pump(conn);
 }

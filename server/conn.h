@@ -34,6 +34,7 @@
 
 struct call;
 struct daemon;
+struct watch;
 
 enum conn_state { CONN_NEW, CONN_GREETED, CONN_READY, CONN_CLOSING, CONN_STATES };
 
@@ -62,10 +63,12 @@ struct conn {
     uint8_t nonce[LOGIN_NONCE_LEN];    /* for the one Login */
     struct uid uid;                    /* from READY on */
     struct device_id device;
-    struct call *calls, *last_call; /* unanswered, in the order begun */
+    uint8_t device_key[IDS_KEY_LEN]; /* public */
+    struct call *calls, *last_call;  /* unanswered, in the order begun */
     unsigned n_calls, n_pieces;
     unsigned n_alone; /* of them such that later ones wait */
     bool settling, paused;
+    struct watch *watch;   /* of watch.c; NULL: it has not subscribed */
     size_t queued;         /* bytes of pieces in and out that are under way */
     uint64_t opened, used; /* uv_now(): accepted; last request */
     uint64_t moved;        /* last piece in or out; 0: none yet */

@@ -34,6 +34,7 @@ struct ctl;
 struct manifest;
 struct listeners;
 struct uploads;
+struct watches;
 
 /* What is counted by daemon_charge(). */
 enum daemon_rate {
@@ -53,6 +54,7 @@ struct daemon {
     char *config_path;
     struct settings settings;
     uint8_t key[IDS_KEY_LEN]; /* public */
+    struct secret key_seed;   /* its Ed25519 seed */
     struct server_id id;
     struct secret factor_key; /* factor_row.h */
     SSL_CTX *tls;
@@ -62,6 +64,7 @@ struct daemon {
     struct shares *shares;
     struct collector *collector;
     struct uploads *uploads;
+    struct watches *watches;
     struct count *addresses; /* connections of each */
     struct rate_table *rates[DAEMON_RATES];
     struct rate_bucket handshakes;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/mail.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/crypto/merkle.h"
+#include "common/transfer/statement.h"
+#include "server/daemon.h"
 
 bool mail_share_item(struct shares_item *item, const uint8_t tid[STORE_TID_LEN],
                      const struct store_slot *slot)
@@ -75,6 +78,19 @@ static ProtobufCBinaryData borrow(const struct store_blob *b)
     return (ProtobufCBinaryData){b->len, (uint8_t *)(uintptr_t)b->data};
 }
 
+Satchel__Signed *mail_addendum(struct mail_signed *s, const struct store_transfer *t)
+{
+    *s = (struct mail_signed){.msg = SATCHEL__SIGNED__INIT};
+    if (t->addendum.len == 0 || signed_unpack(part(t->addendum.data, t->addendum.len),
+                                              STATEMENT_MAX, &s->body, s->sig, NULL) != ERR_OK) {
+        buf_free(&s->body);
+        return NULL;
+    }
+    s->msg.body = (ProtobufCBinaryData){s->body.len, s->body.data};
+    s->msg.signature = (ProtobufCBinaryData){sizeof(s->sig), s->sig};
+    return &s->msg;
+}
+
 int mail_row(struct mail_row *ret_row, const struct store_mail *m, const uint8_t *share_meta,
              uint64_t now)
 {
@@ -90,9 +106,69 @@ int mail_row(struct mail_row *ret_row, const struct store_mail *m, const uint8_t
         msg->metadata = borrow(&m->t.meta);
         msg->share_meta = (ProtobufCBinaryData){SHARE_LEN, (uint8_t *)(uintptr_t)share_meta};
     }
-    msg->state = mail_state(&m->me, m->t.expires, now);
+    msg->state = m->me.life == STORE_SPENT ? SATCHEL__SLOT_STATE__SLOT_SPENT
+                                           : mail_state(&m->me, m->t.expires, now);
     msg->opens_used = m->me.opens_used;
     msg->stored = m->t.arrived;
     msg->expires = m->t.expires;
+    msg->addendum = mail_addendum(&ret_row->addendum, &m->t);
     return add_proof(ret_row, m);
+}
+
+/* ---- states of recipients ---- */
+
+/* When the state last changed, as far as the rows tell. */
+static uint64_t changed_at(const struct store_recipient *r, const struct store_transfer *t)
+{
+    uint64_t at = t->arrived;
+
+    for (size_t i = 0; i < r->nopens; i++)
+        if (r->opens[i].at > at)
+            at = r->opens[i].at;
+    if (r->received > at)
+        at = r->received;
+    if (r->life == STORE_EXPIRED || r->ended > at)
+        at = r->ended != 0 ? r->ended : t->expires;
+    return at;
+}
+
+static void fill_status(Satchel__RecipientStatus *to, const struct store_recipient *r,
+                        const struct store_transfer *t)
+{
+    satchel__recipient_status__init(to);
+    to->user_id = (ProtobufCBinaryData){STORE_UID_LEN, (uint8_t *)(uintptr_t)r->uid};
+    to->state = mail_state(r, t->expires, daemon_time());
+    to->opens_used = r->opens_used;
+    to->changed = changed_at(r, t);
+    to->received = r->received;
+}
+
+int mail_statuses(struct mail_statuses *ret, const struct store_transfer *t,
+                  const struct store_recipient *recipients, size_t n)
+{
+    struct mail_statuses l = {.rows = calloc(n + 1, sizeof(*l.rows)),
+                              .at = calloc(n + 1, sizeof(*l.at))};
+
+    if (l.rows == NULL || l.at == NULL) {
+        mail_statuses_free(&l);
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct store_recipient *r = &recipients[i];
+
+        if (n > 1 && memcmp(r->uid, t->sender, STORE_UID_LEN) == 0 && !r->in_inbox)
+            continue;
+        fill_status(&l.rows[l.n], r, t);
+        l.at[l.n] = &l.rows[l.n];
+        l.n++;
+    }
+    *ret = l;
+    return ERR_OK;
+}
+
+void mail_statuses_free(struct mail_statuses *l)
+{
+    free(l->rows);
+    free(l->at);
+    *l = (struct mail_statuses){0};
 }

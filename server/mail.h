@@ -21,9 +21,20 @@ Satchel__SlotState mail_state(const struct store_recipient *r, uint64_t expires,
 /* May metadata and its share still be given to ${m}'s owner? */
 bool mail_is_open(const struct store_mail *m, uint64_t now);
 
+/* A Signed with memory of its own. */
+struct mail_signed {
+    Satchel__Signed msg;
+    struct buf body;
+    uint8_t sig[64];
+};
+
+/* The newest addendum of ${t}; NULL: none, or out of memory.  Free with buf_free(&s->body). */
+Satchel__Signed *mail_addendum(struct mail_signed *s, const struct store_transfer *t);
+
 /* A row, with memory of its own; what it shows is borrowed from ${m} and ${share_meta}. */
 struct mail_row {
     Satchel__Transfer msg;
+    struct mail_signed addendum;
     ProtobufCBinaryData proof[64];
     uint8_t hashes[64][32];
 };
@@ -34,5 +45,19 @@ struct mail_row {
  */
 MUST_CHECK int mail_row(struct mail_row *ret_row, const struct store_mail *m,
                         const uint8_t *share_meta, uint64_t now);
+
+/* Rows of a status; they borrow from the recipients they were made of. */
+struct mail_statuses {
+    Satchel__RecipientStatus *rows, **at;
+    size_t n;
+};
+
+/*
+ * What became of ${n} recipients of ${t}; the sender's own copy is left out, unless it is the only
+ * one or he sent it to himself.  ERR_NOMEM.
+ */
+MUST_CHECK int mail_statuses(struct mail_statuses *ret, const struct store_transfer *t,
+                             const struct store_recipient *recipients, size_t n);
+void mail_statuses_free(struct mail_statuses *l);
 
 #endif /* SERVER_MAIL_H */

@@ -32,5 +32,10 @@ void req_factor_remove(struct call *c);
 void req_factor_list(struct call *c);
 void req_delete(struct call *c);
 void req_status(struct call *c);
+void req_extend(struct call *c);
+void req_revoke(struct call *c);
+void req_put_receipt(struct call *c);
+void req_list_events(struct call *c);
+void req_subscribe(struct call *c);
 
 #endif /* SERVER_REQ_H */

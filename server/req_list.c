@@ -120,6 +120,7 @@ static void reply(struct call *c)
 {
     const struct listing *l = c->data;
     bool single = l->single;
+    size_t n = l->n;
     struct mail_row *rows = calloc(l->n + 1, sizeof(*rows));
     Satchel__Transfer **list = calloc(l->n + 1, sizeof(*list));
     int rc = rows != NULL && list != NULL ? ERR_OK : ERR_NOMEM;
@@ -134,6 +135,8 @@ static void reply(struct call *c)
         reply_single(c, rows);
     else
         reply_page(c, list);
+    for (size_t i = 0; rows != NULL && i < n; i++)
+        buf_free(&rows[i].addendum.body);
     free(rows);
     free(list);
 }
@@ -187,7 +190,7 @@ static void collect_shares(struct call *c)
 
 static size_t row_bytes(const struct store_mail *m)
 {
-    return ROW_EXTRA + m->t.header.len + m->t.sig.len + m->t.meta.len +
+    return ROW_EXTRA + m->t.header.len + m->t.sig.len + m->t.meta.len + m->t.addendum.len +
            (m->nslots > 0 ? m->slots[0].bytes.len : 0);
 }
 

@@ -67,6 +67,8 @@ static bool is_good(struct call *c, const struct attempt *a)
     if (device != NULL && device->revoked == 0)
         good = login_check(&a->login, device->key, part(msg->signature.data, msg->signature.len),
                            NULL) == ERR_OK;
+    if (good)
+        memcpy(c->conn->device_key, device->key, sizeof(c->conn->device_key));
     manifest_free(m);
     return good;
 }

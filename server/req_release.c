@@ -18,6 +18,7 @@
 #include "server/factor.h"
 #include "server/mail.h"
 #include "server/req.h"
+#include "server/watch.h"
 
 struct releasing {
     uint8_t tid[STORE_TID_LEN];
@@ -36,9 +37,16 @@ static void releasing_free(void *data)
     free(r);
 }
 
-static void fill_move(const struct releasing *r, enum store_move move, struct store_slot_update *in)
+/* ${event} must live as long as ${in}. */
+static void fill_move(const struct releasing *r, enum store_move move, struct store_slot_update *in,
+                      struct store_event_new *event)
 {
-    *in = (struct store_slot_update){.move = move, .claim = r->claim, .now = daemon_time()};
+    *in = (struct store_slot_update){
+        .move = move, .claim = r->claim, .now = daemon_time(), .event = event};
+    *event = (struct store_event_new){.kind = move == STORE_MOVE_CLAIM ? STORE_EVENT_RELEASED
+                                                                       : STORE_EVENT_GIVEN_BACK,
+                                      .data = {r->device.b, sizeof(r->device.b)}};
+    memcpy(event->uid, r->uid.b, sizeof(event->uid));
     memcpy(in->tid, r->tid, sizeof(in->tid));
     memcpy(in->uid, r->uid.b, sizeof(in->uid));
     memcpy(in->device, r->device.b, sizeof(in->device));
@@ -50,14 +58,19 @@ static void on_given_back(struct call *c)
 
     if (c->res->code != ERR_OK && c->res->code != ERR_BADSTATE)
         log_event(LOG_AT_WARN, "claim_not_given_back", log_code(c->res->code));
-    call_error(c, r->code, NULL);
+    /* A cell that was erased since the claim: the row says why. */
+    if (r->code == ERR_EXPIRED && c->res->code == ERR_OK && c->res->u.slot.life == STORE_REVOKED)
+        call_error(c, ERR_REVOKED, NULL);
+    else
+        call_error(c, r->code, NULL);
 }
 
 static void give_back(struct call *c)
 {
+    struct store_event_new event;
     struct store_slot_update in;
 
-    fill_move(c->data, STORE_MOVE_GIVE_BACK, &in);
+    fill_move(c->data, STORE_MOVE_GIVE_BACK, &in, &event);
     call_store(c, store_slot_update(c->d->port, &in, call_on_store, c), give_back, on_given_back);
 }
 
@@ -107,6 +120,7 @@ static void on_claimed(struct call *c)
         call_failed(c);
         return;
     }
+    watch_kick(c->d, c->res->u.slot.sender);
     r->claim = c->res->u.slot.claim;
     r->opens_used = c->res->u.slot.opens_used;
     get_share(c);
@@ -114,9 +128,10 @@ static void on_claimed(struct call *c)
 
 static void claim(struct call *c)
 {
+    struct store_event_new event;
     struct store_slot_update in;
 
-    fill_move(c->data, STORE_MOVE_CLAIM, &in);
+    fill_move(c->data, STORE_MOVE_CLAIM, &in, &event);
     call_store(c, store_slot_update(c->d->port, &in, call_on_store, c), claim, on_claimed);
 }
 

@@ -25,6 +25,7 @@
 #include "server/length.h"
 #include "server/req.h"
 #include "server/uploads.h"
+#include "server/watch.h"
 
 enum { MANIFESTS_PAGE = 16 };
 
@@ -128,6 +129,8 @@ static void on_sealed(struct call *c)
     switch (c->res->code) {
     case ERR_OK:
         uploads_remove(c->d->uploads, &s->h.sender, &s->h.tid);
+        for (size_t i = 0; i < c->msg->seal_transfer->n_slots; i++)
+            watch_kick(c->d, s->slots[i].uid); /* the sender's among them */
         reply.duplicate = c->res->duplicate;
         reply.stored = c->res->u.seal.arrived;
         env.body_case = SATCHEL__ENVELOPE__BODY_SEAL_REPLY;
@@ -155,6 +158,8 @@ static void seal(struct call *c)
 {
     const Satchel__SealTransfer *msg = c->msg->seal_transfer;
     const struct sealing *s = c->data;
+    struct hash32 hash = {0};
+    struct store_event_new event = {.kind = STORE_EVENT_STORED, .data = {hash.b, sizeof(hash.b)}};
     struct store_upload_seal in = {
         .header = {msg->header.data, msg->header.len},
         .sig = {msg->signature.data, msg->signature.len},
@@ -165,8 +170,14 @@ static void seal(struct call *c)
         .now = daemon_time(),
         .slots = s->slots,
         .nslots = msg->n_slots,
+        .event = &event,
     };
 
+    if (header_hash(part(msg->header.data, msg->header.len), &hash) != ERR_OK) {
+        call_error(c, ERR_NOMEM, NULL);
+        return;
+    }
+    memcpy(event.uid, s->h.sender.b, sizeof(event.uid));
     memcpy(in.tid, s->h.tid.b, sizeof(in.tid));
     memcpy(in.sender, s->h.sender.b, sizeof(in.sender));
     memcpy(in.cid, s->h.cid.b, sizeof(in.cid));

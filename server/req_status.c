@@ -3,7 +3,6 @@
  * Status: to the sender header and all recipients, to a recipient his own row.
  * Delete: take a transfer out of one of the caller's folders.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/collector.h"
@@ -11,59 +10,32 @@
 #include "server/daemon.h"
 #include "server/mail.h"
 #include "server/req.h"
-
-/* When the state last changed, as far as the rows tell. */
-static uint64_t changed_at(const struct store_recipient *r, const struct store_transfer *t)
-{
-    uint64_t at = t->arrived;
-
-    for (size_t i = 0; i < r->nopens; i++)
-        if (r->opens[i].at > at)
-            at = r->opens[i].at;
-    if (r->received > at)
-        at = r->received;
-    return r->life == STORE_EXPIRED ? t->expires : at;
-}
-
-static void fill(Satchel__RecipientStatus *to, const struct store_recipient *r,
-                 const struct store_transfer *t)
-{
-    satchel__recipient_status__init(to);
-    to->user_id = (ProtobufCBinaryData){STORE_UID_LEN, (uint8_t *)(uintptr_t)r->uid};
-    to->state = mail_state(r, t->expires, daemon_time());
-    to->opens_used = r->opens_used;
-    to->changed = changed_at(r, t);
-}
+#include "server/watch.h"
 
 static void reply(struct call *c, const struct store_recipient *rows, size_t n)
 {
     const struct store_transfer *t = &c->res->u.mail.t;
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__StatusReply msg = SATCHEL__STATUS_REPLY__INIT;
-    Satchel__RecipientStatus *states = calloc(n + 1, sizeof(*states));
-    Satchel__RecipientStatus **list = calloc(n + 1, sizeof(*list));
+    struct mail_statuses list = {0};
+    struct mail_signed addendum;
 
-    if (states == NULL || list == NULL) {
+    if (mail_statuses(&list, t, rows, n) != ERR_OK) {
         call_error(c, ERR_NOMEM, NULL);
-    } else {
-        for (size_t i = 0; i < n; i++) {
-            /* The sender's own copy is no recipient, unless it was sent to oneself. */
-            if (n > 1 && memcmp(rows[i].uid, t->sender, STORE_UID_LEN) == 0 && !rows[i].in_inbox)
-                continue;
-            fill(&states[i], &rows[i], t);
-            list[msg.n_recipients++] = &states[i];
-        }
-        msg.header = (ProtobufCBinaryData){t->header.len, (uint8_t *)(uintptr_t)t->header.data};
-        msg.signature = (ProtobufCBinaryData){t->sig.len, (uint8_t *)(uintptr_t)t->sig.data};
-        msg.stored = t->arrived;
-        msg.expires = t->expires;
-        msg.recipients = list;
-        env.body_case = SATCHEL__ENVELOPE__BODY_STATUS_REPLY;
-        env.status_reply = &msg;
-        call_reply(c, &env);
+        return;
     }
-    free(states);
-    free(list);
+    msg.header = (ProtobufCBinaryData){t->header.len, (uint8_t *)(uintptr_t)t->header.data};
+    msg.signature = (ProtobufCBinaryData){t->sig.len, (uint8_t *)(uintptr_t)t->sig.data};
+    msg.stored = t->arrived;
+    msg.expires = t->expires;
+    msg.addendum = mail_addendum(&addendum, t);
+    msg.recipients = list.at;
+    msg.n_recipients = list.n;
+    env.body_case = SATCHEL__ENVELOPE__BODY_STATUS_REPLY;
+    env.status_reply = &msg;
+    call_reply(c, &env); /* frees c->res */
+    mail_statuses_free(&list);
+    buf_free(&addendum.body);
 }
 
 static void on_slot(struct call *c)
@@ -109,6 +81,7 @@ static void on_deleted(struct call *c)
         call_failed(c);
         return;
     }
+    watch_kick(c->d, c->res->u.slot.sender);
     collector_kick(c->d->collector);
     call_done(c);
 }
@@ -116,7 +89,7 @@ static void on_deleted(struct call *c)
 void req_delete(struct call *c)
 {
     const Satchel__Delete *msg = c->msg->delete_;
-    struct store_slot_delete in;
+    struct store_slot_delete in = {.now = daemon_time()};
 
     if (!call_take(c, &msg->tid, "tid", in.tid, sizeof(in.tid)))
         return;

@@ -29,6 +29,7 @@
 #include "server/notify.h"
 #include "server/reload.h"
 #include "server/uploads.h"
+#include "server/watch.h"
 
 static const int watched[] = {SIGTERM, SIGINT, SIGHUP}; /* two stop, the last reloads */
 
@@ -112,10 +113,12 @@ static void free_daemon(struct daemon *d)
 {
     store_close(d->store);
     uploads_free(d->uploads);
+    watches_free(d->watches);
     daemon_close_limits(d);
     SSL_CTX_free(d->tls);
     secret_free(&d->factor_key);
     buf_free(&d->scratch);
+    secret_free(&d->key_seed);
     settings_free(&d->settings);
     free(d->config_path);
     if (d->loop != NULL && uv_loop_close(d->loop) != 0)
@@ -223,7 +226,10 @@ static int load_identity(struct daemon *d, struct err *err)
     if (rc == ERR_OK &&
         (ed25519_public(d->key, seed.data) != ERR_OK || ids_server(d->key, &d->id) != ERR_OK))
         rc = err_set(err, ERR_INTERNAL, "cannot use the server key");
-    secret_free(&seed);
+    if (rc == ERR_OK)
+        d->key_seed = seed;
+    else
+        secret_free(&seed);
     free(path);
     return rc;
 }
@@ -338,6 +344,8 @@ static int open_parts(struct daemon *d, struct err *err)
         rc = daemon_open_limits(d, err);
     if (rc == ERR_OK)
         rc = uploads_new(&d->uploads, err);
+    if (rc == ERR_OK)
+        rc = watches_new(&d->watches, err);
     if (rc == ERR_OK)
         rc = net_loop_new(&d->net, d->loop, err);
     if (rc == ERR_OK)

@@ -47,7 +47,7 @@ static void on_done(struct loopq_item *item)
 
 static int begin(struct shares *s, struct shares_job *job, enum shares_kind kind)
 {
-    if (kind <= SHARES_FIND && atomic_load(&s->items) + job->n > SHARES_ITEMS_MAX) {
+    if (kind <= SHARES_MOVE && atomic_load(&s->items) + job->n > SHARES_ITEMS_MAX) {
         s->refused = true;
         return ERR_BUSY;
     }
@@ -84,6 +84,11 @@ int shares_open(struct shares *s, struct shares_job *job, void (*cb)(void *), vo
 int shares_find(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
 {
     return begin_with(s, job, SHARES_FIND, cb, arg);
+}
+
+int shares_move(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
+{
+    return begin_with(s, job, SHARES_MOVE, cb, arg);
 }
 
 int shares_erase(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)

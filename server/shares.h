@@ -91,6 +91,13 @@ void shares_stop(struct shares *s, void (*on_closed)(void *arg), void *arg);
  */
 MUST_CHECK int shares_open(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg);
 MUST_CHECK int shares_find(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg);
+/*
+ * The seeds of ${job} under fresh cells, of another day perhaps: item->day is the new one; cell,
+ * day_cell and sealed come back changed.  The old cells stay, for the caller to erase when the
+ * change is durable.  job->code as of find's items; then no item was moved, and the cells of
+ * ${job} mean nothing.
+ */
+MUST_CHECK int shares_move(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg);
 MUST_CHECK int shares_erase(struct shares *s, struct shares_job *job, void (*cb)(void *),
                             void *arg);
 

@@ -70,7 +70,8 @@ static int get_day(struct shares *s, struct shares_item *item)
     return rc == ERR_OK ? erasable_file_write(s->cells, item->day_cell, &s->day_key, NULL) : rc;
 }
 
-static int draw_item(struct shares *s, struct shares_item *item)
+/* A key in the item's cell, that of its day, and s->seed sealed under both. */
+static int seal_item(struct shares *s, struct shares_item *item)
 {
     struct share_cells keys = {&s->day_key, &s->slot_key};
     struct part place = part(&item->place, sizeof(item->place));
@@ -82,11 +83,19 @@ static int draw_item(struct shares *s, struct shares_item *item)
     if (rc == ERR_OK)
         rc = erasable_file_write(s->cells, item->cell, &s->slot_key, NULL);
     if (rc == ERR_OK)
-        rc = hedge_draw(s->hedge, "seed", place, s->seed.data);
-    if (rc == ERR_OK)
         rc = rng_bytes(nonce, sizeof(nonce));
     if (rc == ERR_OK)
         rc = share_seal_seed(&keys, &item->place, &s->seed, nonce, item->sealed);
+    return rc;
+}
+
+static int draw_item(struct shares *s, struct shares_item *item)
+{
+    struct part place = part(&item->place, sizeof(item->place));
+    int rc = hedge_draw(s->hedge, "seed", place, s->seed.data);
+
+    if (rc == ERR_OK)
+        rc = seal_item(s, item);
     item->instance = s->instance;
     return rc;
 }
@@ -186,6 +195,27 @@ static int end_days(struct shares *s, uint64_t now)
     return rc;
 }
 
+/* ---- moving: the same seed under fresh keys ---- */
+
+static int move_job(struct shares *s, struct shares_job *job)
+{
+    uint64_t first = 0;
+    size_t done = 0;
+    int rc = erasable_file_alloc(s->cells, job->n, &first, NULL);
+
+    for (; rc == ERR_OK && done < job->n; done++) {
+        rc = open_item(s, &job->items[done]);
+        if (rc != ERR_OK)
+            break;
+        job->items[done].cell = first + done;
+        rc = seal_item(s, &job->items[done]);
+    }
+    /* Nobody will know of these cells: do not leave keys in them. */
+    if (rc != ERR_OK && done > 0 && erase_cells(s, job->items, done) != ERR_OK)
+        log_event(LOG_AT_ERROR, "cells_not_erased", log_num("cells", done));
+    return rc;
+}
+
 static int run_job(struct shares *s, struct shares_job *job)
 {
     int rc = job->n > 0 && job->kind <= SHARES_FIND
@@ -199,6 +229,8 @@ static int run_job(struct shares *s, struct shares_job *job)
         return open_job(s, job);
     case SHARES_FIND:
         return find_job(s, job);
+    case SHARES_MOVE:
+        return move_job(s, job);
     case SHARES_ERASE:
         return erase_cells(s, job->items, job->n);
     case SHARES_CONFIRM:
@@ -206,6 +238,11 @@ static int run_job(struct shares *s, struct shares_job *job)
     default:
         return end_days(s, job->now);
     }
+}
+
+static bool writes(int kind)
+{
+    return kind == SHARES_OPEN || kind == SHARES_MOVE;
 }
 
 /* All jobs of one gathering: run, then one sync, then the rest of the batch. */
@@ -217,7 +254,7 @@ static void run_jobs(struct shares *s, struct shares_job *first)
     s->failed = ERR_OK;
     for (struct shares_job *job = first; job != NULL; job = job->next) {
         job->code = run_job(s, job);
-        wrote |= job->kind == SHARES_OPEN;
+        wrote |= writes(job->kind);
     }
     synced = wrote ? erasable_file_sync(s->cells, NULL) : ERR_OK;
     if (wrote)
@@ -225,7 +262,7 @@ static void run_jobs(struct shares *s, struct shares_job *first)
     (void)flush_batch(s);
     for (struct shares_job *job = first, *next; job != NULL; job = next) {
         next = job->next;
-        if (job->code == ERR_OK && job->kind == SHARES_OPEN)
+        if (job->code == ERR_OK && writes(job->kind))
             job->code = synced;
         if (job->code == ERR_OK && job->kind <= SHARES_FIND)
             job->code = s->failed;

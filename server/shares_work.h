@@ -14,7 +14,14 @@
 #include "server/share_batch.h"
 #include "server/shares.h"
 
-enum shares_kind { SHARES_OPEN, SHARES_FIND, SHARES_ERASE, SHARES_END_DAYS, SHARES_CONFIRM };
+enum shares_kind {
+    SHARES_OPEN,
+    SHARES_FIND,
+    SHARES_MOVE,
+    SHARES_ERASE,
+    SHARES_END_DAYS,
+    SHARES_CONFIRM
+};
 
 struct shares {
     struct keynet *net;

@@ -17,7 +17,7 @@ static struct {
     const char *output;
     int otp_fd;
     uint64_t limit_rate;
-    bool force;
+    bool force, no_receipt;
 } o = {.otp_fd = -1};
 
 static const struct opt opts[] = {
@@ -26,6 +26,7 @@ static const struct opt opts[] = {
     {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
     {"otp-fd", 0, OPT_FD, &o.otp_fd, "N",
      "read one-time passwords from this file descriptor, a line for each transfer that asks"},
+    {"no-receipt", 0, OPT_FLAG, &o.no_receipt, NULL, "do not tell the sender that it was received"},
     {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
      "bytes a second at most, such as 500K or 10M"},
     {0},
@@ -97,11 +98,12 @@ static void report(const struct satchel_got *r)
 {
     char path[TEXT_SAFE], size[TEXT_SIZE], from[TEXT_SAFE];
 
-    ui_result(json_pack(
-        "{s:s,s:o,s:I,s:o,s:s,s:b,s:b,s:o,s:I,s:I}", "id", r->id, "path", ui_json_text(r->path),
-        "size", (json_int_t)r->size, "from", ui_json_text(r->from), "from_id", r->from_id,
-        "verified", r->verified, "from_verified", r->from_verified, "name", ui_json_text(r->name),
-        "got_pieces", (json_int_t)r->got_pieces, "kept_pieces", (json_int_t)r->kept_pieces));
+    ui_result(json_pack("{s:s,s:o,s:I,s:o,s:s,s:b,s:b,s:o,s:I,s:I,s:b}", "id", r->id, "path",
+                        ui_json_text(r->path), "size", (json_int_t)r->size, "from",
+                        ui_json_text(r->from), "from_id", r->from_id, "verified", r->verified,
+                        "from_verified", r->from_verified, "name", ui_json_text(r->name),
+                        "got_pieces", (json_int_t)r->got_pieces, "kept_pieces",
+                        (json_int_t)r->kept_pieces, "receipt", r->receipt_sent));
     if (r->path[0] == '\0')
         ui_note("%.12s  received %s from %s", r->id, text_size(r->size, size),
                 text_safe(r->from, from, sizeof(from)));
@@ -114,6 +116,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 {
     struct satchel_get_options go = {
         .force = o.force,
+        .no_receipt = o.no_receipt,
         .limit_rate = o.limit_rate,
         .on_progress = progress_show,
         .on_code = on_code,

@@ -32,7 +32,7 @@ struct listing {
 static bool is_over(const struct satchel_transfer *t)
 {
     return t->state == SATCHEL_STATE_EXPIRED || t->state == SATCHEL_STATE_REVOKED ||
-           t->state == SATCHEL_STATE_DELETED;
+           t->state == SATCHEL_STATE_DELETED || t->state == SATCHEL_STATE_SPENT;
 }
 
 static json_t *as_json(const struct satchel_transfer *t)

@@ -70,10 +70,18 @@ const char *satchel_phase_name(enum satchel_phase phase)
     return (size_t)phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "";
 }
 
+const char *satchel_event_name(enum satchel_event_kind kind)
+{
+    static const char *const names[] = {"",        "stored",  "arrived", "released", "received",
+                                        "expired", "revoked", "deleted", "extended"};
+
+    return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "";
+}
+
 const char *satchel_state_name(enum satchel_state state)
 {
-    static const char *const names[] = {"stored",  "released", "received",
-                                        "deleted", "expired",  "revoked"};
+    static const char *const names[] = {"stored",  "released", "received", "deleted",
+                                        "expired", "revoked",  "spent"};
 
     return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "";
 }

@@ -38,6 +38,8 @@ struct satchel {
     void (*on_pin)(void *cookie, const struct satchel_pin_question *q);
     struct profile *profile; /* NULL until opened or registered */
     struct link link;
+    struct satchel_op *watch; /* told of events, and ended when the connection is; NULL: none */
+    void (*on_event)(struct satchel_op *watch, const Satchel__Event *e);
     struct list ops;
     unsigned n_ops;
     struct handle_sync sync;    /* one call at a time */

@@ -98,6 +98,8 @@ static void on_closed(void *cookie, const struct err *why)
         ask_pin(l);
     } else {
         enter(l, LINK_DOWN);
+        if (l->s->watch != NULL)
+            op_end(l->s->watch, why);
         if (!l->retarget)
             fail_waiting(l, why);
         l->retarget = false;
@@ -230,6 +232,14 @@ static void on_pin(void *cookie, const struct pin *pin)
     l->asking = true;
 }
 
+static void on_event(void *cookie, const Satchel__Event *e)
+{
+    struct satchel *s = ((struct link *)cookie)->s;
+
+    if (s->watch != NULL)
+        s->on_event(s->watch, e);
+}
+
 static void dial(struct link *l)
 {
     struct tls_verify verify = {.mode = TLS_VERIFY_COLLECT};
@@ -243,6 +253,7 @@ static void dial(struct link *l)
                                 .cookie = l,
                                 .on_pin = on_pin,
                                 .on_greeted = on_greeted,
+                                .on_event = on_event,
                                 .on_closed = on_closed};
     struct err err = {0};
     int rc = addr_parse(&to, l->target.server, &err);

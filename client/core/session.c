@@ -282,6 +282,7 @@ static int check_hello(struct session *s, const Satchel__HelloReply *m, struct e
         memcmp(id.b, m->server_id.data, sizeof(id.b)) != 0)
         return err_set(err, ERR_PROTO, "the server's ID does not belong to its key");
     h->server = id;
+    memcpy(h->server_key, m->server_key.data, sizeof(h->server_key));
     memcpy(h->nonce, m->nonce.data, sizeof(h->nonce));
     (void)snprintf(h->software, sizeof(h->software), "%s", m->software);
     for (char *p = h->software; *p != '\0'; p++)
@@ -352,7 +353,7 @@ static struct request *find(struct session *s, uint64_t id)
     return NULL;
 }
 
-/* Events.  Only two are known so far: the end, with or without an error. */
+/* The end, with or without an error; and what happens to transfers. */
 static void on_event(struct session *s, const Satchel__Envelope *e)
 {
     struct err why = {0};
@@ -365,6 +366,8 @@ static void on_event(struct session *s, const Satchel__Envelope *e)
         err_hint(&why, "try again later");
         wire_wait(e->bye->retry_after, &why);
         session_drop(s, &why);
+    } else if (e->body_case == SATCHEL__ENVELOPE__BODY_EVENT && s->opts.on_event != NULL) {
+        s->opts.on_event(s->opts.cookie, e->event);
     }
 }
 

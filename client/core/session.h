@@ -33,6 +33,7 @@ struct request;
 struct session_hello {
     char software[SESSION_SOFTWARE_SIZE]; /* printable */
     struct server_id server;
+    uint8_t server_key[IDS_KEY_LEN]; /* Ed25519, fits `server` */
     uint8_t nonce[LOGIN_NONCE_LEN];
     uint64_t time;
     int64_t clock_difference; /* ms its clock is ahead of ours */
@@ -52,6 +53,7 @@ struct session_opts {
     /* TLS_VERIFY_COLLECT alone: nothing has been sent; the connection ends now with ERR_PIN. */
     void (*on_pin)(void *cookie, const struct pin *pin);
     void (*on_greeted)(void *cookie);
+    void (*on_event)(void *cookie, const Satchel__Event *e); /* NULL: they are ignored */
     void (*on_closed)(void *cookie, const struct err *why);
 };
 

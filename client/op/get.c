@@ -50,6 +50,7 @@ static void finish(struct satchel_op *op, const struct satchel_error *err)
                             .got_pieces = g->n_pieces - g->kept,
                             .kept_pieces = g->kept,
                             .verified = true,
+                            .receipt_sent = g->receipt_sent,
                             .from_verified = g->shown.from_verified};
 
     if (err != NULL) {
@@ -76,6 +77,7 @@ static void free_get(struct satchel_op *op)
         get_body_free(g);
     output_free(g->output);
     secret_free(&g->share_body);
+    buf_free(&g->receipt);
     row_free(&g->row);
     person_free(&g->sender);
     free(g->part_path);
@@ -322,6 +324,7 @@ static int copy_options(struct get *g, const struct satchel_get_options *o, stru
         return ERR_NOMEM;
     g->spec =
         (struct output_spec){.folder = g->folder, .file = g->file, .fd = o->fd, .force = o->force};
+    g->no_receipt = o->no_receipt;
     g->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;
     g->on_transfer = o->on_transfer;
     g->on_code = o->on_code;

@@ -52,6 +52,8 @@ struct get {
     struct secret share_body;
     struct body *body;
 
+    bool no_receipt, receipt_sent;
+    struct buf receipt; /* serialised Signed */
     uint64_t max_lifetime;
     bool told;       /* on_transfer was called */
     char *part_path; /* the partial file is to survive a failure; NULL: it is not */
@@ -78,6 +80,8 @@ struct get {
 /* Get and check the leaves, then all pieces, then make the file whole and end. */
 void get_body(struct get *g);
 
+/* The file is whole: tell the server, with a receipt unless the caller wants none, and end. */
+void get_receipt(struct get *g);
 /* The connection stands again: go on; false: the body had not begun. */
 bool get_body_again(struct get *g);
 

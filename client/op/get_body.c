@@ -39,7 +39,7 @@ static int commit_work(struct op_job *job, struct err *err)
 
 static void committed(struct op_job *job)
 {
-    op_end(job->op, NULL);
+    get_receipt((struct get *)job->op);
 }
 
 /* Its place and its credit are free again. */

@@ -126,6 +126,9 @@ static void collect_wants(struct listing *l)
         for (size_t i = 0; i < l->n_rows; i++)
             if (l->rows[i].sender == p)
                 *at++ = l->rows[i].claim.manifest;
+        for (size_t i = 0; i < l->n_rows; i++)
+            if (l->rows[i].sender == p && l->rows[i].addendum.number > 0)
+                *at++ = l->rows[i].addendum.manifest;
         p->n_wants = (size_t)(at - p->wants);
     }
 }
@@ -164,7 +167,7 @@ static int take_page(struct listing *l, Satchel__ListReply *m, struct err *err)
         return err_set(err, ERR_PROTO, "the server's listing does not go on");
     l->rows = calloc(m->n_transfers + 1, sizeof(*l->rows));
     l->persons = calloc(m->n_transfers + 1, sizeof(*l->persons));
-    l->wants = calloc(m->n_transfers + 1, sizeof(*l->wants));
+    l->wants = calloc(2 * m->n_transfers + 1, sizeof(*l->wants)); /* header and addendum */
     if (l->rows == NULL || l->persons == NULL || l->wants == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     for (size_t i = 0; rc == ERR_OK && i < m->n_transfers; i++) {

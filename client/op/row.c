@@ -14,6 +14,19 @@ static struct part view_of(ProtobufCBinaryData b)
     return part(b.data, b.len);
 }
 
+/* Whose manifest the addendum names; one that cannot be read fails its check later. */
+static int peek_addendum(struct row *row, struct err *err)
+{
+    struct buf raw = {0};
+    int rc = signed_pack(view_of(row->t->addendum->body), view_of(row->t->addendum->signature),
+                         &raw, err);
+
+    if (rc == ERR_OK && statement_read(part(raw.data, raw.len), &row->addendum, NULL) != ERR_OK)
+        row->addendum = (struct statement){0};
+    buf_free(&raw);
+    return rc;
+}
+
 int row_take(struct row *row, Satchel__Transfer *t, struct err *err)
 {
     int rc = ERR_OK;
@@ -26,6 +39,8 @@ int row_take(struct row *row, Satchel__Transfer *t, struct err *err)
     if (rc == ERR_OK &&
         receive_peek(view_of(t->header), view_of(t->slot), &row->claim, &row->problem) == ERR_NOMEM)
         rc = err_set(err, ERR_NOMEM, "out of memory");
+    if (rc == ERR_OK && t->addendum != NULL)
+        rc = peek_addendum(row, err);
     return rc;
 }
 
@@ -69,6 +84,10 @@ static int withheld(const struct row *row, struct err *err)
         return ERR_EXPIRED;
     case SATCHEL__SLOT_STATE__SLOT_REVOKED:
         return err_set(err, ERR_REVOKED, "the sender has revoked it");
+    case SATCHEL__SLOT_STATE__SLOT_SPENT:
+        err_set(err, ERR_SPENT, "no opens are left");
+        err_hint(err, "ask the sender to send it again");
+        return ERR_SPENT;
     case SATCHEL__SLOT_STATE__DELETED:
         return err_set(err, ERR_NOTFOUND, "it was deleted");
     default:
@@ -91,8 +110,39 @@ static const struct hash32 *known_header(const struct row *row, const struct row
     return NULL;
 }
 
+/* Behind receive_origin(): the sender's own word that it ends at another time. */
+static int check_addendum(struct row *row, const struct receive_in *in, struct err *err)
+{
+    const Satchel__Signed *a = row->t->addendum;
+    const struct manifest *m = NULL;
+    struct statement s;
+    struct buf raw = {0};
+    int rc = ERR_OK;
+
+    if (a == NULL)
+        return ERR_OK;
+    rc = signed_pack(view_of(a->body), view_of(a->signature), &raw, err);
+    if (rc == ERR_OK)
+        rc = statement_read(part(raw.data, raw.len), &s, err);
+    if (rc == ERR_OK && (memcmp(&s.tid, &row->r.header.tid, sizeof(s.tid)) != 0 ||
+                         memcmp(&s.header, &row->r.header_hash, sizeof(s.header)) != 0 ||
+                         memcmp(&s.user, &row->r.header.sender, sizeof(s.user)) != 0 ||
+                         s.number == 0 || s.expires <= row->r.header.created))
+        rc = err_set(err, ERR_INTEGRITY, "Transfer.addendum: not of this transfer");
+    if (rc == ERR_OK && (m = chain_find(in->chain, &s.manifest)) == NULL)
+        rc = err_set(err, ERR_INTEGRITY, "Transfer.addendum: not one of the sender's manifests");
+    if (rc == ERR_OK)
+        rc = statement_check(SIGNED_EXTEND, part(raw.data, raw.len), m, chain_newest(in->chain),
+                             err);
+    if (rc == ERR_OK)
+        row->extended = s.expires;
+    buf_free(&raw);
+    return rc == ERR_INVALID ? err_set(err, ERR_INTEGRITY, "Transfer.addendum: malformed") : rc;
+}
+
 static int check(struct row *row, const struct receive_in *in, struct err *err)
 {
+    struct receive_in extended;
     int rc = receive_origin(in, &row->r, err);
 
     if (rc != ERR_OK)
@@ -102,13 +152,18 @@ static int check(struct row *row, const struct receive_in *in, struct err *err)
         return err_set(err, ERR_INTEGRITY, "another header was seen under this transfer ID");
     row->origin = true;
     row->remember = in->seen == NULL;
+    rc = check_addendum(row, in, err);
+    if (rc != ERR_OK)
+        return rc;
     rc = withheld(row, err);
     if (rc != ERR_OK)
         return rc;
     if (in->ek == NULL)
         return err_set(err, ERR_INTEGRITY, "it is sealed to a key that we do not have");
     receive_free(&row->r);
-    rc = receive_check(in, &row->r, err);
+    extended = *in;
+    extended.expires = row->extended;
+    rc = receive_check(&extended, &row->r, err);
     row->opened = rc == ERR_OK;
     return rc;
 }
@@ -201,6 +256,7 @@ static void show_origin(const struct row *row, const struct identity *me,
     (void)snprintf(ret->from, sizeof(ret->from), "%s", person_name(row->sender));
     ret->from_verified = sender_verified(row, me);
     ret->created = h->created;
+    ret->expires = row->extended != 0 ? row->extended : h->expires;
     ret->opens = h->opens;
     ret->recipients = h->slots > 1 ? h->slots - 1 : 1;
     ret->padded_size = h->body_length;

@@ -8,6 +8,7 @@
 
 #include "client/op/people.h"
 #include "common/transfer/receive.h"
+#include "common/transfer/statement.h"
 
 struct row {
     Satchel__Transfer *t; /* ours; a share in it moves to `share` */
@@ -15,10 +16,12 @@ struct row {
     struct receive_claim claim;
     const struct person *sender; /* set by whoever has found him */
     struct receive r;
-    bool origin;        /* who sent it, and what, is proven */
-    bool opened;        /* the metadata is open */
-    bool remember;      /* this header was not seen before */
-    struct err problem; /* why not; code 0: all is well */
+    bool origin;               /* who sent it, and what, is proven */
+    bool opened;               /* the metadata is open */
+    bool remember;             /* this header was not seen before */
+    struct statement addendum; /* as it claims to be; number 0: there is none */
+    uint64_t extended;         /* the end that a checked addendum gives; 0: it has none */
+    struct err problem;        /* why not; code 0: all is well */
 };
 
 /* Take ${t} over and see whose it claims to be; what is malformed is in `problem`. */

@@ -6,27 +6,11 @@
  * Ways to fail: ERR_NOTFOUND, ERR_INVALID (ambiguous), ERR_INTEGRITY (the header), those of
  * people.c.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/op/find.h"
-#include "client/op/people.h"
+#include "client/op/status.h"
 #include "common/transfer/receive.h"
-
-struct status {
-    struct satchel_op op;
-    struct find find;
-    satchel_recipient_cb *on_recipient;
-    void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_status *r);
-    struct op_job job;
-    Satchel__StatusReply *reply; /* taken out of the answer */
-    struct header header;
-    struct person sender;
-    struct people people;
-    char (*names)[SATCHEL_NAME_SIZE]; /* of the recipients */
-    struct satchel_status status;
-};
 
 static struct part view_of(ProtobufCBinaryData b)
 {
@@ -34,26 +18,6 @@ static struct part view_of(ProtobufCBinaryData b)
 }
 
 /* ---- third: checked --------------------------------------------------------------- */
-
-static void tell(struct status *s)
-{
-    for (size_t i = 0; i < s->reply->n_recipients && !s->op.ended; i++) {
-        const Satchel__RecipientStatus *row = s->reply->recipients[i];
-        char text[IDS_UID_TEXT];
-        struct satchel_recipient r = {.who = text,
-                                      .name = s->names[i],
-                                      .user_id = text,
-                                      .state = (enum satchel_state)row->state,
-                                      .opens_used = row->opens_used,
-                                      .changed = row->changed};
-        struct uid uid;
-
-        memcpy(uid.b, row->user_id.data, IDS_UID_LEN);
-        ids_uid_to_text(&uid, text);
-        if (s->on_recipient != NULL)
-            s->on_recipient(s->op.cookie, &r);
-    }
-}
 
 static void checked(struct op_job *job)
 {
@@ -69,8 +33,11 @@ static void checked(struct op_job *job)
     s->status.opens = h->opens;
     s->status.recipients = (uint32_t)s->reply->n_recipients;
     s->status.ours = s->sender.self;
-    tell(s);
-    op_end(&s->op, NULL);
+    recipients_tell(&s->recipients, &s->op, s->on_recipient);
+    if (s->status.ours && s->on_logged != NULL && !s->op.ended)
+        status_log(s);
+    else
+        op_end(&s->op, NULL);
 }
 
 /* FORMATS.md section 16, steps 1 and 2: nothing more can be said without slot and share. */
@@ -93,32 +60,12 @@ static int check_header(struct status *s, struct err *err)
     return rc == ERR_INVALID ? err_set(err, ERR_INTEGRITY, "the header is malformed") : rc;
 }
 
-static int name_recipient(struct status *s, size_t i, struct err *err)
-{
-    struct uid uid;
-    struct contact c = {0};
-    int rc;
-
-    memcpy(uid.b, s->reply->recipients[i]->user_id.data, IDS_UID_LEN);
-    if (memcmp(&uid, &s->op.id->uid, sizeof(uid)) == 0) {
-        (void)snprintf(s->names[i], sizeof(s->names[i]), "%s", s->op.id->username);
-        return ERR_OK;
-    }
-    rc = contact_load(s->op.s->profile->vault, &uid, &c, err);
-    if (rc == ERR_OK)
-        (void)snprintf(s->names[i], sizeof(s->names[i]), "%s", c.name);
-    contact_free(&c);
-    return rc == ERR_NOTFOUND ? ERR_OK : rc;
-}
-
 static int check_work(struct op_job *job, struct err *err)
 {
     struct status *s = (struct status *)job->op;
     int rc = check_header(s, err);
 
-    for (size_t i = 0; rc == ERR_OK && i < s->reply->n_recipients; i++)
-        rc = name_recipient(s, i, err);
-    return rc;
+    return rc == ERR_OK ? recipients_name(&s->recipients, &s->op, err) : rc;
 }
 
 static void found_sender(struct satchel_op *op)
@@ -132,16 +79,12 @@ static int take_reply(struct status *s, struct err *err)
 {
     int rc = header_parse(view_of(s->reply->header), &s->header, err);
 
-    for (size_t i = 0; i < s->reply->n_recipients; i++)
-        if (s->reply->recipients[i]->user_id.len != IDS_UID_LEN)
-            return err_set(err, ERR_PROTO, "the server's answer is malformed");
     if (rc == ERR_OK && memcmp(&s->header.tid, &s->find.tid, sizeof(s->find.tid)) != 0)
         rc = ERR_INVALID;
     if (rc != ERR_OK)
         return err_set(err, ERR_INTEGRITY, "the server showed another transfer than '%s'",
                        s->find.prefix);
-    s->names = calloc(s->reply->n_recipients + 1, sizeof(*s->names));
-    return s->names != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+    return recipients_take(&s->recipients, s->reply->recipients, s->reply->n_recipients, err);
 }
 
 static void on_status(struct satchel_op *op, void *arg, const struct answer *a)
@@ -207,8 +150,9 @@ static void free_status(struct satchel_op *op)
     struct status *s = (struct status *)op;
 
     satchel__status_reply__free_unpacked(s->reply, NULL);
+    status_log_free(s);
     person_free(&s->sender);
-    free(s->names);
+    recipients_free(&s->recipients);
     free(s);
 }
 
@@ -228,6 +172,9 @@ int satchel_status_start(struct satchel *s, const struct satchel_status_options 
         return op_no_memory(error);
     memcpy(op->find.prefix, prefix, sizeof(prefix));
     op->on_recipient = o->on_recipient;
+    op->on_logged = o->on_logged;
+    op->on_proof = o->on_proof;
+    op->on_manifest = o->on_manifest;
     op->done = o->done;
     return op_start(&op->op, s, &kind, o->cookie, ret_op, error);
 }

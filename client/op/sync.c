@@ -76,6 +76,8 @@ CALL(send, struct satchel_sent)
 CALL(list, struct satchel_listed)
 CALL(get, struct satchel_got)
 CALL(status, struct satchel_status)
+CALL(revoke, struct satchel_revoked)
+CALL(extend, struct satchel_extended)
 
 static void on_pong(void *cookie, const struct satchel_error *err, const struct satchel_pong *r)
 {
@@ -113,6 +115,16 @@ int satchel_sync_find(struct satchel *s, const struct satchel_find_options *o,
 
     options.done = on_done;
     return code == SATCHEL_OK ? wait_for(s, satchel_find_start(s, &options, NULL, err)) : code;
+}
+
+int satchel_sync_watch(struct satchel *s, const struct satchel_watch_options *o,
+                       struct satchel_error *err)
+{
+    struct satchel_watch_options options = *o;
+    int code = begin(s, NULL, 0, err);
+
+    options.done = on_done;
+    return code == SATCHEL_OK ? wait_for(s, satchel_watch_start(s, &options, NULL, err)) : code;
 }
 
 /* A call without a result: NAME and its options. */

@@ -18,6 +18,7 @@ struct satchel_got {
     uint64_t got_pieces, kept_pieces;
     bool verified;      /* signature, keys and every byte were checked: true on success */
     bool from_verified; /* the sender's safety number was compared */
+    bool receipt_sent;  /* the server has taken our receipt */
 };
 
 struct satchel_get_options {
@@ -28,6 +29,7 @@ struct satchel_get_options {
     int fd;              /* with both NULL: write here; bytes leave as they verify */
     bool force;          /* overwrite an existing file */
     uint64_t limit_rate; /* bytes of ciphertext a second; 0: no limit */
+    bool no_receipt;     /* the sender sees that the key was handed out, and no more */
     void *cookie;
     satchel_progress_cb *on_progress; /* NULL: none */
     /*
@@ -46,6 +48,7 @@ struct satchel_get_options {
  * interruption, a full disk) leaves `.NAME.satchel-part` beside it if there are more than a few
  * pieces: the same get goes on from there, after it has checked what is there (kept_pieces); any
  * other failure leaves nothing.
+ * Then a signed receipt goes to the sender; that it does not get through is no failure.
  * SATCHEL_E_NOTFOUND (no such transfer; ambiguous: SATCHEL_E_INVALID),
  * SATCHEL_E_FACTOR, SATCHEL_E_INTEGRITY, SATCHEL_E_EXPIRED, _REVOKED, _SPENT, SATCHEL_E_EXISTS
  * (the file is there), SATCHEL_E_REFUSED (a name that cannot be a file's), SATCHEL_E_IO.
@@ -61,14 +64,47 @@ struct satchel_status {
     bool ours; /* sent by us: every recipient was reported; else only ourselves */
 };
 
+struct satchel_bytes {
+    const uint8_t *data;
+    size_t len;
+};
+
+/* An event of the server's log of a transfer of ours; the log was checked. */
+struct satchel_logged {
+    uint32_t number; /* from 1 */
+    uint64_t time;
+    unsigned kind;       /* proto/FORMATS.md section 14.4 */
+    const char *name;    /* "stored", "released", "given-back", "committed", "received", ... */
+    const char *who;     /* whom it concerns: contact's name, or "" */
+    const char *who_id;  /* his user ID */
+    bool receipt;        /* of a "received": the receipt is his, about this transfer */
+    const char *problem; /* of a "received": why the receipt does not count; NULL: it does */
+    struct satchel_bytes data, hash;
+};
+
+/* What a third party needs to check the log, and the header. */
+struct satchel_proof {
+    struct satchel_bytes header, signature; /* of the transfer */
+    struct satchel_bytes head, head_signature, server_key;
+};
+
 struct satchel_status_options {
     const char *id; /* or a unique prefix */
     void *cookie;
     satchel_recipient_cb *on_recipient;
+    /* The log, of transfers of ours; each may be NULL, without the first it is not asked for. */
+    void (*on_logged)(void *cookie, const struct satchel_logged *e); /* rising */
+    void (*on_proof)(void *cookie, const struct satchel_proof *p);
+    /* Manifests (serialised Signed) under which header and receipts were checked. */
+    void (*on_manifest)(void *cookie, const char *user_id, struct satchel_bytes manifest);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_status *r);
 };
 
-/* What became of a transfer. */
+/*
+ * What became of a transfer.  With `on_logged` the server's log of it is got and checked:
+ * SATCHEL_E_INTEGRITY if it is no chain, is not signed by the server, or is not
+ * what the server has shown this profile before.
+ */
 SATCHEL_API int satchel_status_start(struct satchel *s, const struct satchel_status_options *o,
                                      struct satchel_op **ret_op, struct satchel_error *err);
 

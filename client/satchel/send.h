@@ -16,9 +16,10 @@ enum satchel_state {
     SATCHEL_STATE_DELETED = 3,
     SATCHEL_STATE_EXPIRED = 4,
     SATCHEL_STATE_REVOKED = 5,
+    SATCHEL_STATE_SPENT = 6, /* of one's own: no open is left */
 };
 
-/* "stored", "released", "received", "deleted", "expired", "revoked". */
+/* "stored", "released", "received", "deleted", "expired", "revoked", "spent". */
 SATCHEL_API const char *satchel_state_name(enum satchel_state state);
 
 struct satchel_recipient {
@@ -27,7 +28,8 @@ struct satchel_recipient {
     const char *user_id;
     enum satchel_state state; /* with satchel_status_start() */
     uint32_t opens_used;
-    uint64_t changed; /* when the state did */
+    uint64_t changed;  /* when the state did */
+    uint64_t received; /* when a receipt came; 0: none */
 };
 
 typedef void satchel_recipient_cb(void *cookie, const struct satchel_recipient *r);

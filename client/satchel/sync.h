@@ -14,7 +14,9 @@
 #include "contacts.h"
 #include "factor.h"
 #include "get.h"
+#include "life.h"
 #include "server.h"
+#include "watch.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,6 +48,13 @@ SATCHEL_API int satchel_sync_get(struct satchel *s, const struct satchel_get_opt
                                  struct satchel_got *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_status(struct satchel *s, const struct satchel_status_options *o,
                                     struct satchel_status *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_extend(struct satchel *s, const struct satchel_extend_options *o,
+                                    struct satchel_extended *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_revoke(struct satchel *s, const struct satchel_revoke_options *o,
+                                    struct satchel_revoked *ret, struct satchel_error *err);
+/* Returns when the connection is lost, or SATCHEL_E_CANCELED. */
+SATCHEL_API int satchel_sync_watch(struct satchel *s, const struct satchel_watch_options *o,
+                                   struct satchel_error *err);
 SATCHEL_API int satchel_sync_delete(struct satchel *s, const struct satchel_delete_options *o,
                                     char ret_id[SATCHEL_ID_SIZE], struct satchel_error *err);
 SATCHEL_API int satchel_sync_factor_enrol(struct satchel *s,

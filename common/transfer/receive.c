@@ -98,7 +98,7 @@ static int check_time(const struct receive_in *in, const struct receive *r, stru
         err_hint(err, "check the clock of this machine");
         return ERR_REFUSED;
     }
-    if (h->expires <= in->now)
+    if ((in->expires != 0 ? in->expires : h->expires) <= in->now)
         return err_set(err, ERR_EXPIRED, "the transfer expired");
     if (in->seen != NULL && memcmp(in->seen, &r->header_hash, sizeof(r->header_hash)) != 0)
         return err_set(err, ERR_INTEGRITY, "another header was seen for this transfer");

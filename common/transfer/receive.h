@@ -49,6 +49,7 @@ struct receive_in {
     const struct chain *chain; /* of the sender, brought up to date */
     const struct uid *me;
     uint64_t now;              /* milliseconds since 1970 UTC */
+    uint64_t expires;          /* as a checked addendum has it; 0: the header counts */
     const struct hash32 *seen; /* header_hash() of the header known for (sender, tid); NULL: none */
     const struct secret *ek;   /* own private key for the slot's ek_id */
 };

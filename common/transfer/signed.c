@@ -9,7 +9,9 @@ _Static_assert((int)SIGNED_SIG_LEN == ED25519_SIG_LEN, "Ed25519 signs");
 static const char *const purposes[] = {
     [SIGNED_MANIFEST] = "manifest", [SIGNED_SUCCESSION] = "succession",
     [SIGNED_REGISTER] = "register", [SIGNED_LOGIN] = "login",
-    [SIGNED_TRANSFER] = "transfer", [SIGNED_FACTOR] = "factor",
+    [SIGNED_TRANSFER] = "transfer", [SIGNED_RECEIPT] = "receipt",
+    [SIGNED_EXTEND] = "extend",     [SIGNED_EVENTS] = "events",
+    [SIGNED_FACTOR] = "factor",
 };
 
 int signed_make(enum signed_purpose purpose, const struct secret *key, struct part body,

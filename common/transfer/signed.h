@@ -22,6 +22,9 @@ enum signed_purpose {
     SIGNED_REGISTER,
     SIGNED_LOGIN,
     SIGNED_TRANSFER,
+    SIGNED_RECEIPT,
+    SIGNED_EXTEND,
+    SIGNED_EVENTS,
     SIGNED_FACTOR
 };
 

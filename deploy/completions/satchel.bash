@@ -11,13 +11,13 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts send inbox get sent status delete doctor factor fernet passphrase unlock lock'
+    local verbs='register whoami contacts send inbox get sent status watch revoke extend delete doctor factor fernet passphrase unlock lock'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
     done
     case $prev in
-    --to)
+    --to | --from)
         mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values contacts name)" -- "$cur")
         return
         ;;
@@ -32,8 +32,11 @@ _satchel()
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
         send) options+=' --to --message --expires --opens --name --no-padding --require-otp --limit-rate' ;;
         inbox) options+=' --all' ;;
+        revoke) options+=' --from' ;;
+        status) options+=' --export' ;;
+        watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
-        get) options+=' -o --output --force --otp-fd --limit-rate' ;;
+        get) options+=' -o --output --force --no-receipt --otp-fd --limit-rate' ;;
         passphrase) options+=' --renew --none --new-fd' ;;
         unlock) options+=' --for' ;;
         factor) options+=' --otp-fd --recovery-fd' ;;
@@ -49,7 +52,7 @@ _satchel()
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
     factor) mapfile -t COMPREPLY < <(compgen -W 'list totp enrol remove' -- "$cur") ;;
     fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
-    status) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
+    status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
     contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify remove $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }

@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register whoami contacts send inbox get sent status delete doctor factor fernet passphrase unlock lock
+set -l verbs register whoami contacts send inbox get sent status watch revoke extend delete doctor factor fernet passphrase unlock lock
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -35,8 +35,13 @@ complete -c satchel -n '__fish_seen_subcommand_from inbox' -l all -d 'Also what 
 complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satchel_values inbox id)'
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
+complete -c satchel -n '__fish_seen_subcommand_from get' -l no-receipt -d 'Do not tell the sender'
+complete -c satchel -n '__fish_seen_subcommand_from status revoke extend' -x -a '(__satchel_values sent id)'
+complete -c satchel -n '__fish_seen_subcommand_from status' -l export -r -F -d 'Write the log'
+complete -c satchel -n '__fish_seen_subcommand_from watch' -l notify -d 'Notify the desktop'
+complete -c satchel -n '__fish_seen_subcommand_from watch' -l exec -r -d 'Program for each event'
+complete -c satchel -n '__fish_seen_subcommand_from revoke' -l from -x -a '(__satchel_values contacts name)' -d 'Recipients'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l limit-rate -x -d 'Bytes a second at most'
-complete -c satchel -n '__fish_seen_subcommand_from status' -x -a '(__satchel_values sent id)'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l renew -d 'New keys of the vault, after a leak'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l none -d 'No passphrase any more'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l new-fd -x -d 'Descriptor to read the new one from'

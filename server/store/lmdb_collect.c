@@ -11,9 +11,10 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_feed.h"
 #include "server/store/lmdb_parts.h"
 
-enum { UPLOADS_PER_CALL = 16, ENDED_PER_CALL = 64 };
+enum { UPLOADS_PER_CALL = 16, ENDED_PER_CALL = 64, FEED_PER_CALL = 256 };
 
 /* ---- leases ---- */
 
@@ -84,6 +85,7 @@ int lmdb_collect_choose(struct lmdb_txn *t, struct store_job *job)
     struct lmdb_walk w;
     size_t n = find_leases(t, in->now, rows);
 
+    lmdb_feed_trim(t, in->now, FEED_PER_CALL);
     job->note[LMDB_NOTE_UPLOADS] = 0;
     for (size_t i = 0; i < n; i++)
         job->note[LMDB_NOTE_UPLOADS] += end_lease(t, &rows[i], in->now);
@@ -123,7 +125,8 @@ static int64_t delete_rows(struct lmdb_txn *t, const uint8_t *tid, enum lmdb_kin
 /* What is left of a transfer that is gone, its number last. */
 static void delete_rest(struct lmdb_txn *t, const struct lmdb_key *tid, size_t *room)
 {
-    static const enum lmdb_kind kinds[] = {ROW_EVENT, ROW_SLOT, ROW_RECIPIENT, ROW_HEADER};
+    static const enum lmdb_kind kinds[] = {ROW_EVENT, ROW_ADDENDUM, ROW_SLOT, ROW_RECIPIENT,
+                                           ROW_HEADER};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         (void)delete_rows(t, tid->bytes, kinds[i], room);

@@ -79,8 +79,11 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_pieces_get] = {{READ_BODY, lmdb_bodies_get}},
     [STORE_OP_slot_update] = {{INDEX, lmdb_slots_update}},
     [STORE_OP_slot_delete] = {{INDEX, lmdb_slots_delete}},
+    [STORE_OP_extend] = {{INDEX, lmdb_extend_run}},
+    [STORE_OP_revoke] = {{INDEX, lmdb_life_revoke}},
     [STORE_OP_expired_list] = {{READ, lmdb_slots_expired}},
     [STORE_OP_event_append] = {{INDEX, lmdb_events_append}},
+    [STORE_OP_feed_list] = {{READ, lmdb_feed_list}},
     [STORE_OP_event_list] = {{READ, lmdb_events_list}},
     [STORE_OP_cells_due] = {{READ, lmdb_slots_cells_due}},
     [STORE_OP_cells_done] = {{INDEX, lmdb_slots_cells_done}},
@@ -189,10 +192,10 @@ static bool step_passes(const struct store_job *job)
 static bool is_urgent(const struct store_job *job)
 {
     static const bool urgent[STORE_OP_COUNT] = {
-        [STORE_OP_upload_abort] = true,   [STORE_OP_collect] = true,
-        [STORE_OP_slot_update] = true,    [STORE_OP_slot_delete] = true,
-        [STORE_OP_cells_done] = true,     [STORE_OP_user_set_state] = true,
-        [STORE_OP_user_set_quota] = true,
+        [STORE_OP_upload_abort] = true, [STORE_OP_collect] = true,
+        [STORE_OP_slot_update] = true,  [STORE_OP_slot_delete] = true,
+        [STORE_OP_cells_done] = true,   [STORE_OP_user_set_state] = true,
+        [STORE_OP_revoke] = true,       [STORE_OP_user_set_quota] = true,
     };
 
     return urgent[job->op];

@@ -10,11 +10,16 @@
 static int keep_transfer(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
                          const struct lmdb_transfer *v, struct store_transfer *to)
 {
+    struct store_blob addendum = {0};
     struct lmdb_header h;
+    uint32_t number = 0;
     int rc = lmdb_rows_load_header(t, tid, &h);
 
     if (rc != ERR_OK)
         return rc == ERR_NOTFOUND ? lmdb_txn_fail(t, MDB_CORRUPTED) : rc;
+    rc = lmdb_rows_load_addendum(t, tid, &number, &addendum);
+    if (rc != ERR_OK && rc != ERR_NOTFOUND)
+        return rc;
     memcpy(to->tid, tid, STORE_TID_LEN);
     memcpy(to->sender, v->sender, STORE_UID_LEN);
     memcpy(to->device, v->device, STORE_DEVICE_LEN);
@@ -28,6 +33,7 @@ static int keep_transfer(struct lmdb_txn *t, struct store_result *res, const uin
     to->sig = lmdb_engine_keep(t, res, &h.sig);
     to->meta = lmdb_engine_keep(t, res, &h.meta);
     to->slot_leaves = lmdb_engine_keep(t, res, &h.slot_leaves);
+    to->addendum = lmdb_engine_keep(t, res, &addendum);
     return lmdb_txn_code(t);
 }
 
@@ -89,9 +95,8 @@ int lmdb_mail_slot(struct lmdb_txn *t, struct store_job *job)
     return rc;
 }
 
-/* What its sender sees of a transfer that ${tr} was loaded of. */
-static int keep_sent(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
-                     const struct lmdb_transfer *tr, struct store_mail *to)
+int lmdb_mail_keep_sent(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
+                        const struct lmdb_transfer *tr, struct store_mail *to)
 {
     int rc = keep_me(t, res, tid, tr->sender, to);
 
@@ -104,12 +109,17 @@ static int keep_sent(struct lmdb_txn *t, struct store_result *res, const uint8_t
 int lmdb_mail_transfer(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_transfer_get *in = &job->in->transfer_get;
+    struct store_mail *to = &job->res->u.mail;
     struct lmdb_transfer tr;
     int rc = lmdb_rows_load_transfer(t, in->tid, &tr);
 
     if (rc == ERR_OK && memcmp(tr.sender, in->sender, STORE_UID_LEN) != 0)
         rc = ERR_NOTFOUND;
-    return rc == ERR_OK ? keep_sent(t, job->res, in->tid, &tr, &job->res->u.mail) : rc;
+    if (rc == ERR_OK)
+        rc = lmdb_mail_keep_sent(t, job->res, in->tid, &tr, to);
+    if (rc == ERR_OK && in->all_slots)
+        to->nslots = lmdb_parts_slots(t, job->res, in->tid, NULL, &to->slots);
+    return rc != ERR_OK ? rc : lmdb_txn_code(t);
 }
 
 /* ---- lists ---- */
@@ -128,7 +138,7 @@ static int keep_row(struct lmdb_txn *t, struct store_result *res, const struct p
     int rc = lmdb_rows_load_transfer(t, tid, &tr);
 
     if (rc == ERR_OK && p->table == T_SENT)
-        return keep_sent(t, res, tid, &tr, to);
+        return lmdb_mail_keep_sent(t, res, tid, &tr, to);
     if (rc == ERR_OK)
         rc = keep_me(t, res, tid, p->uid, to);
     if (rc == ERR_OK)

@@ -80,6 +80,7 @@ void lmdb_parts_recipient(struct lmdb_txn *t, struct store_result *res, const ui
     ret->life = v->life;
     ret->in_inbox = (v->views & STORE_VIEW_INBOX) != 0;
     ret->received = v->received;
+    ret->ended = v->ended;
     ret->opens_used = v->nopens;
     ret->opens = opens;
     ret->nopens = opens != NULL ? v->nopens : 0;

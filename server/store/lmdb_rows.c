@@ -312,6 +312,8 @@ void lmdb_rows_save_slot(struct lmdb_txn *t, const struct lmdb_key *key, const s
 
 /* ---- recipients ---- */
 
+enum { RECIPIENT_VERSION = 2 }; /* 1 did not tell when it ended */
+
 static void read_opens(struct rd *r, struct lmdb_recipient *v)
 {
     v->nopens = rd_u32(r);
@@ -331,12 +333,15 @@ static void read_opens(struct rd *r, struct lmdb_recipient *v)
 
 int lmdb_rows_read_recipient(struct lmdb_txn *t, struct rd r, struct lmdb_recipient *ret)
 {
-    rd_version(&r);
+    uint8_t version = rd_u8(&r);
+
+    r.bad |= version < LMDB_ROW_VERSION || version > RECIPIENT_VERSION;
     ret->life = rd_u8(&r);
     ret->views = rd_u8(&r);
     ret->charge = rd_u64(&r);
     ret->received = rd_u64(&r);
     read_opens(&r, ret);
+    ret->ended = version < RECIPIENT_VERSION ? 0 : rd_u64(&r);
     return row_end(t, &r);
 }
 
@@ -354,8 +359,10 @@ void lmdb_rows_save_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint
                               const struct lmdb_recipient *v)
 {
     struct lmdb_key key = lmdb_rows_key_recipient(t, tid, uid);
-    struct buf *b = row_begin(t);
+    struct buf *b = &t->row;
 
+    buf_reset(b);
+    buf_u8(b, RECIPIENT_VERSION);
     buf_u8(b, v->life);
     buf_u8(b, v->views);
     buf_u64(b, v->charge);
@@ -369,6 +376,7 @@ void lmdb_rows_save_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint
         buf_u32(b, o->claims);
         buf_u64(b, o->at);
     }
+    buf_u64(b, v->ended);
     lmdb_txn_put_row(t, T_ROWS, &key);
 }
 
@@ -457,5 +465,33 @@ void lmdb_rows_save_header(struct lmdb_txn *t, const uint8_t *tid, const struct 
     buf_blob(b, &v->sig);
     buf_blob(b, &v->meta);
     buf_blob(b, &v->slot_leaves);
+    lmdb_txn_put_row(t, T_ROWS, &key);
+}
+
+/* ---- addenda ---- */
+
+int lmdb_rows_load_addendum(struct lmdb_txn *t, const uint8_t *tid, uint32_t *ret_number,
+                            struct store_blob *ret)
+{
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_ADDENDUM);
+    struct rd r;
+    int rc = lmdb_txn_get(t, T_ROWS, &key, &r);
+
+    if (rc != ERR_OK)
+        return rc;
+    rd_version(&r);
+    *ret_number = rd_u32(&r);
+    *ret = rd_blob(&r);
+    return row_end(t, &r);
+}
+
+void lmdb_rows_save_addendum(struct lmdb_txn *t, const uint8_t *tid, uint32_t number,
+                             const struct store_blob *addendum)
+{
+    struct lmdb_key key = lmdb_rows_key(t, tid, ROW_ADDENDUM);
+    struct buf *b = row_begin(t);
+
+    buf_u32(b, number);
+    buf_blob(b, addendum);
     lmdb_txn_put_row(t, T_ROWS, &key);
 }

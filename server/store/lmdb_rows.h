@@ -38,7 +38,7 @@ struct lmdb_slot {
 struct lmdb_recipient {
     uint8_t life, views; /* views: enum store_view bits */
     uint64_t charge;     /* bytes of quota it holds */
-    uint64_t received;
+    uint64_t received, ended;
     uint32_t nopens;
     struct store_open_row opens[STORE_OPENS_MAX];
 };
@@ -73,7 +73,8 @@ enum lmdb_kind {
     ROW_SLOT,
     ROW_UPLOAD,
     ROW_LEAF,
-    ROW_EVENT
+    ROW_EVENT,
+    ROW_ADDENDUM
 };
 
 enum { LMDB_FRONT = 9 }; /* number and kind, before a key's own part */
@@ -136,5 +137,11 @@ void lmdb_rows_save_transfer(struct lmdb_txn *t, const uint8_t *tid, const struc
 MUST_CHECK int lmdb_rows_load_header(struct lmdb_txn *t, const uint8_t *tid,
                                      struct lmdb_header *ret);
 void lmdb_rows_save_header(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_header *v);
+
+/* The newest addendum.  As for users. */
+MUST_CHECK int lmdb_rows_load_addendum(struct lmdb_txn *t, const uint8_t *tid, uint32_t *ret_number,
+                                       struct store_blob *ret);
+void lmdb_rows_save_addendum(struct lmdb_txn *t, const uint8_t *tid, uint32_t number,
+                             const struct store_blob *addendum);
 
 #endif /* SERVER_STORE_LMDB_ROWS_H */

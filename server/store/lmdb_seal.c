@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_feed.h"
 #include "server/store/lmdb_parts.h"
 
 /* ---- checks ---- */
@@ -188,6 +189,18 @@ static void seal_slot(struct lmdb_txn *t, const uint8_t *tid, const struct store
     lmdb_rows_save_slot(t, &key, &row);
 }
 
+/* An event of the seal, unless the caller wants none. */
+static void tell(struct lmdb_txn *t, const struct store_upload_seal *in, const uint8_t *uid,
+                 enum store_feed_kind kind)
+{
+    struct store_feed_row row = {.at = in->now, .kind = (uint16_t)kind};
+
+    memcpy(row.tid, in->tid, sizeof(row.tid));
+    memcpy(row.other, in->sender, sizeof(row.other));
+    if (in->event != NULL)
+        lmdb_feed_add(t, uid, &row);
+}
+
 /* One recipient with ${slots} slots: it pays, and its box lists the transfer. */
 static void seal_recipient(struct lmdb_txn *t, const struct store_upload_seal *in,
                            const uint8_t *uid, size_t slots, struct lmdb_transfer *tr)
@@ -204,8 +217,10 @@ static void seal_recipient(struct lmdb_txn *t, const struct store_upload_seal *i
     tr->live++;
     tr->viewers += v.views != 0;
     lmdb_txn_put(t, T_EXPIRIES, &expiry, NULL, 0);
-    if (v.views & STORE_VIEW_INBOX)
+    if (v.views & STORE_VIEW_INBOX) {
         lmdb_parts_list(t, T_INBOX, &box, in->tid);
+        tell(t, in, uid, STORE_FEED_ARRIVED);
+    }
 }
 
 static void put_transfer(struct lmdb_txn *t, const struct store_upload_seal *in,
@@ -226,6 +241,7 @@ static void put_transfer(struct lmdb_txn *t, const struct store_upload_seal *in,
     t->added[LMDB_TRANSFERS]++;
     if (in->event != NULL)
         lmdb_parts_event(t, in->tid, tr, in->event, in->now, NULL);
+    tell(t, in, in->sender, STORE_FEED_STORED);
     lmdb_rows_save_transfer(t, in->tid, tr);
 }
 

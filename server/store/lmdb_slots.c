@@ -7,14 +7,17 @@
  *                    v  |
  *   (seal) --------> LIVE ---- last COMMIT ----> SPENT
  *                     |------- EXPIRE ---------> EXPIRED
- *                     |------- REVOKE ---------> REVOKED
+ *                     |------- revoke (lmdb_life.c) ----> REVOKED
  *                     |
  *   any life -- last view deleted -------------> DELETED
  */
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_feed.h"
 #include "server/store/lmdb_parts.h"
+
+enum { CLAIM_EVENTS = 256 }; /* of one device */
 
 /* One move under way. */
 struct move {
@@ -69,7 +72,8 @@ static int move_claim(struct move *m, const struct store_slot_update *in, struct
     }
     open->claims++;
     res->u.slot.claim = open->claims;
-    m->changed = m->event = true;
+    m->changed = true;
+    m->event = open->claims <= CLAIM_EVENTS; /* the log must not grow for ever */
     return ERR_OK;
 }
 
@@ -107,18 +111,20 @@ static int move_commit(struct move *m, const struct store_slot_update *in, struc
     struct store_open_row *open = find_open(&m->v, in->device);
     int rc = life_code(m->v.life);
 
-    if (open != NULL && open->state == STORE_COMMITTED) {
+    if (open == NULL)
+        return store_fail(res, ERR_BADSTATE, "the open was not claimed");
+    if (open->state == STORE_COMMITTED) {
         res->duplicate = true;
         return ERR_OK;
     }
     if (rc != ERR_OK)
         return store_fail(res, rc, "the recipient is not live");
-    if (open == NULL)
-        return store_fail(res, ERR_BADSTATE, "the open was not claimed");
     open->state = STORE_COMMITTED;
     m->changed = m->event = true;
-    if (all_committed(m))
+    if (all_committed(m)) {
         lmdb_parts_end_life(m->t, in->tid, in->uid, &m->v, &m->tr, STORE_SPENT);
+        m->v.ended = in->now;
+    }
     return ERR_OK;
 }
 
@@ -133,35 +139,24 @@ static int move_received(struct move *m, const struct store_slot_update *in,
     return ERR_OK;
 }
 
-/* EXPIRE and REVOKE, of whoever is still LIVE. */
-static int end(struct move *m, const struct store_slot_update *in, struct store_result *res,
-               enum store_life life)
-{
-    res->duplicate = m->v.life != STORE_LIVE;
-    if (res->duplicate)
-        return ERR_OK;
-    lmdb_parts_end_life(m->t, in->tid, in->uid, &m->v, &m->tr, life);
-    m->changed = m->event = true;
-    return ERR_OK;
-}
-
 static int move_expire(struct move *m, const struct store_slot_update *in, struct store_result *res)
 {
     if (m->v.life == STORE_LIVE && in->now < m->tr.expires)
         return store_fail(res, ERR_BADSTATE, "it is not time to expire");
-    return end(m, in, res, STORE_EXPIRED);
-}
-
-static int move_revoke(struct move *m, const struct store_slot_update *in, struct store_result *res)
-{
-    return end(m, in, res, STORE_REVOKED);
+    res->duplicate = m->v.life != STORE_LIVE;
+    if (res->duplicate)
+        return ERR_OK;
+    lmdb_parts_end_life(m->t, in->tid, in->uid, &m->v, &m->tr, STORE_EXPIRED);
+    m->v.ended = m->tr.expires;
+    m->changed = m->event = true;
+    return ERR_OK;
 }
 
 static int (*const moves[])(struct move *m, const struct store_slot_update *in,
                             struct store_result *res) = {
     [STORE_MOVE_CLAIM] = move_claim,   [STORE_MOVE_GIVE_BACK] = move_give_back,
     [STORE_MOVE_COMMIT] = move_commit, [STORE_MOVE_RECEIVED] = move_received,
-    [STORE_MOVE_EXPIRE] = move_expire, [STORE_MOVE_REVOKE] = move_revoke,
+    [STORE_MOVE_EXPIRE] = move_expire,
 };
 
 int lmdb_slots_update(struct lmdb_txn *t, struct store_job *job)
@@ -177,14 +172,21 @@ int lmdb_slots_update(struct lmdb_txn *t, struct store_job *job)
         rc = moves[in->move](&m, in, res);
     if (rc != ERR_OK)
         return rc;
-    if (m.event && in->event != NULL)
+    if (m.event && in->event != NULL) {
+        struct lmdb_feed_to to = {in->now, m.v.views};
+
         lmdb_parts_event(t, in->tid, &m.tr, in->event, in->now, NULL);
+        if (!res->duplicate)
+            lmdb_feed_tell(t, in->tid, &m.tr, in->event, &to);
+    }
     if (m.changed) {
         lmdb_rows_save_recipient(t, in->tid, in->uid, &m.v);
         lmdb_rows_save_transfer(t, in->tid, &m.tr);
     }
     res->u.slot.life = m.v.life;
     res->u.slot.opens_used = m.v.nopens;
+    memcpy(res->u.slot.sender, m.tr.sender, STORE_UID_LEN);
+    memcpy(res->u.slot.uid, in->uid, STORE_UID_LEN);
     return lmdb_txn_code(t);
 }
 
@@ -206,14 +208,20 @@ static void remove_transfer(struct lmdb_txn *t, const uint8_t *tid, const struct
 /* The recipient's own part in a deletion; true if it had the view. */
 static bool drop_view(struct move *m, const struct store_slot_delete *in)
 {
+    struct store_event_new event = {.kind = STORE_EVENT_DELETED};
     uint8_t bit = (uint8_t)in->view;
 
     if (!(m->v.views & bit))
         return false;
     m->v.views &= (uint8_t)~bit;
     if (m->v.views == 0) {
-        if (m->v.life == STORE_LIVE)
+        if (m->v.life == STORE_LIVE) {
             lmdb_parts_end_life(m->t, in->tid, in->uid, &m->v, &m->tr, STORE_DELETED);
+            m->v.ended = in->now;
+            memcpy(event.uid, in->uid, sizeof(event.uid));
+            lmdb_parts_event(m->t, in->tid, &m->tr, &event, in->now, NULL);
+            lmdb_feed_tell(m->t, in->tid, &m->tr, &event, &(struct lmdb_feed_to){.now = in->now});
+        }
         lmdb_parts_charge(m->t, in->uid, m->v.charge, 0);
         m->v.charge = 0;
         m->v.life = STORE_DELETED;
@@ -250,6 +258,7 @@ int lmdb_slots_delete(struct lmdb_txn *t, struct store_job *job)
         m.changed = true;
     }
     job->res->duplicate = !m.changed;
+    memcpy(job->res->u.slot.sender, m.tr.sender, STORE_UID_LEN);
     if (!m.changed)
         return ERR_OK;
     lmdb_txn_del(t, sender ? T_SENT : T_INBOX, &box);

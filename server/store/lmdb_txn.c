@@ -8,12 +8,26 @@
 #include "server/store/lmdb_env.h"
 
 const char *const lmdb_tables_index[T_INDEX_COUNT] = {
-    [T_META] = "meta",     [T_USERS] = "users",         [T_NAMES] = "names",
-    [T_EMAILS] = "emails", [T_MANIFESTS] = "manifests", [T_INVITES] = "invites",
-    [T_TIDS] = "tids",     [T_ROWS] = "rows",           [T_IDEM] = "idem",
-    [T_LEASES] = "leases", [T_INBOX] = "inbox",         [T_SENT] = "sent",
-    [T_CIDS] = "cids",     [T_EXPIRIES] = "expiries",   [T_GARBAGE] = "garbage",
-    [T_CELLS] = "cells",   [T_ENDED] = "ended",         [T_FACTORS] = "factors",
+    [T_META] = "meta",
+    [T_USERS] = "users",
+    [T_NAMES] = "names",
+    [T_EMAILS] = "emails",
+    [T_MANIFESTS] = "manifests",
+    [T_INVITES] = "invites",
+    [T_TIDS] = "tids",
+    [T_ROWS] = "rows",
+    [T_IDEM] = "idem",
+    [T_LEASES] = "leases",
+    [T_INBOX] = "inbox",
+    [T_SENT] = "sent",
+    [T_CIDS] = "cids",
+    [T_EXPIRIES] = "expiries",
+    [T_GARBAGE] = "garbage",
+    [T_CELLS] = "cells",
+    [T_ENDED] = "ended",
+    [T_FEED] = "feed",
+    [T_FEED_TIMES] = "feed-times",
+    [T_FACTORS] = "factors",
 };
 
 const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
@@ -42,13 +56,15 @@ static const struct {
     [T_EXPIRIES] = {44, 44},
     [T_GARBAGE] = {16, 16},
     [T_CELLS] = {8, 8},
+    [T_FEED] = {28, 28},
+    [T_FEED_TIMES] = {36, 36},
     [T_ENDED] = {44, 44},
     [T_PIECES] = {20, 20},
     [T_BODY_META] = {1, 16},
 };
 
 /* Length of a key of "rows", by its kind: enum lmdb_kind. */
-static const uint8_t row_key_len[] = {9, 9, 9, 29, 45, 9, 13, 13};
+static const uint8_t row_key_len[] = {9, 9, 9, 29, 45, 9, 13, 13, 9};
 
 static MDB_dbi dbi_of(const struct lmdb_txn *t, enum lmdb_table table)
 {

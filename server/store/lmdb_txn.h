@@ -38,6 +38,8 @@ enum lmdb_table {
     T_EXPIRIES,
     T_GARBAGE,
     T_CELLS,
+    T_FEED,
+    T_FEED_TIMES,
     T_ENDED,
     T_FACTORS,
     T_INDEX_COUNT,

@@ -98,8 +98,11 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(pieces_get, false)                                                                           \
     X(slot_update, true)                                                                           \
     X(slot_delete, true)                                                                           \
+    X(extend, true)                                                                                \
+    X(revoke, true)                                                                                \
     X(expired_list, false)                                                                         \
     X(event_append, true)                                                                          \
+    X(feed_list, false)                                                                            \
     X(event_list, false)                                                                           \
     X(cells_due, false)                                                                            \
     X(cells_done, true)                                                                            \

@@ -44,6 +44,7 @@ struct store_slot_get {
 /* u.mail: as its sender sees it (all recipients).  Codes: ERR_NOTFOUND. */
 struct store_transfer_get {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
+    bool all_slots; /* the slots of all recipients, not only the sender's own */
 };
 
 /*
@@ -84,18 +85,17 @@ enum store_move {
     STORE_MOVE_GIVE_BACK, /* claim number ${claim}: its share never left */
     STORE_MOVE_COMMIT,    /* the device has got it all; the last one makes it SPENT */
     STORE_MOVE_RECEIVED,  /* a receipt came; ${event} carries it */
-    STORE_MOVE_EXPIRE,
-    STORE_MOVE_REVOKE
+    STORE_MOVE_EXPIRE
 };
 
 /*
  * u.slot.  Doing a move twice: duplicate (a claim counts again, but uses no second open).
- * A move that comes too late (EXPIRE, REVOKE of one not LIVE) is a duplicate, u.slot.life says why.
+ * EXPIRE of one not LIVE comes too late: a duplicate, u.slot.life says why.
  * Codes: ERR_NOTFOUND; ERR_EXPIRED, ERR_REVOKED, ERR_SPENT: not LIVE (CLAIM, COMMIT);
  * ERR_SPENT: no open left; ERR_LIMIT: STORE_OPENS_MAX devices; ERR_BADSTATE:
  * GIVE_BACK of an open claimed again since or committed (it stays used), COMMIT without a
- * claim, EXPIRE before its time.  The event is appended only if something changed,
- * CLAIM always.
+ * claim, EXPIRE before its time.  The event is appended only if something changed, of CLAIM the
+ * first 256 times of a device.
  */
 struct store_slot_update {
     uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN]; /* uid: the recipient */
@@ -106,6 +106,46 @@ struct store_slot_update {
     const struct store_event_new *event; /* NULL: none */
 };
 
+/*
+ * u.mail: end the life of ${sender}'s recipients ${uids}, or of all of them, his own copy
+ * included: in one transaction, each with its event.  The answer has all recipients as they are
+ * now, and the slots of those named: their cells are to be erased, whether or not this call ended
+ * them.  Nothing left to end: duplicate.  Codes: ERR_NOTFOUND: no such transfer of his, or one of
+ * ${uids} is no recipient (nothing was changed).
+ */
+struct store_revoke {
+    uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
+    const uint8_t *uids; /* STORE_UID_LEN bytes each */
+    size_t nuids;        /* at most STORE_SLOTS_MAX; 0: all */
+    uint64_t now;
+};
+
+/* A slot's seed under fresh cells, durable in erasable.keys. */
+struct store_slot_move {
+    uint8_t uid[STORE_UID_LEN], ek[STORE_EK_LEN];
+    uint64_t old_cell; /* the one it must have still */
+    uint64_t cell, day_cell;
+    uint32_t day;
+    struct store_blob seed;
+};
+
+/*
+ * u.cells: the transfer ends at ${expires}; in one transaction with an event of kind
+ * STORE_EVENT_EXTENDED.  ${slots} are those of all LIVE recipients.  The answer has the
+ * cells that are to be erased now: those the slots had, and fresh ones of recipients that are not
+ * LIVE any more; they are on the list of due cells as well.  Codes: ERR_NOTFOUND; ERR_EXPIRED:
+ * at ${now}; ERR_EXISTS: ${number} was used for another addendum (the same: duplicate, no cells);
+ * ERR_BADSTATE: ${number} is not the next one, or a LIVE slot is not as it was: read again.
+ */
+struct store_extend {
+    uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
+    uint64_t now, expires;
+    uint32_t number;
+    struct store_blob addendum; /* 1 to STORE_EVENT_MAX bytes */
+    const struct store_slot_move *slots;
+    size_t nslots; /* at most STORE_SLOTS_MAX */
+};
+
 enum store_view { STORE_VIEW_INBOX = 1, STORE_VIEW_SENT = 2 };
 
 /* Remove ${uid}'s own view of a transfer; a recipient without a view is DELETED.  Codes:
@@ -113,6 +153,7 @@ enum store_view { STORE_VIEW_INBOX = 1, STORE_VIEW_SENT = 2 };
 struct store_slot_delete {
     uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN];
     enum store_view view;
+    uint64_t now;
 };
 
 /* u.due: LIVE recipients whose expiry is at or before ${now}, the oldest first. */
@@ -137,6 +178,13 @@ struct store_event_append {
 struct store_event_list {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
     uint32_t from;
+    size_t limit;
+};
+
+/* u.feed: what ${uid} is told behind number ${after}, rising. */
+struct store_feed_list {
+    uint8_t uid[STORE_UID_LEN];
+    uint64_t after;
     size_t limit;
 };
 

@@ -253,7 +253,7 @@ static int check_slot_update(const union store_request *in)
 {
     const struct store_slot_update *q = &in->slot_update;
 
-    if (q->move < STORE_MOVE_CLAIM || q->move > STORE_MOVE_REVOKE)
+    if (q->move < STORE_MOVE_CLAIM || q->move > STORE_MOVE_EXPIRE)
         return ERR_INVALID;
     return check_event(q->event);
 }
@@ -261,6 +261,53 @@ static int check_slot_update(const union store_request *in)
 static void copy_slot_update(struct pack *k, union store_request *in)
 {
     pack_event(k, &in->slot_update.event);
+}
+
+static int check_revoke(const union store_request *in)
+{
+    const struct store_revoke *q = &in->revoke;
+
+    if (q->nuids > STORE_SLOTS_MAX)
+        return ERR_TOOLARGE;
+    return q->nuids > 0 && q->uids == NULL ? ERR_INVALID : ERR_OK;
+}
+
+static void copy_revoke(struct pack *k, union store_request *in)
+{
+    struct store_revoke *q = &in->revoke;
+
+    q->uids = pack(k, q->uids, q->nuids * STORE_UID_LEN);
+}
+
+static int check_extend(const union store_request *in)
+{
+    const struct store_extend *q = &in->extend;
+    int rc = check_blob(&q->addendum, 1, STORE_EVENT_MAX);
+
+    if (rc == ERR_OK && q->nslots > STORE_SLOTS_MAX)
+        rc = ERR_TOOLARGE;
+    if (rc == ERR_OK && (q->nslots == 0 || q->slots == NULL || q->number == 0))
+        rc = ERR_INVALID;
+    for (size_t i = 0; i < q->nslots && rc == ERR_OK; i++)
+        rc = check_blob(&q->slots[i].seed, 1, STORE_SEED_MAX);
+    return rc;
+}
+
+static void copy_extend(struct pack *k, union store_request *in)
+{
+    struct store_extend *q = &in->extend;
+    const struct store_slot_move *from = q->slots;
+    struct store_slot_move *to;
+
+    pack_blob(k, &q->addendum);
+    q->slots = to = pack(k, from, q->nslots * sizeof(*from));
+    for (size_t i = 0; i < q->nslots; i++) {
+        struct store_blob seed = from[i].seed;
+
+        pack_blob(k, &seed);
+        if (k->at != NULL)
+            to[i].seed = seed;
+    }
 }
 
 static int check_slot_delete(const union store_request *in)
@@ -345,9 +392,12 @@ static const struct {
     LIST(pieces_get, STORE_PIECES_MAX, NULL, NULL),
     ROW(slot_update, check_slot_update, copy_slot_update),
     ROW(slot_delete, check_slot_delete, NULL),
+    ROW(revoke, check_revoke, copy_revoke),
+    ROW(extend, check_extend, copy_extend),
     LIST(expired_list, STORE_LIST_MAX, NULL, NULL),
     ROW(event_append, check_event_append, copy_event_append),
     LIST(event_list, STORE_LIST_MAX, NULL, NULL),
+    LIST(feed_list, STORE_LIST_MAX, NULL, NULL),
     LIST(cells_due, STORE_LIST_MAX, NULL, NULL),
     ROW(cells_done, check_cells_done, copy_cells_done),
     LIST(verify, STORE_LIST_MAX, NULL, copy_verify),

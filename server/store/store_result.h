@@ -73,9 +73,14 @@ struct store_result {
         const uint8_t *leaves;                   /* leaves_get: ${count} times 32 bytes */
         struct store_piece *pieces;              /* pieces_get */
         struct {
-            enum store_life life;         /* after the move */
-            uint32_t opens_used, claim;   /* claim: number of this claim, from 1 */
-        } slot;                           /* slot_update */
+            enum store_life life;       /* after the move */
+            uint32_t opens_used, claim; /* claim: number of this claim, from 1 */
+            uint8_t sender[STORE_UID_LEN], uid[STORE_UID_LEN]; /* of the transfer, as asked */
+        } slot; /* slot_update; slot_delete: sender */
+        struct {
+            const struct store_feed_row *rows;
+            uint64_t newest;              /* number of the user's newest row; 0: none */
+        } feed;                           /* feed_list */
         const struct store_due *due;      /* expired_list */
         struct store_event event;         /* event_append; without data */
         const struct store_event *events; /* event_list */

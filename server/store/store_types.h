@@ -116,6 +116,7 @@ struct store_transfer {
     uint64_t arrived, expires, body_len;
     uint32_t pieces, opens_max, policy;
     struct store_blob header, sig, meta;
+    struct store_blob addendum;    /* the newest; empty: it was never extended */
     struct store_blob slot_leaves; /* leaf hashes of all slots, in order, 32 bytes each */
 };
 
@@ -136,6 +137,7 @@ struct store_recipient {
     enum store_life life;
     bool in_inbox;       /* it is listed there */
     uint64_t received;   /* when its receipt came; 0 before */
+    uint64_t ended;      /* when it ceased to be LIVE; 0: it is, or nobody noted it */
     uint32_t opens_used; /* claimed and committed */
     const struct store_open_row *opens;
     size_t nopens;
@@ -166,12 +168,47 @@ struct store_due {
     uint64_t expires;
 };
 
+/* What happened, as FORMATS.md section 14.4 has it. */
+enum store_event_kind {
+    STORE_EVENT_STORED = 1,
+    STORE_EVENT_RELEASED,
+    STORE_EVENT_GIVEN_BACK,
+    STORE_EVENT_COMMITTED,
+    STORE_EVENT_RECEIVED,
+    STORE_EVENT_EXPIRED,
+    STORE_EVENT_REVOKED,
+    STORE_EVENT_DELETED,
+    STORE_EVENT_EXTENDED
+};
+
+/* What a user is told: numbers of EventKind in satchel.proto. */
+enum store_feed_kind {
+    STORE_FEED_STORED = 1,
+    STORE_FEED_ARRIVED,
+    STORE_FEED_RELEASED,
+    STORE_FEED_RECEIVED,
+    STORE_FEED_EXPIRED,
+    STORE_FEED_REVOKED,
+    STORE_FEED_DELETED,
+    STORE_FEED_EXTENDED
+};
+
+#define STORE_FEED_MS ((uint64_t)30 * 86400000) /* how long it is kept */
+
+struct store_feed_row {
+    uint64_t number; /* of this user, from 1 */
+    uint64_t at;
+    uint16_t kind;
+    uint8_t tid[STORE_TID_LEN];
+    uint8_t other[STORE_UID_LEN]; /* who sent it, or whose state has changed */
+};
+
 /* hash = SHA-256 of the row as FORMATS.md section 14.4 has it, ${prev} included. */
 struct store_event {
     uint32_t seq; /* from 1 */
     uint16_t kind;
     uint64_t at;
-    uint8_t uid[STORE_UID_LEN]; /* who did it */
+    uint8_t uid[STORE_UID_LEN]; /* whom it concerns: FORMATS.md section 14.4 */
     struct store_blob data;
     uint8_t prev[STORE_HASH_LEN], hash[STORE_HASH_LEN];
 };

@@ -510,6 +510,14 @@ static void on_status(struct fake *f, const Satchel__Envelope *e, Satchel__Envel
     r->status_reply = m;
 }
 
+static void on_receipt(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
+{
+    (void)f;
+    (void)e;
+    r->body_case = SATCHEL__ENVELOPE__BODY_DONE;
+    r->done = make(&satchel__done__descriptor);
+}
+
 /* ---- dispatch ------------------------------------------------------------------------------ */
 
 typedef void handler(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r);
@@ -532,6 +540,7 @@ static handler *const handlers[100] = {
     [SATCHEL__ENVELOPE__BODY_GET_PIECES] = on_pieces,
     [SATCHEL__ENVELOPE__BODY_FIND_TRANSFERS] = on_find,
     [SATCHEL__ENVELOPE__BODY_STATUS] = on_status,
+    [SATCHEL__ENVELOPE__BODY_PUT_RECEIPT] = on_receipt,
 };
 
 void fake_serve(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r, struct buf *tail)

@@ -93,9 +93,79 @@ static void test_too_many_devices(void **state)
     (void)MOVE(h, &s, CLAIM, 3, ERR_OK);
 }
 
+/* The recipient of a sample: user 2. */
+static struct store_revoke revoke_bob(const struct sample *s)
+{
+    struct store_revoke in = {.uids = s->slots[0].uid, .nuids = 1, .now = T0 + 20};
+
+    memcpy(in.tid, s->open.tid, sizeof(in.tid));
+    memcpy(in.sender, s->open.sender, sizeof(in.sender));
+    return in;
+}
+
+/* What user ${n}'s life is in the answer to a revocation. */
+static enum store_life life_of(const struct store_result *res, unsigned n)
+{
+    uint8_t uid[STORE_UID_LEN];
+
+    harness_uid(n, uid);
+    for (size_t i = 0; i < res->u.mail.nrecipients; i++)
+        if (memcmp(res->u.mail.recipients[i].uid, uid, sizeof(uid)) == 0)
+            return res->u.mail.recipients[i].life;
+    return 0;
+}
+
+static void test_revoke(void **state)
+{
+    struct harness *h = *state;
+    struct store_event_list events = {.from = 1};
+    struct store_cells_due due = {0};
+    struct store_revoke in;
+    struct store_slot_update claim;
+    struct store_result *res;
+    uint8_t uids[2 * STORE_UID_LEN];
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 100);
+    harness_send(h, &s);
+    in = revoke_bob(&s);
+    harness_uid(3, in.sender); /* not his to revoke */
+    (void)DO(h, revoke, &in, ERR_NOTFOUND);
+    in = revoke_bob(&s);
+    memcpy(uids, in.uids, STORE_UID_LEN);
+    harness_uid(3, uids + STORE_UID_LEN); /* no recipient: then nobody is revoked */
+    in.uids = uids;
+    in.nuids = 2;
+    (void)DO(h, revoke, &in, ERR_NOTFOUND);
+    (void)DO(h, slot_update, (claim = move(&s, STORE_MOVE_CLAIM, 'a'), &claim), ERR_OK);
+    in.nuids = 1;
+    res = DO(h, revoke, &in, ERR_OK);
+    assert_int_equal(life_of(res, 2), STORE_REVOKED);
+    assert_int_equal(life_of(res, 1), STORE_LIVE);
+    assert_int_equal(res->u.mail.nslots, 1);
+    assert_int_equal(res->u.mail.slots[0].cell, s.slots[0].cell);
+    assert_int_equal(DO(h, cells_due, &due, ERR_OK)->count, 1);
+    (void)DO(h, slot_update, &claim, ERR_REVOKED);
+    in.nuids = 0; /* everybody else */
+    res = DO(h, revoke, &in, ERR_OK);
+    assert_int_equal(life_of(res, 1), STORE_REVOKED);
+    assert_int_equal(res->u.mail.nslots, 2); /* also the one before: its cell may be there still */
+    assert_int_equal(DO(h, cells_due, &due, ERR_OK)->count, 2);
+    memcpy(events.tid, in.tid, sizeof(events.tid));
+    memcpy(events.sender, in.sender, sizeof(events.sender));
+    res = DO(h, event_list, &events, ERR_OK);
+    assert_int_equal(res->count, 2);
+    assert_int_equal(res->u.events[0].kind, STORE_EVENT_REVOKED);
+    assert_memory_equal(res->u.events[0].uid, s.slots[0].uid, STORE_UID_LEN);
+    assert_int_equal(harness_used(h, 2), STORE_SLOT_COST);
+}
+
 static void test_ends_of_life(void **state)
 {
     struct harness *h = *state;
+    struct store_revoke revoke;
     struct store_expired_list list = {.now = T0 + 86400000};
     struct store_pieces_get pieces = {0};
     struct store_cells_done done = {0};
@@ -114,9 +184,9 @@ static void test_ends_of_life(void **state)
     harness_send(h, &r);
     assert_int_equal(harness_used(h, 2), harness_price(1000) + harness_price(500));
     (void)MOVE(h, &s, EXPIRE, 0, ERR_BADSTATE); /* not yet */
-    res = MOVE(h, &r, REVOKE, 0, ERR_OK);
-    assert_int_equal(res->u.slot.life, STORE_REVOKED);
-    assert_true(MOVE(h, &r, REVOKE, 0, ERR_OK)->duplicate);
+    revoke = revoke_bob(&r);
+    ASSERT_FRESH(h, DO(h, revoke, &revoke, ERR_OK));
+    assert_true(DO(h, revoke, &revoke, ERR_OK)->duplicate);
     (void)MOVE(h, &r, CLAIM, 'a', ERR_REVOKED);
     assert_int_equal(harness_used(h, 2), harness_price(1000) + STORE_SLOT_COST);
     memcpy(pieces.tid, r.open.tid, sizeof(pieces.tid));
@@ -137,10 +207,10 @@ static void test_ends_of_life(void **state)
     in.move = STORE_MOVE_EXPIRE;
     res = DO(h, slot_update, &in, ERR_OK);
     assert_int_equal(res->u.slot.life, STORE_EXPIRED);
-    in.move = STORE_MOVE_REVOKE;
-    res = DO(h, slot_update, &in, ERR_OK); /* too late to revoke, and no harm */
+    revoke = revoke_bob(&s);
+    res = DO(h, revoke, &revoke, ERR_OK); /* too late to revoke, and no harm */
     assert_true(res->duplicate);
-    assert_int_equal(res->u.slot.life, STORE_EXPIRED);
+    assert_int_equal(life_of(res, 2), STORE_EXPIRED);
     assert_int_equal(DO(h, expired_list, &list, ERR_OK)->count, 2);
     (void)MOVE(h, &s, RECEIVED, 0, ERR_OK); /* a receipt may come late */
     assert_true(MOVE(h, &s, RECEIVED, 0, ERR_OK)->duplicate);
@@ -388,6 +458,7 @@ int suite_slots(void)
         TEST(test_delete),
         TEST(test_to_oneself),
         TEST(test_events),
+        TEST(test_revoke),
     };
 
     return cmocka_run_group_tests_name("slots", tests, NULL, NULL);

@@ -288,7 +288,7 @@ class Transfers(Case):
 
 class Usage(Case):
     users = ("alice",)
-    VERBS = ("register", "whoami", "contacts", "send", "inbox", "get", "sent", "status", "delete", "doctor")
+    VERBS = ("register", "whoami", "contacts", "send", "inbox", "get", "sent", "status", "watch", "revoke", "extend", "delete", "doctor")
 
     def test_help(self):
         top = self.alice.run("--help").text

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python client and satchel exchange files both ways through the real daemon."""
+import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 
 import formats as f  # noqa: E402
+import log  # noqa: E402
 from harness import Case, sha256  # noqa: E402
 from protocol import Client, WireError, now, pb  # noqa: E402
 
@@ -112,3 +115,41 @@ class Documents(Case):
         tid = self.alice.send(path, to=["python"]).result["id"]
         data = self.python.get(tid)[1]
         self.assertEqual(f.sha256(data).hex(), sha256(path))
+
+
+class Log(Case):
+    """The log that satchel exports, checked by the Python of log.py."""
+
+    users = ("alice", "bob")
+
+    def exported(self):
+        tid = self.alice.send(self.file(1000), to=(self.bob,)).result["id"]
+        self.bob.get(tid, "-o", self.work / "got")
+        path = self.work / "log.json"
+        shown = self.alice.json("status", tid, "--export", path).result
+        self.assertEqual([event["event"] for event in shown["log"]], ["stored", "released", "committed", "received"])
+        self.assertTrue(shown["log"][3]["receipt"])
+        self.bob.json("status", tid, "--export", self.work / "x", expect=4)
+        return path.read_text()
+
+    def test_export(self):
+        text = self.exported()
+        self.assertEqual([event["kind"] for event in log.check(text)["events"]], [1, 2, 4, 5])
+        whole = json.loads(text)
+        # Any digit of any byte string, changed, is noticed.
+        places = [match.start() for match in re.finditer(r'(?<=")[0-9a-f]{16,}(?=")', text)]
+        self.assertGreater(len(places), 20)
+        for place in places:
+            at = place + len(re.match(r"[0-9a-f]+", text[place:]).group()) // 2
+            changed = text[:at] + ("0" if text[at] != "0" else "1") + text[at + 1:]
+            with self.subTest(place=place), self.assertRaises(Exception):
+                log.check(changed)
+        for event in whole["events"]:
+            event["time"] += 1
+            with self.assertRaises(f.Refused):
+                log.check(json.dumps(whole))
+            event["time"] -= 1
+        log.check(json.dumps(whole))
+        del whole["events"][-1]
+        with self.assertRaises(f.Refused):
+            log.check(json.dumps(whole))

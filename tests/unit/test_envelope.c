@@ -125,7 +125,8 @@ static bool is_reply(const char *name)
     size_t n = strlen(name);
 
     return strcmp(name, "error") == 0 || strcmp(name, "done") == 0 || strcmp(name, "piece") == 0 ||
-           strcmp(name, "piece_ack") == 0 || (n > 6 && strcmp(name + n - 6, "_reply") == 0);
+           strcmp(name, "piece_ack") == 0 || strcmp(name, "event") == 0 ||
+           (n > 6 && strcmp(name + n - 6, "_reply") == 0);
 }
 
 static void test_each_request_has_a_row_and_no_reply_has(void **state)
@@ -144,9 +145,9 @@ static void test_each_request_has_a_row_and_no_reply_has(void **state)
             fail_msg("%s", f->name);
         requests += row != NULL;
     }
-    assert_in_range(requests, 20, 80);
+    assert_true(requests >= 25);
     assert_null(dispatch_find(SATCHEL__ENVELOPE__BODY__NOT_SET));
-    assert_null(dispatch_find((Satchel__Envelope__BodyCase)60));
+    assert_null(dispatch_find((Satchel__Envelope__BodyCase)1000));
 }
 
 /* PROTOCOL.md section 3. */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* satchel revoke - stop future opens of a transfer. */
+#include <string.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/text.h"
+#include "client/cli/ui.h"
+
+static struct {
+    struct opt_list from;
+} o;
+
+static const struct opt opts[] = {
+    {"from", 0, OPT_LIST, &o.from, "WHO[,WHO...]", "only from these recipients"},
+    {0},
+};
+
+/* Who has opened it, told once the outcome is known. */
+struct openers {
+    json_t *json;
+    struct {
+        char who[TEXT_SAFE];
+        bool received;
+        uint64_t at;
+    } rows[257];
+    size_t count;
+};
+
+static void on_recipient(void *cookie, const struct satchel_recipient *r)
+{
+    struct openers *l = cookie;
+    bool revoked = r->state == SATCHEL_STATE_REVOKED;
+
+    (void)json_array_append_new(
+        l->json,
+        json_pack("{s:s,s:o,s:s,s:I,s:o}", "user_id", r->user_id, "name", ui_json_text(r->name),
+                  "state", satchel_state_name(r->state), "opens_used", (json_int_t)r->opens_used,
+                  "received", r->received != 0 ? ui_json_time(r->received) : json_null()));
+    if (!revoked || r->opens_used == 0 || l->count == sizeof(l->rows) / sizeof(l->rows[0]))
+        return;
+    (void)text_safe(r->name[0] != '\0' ? r->name : r->user_id, l->rows[l->count].who, TEXT_SAFE);
+    l->rows[l->count].received = r->received != 0;
+    l->rows[l->count++].at = r->received;
+}
+
+static void report(const struct satchel_revoked *r, const struct openers *l)
+{
+    ui_result(json_pack("{s:s,s:I,s:I,s:O}", "id", r->id, "revoked", (json_int_t)r->revoked,
+                        "opened", (json_int_t)r->opened, "recipients", l->json));
+    ui_line("%.12s  revoked for %u %s: it cannot be opened any more", r->id, r->revoked,
+            r->revoked == 1 ? "person" : "people");
+    for (size_t i = 0; i < l->count; i++) {
+        char time[TEXT_TIME];
+
+        if (l->rows[i].received)
+            ui_line("              %s had received it by %s and keeps it", l->rows[i].who,
+                    text_time(l->rows[i].at, time));
+        else
+            ui_line("              %s had been given the key before and may have it",
+                    l->rows[i].who);
+    }
+}
+
+static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    static struct openers openers;
+    struct satchel_revoke_options ro = {.id = argv[0],
+                                        .from = o.from.items,
+                                        .from_count = o.from.count,
+                                        .cookie = &openers,
+                                        .on_recipient = on_recipient};
+    struct satchel_revoked r;
+    int rc;
+
+    (void)argc;
+    openers.json = json_array();
+    rc = satchel_sync_revoke(cli->s, &ro, &r, err);
+    if (rc == SATCHEL_OK)
+        report(&r, &openers);
+    json_decref(openers.json);
+    return rc;
+}
+
+const struct cli_cmd cmd_revoke = {
+    .name = "revoke",
+    .args = "ID [--from WHO[,WHO...]]",
+    .summary = "stop future opens of a transfer of yours",
+    .details =
+        "The server destroys what the keys are regenerated from before it answers: from then on\n"
+        "nobody who has not opened it can, not even with the recipient's keys. What was opened\n"
+        "before cannot be taken back; revoke says who had. Without --from it ends for everybody,\n"
+        "your own copy included.",
+    .opts = opts,
+    .min_args = 1,
+    .max_args = 1,
+    .needs = CLI_OPEN,
+    .run = run,
+};

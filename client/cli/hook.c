@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/cli/hook.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/cli/text.h"
+#include "client/cli/ui.h"
+
+enum { VARIABLES = 6, VARIABLE = TEXT_SAFE + 32 };
+
+static pid_t running[HOOK_MAX];
+static size_t n_running;
+
+bool hook_exists(const char *program)
+{
+    const char *path = getenv("PATH");
+    char *copy, *save = NULL, full[4096];
+    bool found = false;
+
+    if (strchr(program, '/') != NULL)
+        return access(program, X_OK) == 0;
+    copy = strdup(path != NULL ? path : "/usr/local/bin:/usr/bin:/bin");
+    for (char *dir = strtok_r(copy, ":", &save); dir != NULL && !found;
+         dir = strtok_r(NULL, ":", &save))
+        found = snprintf(full, sizeof(full), "%s/%s", dir, program) < (int)sizeof(full) &&
+                access(full, X_OK) == 0;
+    free(copy);
+    return found;
+}
+
+/* ---- children ---- */
+
+static void wait_for(bool block)
+{
+    for (size_t i = 0; i < n_running;) {
+        int status;
+        pid_t got = waitpid(running[i], &status, block ? 0 : WNOHANG);
+
+        if (got == 0 || (got < 0 && errno == EINTR && !block)) {
+            i++;
+            continue;
+        }
+        if (got < 0 && errno == EINTR)
+            return; /* interrupted: the command is about to end */
+        running[i] = running[--n_running];
+        block = false;
+    }
+}
+
+void hook_reap(bool all)
+{
+    wait_for(false);
+    while (all && n_running > 0) {
+        size_t before = n_running;
+
+        wait_for(true);
+        if (n_running == before)
+            return;
+    }
+}
+
+/* A child must not read what is ours, nor speak between our lines. */
+static int plan_files(posix_spawn_file_actions_t *files)
+{
+    int rc = posix_spawn_file_actions_init(files);
+
+    if (rc == 0)
+        rc = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(files, STDERR_FILENO, STDOUT_FILENO);
+    return rc;
+}
+
+static void start(char *const argv[], char *const envp[])
+{
+    posix_spawn_file_actions_t files;
+    pid_t pid;
+    int rc;
+
+    hook_reap(false);
+    if (n_running == HOOK_MAX)
+        wait_for(true);
+    if (n_running == HOOK_MAX)
+        return;
+    rc = plan_files(&files);
+    if (rc == 0)
+        rc = posix_spawnp(&pid, argv[0], &files, NULL, argv, envp);
+    (void)posix_spawn_file_actions_destroy(&files);
+    if (rc == 0)
+        running[n_running++] = pid;
+    else
+        ui_note("satchel: cannot run '%s': %s", argv[0], strerror(rc));
+}
+
+/* ---- what they are told ---- */
+
+extern char **environ;
+
+static bool is_ours(const char *variable)
+{
+    return strncmp(variable, "SATCHEL_EVENT=", 14) == 0 ||
+           strncmp(variable, "SATCHEL_ID=", 11) == 0 ||
+           strncmp(variable, "SATCHEL_WHO=", 12) == 0 ||
+           strncmp(variable, "SATCHEL_WHO_ID=", 15) == 0 ||
+           strncmp(variable, "SATCHEL_TIME=", 13) == 0 ||
+           strncmp(variable, "SATCHEL_NUMBER=", 15) == 0;
+}
+
+void hook_run(const char *program, const struct satchel_event *e)
+{
+    char vars[VARIABLES][VARIABLE], who[TEXT_SAFE], time[TEXT_TIME], id[SATCHEL_ID_SIZE];
+    char name[16], path[4096];
+    char *argv[] = {path, name, id, who, NULL};
+    size_t n = 0, k = 0;
+    char **envp;
+
+    while (environ[n] != NULL)
+        n++;
+    envp = calloc(n + VARIABLES + 1, sizeof(*envp));
+    if (envp == NULL || snprintf(path, sizeof(path), "%s", program) >= (int)sizeof(path)) {
+        free(envp);
+        return;
+    }
+    (void)snprintf(name, sizeof(name), "%s", satchel_event_name(e->kind));
+    (void)snprintf(id, sizeof(id), "%s", e->id);
+    (void)text_safe(e->who[0] != '\0' ? e->who : e->who_id, who, sizeof(who));
+    (void)snprintf(vars[0], VARIABLE, "SATCHEL_EVENT=%s", name);
+    (void)snprintf(vars[1], VARIABLE, "SATCHEL_ID=%s", id);
+    (void)snprintf(vars[2], VARIABLE, "SATCHEL_WHO=%s", who);
+    (void)snprintf(vars[3], VARIABLE, "SATCHEL_WHO_ID=%s", e->who_id);
+    (void)snprintf(vars[4], VARIABLE, "SATCHEL_TIME=%s", text_time(e->time, time));
+    (void)snprintf(vars[5], VARIABLE, "SATCHEL_NUMBER=%llu", (unsigned long long)e->number);
+    for (size_t i = 0; i < n; i++)
+        if (!is_ours(environ[i]))
+            envp[k++] = environ[i];
+    for (size_t i = 0; i < VARIABLES; i++)
+        envp[k++] = vars[i];
+    start(argv, envp);
+    free(envp);
+}
+
+/* ---- the desktop ---- */
+
+/* Bodies of notifications are markup. */
+static void plain_to_markup(const char *from, char *to, size_t cap)
+{
+    size_t used = 0;
+
+    for (; *from != '\0' && used + 6 < cap; from++) {
+        const char *as = *from == '&'   ? "&amp;"
+                         : *from == '<' ? "&lt;"
+                         : *from == '>' ? "&gt;"
+                                        : NULL;
+
+        if (as != NULL)
+            used += (size_t)snprintf(to + used, cap - used, "%s", as);
+        else
+            to[used++] = *from;
+    }
+    to[used] = '\0';
+}
+
+void hook_notify(const struct satchel_event *e)
+{
+    char program[] = "notify-send", app[] = "--app-name=satchel", end[] = "--";
+    char title[32], body[TEXT_SAFE * 6 + 64], who[TEXT_SAFE], markup[TEXT_SAFE * 6];
+    char *argv[] = {program, app, end, title, body, NULL};
+
+    (void)text_safe(e->who[0] != '\0' ? e->who : e->who_id, who, sizeof(who));
+    plain_to_markup(who, markup, sizeof(markup));
+    (void)snprintf(title, sizeof(title), "satchel: %s", satchel_event_name(e->kind));
+    (void)snprintf(body, sizeof(body), "%s (%.12s)", markup, e->id);
+    start(argv, environ);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cursor - numbers that this profile remembers of the server, each a record of
+ * the vault (proto/FORMATS.md section 15.2): the last event that was told.
+ *
+ * Touches the disk: not for the loop thread.  Threads: any.
+ */
+#ifndef CLIENT_LOCAL_CURSOR_H
+#define CLIENT_LOCAL_CURSOR_H
+
+#include "client/local/vault.h"
+
+/* ERR_NOTFOUND: none was noted yet. */
+MUST_CHECK int cursor_load(struct vault *v, const char *name, uint64_t *ret, struct err *err);
+
+/* Durable when it returns.  Takes the vault's lock. */
+MUST_CHECK int cursor_save(struct vault *v, const char *name, uint64_t value, struct err *err);
+
+#endif /* CLIENT_LOCAL_CURSOR_H */

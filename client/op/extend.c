@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: find the ID -> Status -> the header is ours, signed by one of our
+ * devices -> an addendum is signed on a worker -> Extend -> done.
+ *
+ * Ways to fail: ERR_NOTFOUND (no such transfer of ours), ERR_INVALID (ambiguous), ERR_EXPIRED,
+ * ERR_TOOLARGE, ERR_INTEGRITY (the server shows another header).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/op/find.h"
+#include "common/transfer/header.h"
+#include "common/transfer/statement.h"
+
+struct extension {
+    struct satchel_op op;
+    struct find find;
+    uint64_t lifetime;
+    void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_extended *r);
+    struct op_job job;
+    Satchel__StatusReply *reply; /* taken out of the answer */
+    struct buf body;             /* of the addendum */
+    uint8_t sig[SIGNED_SIG_LEN];
+    struct satchel_extended extended;
+};
+
+static struct part view_of(ProtobufCBinaryData b)
+{
+    return part(b.data, b.len);
+}
+
+/* ---- third: told ------------------------------------------------------------------------ */
+
+static void on_extended(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct extension *x = (struct extension *)op;
+    struct err err;
+
+    (void)arg;
+    if (a->err == NULL) {
+        memcpy(x->extended.id, x->find.id, sizeof(x->extended.id));
+        op_end(op, NULL);
+        return;
+    }
+    err = find_error(&x->find, a->err);
+    op_end(op, &err);
+}
+
+static void signed_it(struct op_job *job)
+{
+    struct extension *x = (struct extension *)job->op;
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__Extend m = SATCHEL__EXTEND__INIT;
+    Satchel__Signed addendum = SATCHEL__SIGNED__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE},
+                       .cb = on_extended,
+                       .errors = true};
+
+    addendum.body = (ProtobufCBinaryData){x->body.len, x->body.data};
+    addendum.signature = (ProtobufCBinaryData){sizeof(x->sig), x->sig};
+    m.tid = (ProtobufCBinaryData){IDS_TID_LEN, x->find.tid.b};
+    m.addendum = &addendum;
+    e.body_case = SATCHEL__ENVELOPE__BODY_EXTEND;
+    e.extend = &m;
+    (void)op_ask(&x->op, &a);
+}
+
+/* ---- second: what we change --------------------------------------------------------------- */
+
+/* A header that we have signed: an addendum must not be made for anything else. */
+static int check_header(const struct extension *x, struct header *h, struct err *err)
+{
+    const struct identity *me = x->op.id;
+    const struct manifest_device *d = NULL;
+    const struct manifest *m;
+    int rc = header_parse(view_of(x->reply->header), h, err);
+
+    if (rc == ERR_OK && (memcmp(&h->tid, &x->find.tid, sizeof(h->tid)) != 0 ||
+                         memcmp(&h->sender, &me->uid, sizeof(h->sender)) != 0))
+        return err_set(err, ERR_NOTFOUND, "transfer '%s' was not sent by you", x->find.prefix);
+    m = rc == ERR_OK ? chain_find(&me->chain, &h->manifest) : NULL;
+    if (rc == ERR_OK && m == NULL)
+        rc = err_set(err, ERR_INTEGRITY, "Header.manifest: not one of ours");
+    if (rc == ERR_OK)
+        rc = manifest_device_at(m, &h->device, h->created, &d, err);
+    if (rc == ERR_OK)
+        rc = header_verify(view_of(x->reply->header), view_of(x->reply->signature), d->key, err);
+    return rc;
+}
+
+/* The number of the newest addendum; 0: there is none. */
+static int last_number(const struct extension *x, uint32_t *ret, struct err *err)
+{
+    const Satchel__Signed *a = x->reply->addendum;
+    struct statement s = {0};
+    struct buf raw = {0};
+    int rc = ERR_OK;
+
+    if (a != NULL)
+        rc = signed_pack(view_of(a->body), view_of(a->signature), &raw, err);
+    if (a != NULL && rc == ERR_OK)
+        rc = statement_read(part(raw.data, raw.len), &s, err);
+    buf_free(&raw);
+    *ret = s.number;
+    return rc;
+}
+
+static int sign_work(struct op_job *job, struct err *err)
+{
+    struct extension *x = (struct extension *)job->op;
+    const struct identity *me = x->op.id;
+    uint64_t now = handle_now();
+    struct statement s = {.tid = x->find.tid,
+                          .user = me->uid,
+                          .manifest = chain_newest(&me->chain)->hash,
+                          .device = me->device,
+                          .time = now,
+                          .expires = now + x->lifetime};
+    struct buf raw = {0};
+    struct header h;
+    int rc = check_header(x, &h, err);
+
+    if (rc == ERR_OK)
+        rc = last_number(x, &s.number, err);
+    s.number++;
+    if (rc == ERR_OK && header_hash(view_of(x->reply->header), &s.header) != ERR_OK)
+        rc = err_set(err, ERR_INTERNAL, "cannot hash a header");
+    if (rc == ERR_OK)
+        rc = statement_make(SIGNED_EXTEND, &s, &me->dsk, &raw, err);
+    if (rc == ERR_OK)
+        rc = signed_unpack(part(raw.data, raw.len), STATEMENT_MAX, &x->body, x->sig, err);
+    x->extended.before = x->reply->expires;
+    x->extended.expires = s.expires;
+    buf_free(&raw);
+    return rc == ERR_INVALID ? err_set(err, ERR_INTEGRITY, "the server's answer is malformed") : rc;
+}
+
+static void on_status(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct extension *x = (struct extension *)op;
+    struct err err;
+
+    (void)arg;
+    if (a->err != NULL) {
+        err = find_error(&x->find, a->err);
+        op_end(op, &err);
+        return;
+    }
+    x->reply = a->e->status_reply;
+    a->e->body_case = SATCHEL__ENVELOPE__BODY__NOT_SET; /* it is ours now */
+    a->e->status_reply = NULL;
+    op_job(op, &x->job, sign_work, signed_it);
+}
+
+/* ---- first: which one ----------------------------------------------------------------------- */
+
+static void found(struct satchel_op *op)
+{
+    struct extension *x = (struct extension *)op;
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__Status m = SATCHEL__STATUS__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_STATUS_REPLY},
+                       .cb = on_status,
+                       .errors = true};
+
+    m.tid = (ProtobufCBinaryData){IDS_TID_LEN, x->find.tid.b};
+    e.body_case = SATCHEL__ENVELOPE__BODY_STATUS;
+    e.status = &m;
+    (void)op_ask(op, &a);
+}
+
+static void begin(struct satchel_op *op)
+{
+    struct extension *x = (struct extension *)op;
+
+    x->find.op = op;
+    x->find.done = found;
+    find_one(&x->find);
+}
+
+static void finish(struct satchel_op *op, const struct satchel_error *err)
+{
+    struct extension *x = (struct extension *)op;
+
+    x->done(op->done_cookie, err, err == NULL ? &x->extended : NULL);
+}
+
+static void free_extension(struct satchel_op *op)
+{
+    struct extension *x = (struct extension *)op;
+
+    satchel__status_reply__free_unpacked(x->reply, NULL);
+    buf_free(&x->body);
+    free(x);
+}
+
+int satchel_extend_start(struct satchel *s, const struct satchel_extend_options *o,
+                         struct satchel_op **ret_op, struct satchel_error *error)
+{
+    static const struct op_kind kind = {
+        .need = LINK_NEED_READY, .begin = begin, .finish = finish, .free = free_extension};
+    struct extension *x;
+    struct err err = {0};
+    char prefix[SATCHEL_ID_SIZE];
+
+    if (find_check(o->id, prefix, &err) != ERR_OK)
+        return handle_error(error, &err);
+    if (o->lifetime == 0 || o->lifetime > UINT64_MAX / 2) {
+        (void)err_set(&err, ERR_INVALID, "a transfer cannot end then");
+        return handle_error(error, &err);
+    }
+    x = calloc(1, sizeof(*x));
+    if (x == NULL)
+        return op_no_memory(error);
+    memcpy(x->find.prefix, prefix, sizeof(prefix));
+    x->lifetime = o->lifetime;
+    x->done = o->done;
+    return op_start(&x->op, s, &kind, o->cookie, ret_op, error);
+}

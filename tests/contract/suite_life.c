@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Another end for a transfer, and what users are told. */
+#include "tests/contract/harness.h"
+#include "tests/contract/suites.h"
+
+enum { QUOTA = 100 << 20 };
+
+static const uint64_t later = T0 + 7 * (uint64_t)86400000;
+
+static void users(struct harness *h)
+{
+    harness_user(h, 1, QUOTA);
+    harness_user(h, 2, QUOTA);
+}
+
+/* ---- extend ---- */
+
+struct extension {
+    struct store_extend in;
+    struct store_slot_move slots[2];
+};
+
+static void extension_of(struct extension *x, const struct sample *s, uint32_t number)
+{
+    *x = (struct extension){.in = {.now = T0 + 50, .expires = later, .number = number}};
+    memcpy(x->in.tid, s->open.tid, sizeof(x->in.tid));
+    memcpy(x->in.sender, s->open.sender, sizeof(x->in.sender));
+    x->in.addendum = (struct store_blob){(const uint8_t *)"until next week", 15};
+    x->in.slots = x->slots;
+    x->in.nslots = 2;
+    for (size_t i = 0; i < 2; i++) {
+        memcpy(x->slots[i].uid, s->slots[i].uid, STORE_UID_LEN);
+        memcpy(x->slots[i].ek, s->slots[i].ek, STORE_EK_LEN);
+        x->slots[i].old_cell = s->slots[i].cell;
+        x->slots[i].cell = 900000 + i;
+        x->slots[i].day_cell = 17;
+        x->slots[i].day = 1234;
+        x->slots[i].seed = (struct store_blob){(const uint8_t *)"sealed anew", 11};
+    }
+}
+
+static void test_extend(void **state)
+{
+    struct harness *h = *state;
+    struct store_expired_list due = {.now = T0 + 86400000};
+    struct store_transfer_get get = {.all_slots = true};
+    struct store_cells_due cells = {0};
+    struct store_result *res;
+    struct extension x;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_send(h, &s);
+    extension_of(&x, &s, 1);
+    x.in.sender[0] ^= 1;
+    (void)DO(h, extend, &x.in, ERR_NOTFOUND);
+    extension_of(&x, &s, 2); /* not the next number */
+    (void)DO(h, extend, &x.in, ERR_BADSTATE);
+    extension_of(&x, &s, 1);
+    x.slots[1].old_cell++; /* somebody was faster */
+    (void)DO(h, extend, &x.in, ERR_BADSTATE);
+    extension_of(&x, &s, 1);
+    x.in.nslots = 1; /* one is forgotten */
+    (void)DO(h, extend, &x.in, ERR_BADSTATE);
+    extension_of(&x, &s, 1);
+    x.in.now = s.open.expires;
+    (void)DO(h, extend, &x.in, ERR_EXPIRED);
+    extension_of(&x, &s, 1);
+    ASSERT_FRESH(h, DO(h, extend, &x.in, ERR_OK));
+    assert_true(DO(h, extend, &x.in, ERR_OK)->duplicate);
+    x.in.addendum.len--;
+    (void)DO(h, extend, &x.in, ERR_EXISTS);
+
+    memcpy(get.tid, s.open.tid, sizeof(get.tid));
+    memcpy(get.sender, s.open.sender, sizeof(get.sender));
+    res = DO(h, transfer_get, &get, ERR_OK);
+    assert_int_equal(res->u.mail.t.expires, later);
+    assert_int_equal(res->u.mail.t.addendum.len, 15);
+    assert_int_equal(res->u.mail.nslots, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct store_slot *slot = &res->u.mail.slots[i];
+
+        assert_in_range(slot->cell, 900000, 900001);
+        assert_int_equal(slot->day_cell, 17);
+        assert_int_equal(slot->day, 1234);
+        assert_int_equal(slot->seed.len, 11);
+        assert_true(slot->bytes.len > 0); /* the sealed slot is what it was */
+    }
+    res = DO(h, cells_due, &cells, ERR_OK); /* those it had */
+    assert_int_equal(res->count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(res->u.cells[i] == s.slots[0].cell || res->u.cells[i] == s.slots[1].cell);
+    assert_int_equal(DO(h, expired_list, &due, ERR_OK)->count, 0);
+    due.now = later;
+    assert_int_equal(DO(h, expired_list, &due, ERR_OK)->count, 2);
+}
+
+/* Somebody who was revoked between the look and the change: the fresh cell goes. */
+static void test_extend_beside_a_revocation(void **state)
+{
+    struct harness *h = *state;
+    struct store_revoke revoke = {.nuids = 1, .now = T0 + 20};
+    struct store_cells_due cells = {0};
+    struct store_result *res;
+    struct extension x;
+    struct sample s;
+    bool fresh = false;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_send(h, &s);
+    extension_of(&x, &s, 1);
+    memcpy(revoke.tid, s.open.tid, sizeof(revoke.tid));
+    memcpy(revoke.sender, s.open.sender, sizeof(revoke.sender));
+    revoke.uids = s.slots[0].uid;
+    (void)DO(h, revoke, &revoke, ERR_OK);
+    (void)DO(h, extend, &x.in, ERR_OK);
+    res = DO(h, cells_due, &cells, ERR_OK);
+    assert_int_equal(res->count, 3); /* both old ones, and the fresh one of the revoked */
+    for (size_t i = 0; i < res->count; i++)
+        fresh |= res->u.cells[i] == x.slots[0].cell;
+    assert_true(fresh);
+}
+
+/* ---- what users are told ---- */
+
+static struct store_result *feed(struct harness *h, unsigned user, uint64_t after)
+{
+    struct store_feed_list in = {.after = after};
+
+    harness_uid(user, in.uid);
+    return DO(h, feed_list, &in, ERR_OK);
+}
+
+static void test_feed(void **state)
+{
+    struct harness *h = *state;
+    struct store_event_new stored = {.kind = STORE_EVENT_STORED};
+    struct store_collect collect = {.now = T0 + STORE_FEED_MS + 1000, .limit = 100};
+    struct store_revoke revoke = {.now = T0 + 20};
+    struct store_result *res;
+    struct sample s;
+
+    users(h);
+    assert_int_equal(feed(h, 1, 0)->u.feed.newest, 0);
+    harness_sample(&s, 1, 1, 2);
+    harness_uid(1, stored.uid);
+    s.seal.event = &stored;
+    harness_send(h, &s);
+    res = feed(h, 2, 0);
+    assert_int_equal(res->count, 1);
+    assert_int_equal(res->u.feed.newest, 1);
+    assert_int_equal(res->u.feed.rows[0].number, 1);
+    assert_int_equal(res->u.feed.rows[0].kind, STORE_FEED_ARRIVED);
+    assert_memory_equal(res->u.feed.rows[0].tid, s.open.tid, STORE_TID_LEN);
+    assert_memory_equal(res->u.feed.rows[0].other, s.open.sender, STORE_UID_LEN);
+    memcpy(revoke.tid, s.open.tid, sizeof(revoke.tid));
+    memcpy(revoke.sender, s.open.sender, sizeof(revoke.sender));
+    (void)DO(h, revoke, &revoke, ERR_OK);
+    (void)DO(h, revoke, &revoke, ERR_OK); /* nothing changed: nobody is told */
+    res = feed(h, 2, 1);
+    assert_int_equal(res->count, 1);
+    assert_int_equal(res->u.feed.rows[0].number, 2);
+    assert_int_equal(res->u.feed.rows[0].kind, STORE_FEED_REVOKED);
+    res = feed(h, 1, 0);
+    assert_int_equal(res->count, 2); /* stored, and bob's revocation; his own copy is his affair */
+    assert_int_equal(res->u.feed.rows[1].kind, STORE_FEED_REVOKED);
+    assert_memory_equal(res->u.feed.rows[1].other, s.slots[0].uid, STORE_UID_LEN);
+    assert_int_equal(feed(h, 2, 2)->count, 0);
+    assert_int_equal(feed(h, 2, UINT64_MAX)->count, 0);
+    /* Old rows go; the newest stays, so that its number is not used again. */
+    (void)DO(h, collect, &collect, ERR_OK);
+    res = feed(h, 2, 0);
+    assert_int_equal(res->count, 1);
+    assert_int_equal(res->u.feed.rows[0].number, 2);
+}
+
+int suite_life(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(test_extend),
+        TEST(test_extend_beside_a_revocation),
+        TEST(test_feed),
+    };
+
+    return cmocka_run_group_tests_name("life", tests, NULL, NULL);
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a transfer after it was sent."""
+import datetime
+import os
+
+from harness import WAIT, Case
+
+
+class Revoke(Case):
+    def test_everybody(self):
+        tid = self.alice.send(self.file(1000), to=(self.bob, self.carol)).result["id"]
+        self.carol.get(tid, "-o", self.work / "before")
+        done = self.alice.json("revoke", tid[:10]).result
+        self.assertEqual((done["id"], done["revoked"], done["opened"]), (tid, 2, 1))
+        states = {row["name"]: (row["state"], row["opens_used"]) for row in done["recipients"]}
+        self.assertEqual(states, {"bob": ("revoked", 0), "carol": ("revoked", 1)})
+        for user in (self.bob, self.carol):
+            refused = user.get(tid, "-o", self.work / "after", expect=4)
+            self.assertEqual(refused.error["code"], "revoked")
+            self.assertIn("revoked", refused.error["message"])
+        self.assertFalse(os.path.exists(self.work / "after"))
+        self.assertNotIn(tid, [row["id"] for row in self.bob.inbox()])
+        (row,) = [row for row in self.bob.inbox("--all") if row["id"] == tid]
+        self.assertEqual(row["state"], "revoked")
+        said = self.alice.run("revoke", tid).text
+        self.assertIn("carol had", said)
+        self.assertNotIn("bob had", said)
+
+    def test_one(self):
+        tid = self.alice.send(self.file(1000), to=(self.bob, self.carol)).result["id"]
+        self.alice.json("revoke", tid, "--from", "bob")
+        self.assertEqual(self.bob.get(tid, "-o", self.work / "x", expect=4).error["code"], "revoked")
+        self.carol.get(tid, "-o", self.work / "y")
+        states = {row["name"]: row["state"] for row in self.alice.json("status", tid).result["recipients"]}
+        self.assertEqual(states["bob"], "revoked")
+        self.assertIn(states["carol"], ("released", "received"))
+
+    def test_refused(self):
+        tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
+        self.assertEqual(self.bob.json("revoke", tid, expect=3).error["code"], "notfound")
+        self.assertEqual(self.alice.json("revoke", tid, "--from", "bob,carol", expect=3).error["code"], "notfound")
+        self.alice.json("revoke", "f" * 32, expect=3)
+        self.alice.json("revoke", tid, "--from", "nobody-of-that-name", expect=3)
+        self.alice.run("revoke", expect=2)
+        self.bob.get(tid, "-o", self.work / "x")
+
+
+class Opens(Case):
+    def test_receipt(self):
+        tid = self.alice.send(self.file(1000), to=(self.bob, self.carol)).result["id"]
+        self.assertTrue(self.bob.get(tid, "-o", self.work / "b").result["receipt"])
+        self.assertFalse(self.carol.get(tid, "-o", self.work / "c", "--no-receipt").result["receipt"])
+        rows = {row["name"]: row for row in self.alice.json("status", tid).result["recipients"]}
+        self.assertEqual(rows["bob"]["state"], "received")
+        self.assertIsNotNone(rows["bob"]["received"])
+        self.assertEqual((rows["carol"]["state"], rows["carol"]["received"]), ("released", None))
+
+    def test_the_last_open_is_committed(self):
+        """Then the key is gone, for the device that opened it too."""
+        tid = self.alice.send(self.file(1000), "--opens", "1", to=(self.bob,)).result["id"]
+        self.bob.get(tid, "-o", self.work / "b")
+        self.assertEqual(self.bob.get(tid, "-o", self.work / "again", expect=4).error["code"], "spent")
+        (row,) = self.alice.json("status", tid).result["recipients"]
+        self.assertEqual((row["state"], row["opens_used"]), ("received", 1))
+        self.bob.json("inbox", "--all")
+
+
+class Extend(Case):
+    settings = {("limits", "min_lifetime"): "1s", ("limits", "max_lifetime"): "10d"}
+
+    def test_later_and_earlier(self):
+        tid = self.alice.send(self.file(1000), "--expires", "4s", to=(self.bob, self.carol)).result["id"]
+        done = self.alice.json("extend", tid, "2h").result
+        self.assertGreater(done["expires"], done["before"])
+        (row,) = [row for row in self.bob.inbox() if row["id"] == tid]
+        self.assertEqual(row["expires"], done["expires"])
+        self.assertEqual(self.alice.json("status", tid).result["expires"], done["expires"])
+        for _ in range(WAIT):  # the first end passes
+            if self.clock() > done["before"]:
+                break
+            self.bob.json("inbox")
+        self.assertGreater(self.clock(), done["before"])
+        self.bob.get(tid, "-o", self.work / "b")
+        self.alice.json("extend", tid, "1s")
+        for _ in range(WAIT):
+            result = self.carol.get(tid, "-o", self.work / "c", "--force", expect=None)
+            if result.code != 0:
+                break
+        self.assertEqual((result.code, result.error["code"]), (4, "expired"))
+        self.assertEqual(self.alice.json("extend", tid, "1h", expect=4).error["code"], "expired")
+        log = [event["event"] for event in self.alice.json("status", tid).result["log"]]
+        self.assertEqual(log.count("extended"), 2)
+
+    def clock(self):
+        return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+    def test_refused(self):
+        tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
+        self.assertEqual(self.bob.json("extend", tid, "1h", expect=3).error["code"], "notfound")
+        self.assertEqual(self.alice.json("extend", tid, "30d", expect=4).error["code"], "toolarge")
+        self.alice.json("extend", tid, "soon", expect=2)
+        self.alice.json("extend", "f" * 32, "1h", expect=3)
+        self.alice.json("extend", tid, "8d")
+        self.bob.get(tid, "-o", self.work / "x")
+        self.alice.json("revoke", tid)
+        self.alice.json("extend", tid, "1h", expect=1)
