@@ -87,8 +87,8 @@ class Frames(Case):
     def test_unknown_message(self):
         peer = self.peer()
         peer.hello()
-        # Envelope with an id and an unknown field 90.
-        peer.raw(frame(b"\x08\x07" + b"\xd2\x05\x01x"))
+        # Envelope with an id and an unknown field 99.
+        peer.raw(frame(b"\x08\x07" + b"\x9a\x06\x01x"))
         envelope, _ = peer.receive()
         self.assertEqual((envelope.id, schema().Code.Name(envelope.error.code)), (7, "UNSUPPORTED"))
         self.assertEqual(peer.ask("ping").WhichOneof("body"), "done")

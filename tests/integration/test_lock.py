@@ -124,7 +124,8 @@ class Locked(Case):
             self.assertEqual(len(good), 1, f"killed at rename {n}")
             outcomes.add(good[0])
             self.assertFalse((dora.home / "profiles" / "default" / "renew" / "ready").exists())
-        self.assertEqual(outcomes, {"first", "second"})
+        if LEVEL != "quick":  # every moment, so both ends are seen
+            self.assertEqual(outcomes, {"first", "second"})
 
     # ---- the agent ----
 
