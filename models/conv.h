@@ -8,8 +8,8 @@
  * oneDNN's forward and backward primitives; ReLU, sigmoid and sums are loops.
  * Training is Adam on whatever gradient the caller puts behind the output.
  *
- * Threads: one at a time for each network; with one OpenMP thread unless the
- * caller chose more by nn_threads().  Nothing blocks.
+ * Threads: one at a time for each network; with one OpenMP thread.
+ * Nothing blocks.
  * Errors: as in models/nn.h.
  */
 #ifndef MODELS_CONV_H

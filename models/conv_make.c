@@ -225,6 +225,7 @@ static int set_up(struct conv *net, struct err *err)
     dnnl_status_t drc;
     int rc = ERR_OK;
 
+    nn_threads(1); /* primitives are made for as many threads as there are now */
     for (unsigned i = 0; i <= net->spec.layers; i++) {
         if (!allot(net, i))
             return err_set(err, ERR_NOMEM, "network of %u layers", net->spec.layers);

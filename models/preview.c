@@ -10,8 +10,6 @@
 #include "models/preview_linear.h"
 #include "models/preview_search.h"
 
-const size_t preview_classes[PREVIEW_CLASSES] = {128, 256, 512};
-
 struct preview {
     struct preview_net *net;
     struct preview_costs costs;
@@ -32,7 +30,7 @@ static int take(struct preview_net *net, struct preview **ret_p, struct err *err
     return ERR_OK;
 }
 
-int preview_open(struct preview **ret_p, const uint8_t *weights, size_t len, struct err *err)
+int preview_make(struct preview **ret_p, const uint8_t *weights, size_t len, struct err *err)
 {
     struct preview_net *net = NULL;
     int rc = preview_file_decode(&net, weights, len, err);
@@ -40,13 +38,13 @@ int preview_open(struct preview **ret_p, const uint8_t *weights, size_t len, str
     return rc == ERR_OK ? take(net, ret_p, err) : rc;
 }
 
-int preview_open_file(struct preview **ret_p, const char *path, struct err *err)
+int preview_make_file(struct preview **ret_p, const char *path, struct err *err)
 {
     struct buf file = {0};
     int rc = fs_read(path, PREVIEW_FILE_MAX, &file, err);
 
     if (rc == ERR_OK) {
-        rc = preview_open(ret_p, file.data, file.len, err);
+        rc = preview_make(ret_p, file.data, file.len, err);
         if (rc != ERR_OK)
             err_wrap(err, "%s", path);
     }

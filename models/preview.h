@@ -28,16 +28,17 @@ enum {
     PREVIEW_RGB_LEN = 64 * 64 * 3,
 };
 
-extern const size_t preview_classes[PREVIEW_CLASSES]; /* 128, 256, 512 */
+/* The classes, in bytes. */
+static const size_t preview_classes[PREVIEW_CLASSES] = {128, 256, 512};
 
 struct preview;
 
 /* Make it from the bytes of a weight file.  ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NOMEM. */
-MUST_CHECK int preview_open(struct preview **ret_p, const uint8_t *weights, size_t len,
+MUST_CHECK int preview_make(struct preview **ret_p, const uint8_t *weights, size_t len,
                             struct err *err);
 
-/* As preview_open(), from a file.  Also ERR_NOTFOUND, ERR_IO. */
-MUST_CHECK int preview_open_file(struct preview **ret_p, const char *path, struct err *err);
+/* As preview_make(), from a file.  Also ERR_NOTFOUND, ERR_IO. */
+MUST_CHECK int preview_make_file(struct preview **ret_p, const char *path, struct err *err);
 void preview_close(struct preview *p); /* NULL is fine */
 
 /* PREVIEW_ID_LEN bytes that name the weights; owned by ${p}. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sums of the estimator are taken modulo 2^32, so that no weights can make
- * them overflow; everything else is limited where it is computed.
+ * Hidden values are taken modulo 2^32, so that no weights can make them
+ * overflow; everything else is limited where it is computed.
  */
 #include "models/preview_symbols.h"
 
@@ -41,29 +41,28 @@ void preview_walk_start(struct preview_walk *w, const struct preview_net *net, u
         w->hidden[k] = (uint32_t)t->hidden[k] + (uint32_t)t->hidden_step[k] * step;
 }
 
-/* Both outputs of the estimator: 2^20 times what they mean, modulo 2^32. */
-HOT_WIDE static void outputs(const struct preview_walk *w, unsigned latent, int32_t ret[2])
+/* Both outputs of the estimator, 2^20 times what they mean: far below 2^40, so exact. */
+HOT_WIDE static void outputs(const struct preview_walk *w, unsigned latent, int64_t ret[2])
 {
     const int16_t *scale = w->net->tables.out_scale[latent];
     const int16_t *mean = w->net->tables.out_mean[latent];
-    uint32_t sum[2] = {0, 0};
 
+    ret[0] = w->net->tables.scale[latent];
+    ret[1] = w->net->tables.mean[latent];
     for (int k = 0; k < PREVIEW_HIDDEN; k++) {
         int32_t h = as_signed(w->hidden[k]) / 128;
 
         h = h < 0 ? 0 : h > 32767 ? 32767 : h;
-        sum[0] += (uint32_t)(h * scale[k]);
-        sum[1] += (uint32_t)(h * mean[k]);
+        ret[0] += h * scale[k];
+        ret[1] += h * mean[k];
     }
-    ret[0] = as_signed(sum[0] + (uint32_t)w->net->tables.scale[latent]);
-    ret[1] = as_signed(sum[1] + (uint32_t)w->net->tables.mean[latent]);
 }
 
 struct preview_guess preview_walk_guess(const struct preview_walk *w, unsigned latent)
 {
     const struct preview_tables *t = &w->net->tables;
     struct preview_guess g = {0};
-    int32_t out[2];
+    int64_t out[2];
     int64_t eighths, mean;
 
     outputs(w, latent, out);
@@ -75,7 +74,7 @@ struct preview_guess preview_walk_guess(const struct preview_walk *w, unsigned l
     }
     g.scale = (unsigned)eighths / 2;
     /* in eighths of a symbol: 2^-20 * 2^-10 * 2^-16 * 2^3 */
-    mean = shifted((int64_t)out[1], 10) * (int64_t)t->spread[latent];
+    mean = shifted(out[1], 10) * (int64_t)t->spread[latent];
     mean = clamp(mean, -((int64_t)1 << 36), (int64_t)1 << 36);
     mean = shifted(mean * (int64_t)t->per_step[w->step], 33);
     mean = clamp(mean, -8 * 100000, 8 * 100000);

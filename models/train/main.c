@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/preview_net.h"
 #include "models/train/trainer.h"
 
 static const char help[] =
@@ -20,6 +21,7 @@ static const char help[] =
     "  --estimate-rounds N  of the estimator, each over all squares (default: 12)\n"
     "  --repair-rounds N    of the layers that repair (default: 60)\n"
     "  --round-pictures N   pictures in each of them (default: 2048)\n"
+    "  --steps N            learn the N smallest step sizes; 8 to an octave (default: 36)\n"
     "  --lambda N           bits against squared steps (default: 0.15)\n"
     "  --resume             go on from FILE.checkpoint\n"
     "  -h, --help           this text\n";
@@ -42,7 +44,7 @@ static bool number(const char *text, unsigned max, unsigned *ret_n)
     return true;
 }
 
-enum { OUT = 256, HELD_OUT, SEED, CUTS, COPIES, ESTIMATE, REPAIR, PICTURES, LAMBDA, RESUME };
+enum { OUT = 256, HELD_OUT, SEED, CUTS, COPIES, ESTIMATE, REPAIR, PICTURES, STEPS, LAMBDA, RESUME };
 
 static const struct option options[] = {
     {"out", required_argument, NULL, OUT},
@@ -53,6 +55,7 @@ static const struct option options[] = {
     {"estimate-rounds", required_argument, NULL, ESTIMATE},
     {"repair-rounds", required_argument, NULL, REPAIR},
     {"round-pictures", required_argument, NULL, PICTURES},
+    {"steps", required_argument, NULL, STEPS},
     {"lambda", required_argument, NULL, LAMBDA},
     {"resume", no_argument, NULL, RESUME},
     {"help", no_argument, NULL, 'h'},
@@ -83,6 +86,8 @@ static bool apply(struct trainer_spec *spec, int option, const char *value)
         return number(value, 2000, &spec->repair_rounds);
     case PICTURES:
         return number(value, 1 << 20, &spec->round_pictures) && spec->round_pictures >= 16;
+    case STEPS:
+        return number(value, PREVIEW_STEPS, &spec->steps) && spec->steps > 0;
     case LAMBDA:
         spec->lambda = strtof(value, &end);
         return *end == '\0' && spec->lambda > 0 && spec->lambda < 10;
@@ -99,6 +104,7 @@ int main(int argc, char **argv)
                                 .estimate_rounds = 12,
                                 .repair_rounds = 60,
                                 .round_pictures = 2048,
+                                .steps = 36,
                                 .lambda = 0.15F};
     struct err err = {0};
     int option, rc;

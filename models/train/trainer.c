@@ -22,9 +22,6 @@
 
 enum {
     BATCH = 16,
-    /* Step sizes that the classes need, with some room. */
-    STEP_FIRST = 0,
-    STEP_END = 36,
     FLOATS_ONE_IN = 12, /* a picture that is not quantised */
 };
 
@@ -91,9 +88,9 @@ static bool draw(const struct trainer *t, struct prg *prg, float latents[PREVIEW
     return mirrored;
 }
 
-static unsigned draw_step(struct prg *prg)
+static unsigned draw_step(const struct trainer *t, struct prg *prg)
 {
-    return STEP_FIRST + prg_below(prg, STEP_END - STEP_FIRST);
+    return prg_below(prg, t->spec->steps);
 }
 
 /* Full for the first two thirds, then down to a fortieth. */
@@ -113,7 +110,7 @@ static int estimate_round(struct trainer *t, unsigned round, struct prg *prg,
 
     for (size_t i = 0; i < t->data.n; i++) {
         (void)draw(t, prg, latents, &picture);
-        bits += estimate_learn(t->estimate, latents, draw_step(prg), t->spec->lambda);
+        bits += estimate_learn(t->estimate, latents, draw_step(t, prg), t->spec->lambda);
         if (i % 32 == 31)
             estimate_adam(t->estimate, rate);
     }
@@ -136,7 +133,7 @@ static void put_picture(struct trainer *t, struct prg *prg, size_t b)
         memset(latents + PREVIEW_FLOATS, 0,
                (PREVIEW_LATENTS - PREVIEW_FLOATS) * sizeof(latents[0]));
     } else {
-        s.step = (uint8_t)draw_step(prg);
+        s.step = (uint8_t)draw_step(t, prg);
         (void)preview_choose(&choice, &s, t->spec->lambda, &lost);
         preview_centres(t->net, &s, latents);
         hint = preview_repair_hint(s.step);

@@ -23,6 +23,7 @@ struct trainer_spec {
     const char *seed; /* any text */
     unsigned estimate_rounds, repair_rounds;
     unsigned round_pictures; /* pictures in each round of repair */
+    unsigned steps;          /* the step sizes that are learned: 0 to this, without it */
     float lambda;            /* bits against squared steps, as in preview_search.h */
     bool resume;             /* go on from the checkpoint, if there is one */
 };

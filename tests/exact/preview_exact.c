@@ -143,7 +143,7 @@ int main(int argc, char **argv)
     int rc = argc >= 3 ? weights(&file, &err) : err_set(&err, ERR_INVALID, "see the source");
 
     if (rc == ERR_OK)
-        rc = preview_open(&p, file.data, file.len, &err);
+        rc = preview_make(&p, file.data, file.len, &err);
     if (rc == ERR_OK)
         rc = preview_file_decode(&net, file.data, file.len, &err);
     if (rc == ERR_OK && strcmp(argv[1], "encode") == 0)

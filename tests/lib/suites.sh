@@ -126,6 +126,7 @@ suite_exact()
 {
     needs asan && needs clang && needs release || return 0
     check_summary exact tests/exact/run build/release build/clang build/asan || true
+    check_summary exact tests/exact/run-previews build/release build/clang build/asan || true
 }
 
 suite_fault()

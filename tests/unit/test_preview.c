@@ -102,7 +102,7 @@ static struct preview *opened(void)
     struct buf b = sample_file();
     struct preview *p = NULL;
 
-    assert_int_equal(preview_open(&p, b.data, b.len, NULL), 0);
+    assert_int_equal(preview_make(&p, b.data, b.len, NULL), 0);
     buf_free(&b);
     return p;
 }
