@@ -26,7 +26,10 @@
 #include "server/req.h"
 #include "server/watch.h"
 
-enum { DAY_MS = 86400000 };
+enum {
+    DAY_MS = 86400000,
+    ADDENDA_MAX = 1000 /* of a transfer: each one stays in its log, and nobody's quota pays */
+};
 
 struct extending {
     uint8_t tid[STORE_TID_LEN];
@@ -222,6 +225,25 @@ static int take_slots(struct extending *x, const struct store_mail *m)
 
 /* ---- the transfer ---- */
 
+/* What the store would not take costs no cells. */
+static int check_number(const struct extending *x, const struct store_transfer *t, struct err *err)
+{
+    struct statement last = {0};
+    int rc = ERR_OK;
+
+    if (t->addendum.len > 0)
+        rc = statement_read(part(t->addendum.data, t->addendum.len), &last, NULL);
+    if (rc != ERR_OK)
+        return err_set(err, rc == ERR_NOMEM ? rc : ERR_CORRUPT, "the newest addendum is damaged");
+    if (x->s.number == last.number &&
+        (x->addendum.len != t->addendum.len ||
+         memcmp(x->addendum.data, t->addendum.data, t->addendum.len) != 0))
+        return err_set(err, ERR_EXISTS, "another addendum has this number");
+    if (x->s.number != last.number && x->s.number != last.number + 1)
+        return err_set(err, ERR_BADSTATE, "the addendum's number is not the next one");
+    return ERR_OK;
+}
+
 static int check_end(struct call *c, const struct store_transfer *t, struct err *err)
 {
     const struct extending *x = c->data;
@@ -257,6 +279,8 @@ static void on_transfer(struct call *c)
         return;
     }
     rc = check_end(c, &m->t, &err);
+    if (rc == ERR_OK)
+        rc = check_number(x, &m->t, &err);
     if (rc != ERR_OK) {
         call_error(c, rc, "%s", err.msg);
         return;
@@ -304,6 +328,9 @@ static int check_addendum(struct extending *x, const struct conn *conn, const Sa
         return err_set(err, ERR_INVALID, "addendum: not of this user and device");
     if (x->s.number == 0)
         return err_set(err, ERR_INVALID, "addendum: number is 0");
+    if (x->s.number > ADDENDA_MAX)
+        return err_set(err, ERR_TOOLARGE, "a transfer's end is changed at most %d times",
+                       ADDENDA_MAX);
     if (statement_verify(SIGNED_EXTEND, raw, conn->device_key, err) != ERR_OK)
         return err_set(err, ERR_INVALID, "addendum: the signature is not good");
     return ERR_OK;

@@ -4,7 +4,7 @@
  *
  * Happy path: the slot is open -> the code, if the transfer asks for one, is good -> this device's
  * claim is durable -> the share is regenerated -> reply.  A claim whose share did not leave is
- * given back.
+ * given back.  A share whose cell went between is looked for once more.
  *
  * Ways to fail: NOT_FOUND, EXPIRED, REVOKED, SPENT, AUTH_FACTOR.
  */
@@ -26,7 +26,8 @@ struct releasing {
     struct device_id device;
     struct shares_job *job;
     uint32_t opens_max, opens_used, claim;
-    int code; /* why the share does not leave */
+    bool again; /* this is the second try */
+    int code;   /* why the share does not leave */
 };
 
 static void releasing_free(void *data)
@@ -52,15 +53,33 @@ static void fill_move(const struct releasing *r, enum store_move move, struct st
     memcpy(in->device, r->device.b, sizeof(in->device));
 }
 
+static void get_slot(struct call *c);
+
+/*
+ * The cell was erased since the row was read: revoked meanwhile, or moved by an Extend.  The row
+ * tells them apart.
+ */
+static void try_again(struct call *c)
+{
+    struct releasing *r = c->data;
+
+    shares_job_free(r->job);
+    r->job = shares_job_new(1);
+    r->again = true;
+    if (r->job == NULL)
+        call_error(c, ERR_NOMEM, NULL);
+    else
+        get_slot(c);
+}
+
 static void on_given_back(struct call *c)
 {
     const struct releasing *r = c->data;
 
     if (c->res->code != ERR_OK && c->res->code != ERR_BADSTATE)
         log_event(LOG_AT_WARN, "claim_not_given_back", log_code(c->res->code));
-    /* A cell that was erased since the claim: the row says why. */
-    if (r->code == ERR_EXPIRED && c->res->code == ERR_OK && c->res->u.slot.life == STORE_REVOKED)
-        call_error(c, ERR_REVOKED, NULL);
+    if (r->code == ERR_EXPIRED && !r->again && !c->answered)
+        try_again(c);
     else
         call_error(c, r->code, NULL);
 }
@@ -167,7 +186,7 @@ static void on_slot(struct call *c)
     r->opens_max = m->t.opens_max;
     if (rc != ERR_OK)
         call_error(c, rc, NULL);
-    else if ((m->t.policy & HEADER_REQUIRE_OTP) != 0)
+    else if ((m->t.policy & HEADER_REQUIRE_OTP) != 0 && !r->again) /* a code counts once */
         factor_check(c, &r->uid, c->msg->release->code, FACTOR_ALWAYS, claim);
     else
         claim(c);

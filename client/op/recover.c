@@ -194,6 +194,7 @@ static size_t keep_own(const struct chain *chain, struct identity_key *keys, siz
         for (size_t k = 0; k < chain->n && !own; k++)
             own = manifest_ek(chain->m[k], &keys[i].id) != NULL;
         if (own && kept != i) {
+            secret_free(&keys[kept].key);
             keys[kept] = keys[i];
             keys[i].key = (struct secret){0};
         }
