@@ -191,7 +191,8 @@ static int list_folder(struct cli *cli, enum satchel_folder folder, struct satch
 {
     struct listing l = {.json = json_array(), .sent = folder == SATCHEL_SENT, .now = text_now()};
     struct satchel_list_options lo = {.folder = folder, .cookie = &l, .on_transfer = on_transfer};
-    int rc = satchel_sync_list(cli->s, &lo, NULL, err);
+    struct satchel_listed listed = {0};
+    int rc = satchel_sync_list(cli->s, &lo, &listed, err);
 
     if (rc == SATCHEL_OK && (l.nomem || l.json == NULL))
         rc = cli_error(err, SATCHEL_E_NOMEM, "out of memory");
@@ -202,6 +203,8 @@ static int list_folder(struct cli *cli, enum satchel_folder folder, struct satch
     } else if (rc == SATCHEL_OK) {
         ui_note("%s", l.sent ? "nothing sent yet" : "nothing here");
     }
+    if (rc == SATCHEL_OK && listed.hidden > 0)
+        ui_note("%llu from blocked senders are not shown", (unsigned long long)listed.hidden);
     json_decref(l.json);
     free(l.rows);
     return rc;

@@ -87,8 +87,6 @@ static void free_send(struct satchel_op *op)
     upload_past_free(&s->past);
     send_body_free(s);
     source_free(s->source);
-    for (size_t i = 0; s->to != NULL && i < s->n_to; i++)
-        free(s->to[i]);
     for (size_t i = 0; s->persons != NULL && i < s->n_to; i++)
         person_free(&s->persons[i]);
     for (size_t i = 0; s->slots != NULL && i < s->n_slots; i++) {
@@ -105,7 +103,7 @@ static void free_send(struct satchel_op *op)
     free(s->slot_uids);
     free(s->slots);
     free(s->persons);
-    free(s->to);
+    send_free_to(s);
     free(s->path);
     free(s->name);
     free(s->message);
@@ -301,7 +299,9 @@ static int make_slots(struct send *s, struct err *err)
 
         if (slot_of(s, &p->uid) != NULL)
             continue;
-        rc = add_slot(s, p, &p->uid, person_chain(p, s->op.id), err);
+        rc = contact_check_seen(&p->contact, err);
+        if (rc == ERR_OK)
+            rc = add_slot(s, p, &p->uid, person_chain(p, s->op.id), err);
         if (rc == ERR_OK && !s->told)
             tell_recipient(s, p);
     }
@@ -406,13 +406,23 @@ static int numbers_work(struct op_job *job, struct err *err)
     return hedge_prepare(job->op->s->profile->hedge, err);
 }
 
+static void expanded(struct op_job *job)
+{
+    op_job(job->op, job, open_work, source_opened);
+}
+
+static int expand_work(struct op_job *job, struct err *err)
+{
+    return send_expand((struct send *)job->op, TO_MAX, err);
+}
+
 static void begin(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
     op_phase(op, SATCHEL_PHASE_CONNECT);
     op_job(op, &s->numbers, numbers_work, NULL);
-    op_job(op, &s->job, open_work, source_opened);
+    op_job(op, &s->job, expand_work, expanded);
 }
 
 /* ---- starting ------------------------------------------------------------------------------- */
@@ -471,20 +481,14 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
     s->message = strdup(o->message != NULL ? o->message : "");
     s->media_type = strdup(o->media_type != NULL ? o->media_type : "");
     s->to = calloc(o->to_count, sizeof(*s->to));
-    s->persons = calloc(o->to_count, sizeof(*s->persons));
-    s->slots = calloc(o->to_count + 1, sizeof(*s->slots));
-    s->packed_slots = calloc(o->to_count + 1, sizeof(*s->packed_slots));
-    s->slot_uids = calloc(o->to_count + 1, sizeof(*s->slot_uids));
     if ((s->path == NULL && o->path != NULL) || s->name == NULL || s->message == NULL ||
-        s->media_type == NULL || s->to == NULL || s->persons == NULL || s->slots == NULL ||
-        s->packed_slots == NULL || s->slot_uids == NULL)
+        s->media_type == NULL || s->to == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     s->n_to = o->to_count;
     for (size_t i = 0; i < o->to_count; i++) {
         s->to[i] = strdup(o->to[i]);
         if (s->to[i] == NULL)
             return err_set(err, ERR_NOMEM, "out of memory");
-        s->persons[i].who = s->to[i];
     }
     s->lifetime = o->lifetime;
     s->opens = o->opens;

@@ -8,6 +8,7 @@
 #include "client/core/rate.h"
 #include "client/local/source.h"
 #include "client/local/upload.h"
+#include "client/op/contacts.h"
 #include "client/op/people.h"
 #include "common/transfer/receive.h"
 
@@ -107,6 +108,13 @@ struct send {
     uint8_t signature[SIGNED_SIG_LEN];
     char id[SATCHEL_ID_SIZE];
 };
+
+/*
+ * Groups become their members; then it is known how many there are, and there is room for them.
+ * ERR_LIMIT: over ${max}.  For workers.
+ */
+MUST_CHECK int send_expand(struct send *s, size_t max, struct err *err);
+void send_free_to(struct send *s);
 
 /* Find the recipients, then send_record_find(). */
 void send_look_up(struct satchel_op *op);

@@ -45,7 +45,8 @@ struct satchel_cursor { /* a place in a folder; {0} is its beginning */
 
 struct satchel_listed {
     uint64_t rows;
-    bool more; /* stopped at `limit` or soon after */
+    bool more;       /* stopped at `limit` or soon after */
+    uint64_t hidden; /* of the rows, those from blocked senders: they are not told */
     struct satchel_cursor cursor;
 };
 

@@ -106,6 +106,9 @@ struct lmdb_key lmdb_rows_key_manifest(const uint8_t *uid, uint64_t seq);
 MUST_CHECK int lmdb_rows_load_user(struct lmdb_txn *t, const uint8_t *uid, struct lmdb_user *ret);
 void lmdb_rows_save_user(struct lmdb_txn *t, const uint8_t *uid, const struct lmdb_user *u);
 
+/* ERR_NOTFOUND: ${uid} has blocked ${from}, to whom he is not there. */
+MUST_CHECK int lmdb_rows_check_block(struct lmdb_txn *t, const uint8_t *uid, const uint8_t *from);
+
 /* As for users; read: from a value met on a walk. */
 MUST_CHECK int lmdb_rows_load_invite(struct lmdb_txn *t, const uint8_t *hash,
                                      struct lmdb_invite *ret);

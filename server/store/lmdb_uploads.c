@@ -151,6 +151,8 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
         rc = lmdb_rows_load_user(t, c->slot->uid, &u);
         if (rc == ERR_OK && u.state == STORE_USER_DELETED)
             rc = ERR_NOTFOUND;
+        if (rc == ERR_OK)
+            rc = lmdb_rows_check_block(t, c->slot->uid, in->sender);
         if (rc != ERR_OK)
             return rc;
         if (!lmdb_grow_has_room(&u, need(in, c), c->own)) {

@@ -66,15 +66,19 @@ static void looks(struct peer *p, const struct parcel *x, size_t i)
     PEER_BYTES(get.tid, x->header.tid.b);
     PEER_BYTES(status.tid, x->header.tid.b);
     m = peer_call(p, &ask_row);
-    assert_int_equal(peer_code(m), OK);
+    assert_non_null(m);
+    assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_TRANSFER_REPLY);
     t = m->env->transfer_reply->transfer;
     assert_int_equal(t->slot.len, x->slot_raw[i].len);
     assert_memory_equal(t->slot.data, x->slot_raw[i].data, t->slot.len);
+    message_free(m);
     m = peer_call(p, &ask_status);
-    assert_int_equal(peer_code(m), OK);
+    assert_non_null(m);
+    assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_STATUS_REPLY);
     s = m->env->status_reply;
     assert_int_equal(s->n_recipients, 1);
     assert_memory_equal(s->recipients[0]->user_id.data, x->who[i]->u.uid.b, IDS_UID_LEN);
+    message_free(m);
 }
 
 static void test_everybody(void **state)
