@@ -46,7 +46,7 @@ struct send {
     size_t n_to;
     int fd; /* with path NULL */
     uint64_t lifetime;
-    uint32_t opens;
+    uint32_t opens, policy;
     bool no_padding;
     uint64_t limit_rate;
     satchel_recipient_cb *on_recipient;
