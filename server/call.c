@@ -158,11 +158,6 @@ void call_hold(struct call *c, call_step *then)
     c->then = then;
 }
 
-bool call_is_held(const struct call *c)
-{
-    return c->held;
-}
-
 void call_wake(struct call *c)
 {
     if (!c->held)

@@ -71,7 +71,6 @@ void call_on_shares(void *arg);
 /* Rest until call_wake(). */
 void call_hold(struct call *c, call_step *then);
 void call_wake(struct call *c);
-bool call_is_held(const struct call *c);
 
 /* Answer with the body set in ${env}; its id is filled in. */
 void call_reply(struct call *c, Satchel__Envelope *env);

@@ -236,8 +236,3 @@ const char *shares_kernel(const struct shares *s)
 {
     return s->kernel;
 }
-
-const struct instance_id *shares_instance(const struct shares *s)
-{
-    return &s->instance;
-}

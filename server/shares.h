@@ -126,6 +126,5 @@ void shares_on_room(struct shares *s, void (*on_room)(void *arg), void *arg);
 
 /* Which code computes, as "oneDNN 2.6.3". */
 const char *shares_kernel(const struct shares *s);
-const struct instance_id *shares_instance(const struct shares *s);
 
 #endif /* SERVER_SHARES_H */

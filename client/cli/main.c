@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <malloc.h>
 #include <uv.h>
 
 #include "client/cli/cli.h"
@@ -112,9 +111,6 @@ static int open_handle(struct cli *cli, unsigned needs, struct satchel_error *er
 
     if ((needs & (CLI_HANDLE | CLI_OPEN)) == 0)
         return SATCHEL_OK;
-    /* Pieces come and go all the time: their memory is not worth giving back in between. */
-    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
-    (void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
     rc = satchel_new(&cli->s, NULL, &o, err);
     if (rc != SATCHEL_OK)
         return rc;

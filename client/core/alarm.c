@@ -88,8 +88,3 @@ void alarm_clear(struct alarm *a)
 {
     list_remove(&a->link);
 }
-
-bool alarm_is_set(const struct alarm *a)
-{
-    return !list_empty(&a->link);
-}

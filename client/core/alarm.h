@@ -31,6 +31,5 @@ void alarm_set(struct alarms *all, struct alarm *a, uint64_t ms);
 
 /* Do not call; harmless if it does not wait. */
 void alarm_clear(struct alarm *a);
-bool alarm_is_set(const struct alarm *a);
 
 #endif /* CLIENT_CORE_ALARM_H */

@@ -43,6 +43,7 @@ complete -c satchel -n '__fish_seen_subcommand_from watch' -l notify -d 'Notify 
 complete -c satchel -n '__fish_seen_subcommand_from watch' -l exec -r -d 'Program for each event'
 complete -c satchel -n '__fish_seen_subcommand_from revoke' -l from -x -a '(__satchel_values contacts name)' -d 'Recipients'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l limit-rate -x -d 'Bytes a second at most'
+complete -c satchel -n '__fish_seen_subcommand_from contacts' -l number -x -d 'Safety number'
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify accept rename remove block unblock group (__satchel_values contacts name)'
 complete -c satchel -n '__fish_seen_subcommand_from keys' -x -a 'list rotate'
 complete -c satchel -n '__fish_seen_subcommand_from device' -x -a 'list revoke (__satchel_values device id)'
