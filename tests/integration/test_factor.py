@@ -90,16 +90,6 @@ class Factor(Case):
         self.assertEqual([(f["kind"], f["active"], f["recovery_codes"]) for f in listed], [("totp", True, 9)])
         self.assertEqual(bob.run("factor").text.count("active"), 1)
 
-    def test_five_tries_a_minute(self):
-        carl = self.person("carl")
-        tid = self.alice.send(self.file(10), "--require-otp", to=[carl]).result["id"]
-        phone = self.enrol(carl)  # the first of five
-        for _ in range(4):
-            wrong = self.get(carl, tid, "000000", expect=4)
-            self.assertEqual(wrong.error["code"], "factor")
-        limited = self.get(carl, tid, phone.recovery[1], expect=4)
-        self.assertEqual(limited.error["code"], "rate")
-
     def test_removing(self):
         words_read, words_write = os.pipe()
         dave = User(self.daemon, self.work, "dave")
