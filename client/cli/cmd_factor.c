@@ -175,7 +175,8 @@ const struct cli_cmd cmd_factor = {
     .summary = "one-time passwords as a second factor",
     .details =
         "Transfers sent with --require-otp open only with a code of your authenticator. Each code\n"
-        "counts once; the recovery codes stand in when it is lost. Removing it needs a code, or the\n"
+        "counts once; the recovery codes stand in when it is lost. Removing it needs a code, or "
+        "the\n"
         "recovery words (--recovery-fd).",
     .opts = opts,
     .min_args = 0,
