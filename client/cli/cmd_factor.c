@@ -174,9 +174,10 @@ const struct cli_cmd cmd_factor = {
     .args = "[list | totp enrol | totp remove]",
     .summary = "one-time passwords as a second factor",
     .details =
-        "With an authenticator enrolled, new devices and transfers sent with --require-otp need a\n"
-        "code of it. Each code counts once; the recovery codes stand in when it is lost. Removing\n"
-        "it needs a code, or the recovery words (--recovery-fd).",
+        "Transfers sent with --require-otp open only with a code of your authenticator. Each code\n"
+        "counts once; the recovery codes stand in when it is lost. Removing it needs a code, or "
+        "the\n"
+        "recovery words (--recovery-fd).",
     .opts = opts,
     .min_args = 0,
     .max_args = 2,
