@@ -7,6 +7,7 @@
 
 #include "common/crypto/rng.h"
 #include "common/log.h"
+#include "common/transfer/manifest.h"
 #include "server/call.h"
 #include "server/daemon.h"
 #include "server/dispatch.h"
@@ -87,6 +88,7 @@ static void on_closed(struct stream *s, void *cookie, const struct err *why)
         log_event(LOG_AT_DEBUG, "connection_closed", log_str("why", why->msg));
     daemon_remove_conn(conn->d, conn);
     secret_wipe(conn->nonce, sizeof(conn->nonce));
+    manifest_free(conn->manifest);
     free(conn);
 }
 
@@ -379,6 +381,18 @@ void conn_settle(struct conn *conn)
 }
 
 /* ---- requests ---- */
+
+void conn_remember_upload(struct conn *conn, const uint8_t *tid, uint64_t body_length)
+{
+    struct conn_upload *oldest = &conn->uploads[0];
+
+    for (size_t i = 1; i < CONN_PIECES_KNOWN; i++)
+        if (conn->uploads[i].used < oldest->used)
+            oldest = &conn->uploads[i];
+    memcpy(oldest->tid.b, tid, IDS_TID_LEN);
+    oldest->body_length = body_length;
+    oldest->used = uv_now(conn->d->loop) + 1;
+}
 
 void conn_add_call(struct conn *conn, struct call *c)
 {

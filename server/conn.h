@@ -73,6 +73,7 @@ struct conn {
     uint64_t opened, used; /* uv_now(): accepted; last request */
     uint64_t moved;        /* last piece in or out; 0: none yet */
     struct conn_upload uploads[CONN_PIECES_KNOWN];
+    struct manifest *manifest; /* the peer's, which its last seal named; NULL: none yet */
 };
 
 /* Take over an accepted ${tcp} handle, also on failure.  Limits are checked here. */
@@ -114,6 +115,9 @@ void conn_settle(struct conn *conn);
 
 /* Read on or pause, whatever the limits say now. */
 void conn_flow(struct conn *conn);
+
+/* This upload is open and the peer's own: its pieces need not ask the store for its length. */
+void conn_remember_upload(struct conn *conn, const uint8_t *tid, uint64_t body_length);
 
 /* For call.c. */
 void conn_add_call(struct conn *conn, struct call *c);

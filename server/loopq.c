@@ -51,11 +51,16 @@ int loopq_open(struct loopq **ret_q, uv_loop_t *loop, struct err *err)
 
 void loopq_post(struct loopq *q, struct loopq_item *item)
 {
-    item->next = NULL;
+    loopq_post_all(q, item, item);
+}
+
+void loopq_post_all(struct loopq *q, struct loopq_item *first, struct loopq_item *last)
+{
+    last->next = NULL;
     pthread_mutex_lock(&q->lock);
-    *q->last = item;
-    q->last = &item->next;
-    /* Under the lock: the loop cannot see the item, and close the queue, before this is over. */
+    *q->last = first;
+    q->last = &last->next;
+    /* Under the lock: the loop cannot see the items, and close the queue, before this is over. */
     (void)uv_async_send(&q->async);
     pthread_mutex_unlock(&q->lock);
 }

@@ -25,6 +25,9 @@ MUST_CHECK int loopq_open(struct loopq **ret_q, uv_loop_t *loop, struct err *err
 /* Any thread.  ${item} is in no queue. */
 void loopq_post(struct loopq *q, struct loopq_item *item);
 
+/* The same for a chain through `next`, from ${first} to ${last}: the loop finds all or none. */
+void loopq_post_all(struct loopq *q, struct loopq_item *first, struct loopq_item *last);
+
 /*
  * Loop thread; nobody will post any more and no item is waiting.  ${on_closed} (may be NULL) runs
  * from the loop; the queue is gone when it returns.

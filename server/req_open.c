@@ -283,6 +283,8 @@ static void on_opened(struct call *c)
         return;
     }
     o->entry.lease = c->res->u.upload.lease;
+    if (c->conn != NULL)
+        conn_remember_upload(c->conn, o->entry.tid.b, c->msg->open_transfer->body_length);
     reply(c, o->fresh);
 }
 

@@ -81,18 +81,6 @@ static struct conn_upload *known(struct conn *conn, const uint8_t *tid)
     return NULL;
 }
 
-static void remember(struct conn *conn, const uint8_t *tid, uint64_t body_length)
-{
-    struct conn_upload *oldest = &conn->uploads[0];
-
-    for (size_t i = 1; i < CONN_PIECES_KNOWN; i++)
-        if (conn->uploads[i].used < oldest->used)
-            oldest = &conn->uploads[i];
-    memcpy(oldest->tid.b, tid, IDS_TID_LEN);
-    oldest->body_length = body_length;
-    oldest->used = uv_now(conn->d->loop) + 1;
-}
-
 static void on_upload(struct call *c)
 {
     const struct store_upload *up = &c->res->u.upload;
@@ -106,7 +94,7 @@ static void on_upload(struct call *c)
         call_error(c, ERR_NOTFOUND, NULL);
         return;
     }
-    remember(c->conn, up->tid, body_length);
+    conn_remember_upload(c->conn, up->tid, body_length);
     check(c, body_length);
 }
 

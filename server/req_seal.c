@@ -2,10 +2,11 @@
 /*
  * SealTransfer: make an upload visible, to all its recipients or to none.
  *
- * Happy path: the request fits together -> pieces sent before it on this
- * connection are answered -> it fits the upload -> the manifest it names is one
- * of the sender's and lists the device, whose signature is good -> body_root
- * is the root over the stored leaves -> the store seals.
+ * Happy path: the request fits together -> it fits the upload -> the manifest it
+ * names is one of the sender's and lists the device, whose signature is good ->
+ * pieces sent before it on this connection are answered -> body_root is the root over
+ * the stored leaves -> the store seals.  The signatures are checked while the last
+ * pieces become durable: a small send has all of it in one flight.
  *
  * Ways to fail: BAD_REQUEST names the field; BAD_STATE pieces are missing;
  * EXISTS sealed with another header; KEY_REUSED; NOT_FOUND; EXPIRED.
@@ -208,8 +209,8 @@ static void on_leaves(struct call *c)
         rc = merkle_finish(&s->tree, root);
     if (rc != ERR_OK)
         call_error(c, rc, NULL);
-    else if (s->tree.n != s->pieces)
-        call_error(c, ERR_BADSTATE, "pieces are missing");
+    else if (s->tree.n < s->pieces)
+        call_error(c, ERR_BADSTATE, "%u pieces are missing", s->pieces - (uint32_t)s->tree.n);
     else if (memcmp(root, s->h.body_root.b, sizeof(root)) != 0)
         call_error(c, ERR_INVALID, "header: body_root is not that of the pieces");
     else
@@ -219,11 +220,30 @@ static void on_leaves(struct call *c)
 static void get_leaves(struct call *c)
 {
     const struct sealing *s = c->data;
-    struct store_leaves_get in = {.from = (uint32_t)s->tree.n, .limit = STORE_LEAVES_MAX};
+    uint64_t left = s->pieces - s->tree.n + 1; /* one too many would show */
+    struct store_leaves_get in = {.from = (uint32_t)s->tree.n,
+                                  .limit = left < STORE_LEAVES_MAX ? left : STORE_LEAVES_MAX};
 
     memcpy(in.tid, s->h.tid.b, sizeof(in.tid));
     memcpy(in.uid, s->h.sender.b, sizeof(in.uid));
     call_store(c, store_leaves_get(c->d->port, &in, call_on_store, c), get_leaves, on_leaves);
+}
+
+/* Pieces that came before this request, on this connection, have their turn first. */
+static bool pieces_under_way(const struct call *c)
+{
+    for (const struct call *p = c->prev; p != NULL; p = p->prev)
+        if (p->row->tail)
+            return true;
+    return false;
+}
+
+static void wait_for_pieces(struct call *c)
+{
+    if (pieces_under_way(c))
+        call_hold(c, wait_for_pieces);
+    else
+        get_leaves(c);
 }
 
 /* ---- the manifest and its device: pages from the newest back ---- */
@@ -273,12 +293,21 @@ static struct manifest *find_manifest(const struct store_result *res, const stru
     return m;
 }
 
+/* The manifest that the header names is here: go on with its device. */
+static void on_manifest(struct call *c)
+{
+    struct err err = {0};
+
+    if (check_device(c, c->conn->manifest, &err) != ERR_OK)
+        call_error(c, ERR_INVALID, "%s", err.msg);
+    else
+        wait_for_pieces(c);
+}
+
 static void on_manifests(struct call *c)
 {
     struct sealing *s = c->data;
     struct manifest *m = NULL;
-    struct err err = {0};
-    int rc;
 
     if (c->res->code != ERR_OK) {
         call_failed(c);
@@ -291,13 +320,13 @@ static void on_manifests(struct call *c)
         get_manifests(c);
         return;
     }
-    rc = m != NULL ? check_device(c, m, &err)
-                   : err_set(&err, ERR_INVALID, "header: manifest is not one of the sender's");
-    manifest_free(m);
-    if (rc != ERR_OK)
-        call_error(c, rc, "%s", err.msg);
-    else
-        get_leaves(c);
+    if (m == NULL) {
+        call_error(c, ERR_INVALID, "header: manifest is not one of the sender's");
+        return;
+    }
+    manifest_free(c->conn->manifest);
+    c->conn->manifest = m;
+    on_manifest(c);
 }
 
 static void get_manifests(struct call *c)
@@ -369,8 +398,9 @@ static void on_upload(struct call *c)
     rc = check_upload(s, up, &err);
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
-    else if (up->pieces < s->pieces)
-        call_error(c, ERR_BADSTATE, "%u pieces are missing", s->pieces - up->pieces);
+    else if (c->conn->manifest != NULL &&
+             memcmp(&c->conn->manifest->hash, &s->h.manifest, sizeof(s->h.manifest)) == 0)
+        on_manifest(c); /* nearly always the one of the seal before */
     else
         get_user(c);
 }
@@ -383,23 +413,6 @@ static void get_upload(struct call *c)
     memcpy(in.tid, s->h.tid.b, sizeof(in.tid));
     memcpy(in.sender, s->h.sender.b, sizeof(in.sender));
     call_store(c, store_upload_get(c->d->port, &in, call_on_store, c), get_upload, on_upload);
-}
-
-/* Pieces that came before this request, on this connection, have their turn first. */
-static bool pieces_under_way(const struct call *c)
-{
-    for (const struct call *p = c->prev; p != NULL; p = p->prev)
-        if (p->row->tail)
-            return true;
-    return false;
-}
-
-static void wait_for_pieces(struct call *c)
-{
-    if (pieces_under_way(c))
-        call_hold(c, wait_for_pieces);
-    else
-        get_upload(c);
 }
 
 void req_seal(struct call *c)
@@ -423,5 +436,5 @@ void req_seal(struct call *c)
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
     else
-        wait_for_pieces(c);
+        get_upload(c);
 }

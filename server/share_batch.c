@@ -12,6 +12,7 @@ struct share_batch {
     struct secret pairs; /* SHARE_BATCH_PAIR bytes each */
     struct secret seed;  /* the one at work */
     struct share_pair pair;
+    unsigned want;
     size_t n;
     uint8_t in[SHARE_BATCH_MAX * KEYNET_IN];
     uint8_t out[SHARE_BATCH_MAX * KEYNET_OUT];
@@ -24,6 +25,7 @@ int share_batch_new(struct share_batch **ret_b, struct keynet *net, struct err *
 
     if (b == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
+    b->want = SHARE_WANT_BOTH;
     memcpy(b->instance.b, keynet_instance_id(net), sizeof(b->instance.b));
     rc = keynet_worker_new(&b->worker, net, KEYNET_AUTO, err);
     if (rc == ERR_OK)
@@ -51,6 +53,11 @@ void share_batch_free(struct share_batch *b)
     share_pair_free(&b->pair);
     secret_wipe(b, sizeof(*b));
     free(b);
+}
+
+void share_batch_want(struct share_batch *b, unsigned want)
+{
+    b->want = want;
 }
 
 int share_batch_add(struct share_batch *b, const struct share_place *place,
@@ -88,11 +95,13 @@ int share_batch_run(struct share_batch *b)
         uint8_t *to = b->pairs.data + i * SHARE_BATCH_PAIR;
 
         take_seed(b, i);
-        rc = share_output(&b->seed, &b->places[i], &b->instance, b->out + i * KEYNET_OUT, &b->pair);
-        if (rc == ERR_OK) {
+        rc = share_output_some(
+            &(struct share_from){&b->seed, &b->places[i], &b->instance, b->out + i * KEYNET_OUT},
+            b->want, &b->pair);
+        if (rc == ERR_OK && (b->want & SHARE_WANT(SHARE_META)) != 0)
             memcpy(to, b->pair.meta.data, SHARE_LEN);
+        if (rc == ERR_OK && (b->want & SHARE_WANT(SHARE_BODY)) != 0)
             memcpy(to + SHARE_LEN, b->pair.body.data, SHARE_LEN);
-        }
     }
     return rc == ERR_OK ? ERR_OK : ERR_INTERNAL;
 }

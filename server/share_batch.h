@@ -23,6 +23,9 @@ enum { SHARE_BATCH_MAX = KEYNET_BATCH, SHARE_BATCH_PAIR = 2 * SHARE_LEN };
 MUST_CHECK int share_batch_new(struct share_batch **ret_b, struct keynet *net, struct err *err);
 void share_batch_free(struct share_batch *b); /* NULL is fine */
 
+/* Which shares to derive, as SHARE_WANT() says, from now on; both when nothing was said. */
+void share_batch_want(struct share_batch *b, unsigned want);
+
 /* One more; ${seed} is copied.  ERR_LIMIT when full. */
 MUST_CHECK int share_batch_add(struct share_batch *b, const struct share_place *place,
                                const uint8_t seed[SHARE_SEED_LEN]);
@@ -31,7 +34,7 @@ size_t share_batch_len(const struct share_batch *b);
 /* Derive all.  ERR_INTERNAL. */
 MUST_CHECK int share_batch_run(struct share_batch *b);
 
-/* Pair ${i}: the meta share, then the body share. */
+/* Pair ${i}: the meta share, then the body share; zeros where one is not wanted. */
 const uint8_t *share_batch_pair(const struct share_batch *b, size_t i);
 
 /* Wipe seeds, pairs and what was between them; empty again. */

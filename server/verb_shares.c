@@ -49,8 +49,10 @@ static int write_all(struct keynet *net, uint64_t count, struct err *err)
     struct secret out = {0};
     int rc = share_batch_new(&b, net, err);
 
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
+        share_batch_want(b, SHARE_WANT(SHARE_BODY));
         rc = secret_new(&out, BATCH * SHARE_LEN, err);
+    }
     while (rc == ERR_OK && count > 0) {
         size_t n = count < BATCH ? (size_t)count : BATCH;
 

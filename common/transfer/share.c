@@ -38,34 +38,38 @@ static int room_for_share(struct secret *s)
     return s->len == SHARE_LEN ? ERR_OK : secret_new(s, SHARE_LEN, NULL);
 }
 
+int share_output_some(const struct share_from *from, unsigned want, struct share_pair *ret_pair)
+{
+    struct secret *to[] = {[SHARE_META] = &ret_pair->meta, [SHARE_BODY] = &ret_pair->body};
+    uint8_t b[KDF_LEN], share[KDF_LEN];
+    const struct part deep = part(from->o, SHARE_OUTPUT_LEN);
+    int rc;
+
+    if (from->seed->len != SHARE_SEED_LEN)
+        return ERR_INVALID;
+    rc = kdf_f(b, part_secret(from->seed), "base", PARTS(PLACE(from->place)));
+    for (int i = SHARE_META; rc == ERR_OK && i <= SHARE_BODY; i++) {
+        if ((want & SHARE_WANT(i)) == 0)
+            continue;
+        rc = kdf_f(
+            share, PART_OF(b), "share",
+            PARTS(part_str(part_names[i]), deep, PART_OF(from->instance->b), PLACE(from->place)));
+        if (rc == ERR_OK)
+            rc = room_for_share(to[i]);
+        if (rc == ERR_OK)
+            memcpy(to[i]->data, share, SHARE_LEN);
+    }
+    secret_wipe(b, sizeof(b));
+    secret_wipe(share, sizeof(share));
+    return rc;
+}
+
 int share_output(const struct secret *seed, const struct share_place *place,
                  const struct instance_id *instance, const uint8_t *o, struct share_pair *ret_pair)
 {
-    uint8_t b[KDF_LEN], meta[KDF_LEN], body[KDF_LEN];
-    const struct part deep = part(o, SHARE_OUTPUT_LEN);
-    int rc;
+    struct share_from from = {seed, place, instance, o};
 
-    if (seed->len != SHARE_SEED_LEN)
-        return ERR_INVALID;
-    rc = kdf_f(b, part_secret(seed), "base", PARTS(PLACE(place)));
-    if (rc == ERR_OK)
-        rc = kdf_f(meta, PART_OF(b), "share",
-                   PARTS(part_str("meta"), deep, PART_OF(instance->b), PLACE(place)));
-    if (rc == ERR_OK)
-        rc = kdf_f(body, PART_OF(b), "share",
-                   PARTS(part_str("body"), deep, PART_OF(instance->b), PLACE(place)));
-    if (rc == ERR_OK)
-        rc = room_for_share(&ret_pair->meta);
-    if (rc == ERR_OK)
-        rc = room_for_share(&ret_pair->body);
-    if (rc == ERR_OK) {
-        memcpy(ret_pair->meta.data, meta, SHARE_LEN);
-        memcpy(ret_pair->body.data, body, SHARE_LEN);
-    }
-    secret_wipe(b, sizeof(b));
-    secret_wipe(meta, sizeof(meta));
-    secret_wipe(body, sizeof(body));
-    return rc;
+    return share_output_some(&from, SHARE_WANT_BOTH, ret_pair);
 }
 
 void share_pair_free(struct share_pair *pair)

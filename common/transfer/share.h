@@ -54,6 +54,18 @@ MUST_CHECK int share_output(const struct secret *seed, const struct share_place 
                             struct share_pair *ret_pair);
 void share_pair_free(struct share_pair *pair); /* NULL is fine */
 
+/* As share_output(), but only what is wanted: the rest of ${ret_pair} stays as it is. */
+#define SHARE_WANT(part) (1U << (part))
+enum { SHARE_WANT_BOTH = 3 };
+struct share_from {
+    const struct secret *seed;
+    const struct share_place *place;
+    const struct instance_id *instance;
+    const uint8_t *o;
+};
+MUST_CHECK int share_output_some(const struct share_from *from, unsigned want,
+                                 struct share_pair *ret_pair);
+
 /* share_commit_part: public, stands in the slot. */
 MUST_CHECK int share_commit(enum share_part part, const struct share_place *place,
                             const struct secret *share, struct hash32 *ret_commit);

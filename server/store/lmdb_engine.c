@@ -167,14 +167,44 @@ static void go(struct lmdb_engine *e, struct store_job *job)
     }
 }
 
-/* A writer is through with a step. */
-static void on_step(struct lmdb_engine *e, struct store_job *job)
+/* Jobs that go the same way together. */
+struct chain {
+    struct store_job *first, **last;
+};
+
+static void add_to(struct chain *c, struct store_job *job)
 {
-    if (job->res->code != ERR_OK || job->res->duplicate || job->note[LMDB_NOTE_LAST])
-        job->phase = LMDB_PHASE_LAST;
-    else
-        job->phase++;
-    go(e, job);
+    job->next = NULL;
+    *c->last = job;
+    c->last = &job->next;
+}
+
+/*
+ * A writer is through with a step of these jobs.  Those that came in one commit stay together:
+ * one by one, the leaf of the first piece would get a commit for itself and the others wait for
+ * it, and the loop would wake up for each of them.
+ */
+static void on_steps(struct lmdb_engine *e, struct store_job *first)
+{
+    struct chain index = {NULL, &index.first}, home = {NULL, &home.first};
+
+    for (struct store_job *job = first, *next; job != NULL; job = next) {
+        next = job->next;
+        if (job->res->code != ERR_OK || job->res->duplicate || job->note[LMDB_NOTE_LAST])
+            job->phase = LMDB_PHASE_LAST;
+        else
+            job->phase++;
+        if (step_of(job)->place == INDEX)
+            add_to(&index, job);
+        else if (step_of(job)->place == NOWHERE)
+            add_to(&home, job);
+        else
+            go(e, job);
+    }
+    if (index.first != NULL)
+        lmdb_writer_submit_all(e->index_writer, index.first);
+    if (home.first != NULL)
+        store_jobs_done(home.first);
 }
 
 static int run_step(struct lmdb_txn *t, struct store_job *job)
@@ -378,7 +408,7 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
                                     .run = run_step,
                                     .urgent = is_urgent,
                                     .passes = step_passes,
-                                    .done = on_step,
+                                    .done = on_steps,
                                     .before_commit = lmdb_meta_save_counts,
                                     .after_commit = lmdb_meta_add_counts};
     int rc = lmdb_writer_open(&e->index_writer, &wc, err);

@@ -40,9 +40,18 @@ struct batch {
 void lmdb_writer_submit(struct lmdb_writer *w, struct store_job *job)
 {
     job->next = NULL;
+    lmdb_writer_submit_all(w, job);
+}
+
+void lmdb_writer_submit_all(struct lmdb_writer *w, struct store_job *first)
+{
+    struct store_job *last = first;
+
+    while (last->next != NULL)
+        last = last->next;
     pthread_mutex_lock(&w->lock);
-    *w->last = job;
-    w->last = &job->next;
+    *w->last = first;
+    w->last = &last->next;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
 }
@@ -253,15 +262,11 @@ static void run_batch(struct lmdb_writer *w, const struct batch *b)
 static void *writer_main(void *arg)
 {
     struct lmdb_writer *w = arg;
-    struct store_job *next;
     struct batch b;
 
     while (take(w, &b)) {
         run_batch(w, &b);
-        for (struct store_job *job = b.first; job != NULL; job = next) {
-            next = job->next;
-            w->cfg.done(w->cfg.engine, job);
-        }
+        w->cfg.done(w->cfg.engine, b.first);
     }
     return NULL;
 }

@@ -29,8 +29,8 @@ struct lmdb_writer_config {
     bool (*urgent)(const struct store_job *job);
     /* True for a job that only keeps its place in the queue. */
     bool (*passes)(const struct store_job *job);
-    /* ${job} is durable or has failed: res->code.  From the writer's thread. */
-    void (*done)(struct lmdb_engine *engine, struct store_job *job);
+    /* A chain of jobs is durable or has failed: res->code.  From the writer's thread. */
+    void (*done)(struct lmdb_engine *engine, struct store_job *first);
     /* Called with every transaction that is about to be, or was, committed; may be NULL. */
     void (*before_commit)(struct lmdb_txn *t);
     void (*after_commit)(struct lmdb_txn *t);
@@ -46,8 +46,11 @@ MUST_CHECK int lmdb_writer_open(struct lmdb_writer **ret_w, const struct lmdb_wr
 /* Ends the thread after what is queued; NULL is fine. */
 void lmdb_writer_close(struct lmdb_writer *w);
 
-/* Queue a job; it is answered after the commit that holds it.  Loop thread. */
+/* Queue a job; it is answered after the commit that holds it.  Any thread. */
 void lmdb_writer_submit(struct lmdb_writer *w, struct store_job *job);
+
+/* The same for a chain through `next`: as far as they fit they go into one commit. */
+void lmdb_writer_submit_all(struct lmdb_writer *w, struct store_job *first);
 
 /* Any thread; never blocks. */
 void lmdb_writer_stats(const struct lmdb_writer *w, struct lmdb_writer_stats *ret_stats);

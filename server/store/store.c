@@ -282,21 +282,50 @@ static void on_done(struct loopq_item *item)
     port_finish(port);
 }
 
-void store_job_done(struct store_job *job)
+/* Everything but the way home. */
+static void finish_job(struct store_job *job)
 {
     struct store *s = job->port->store;
 
-    if (job->on_done != NULL) {
-        job->on_done(job);
-        return;
-    }
     if (job->op == STORE_OP_piece_put)
         free(job->in->piece_put.data);
     if (job->res->code != ERR_OK)
         s->failed++;
     release(s, job->op, job->bytes);
     job->done.run = on_done;
-    loopq_post(job->port->q, &job->done);
+}
+
+void store_jobs_done(struct store_job *first)
+{
+    struct loopq_item *head = NULL, *tail = NULL;
+    struct store_port *port = NULL;
+
+    for (struct store_job *job = first, *next; job != NULL; job = next) {
+        next = job->next;
+        if (job->on_done != NULL) {
+            job->on_done(job);
+            continue;
+        }
+        finish_job(job);
+        if (head != NULL && port != job->port) {
+            loopq_post_all(port->q, head, tail);
+            head = NULL;
+        }
+        if (head != NULL)
+            tail->next = &job->done;
+        else
+            head = &job->done;
+        tail = &job->done;
+        port = job->port;
+    }
+    if (head != NULL)
+        loopq_post_all(port->q, head, tail);
+}
+
+void store_job_done(struct store_job *job)
+{
+    job->next = NULL;
+    store_jobs_done(job);
 }
 
 /* The job, its request and what that points to (${extra} bytes), in one piece of memory. */

@@ -51,6 +51,9 @@ bool store_op_writes(enum store_op op);
 /* The engine is through with ${job}: exactly once for each submit, from any thread. */
 void store_job_done(struct store_job *job);
 
+/* The same for a chain of jobs through `next`: their loop is woken once, not once for each. */
+void store_jobs_done(struct store_job *first);
+
 /* Set res->code and res->why (printf-like); returns ${code}. */
 int store_fail(struct store_result *res, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

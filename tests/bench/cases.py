@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmarks of tests/bench/run.  Each takes a folder of its own on a real disk."""
-import importlib.util
 import json
 import os
 import re
@@ -9,9 +8,8 @@ import shutil
 import subprocess
 import threading
 
-import cases_fair
 from harness import Daemon, User, make_file, program
-from measure import ROUNDS, in_turns, run, say
+from measure import ROUNDS, in_turns, run, say, server_cpu
 from peers import Age, Ssh
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -111,10 +109,23 @@ def quoted(args):
     return " ".join(shlex.quote(str(arg)) for arg in args)
 
 
+def both_ends(server, call):
+    """A contender that gives wall seconds, and CPU seconds of client and server together."""
+    def contender():
+        before = server_cpu(server)
+        done = call()
+        return done.seconds, done.cpu + server_cpu(server) - before
+    return contender
+
+
 def report(name, size, medians, **more):
+    more["size"] = NAMES.get(size, size)
+    medians = {who: figure if isinstance(figure, tuple) else (figure,) for who, figure in medians.items()}
     ours = medians.pop("satchel")
     for peer, figure in medians.items():
-        say(name, ours, "s", peer, figure, size=NAMES.get(size, size), mib_per_s=round(size / MIB / ours, 1), **more)
+        say(name, ours[0], "s", peer, figure[0], mib_per_s=round(size / MIB / ours[0], 1), **more)
+        if len(figure) > 1 and size >= MIB:
+            say(f"{name}.cpu", ours[1] * GIB / size, "CPU s/GiB, both ends", peer, figure[1] * GIB / size, **more)
 
 
 def send(folder):
@@ -127,15 +138,17 @@ def send(folder):
             scp = place.ssh.scp(path, f"peer:{store}/scp")
 
             def ours():
+                before = server_cpu(place.daemon.process)
                 done, tid = place.send(path)
+                cpu = done.cpu + server_cpu(place.daemon.process) - before
                 place.drop(tid)
-                return done.seconds
+                return done.seconds, cpu
 
             ours()  # makes the pages
             report("send", size, in_turns({
                 "satchel": ours,
                 "age | ssh cat, sync": lambda: shell(f"age -r {place.age.recipient} {quoted([path])} | {quoted(remote)}"),
-                "scp": lambda: run(scp).seconds,
+                "scp": both_ends(place.ssh.process, lambda: run(scp)),
                 "scp, sync": lambda: shell(f"{quoted(scp)} && {quoted(place.ssh.command(f'sync {store}/scp'))}"),
             }), store="warm")
         shutil.rmtree(folder / f"warm-{size}")
@@ -174,47 +187,19 @@ def get(folder):
             remote = quoted(place.ssh.command(f"cat {store}/age"))
             out = folder / "got"
             decrypt = f"age -d -i {quoted([place.age.identity])} -o {quoted([out])}"
+            file = place.command(place.bob, "get", tid, "-o", out, "--force")
             report("get", size, in_turns({
-                "satchel": lambda: run(place.command(place.bob, "get", tid, "-o", out, "--force")).seconds,
-                "ssh cat | age -d": lambda: shell(f"{remote} | {decrypt}"),
+                "satchel": both_ends(place.daemon.process, lambda: run(file)),
                 "ssh cat | age -d, sync": lambda: shell(f"{remote} | {decrypt} && sync {quoted([out])}"),
-                "scp": lambda: run(place.ssh.scp(f"peer:{store}/plain", out)).seconds,
-            }))
+                "scp": both_ends(place.ssh.process, lambda: run(place.ssh.scp(f"peer:{store}/plain", out))),
+            }), to="file")
             out.unlink()
+            pipe = [arg for arg in place.command(place.bob, "get", tid, "-o", "-") if arg != "--json"]
+            report("get", size, in_turns({
+                "satchel": lambda: shell(f"{quoted(pipe)} | cat > /dev/null"),
+                "ssh cat | age -d": lambda: shell(f"{remote} | age -d -i {quoted([place.age.identity])} | cat > /dev/null"),
+            }), to="pipe")
         shutil.rmtree(folder / f"get-{size}")
 
 
-TORCH = """
-import time, torch
-torch.set_num_threads(1)
-sizes = (256, 512, 512, 1024)
-layers = []
-for a, b in zip(sizes, sizes[1:]):
-    layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
-net = torch.nn.Sequential(*layers[:-1]).eval()
-count, batch = 65536, 64
-with torch.no_grad():
-    x = torch.rand(batch, 256)
-    net(x)
-    start = time.perf_counter()
-    for _ in range(count // batch):
-        net(x)
-    print(count / (time.perf_counter() - start))
-"""
-
-
-def share(folder):
-    """Body shares a second from fresh seeds, whole process, against the bare network in torch where that is there."""
-    count = 262144
-    Daemon(folder / "daemon")
-    command = [program("satcheld"), "shares", "--data", folder / "daemon" / "data", "--raw", "--count", str(count)]
-    contenders = {"satchel": lambda: count / run(command).seconds}
-    if importlib.util.find_spec("torch"):
-        contenders["torch, float, one thread"] = lambda: float(run(["/usr/bin/python3", "-c", TORCH]).out)
-    medians = in_turns(contenders)
-    ours = medians.pop("satchel")
-    for peer, figure in medians.items() or [(None, None)]:
-        say("share", ours, "shares/s", peer, figure, seconds=round(count / ours, 2), count=count, limit_seconds=10)
-
-
-CASES = {"start": start, "memory": memory, "send": send, "get": get, "share": share, **cases_fair.CASES}
+CASES = {"start": start, "memory": memory, "send": send, "get": get}

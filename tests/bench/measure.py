@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import statistics
 import subprocess
 import time
@@ -39,10 +40,25 @@ def say(name, figure, unit, peer=None, peer_figure=None, **more):
 
 
 class Run:
-    """One finished process: wall seconds, and peak RSS in KiB if it was asked for."""
+    """One finished process: wall and CPU seconds, and peak RSS in KiB if it was asked for."""
 
-    def __init__(self, seconds, rss, out):
-        self.seconds, self.rss, self.out = seconds, rss, out
+    def __init__(self, seconds, cpu, rss, out, err):
+        self.seconds, self.cpu, self.rss, self.out, self.err = seconds, cpu, rss, out, err
+
+
+def children_cpu():
+    """CPU seconds of all processes that we started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def server_cpu(process):
+    """CPU seconds of a server so far, and of the children it had; waits for those to end."""
+    end = time.monotonic() + 5
+    while pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text() and time.monotonic() < end:
+        time.sleep(0.005)
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def run(args, env=None, rss_file=None):
@@ -50,6 +66,7 @@ def run(args, env=None, rss_file=None):
     if rss_file is not None:
         # Of a small parent: the peak of a process begins with that of the one that started it.
         args = ["/usr/bin/time", "-f", "%M", "-o", str(rss_file), *args]
+    cpu = children_cpu()
     start = time.perf_counter()
     done = subprocess.run([str(arg) for arg in args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, env=env, check=False)
@@ -58,13 +75,19 @@ def run(args, env=None, rss_file=None):
         raise SystemExit(f"{' '.join(map(str, args))}: exit {done.returncode}\n"
                          f"{done.stderr.decode(errors='replace')}")
     rss = int(rss_file.read_text().split()[-1]) if rss_file is not None else None
-    return Run(seconds, rss, done.stdout)
+    return Run(seconds, children_cpu() - cpu, rss, done.stdout, done.stderr)
 
 
 def in_turns(contenders, rounds=ROUNDS):
-    """{name: function giving a figure} run as ABAB...; gives {name: median}."""
+    """{name: function giving a figure, or a tuple of them} run as ABAB...; gives {name: median, or medians}."""
     figures = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contender in contenders.items():
             figures[name].append(contender())
-    return {name: statistics.median(values) for name, values in figures.items()}
+
+    def median(values):
+        if isinstance(values[0], tuple):
+            return tuple(statistics.median(column) for column in zip(*values))
+        return statistics.median(values)
+
+    return {name: median(values) for name, values in figures.items()}

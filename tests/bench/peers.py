@@ -3,6 +3,7 @@
 import getpass
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -76,3 +77,39 @@ class Age:
         subprocess.run(["age-keygen", "-o", str(self.identity)], check=True, stderr=subprocess.DEVNULL)
         self.recipient = subprocess.run(["age-keygen", "-y", str(self.identity)], check=True,
                                         stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+class Flask:
+    """An upload form as one writes it in an afternoon: Flask under gunicorn, a synced file for each upload."""
+
+    def __init__(self, folder, body):
+        self.folder = pathlib.Path(folder)
+        (self.folder / "uploads").mkdir(parents=True)
+        self.body = body
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process = subprocess.Popen(
+            ["gunicorn", "--workers", str(os.cpu_count()), "--threads", "32", "--keep-alive", "60", "--log-level",
+             "error", "--bind", f"127.0.0.1:{self.port}", "flask_upload:app"], cwd=pathlib.Path(__file__).parent,
+            env={**os.environ, "UPLOADS": str(self.folder / "uploads"), "PYTHONDONTWRITEBYTECODE": "1"})
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        sys.exit("gunicorn does not start")
+
+    def load(self, clients, count):
+        """Uploads a second, from so many clients on open connections."""
+        done = subprocess.run(["ab", "-q", "-k", "-c", str(clients), "-n", str(count), "-p", str(self.body), "-T",
+                               "application/octet-stream", f"http://127.0.0.1:{self.port}/"], check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if "Non-2xx responses" in done.stdout:
+            sys.exit(f"Flask refuses uploads:\n{done.stdout}")
+        return float(re.search(r"Requests per second:\s+([0-9.]+)", done.stdout).group(1))
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()

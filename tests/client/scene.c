@@ -148,7 +148,7 @@ struct ending *wait_for(struct actor_handle *h)
     uv_timer_t guard;
 
     assert_int_equal(uv_timer_init(&h->scene->loop, &guard), 0);
-    assert_int_equal(uv_timer_start(&guard, too_long, 20000, 0), 0);
+    assert_int_equal(uv_timer_start(&guard, too_long, 200000, 0), 0);
     while (!h->last.done)
         uv_run(&h->scene->loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&guard, NULL);
@@ -356,7 +356,7 @@ void send_to_bob(struct scene *g)
 
 static void open_handle(struct actor_handle *h)
 {
-    unsigned patience = h->scene->patience != 0 ? h->scene->patience : 8000;
+    unsigned patience = h->scene->patience != 0 ? h->scene->patience : 30000;
     struct satchel_options o = {.place.home = h->home,
                                 .connect_timeout = patience,
                                 .request_timeout = patience,

@@ -56,7 +56,7 @@ void handle_close(struct actor_handle *h);
 /* Close and open again: the next operation connects anew. */
 void handle_again(struct actor_handle *h);
 
-/* Run the loop until the last operation of ${h} has ended, at most 20 s. */
+/* Run the loop until the last operation of ${h} has ended, at most 200 s. */
 struct ending *wait_for(struct actor_handle *h);
 
 /* Whole operations. */

@@ -101,11 +101,12 @@ static bool passes(const struct store_job *job)
     return job->note[0] == PASS;
 }
 
-static void done(struct lmdb_engine *engine, struct store_job *job)
+static void done(struct lmdb_engine *engine, struct store_job *first)
 {
     (void)engine;
     pthread_mutex_lock(&fx->lock);
-    fx->order[fx->done++] = (unsigned)(job - fx->jobs);
+    for (const struct store_job *job = first; job != NULL; job = job->next)
+        fx->order[fx->done++] = (unsigned)(job - fx->jobs);
     pthread_cond_broadcast(&fx->cond);
     pthread_mutex_unlock(&fx->lock);
 }

@@ -94,6 +94,25 @@ static void test_output(void **state)
     share_pair_free(NULL);
 }
 
+/* One share alone is the one that comes beside the other; the other is not touched. */
+static void test_output_some(void **state)
+{
+    struct fixture *f = *state;
+    struct share_from from = {&f->seed, &f->place, &f->instance, f->o};
+    struct share_pair both = {0}, meta = {0}, body = {0};
+
+    assert_int_equal(share_output_some(&from, SHARE_WANT_BOTH, &both), ERR_OK);
+    assert_int_equal(share_output_some(&from, SHARE_WANT(SHARE_META), &meta), ERR_OK);
+    assert_int_equal(share_output_some(&from, SHARE_WANT(SHARE_BODY), &body), ERR_OK);
+    assert_memory_equal(meta.meta.data, both.meta.data, SHARE_LEN);
+    assert_memory_equal(body.body.data, both.body.data, SHARE_LEN);
+    assert_null(meta.body.data);
+    assert_null(body.meta.data);
+    share_pair_free(&both);
+    share_pair_free(&meta);
+    share_pair_free(&body);
+}
+
 static void test_commit(void **state)
 {
     struct fixture *f = *state;
@@ -147,10 +166,8 @@ static void test_sealed_seed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_input),
-        TEST(test_output),
-        TEST(test_commit),
-        TEST(test_sealed_seed),
+        TEST(test_input),  TEST(test_output),      TEST(test_output_some),
+        TEST(test_commit), TEST(test_sealed_seed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Benchmarks without a network: sealing, the key network, and the bare pipeline."""
+import importlib.util
+import json
+import os
+
+from cases import MIB, SIZES, Place, report
+from harness import Daemon, make_file, program
+from measure import in_turns, run, say
+from peers import Age
+
+TORCH = """
+import sys, time, torch
+torch.set_num_threads(1)
+sizes, batch = (256, 512, 512, 1024), int(sys.argv[1])
+layers = []
+for a, b in zip(sizes, sizes[1:]):
+    layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+net = torch.nn.Sequential(*layers[:-1]).eval()
+with torch.no_grad():
+    x = torch.rand(batch, 256)
+    net(x)
+    count, start = 0, time.process_time()
+    while time.process_time() < start + 3:
+        net(x)
+        count += batch
+    print(count / (time.process_time() - start))
+"""
+
+
+def seal(folder):
+    """A file encrypted into another one, without a server; synced by nobody."""
+    size = max(SIZES)
+    path = make_file(folder / "file", size)
+    age = Age(folder)
+    out = folder / "out"
+    openssl = ["openssl", "enc", "-aes-256-ctr", "-pbkdf2", "-pass", "pass:bench", "-in", path, "-out", out]
+    medians = in_turns({
+        "satchel": lambda: run([program("bench_seal"), path, out]).seconds,
+        "age": lambda: run(["age", "-r", age.recipient, "-o", out, path]).seconds,
+        "openssl enc, aes-256-ctr": lambda: run(openssl).seconds,
+    })
+    report("seal", size, medians)
+
+
+def share(folder):
+    """From fresh seeds to body shares on one core, and the network alone, against the same in torch where it is."""
+    daemon = Daemon(folder / "daemon")
+    weights, count = daemon.data / "keynet.weights", 262144
+
+    def ours(*args):
+        return float(run([program("bench_share"), weights, *map(str, args)]).out)
+
+    rate = in_turns({"satchel": lambda: ours("shares", 3)})["satchel"]
+    say("share", rate, "shares/CPU s", what="seed to body share, one thread, batches", limit=80000)
+    half = int(rate / 2)
+    waits = in_turns({"satchel": lambda: ours("wait", half, 3)})["satchel"]
+    say("share.p99", waits, "ms", what="at half that rate", rate=half, limit=5)
+    raw = run([program("satcheld"), "shares", "--data", daemon.data, "--raw", "--count", str(count)])
+    say("share.raw", raw.seconds, "s", count=count, cpu_seconds=round(raw.cpu, 2), limit=10)
+    for batch, target in ((8, 8), (256, 3.5)):
+        contenders = {"satchel": lambda b=batch: ours("net", b, 3)}
+        if importlib.util.find_spec("torch"):
+            contenders["torch"] = lambda b=batch: float(run(["/usr/bin/python3", "-c", TORCH, str(b)]).out)
+        medians = in_turns(contenders)
+        say("share.network", medians["satchel"], "inputs/CPU s", *(["torch, float, one thread", medians["torch"]]
+                                                               if "torch" in medians else []),
+            batch=batch, target_ratio=target)
+
+
+def pipeline(folder):
+    """Our send and get against a bare program of the same steps, on a store whose pages exist."""
+    for size in (size for size in SIZES if size >= MIB):
+        path = make_file(folder / "file", size)
+        bare = [program("bench_pipeline")]
+
+        def steps(*args):
+            done = json.loads(run([*bare, *args]).err)
+            return done["seconds"], done["cpu_client"] + done["cpu_server"]
+
+        with Place(folder / f"place-{size}", peers=False) as place:
+            def ours():
+                done, tid = place.send(path)
+                place.drop(tid)
+                return done.seconds
+
+            ours()
+            steps("send", path, folder / "store")
+            report("pipeline", size, in_turns({
+                "satchel": ours,
+                "the steps of a send": lambda: steps("send", path, folder / "store")[0],
+            }), limit_ratio=1.3)
+            _, tid = place.send(path)
+            report("pipeline", size, in_turns({
+                "satchel": lambda: run(place.command(place.bob, "get", tid, "-o", folder / "got", "--force")).seconds,
+                "the steps of a get": lambda: steps("get", folder / "bare", folder / "store")[0],
+            }))
+        for name in ("got", "bare"):
+            os.unlink(folder / name)
+
+
+CASES = {"pipeline": pipeline, "seal": seal, "share": share}
