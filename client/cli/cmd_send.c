@@ -13,7 +13,7 @@ static struct {
     const char *message, *name;
     uint64_t expires, limit_rate;
     uint32_t opens;
-    bool no_padding;
+    bool no_padding, no_preview;
 } o;
 
 static const struct opt opts[] = {
@@ -25,6 +25,8 @@ static const struct opt opts[] = {
     {"name", 0, OPT_TEXT, &o.name, "NAME", "file name that recipients see"},
     {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
      "bytes a second at most, such as 500K or 10M"},
+    {"no-preview", 0, OPT_FLAG, &o.no_preview, NULL,
+     "send no preview of a picture; PNG and JPEG have one"},
     {"no-padding", 0, OPT_FLAG, &o.no_padding, NULL, "let the server learn the exact size"},
     {0},
 };
@@ -55,6 +57,7 @@ static int send_one(struct cli *cli, const char *path, struct satchel_error *err
         .lifetime = o.expires,
         .opens = o.opens,
         .no_padding = o.no_padding,
+        .no_preview = o.no_preview,
         .limit_rate = o.limit_rate,
         .on_progress = progress_show,
     };

@@ -451,6 +451,7 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
     s->lifetime = o->lifetime;
     s->opens = o->opens;
     s->no_padding = o->no_padding;
+    s->no_preview = o->no_preview;
     s->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;
     s->on_recipient = o->on_recipient;
     s->done = o->done;

@@ -30,8 +30,8 @@ _satchel()
         local options='--home --profile --json --quiet --passphrase-fd --help'
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
-        send) options+=' --to --message --expires --opens --name --no-padding --limit-rate' ;;
-        inbox) options+=' --all' ;;
+        send) options+=' --to --message --expires --opens --name --no-preview --no-padding --limit-rate' ;;
+        inbox) options+=' --all --previews' ;;
         revoke) options+=' --from' ;;
         status) options+=' --export' ;;
         watch) options+=' --notify --exec' ;;
