@@ -6,8 +6,10 @@
  *   satchel/error.h     codes and errors
  *   satchel/base.h      the handle, progress, notices, cancelling
  *   satchel/profile.h   profiles, registering, who am I
+ *   satchel/recover.h   coming back with the recovery words
  *   satchel/server.h    ping and doctor
  *   satchel/contacts.h  people and their pinned keys
+ *   satchel/account.h   encryption keys and devices of our own
  *   satchel/send.h      send a file
  *   satchel/folder.h    list the inbox and the sent folder, find by prefix
  *   satchel/get.h       get, status, delete
@@ -41,6 +43,7 @@
 #ifndef SATCHEL_H
 #define SATCHEL_H
 
+#include "satchel/account.h"
 #include "satchel/base.h"
 #include "satchel/contacts.h"
 #include "satchel/error.h"
@@ -48,6 +51,7 @@
 #include "satchel/get.h"
 #include "satchel/life.h"
 #include "satchel/profile.h"
+#include "satchel/recover.h"
 #include "satchel/send.h"
 #include "satchel/server.h"
 #include "satchel/sync.h"

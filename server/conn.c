@@ -382,15 +382,14 @@ void conn_settle(struct conn *conn)
 
 /* ---- requests ---- */
 
-void conn_remember_upload(struct conn *conn, const uint8_t *tid, uint64_t body_length)
+void conn_remember_upload(struct conn *conn, const struct conn_upload *up)
 {
     struct conn_upload *oldest = &conn->uploads[0];
 
     for (size_t i = 1; i < CONN_PIECES_KNOWN; i++)
         if (conn->uploads[i].used < oldest->used)
             oldest = &conn->uploads[i];
-    memcpy(oldest->tid.b, tid, IDS_TID_LEN);
-    oldest->body_length = body_length;
+    *oldest = *up;
     oldest->used = uv_now(conn->d->loop) + 1;
 }
 

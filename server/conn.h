@@ -48,8 +48,9 @@ enum {
 /* An upload of this user, so that each piece need not ask the store again. */
 struct conn_upload {
     struct tid tid;
-    uint64_t body_length; /* padded plaintext */
-    uint64_t used;        /* the oldest one gives way */
+    uint64_t body_length; /* padded plaintext; with grows, the longest */
+    bool grows;
+    uint64_t used; /* the oldest one gives way */
 };
 
 struct conn {
@@ -117,7 +118,7 @@ void conn_settle(struct conn *conn);
 void conn_flow(struct conn *conn);
 
 /* This upload is open and the peer's own: its pieces need not ask the store for its length. */
-void conn_remember_upload(struct conn *conn, const uint8_t *tid, uint64_t body_length);
+void conn_remember_upload(struct conn *conn, const struct conn_upload *up);
 
 /* For call.c. */
 void conn_add_call(struct conn *conn, struct call *c);

@@ -43,6 +43,10 @@ static const struct dispatch_row rows[] = {
     {BODY(GET_LEAVES), "GetLeaves", READY, DISPATCH_USER, 4, false, false, false, req_get_leaves},
     {BODY(GET_PIECES), "GetPieces", READY, DISPATCH_USER, 1, false, false, false, req_get_pieces},
     {BODY(DELETE), "Delete", READY, DISPATCH_USER, 0, false, false, false, req_delete},
+    {BODY(PUT_ACCOUNT), "PutAccount", READY, DISPATCH_USER, 2, false, false, false,
+     req_put_account},
+    {BODY(RECOVER), "Recover", GREETED, DISPATCH_REGISTER, 0, false, true, true, req_recover},
+    {BODY(SET_BLOCK), "SetBlock", READY, DISPATCH_USER, 0, false, false, false, req_set_block},
     {BODY(STATUS), "Status", READY, DISPATCH_USER, 0, false, false, false, req_status},
 };
 

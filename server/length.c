@@ -26,3 +26,11 @@ bool length_from_sealed(uint64_t sealed, uint64_t *ret_plain)
     *ret_plain = plain;
     return true;
 }
+
+bool length_is_piece(size_t sealed)
+{
+    uint64_t plain;
+
+    return sealed == BODY_PIECE_SEALED ||
+           (sealed < BODY_PIECE_SEALED && length_from_sealed(sealed, &plain));
+}

@@ -7,6 +7,7 @@
 #define SERVER_LENGTH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Bytes of all sealed pieces of a body of ${plain} padded bytes, below HEADER_BODY_MAX. */
@@ -14,5 +15,8 @@ uint64_t length_sealed(uint64_t plain);
 
 /* The other way; false: no body has this many sealed bytes. */
 bool length_from_sealed(uint64_t sealed, uint64_t *ret_plain);
+
+/* Can a piece, the last one of its body or not, have this many sealed bytes? */
+bool length_is_piece(size_t sealed);
 
 #endif /* SERVER_LENGTH_H */

@@ -25,7 +25,8 @@ static void answer(struct call *c)
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__HelloReply reply = SATCHEL__HELLO_REPLY__INIT;
     Satchel__Limits limits = SATCHEL__LIMITS__INIT;
-    char software[] = DAEMON_SOFTWARE;
+    char software[] = DAEMON_SOFTWARE, open_length[] = "open-length";
+    char *features[] = {open_length};
 
     fill_limits(&d->settings, &limits);
     reply.version = VERSION;
@@ -39,6 +40,8 @@ static void answer(struct call *c)
     reply.time = daemon_time();
     reply.registration = (Satchel__Registration)d->settings.registration;
     reply.limits = &limits;
+    reply.features = features;
+    reply.n_features = sizeof(features) / sizeof(features[0]);
     env.body_case = SATCHEL__ENVELOPE__BODY_HELLO_REPLY;
     env.hello_reply = &reply;
     call_reply(c, &env);

@@ -22,6 +22,7 @@ struct attempt {
     struct login login;
     struct store_user user; /* without the texts */
     char name[STORE_NAME_MAX + 1];
+    uint64_t account; /* number of the record that is there; 0: none */
 };
 
 static void refuse(struct call *c, const char *why)
@@ -47,6 +48,7 @@ static void accept_login(struct call *c)
     reply.sequence = a->user.manifest_seq;
     reply.quota = a->user.quota;
     reply.used = a->user.used;
+    reply.account = a->account + 1;
     env.body_case = SATCHEL__ENVELOPE__BODY_LOGIN_REPLY;
     env.login_reply = &reply;
     call_reply(c, &env);
@@ -93,6 +95,27 @@ static void get_manifest(struct call *c)
                on_manifest);
 }
 
+static void on_account(struct call *c)
+{
+    struct attempt *a = c->data;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    a->account = c->res->u.account.number;
+    get_manifest(c);
+}
+
+static void get_account(struct call *c)
+{
+    const struct attempt *a = c->data;
+    struct store_account_get in = {0};
+
+    memcpy(in.uid, a->login.uid.b, sizeof(in.uid));
+    call_store(c, store_account_get(c->d->port, &in, call_on_store, c), get_account, on_account);
+}
+
 static void on_user(struct call *c)
 {
     struct attempt *a = c->data;
@@ -107,7 +130,7 @@ static void on_user(struct call *c)
     }
     a->user = c->res->u.user;
     (void)snprintf(a->name, sizeof(a->name), "%s", a->user.name);
-    get_manifest(c);
+    get_account(c);
 }
 
 static void get_user(struct call *c)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lookup: a user's manifests.  NOT_FOUND for unknown and deleted users alike. */
+/*
+ * Lookup: a user's manifests.  NOT_FOUND for unknown and deleted users and for
+ * those who have blocked the caller alike.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,7 +99,7 @@ static void on_user(struct call *c)
 static void get_user(struct call *c)
 {
     const Satchel__Lookup *msg = c->msg->lookup;
-    struct store_user_get in = {0};
+    struct store_user_get in = {.asker = c->conn->uid.b};
     char email[IDS_EMAIL_TEXT];
     struct err err = {0};
     int rc = ERR_OK;

@@ -226,7 +226,8 @@ static int compare(struct opening *o, const Satchel__OpenTransfer *msg,
                    const struct store_upload *up)
 {
     if (up->nslots != o->fresh->n || up->expires != msg->expires || up->opens_max != msg->opens ||
-        up->policy != msg->policy_flags || (!up->sealed && up->body_max != o->sealed_length))
+        up->policy != msg->policy_flags ||
+        (!up->sealed && (up->body_max != o->sealed_length || up->grows != msg->open_length)))
         return ERR_EXISTS;
     o->found = shares_job_new(o->fresh->n);
     if (o->found == NULL)
@@ -257,6 +258,17 @@ static void on_duplicate(struct call *c)
 
 /* ---- the new upload ---- */
 
+/* Its pieces follow on this connection. */
+static void remember(struct call *c)
+{
+    const Satchel__OpenTransfer *msg = c->msg->open_transfer;
+    const struct opening *o = c->data;
+
+    conn_remember_upload(c->conn, &(struct conn_upload){.tid = o->entry.tid,
+                                                        .body_length = msg->body_length,
+                                                        .grows = msg->open_length});
+}
+
 static void on_opened(struct call *c)
 {
     struct opening *o = c->data;
@@ -284,7 +296,7 @@ static void on_opened(struct call *c)
     }
     o->entry.lease = c->res->u.upload.lease;
     if (c->conn != NULL)
-        conn_remember_upload(c->conn, o->entry.tid.b, c->msg->open_transfer->body_length);
+        remember(c);
     reply(c, o->fresh);
 }
 
@@ -317,6 +329,7 @@ static void keep(struct call *c)
                                    .opens_max = msg->opens,
                                    .policy = msg->policy_flags,
                                    .body_max = o->sealed_length,
+                                   .grows = msg->open_length,
                                    .nslots = o->fresh->n};
     struct store_slot_new *slots = slots_for(o, msg);
     int rc = ERR_NOMEM;

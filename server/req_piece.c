@@ -33,6 +33,9 @@ static void on_put(struct call *c)
     case ERR_INVALID:
         call_error(c, ERR_INVALID, "the piece does not fit the upload");
         return;
+    case ERR_QUOTA:
+        call_error(c, ERR_QUOTA, "a mailbox is full");
+        return;
     case ERR_BADSTATE:
         call_error(c, ERR_NOTFOUND, NULL); /* sealed: no such upload any more */
         return;
@@ -59,21 +62,25 @@ static void put(struct call *c)
     call_store(c, rc, put, on_put);
 }
 
-/* Index and length are those of a piece of this upload? */
-static void check(struct call *c, uint64_t body_length)
+/* Index and length are those of a piece of this upload?  The end of one that grows may come early.
+ */
+static void check(struct call *c, const struct conn_upload *up)
 {
     const Satchel__PutPiece *msg = c->msg->put_piece;
+    size_t full;
 
-    if (msg->index >= body_pieces(body_length))
+    if (msg->index >= body_pieces(up->body_length)) {
         call_error(c, ERR_INVALID, "index is beyond the last piece");
-    else if (c->tail.len != body_sealed_len(body_length, msg->index))
-        call_error(c, ERR_INVALID, "the piece has %zu bytes instead of %zu", c->tail.len,
-                   body_sealed_len(body_length, msg->index));
-    else
+        return;
+    }
+    full = body_sealed_len(up->body_length, msg->index);
+    if (up->grows ? c->tail.len <= full && length_is_piece(c->tail.len) : c->tail.len == full)
         put(c);
+    else
+        call_error(c, ERR_INVALID, "the piece has %zu bytes instead of %zu", c->tail.len, full);
 }
 
-static struct conn_upload *known(struct conn *conn, const uint8_t *tid)
+static struct conn_upload *find_known(struct conn *conn, const uint8_t *tid)
 {
     for (size_t i = 0; i < CONN_PIECES_KNOWN; i++)
         if (conn->uploads[i].used != 0 && memcmp(conn->uploads[i].tid.b, tid, IDS_TID_LEN) == 0)
@@ -84,6 +91,7 @@ static struct conn_upload *known(struct conn *conn, const uint8_t *tid)
 static void on_upload(struct call *c)
 {
     const struct store_upload *up = &c->res->u.upload;
+    struct conn_upload known;
     uint64_t body_length;
 
     if (c->res->code != ERR_OK) {
@@ -94,8 +102,10 @@ static void on_upload(struct call *c)
         call_error(c, ERR_NOTFOUND, NULL);
         return;
     }
-    conn_remember_upload(c->conn, up->tid, body_length);
-    check(c, body_length);
+    known = (struct conn_upload){.body_length = body_length, .grows = up->grows};
+    memcpy(known.tid.b, up->tid, sizeof(known.tid.b));
+    conn_remember_upload(c->conn, &known);
+    check(c, &known);
 }
 
 static void get_upload(struct call *c)
@@ -120,11 +130,11 @@ void req_put_piece(struct call *c)
         call_error(c, ERR_INVALID, "the piece is missing");
         return;
     }
-    up = known(c->conn, tid);
+    up = find_known(c->conn, tid);
     if (up == NULL) {
         get_upload(c);
         return;
     }
     up->used = uv_now(c->d->loop) + 1;
-    check(c, up->body_length);
+    check(c, up);
 }

@@ -67,7 +67,7 @@ static void on_transfer(struct call *c)
 
 void req_status(struct call *c)
 {
-    struct store_transfer_get in;
+    struct store_transfer_get in = {0};
 
     if (!call_take(c, &c->msg->status->tid, "tid", in.tid, sizeof(in.tid)))
         return;

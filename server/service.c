@@ -31,7 +31,7 @@
 
 static const int watched[] = {SIGTERM, SIGINT, SIGHUP}; /* two stop, the last reloads */
 
-enum { TICK_MS = 1000, DRAIN_TICK_MS = 50, FD_SPARE = 256 };
+enum { TICK_MS = 1000, DRAIN_TICK_MS = 50, FD_SPARE = 256, SLOW_MS = 5000 };
 
 /* ---- the end ---- */
 
@@ -163,6 +163,30 @@ static void cut_off(struct daemon *d)
 
 /* ---- once a second ---- */
 
+/*
+ * Frames that never end take memory that is under no other limit.  When all of them together have
+ * too much, those who have sent no whole one for a while must go; a peer that is only slow is hit
+ * only then.
+ */
+static void shed_partial(struct daemon *d, uint64_t now)
+{
+    size_t sum = 0, dropped = 0;
+
+    for (const struct conn *conn = d->conns; conn != NULL; conn = conn->next)
+        sum += conn->stream != NULL ? stream_partial(conn->stream) : 0;
+    if (sum <= d->settings.queued_total)
+        return;
+    for (struct conn *conn = d->conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->stream == NULL || stream_partial(conn->stream) == 0 || now - conn->used < SLOW_MS)
+            continue;
+        conn_drop(conn, ERR_LIMIT);
+        dropped++;
+    }
+    if (dropped > 0)
+        log_event(LOG_AT_WARN, "slow_peers_dropped", log_num("n", dropped), log_num("bytes", sum));
+}
+
 static void say_status(const struct daemon *d)
 {
     char text[96];
@@ -182,6 +206,7 @@ static void on_tick(uv_timer_t *t)
         next = conn->next;
         conn_tick(conn, now);
     }
+    shed_partial(d, now);
     say_status(d);
     if (d->refused > d->refused_told)
         log_event(LOG_AT_WARN, "connections_refused", log_num("n", d->refused - d->refused_told));

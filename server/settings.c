@@ -79,7 +79,7 @@ static const struct config_option options[] = {
      "The same for all connections together"},
     {"limits", "max_transfer", CONFIG_SIZE, AT(max_transfer), 4 * KIB, 256 * TIB, NULL, "1T", false,
      "Largest transfer, in bytes of padded plaintext"},
-    {"limits", "max_recipients", CONFIG_INT, AT(max_recipients), 1, 256, NULL, "64", false,
+    {"limits", "max_recipients", CONFIG_INT, AT(max_recipients), 1, 256, NULL, "256", false,
      "Recipients of one transfer, the sender not counted"},
     {"limits", "min_lifetime", CONFIG_DURATION, AT(min_lifetime), SECOND, 30 * DAY, NULL, "1m",
      false, "Shortest time until a transfer expires"},

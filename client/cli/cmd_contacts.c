@@ -21,10 +21,19 @@ static const struct opt opts[] = {
 
 static json_t *as_json(const struct satchel_contact *c)
 {
-    return json_pack("{s:o,s:o,s:s,s:s,s:b,s:I,s:o}", "name", ui_json_text(c->name), "username",
-                     ui_json_text(c->username), "user_id", c->user_id, "safety", c->safety,
-                     "verified", c->verified, "manifest", (json_int_t)c->sequence, "added",
-                     ui_json_time(c->added));
+    return json_pack("{s:o,s:o,s:s,s:s,s:b,s:I,s:o,s:b,s:b}", "name", ui_json_text(c->name),
+                     "username", ui_json_text(c->username), "user_id", c->user_id, "safety",
+                     c->safety, "verified", c->verified, "manifest", (json_int_t)c->sequence,
+                     "added", ui_json_time(c->added), "blocked", c->blocked, "key_changed",
+                     c->key_changed);
+}
+
+static const char *state_of(const struct satchel_contact *c)
+{
+    return c->blocked       ? "blocked"
+           : c->key_changed ? "key changed"
+           : c->verified    ? "verified"
+                            : "pinned";
 }
 
 static void print_contact(void *cookie, const struct satchel_contact *c)
@@ -33,15 +42,15 @@ static void print_contact(void *cookie, const struct satchel_contact *c)
     char name[TEXT_SAFE];
 
     (void)json_array_append_new(list, as_json(c));
-    ui_line("%-20s %s  %s", text_safe(c->name, name, sizeof(name)), c->user_id,
-            c->verified ? "verified" : "pinned");
+    ui_line("%-20s %s  %s", text_safe(c->name, name, sizeof(name)), c->user_id, state_of(c));
 }
 
-static int run_list(struct cli *cli, char **argv, struct satchel_error *err)
+static int run_list(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     json_t *list = json_array();
     int rc = satchel_contact_list(cli->s, print_contact, list, err);
 
+    (void)argc;
     (void)argv;
     if (rc == SATCHEL_OK && !ui_json() && json_array_size(list) == 0)
         ui_note("no contacts yet: 'satchel contacts add WHO'");
@@ -51,13 +60,14 @@ static int run_list(struct cli *cli, char **argv, struct satchel_error *err)
     return rc;
 }
 
-static int run_add(struct cli *cli, char **argv, struct satchel_error *err)
+static int run_add(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     struct satchel_contact_add_options ao = {.who = argv[0], .name = o.name};
     char name[TEXT_SAFE];
     struct satchel_contact c;
     int rc = satchel_sync_contact_add(cli->s, &ao, &c, err);
 
+    (void)argc;
     if (rc != SATCHEL_OK)
         return rc;
     ui_result(as_json(&c));
@@ -69,11 +79,12 @@ static int run_add(struct cli *cli, char **argv, struct satchel_error *err)
     return SATCHEL_OK;
 }
 
-static int run_verify(struct cli *cli, char **argv, struct satchel_error *err)
+static int run_verify(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     struct satchel_contact c;
     int rc = satchel_contact_get(cli->s, argv[0], &c, err);
 
+    (void)argc;
     if (rc != SATCHEL_OK)
         return rc;
     if (o.number == NULL) {
@@ -94,10 +105,11 @@ static int run_verify(struct cli *cli, char **argv, struct satchel_error *err)
     return SATCHEL_OK;
 }
 
-static int run_remove(struct cli *cli, char **argv, struct satchel_error *err)
+static int run_remove(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     int rc = satchel_contact_remove(cli->s, argv[0], err);
 
+    (void)argc;
     if (rc != SATCHEL_OK)
         return rc;
     ui_result(json_pack("{s:s}", "removed", argv[0]));
@@ -105,23 +117,152 @@ static int run_remove(struct cli *cli, char **argv, struct satchel_error *err)
     return SATCHEL_OK;
 }
 
+/* For changes of one contact: what it is afterwards. */
+static int report(struct cli *cli, const char *who, const char *what, struct satchel_error *err)
+{
+    struct satchel_contact c;
+    int rc = satchel_contact_get(cli->s, who, &c, err);
+
+    if (rc != SATCHEL_OK)
+        return rc;
+    ui_result(as_json(&c));
+    ui_line("%s %s", who, what);
+    return SATCHEL_OK;
+}
+
+static int run_accept(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    int rc = satchel_contact_accept(cli->s, argv[0], err);
+
+    (void)argc;
+    return rc == SATCHEL_OK ? report(cli, argv[0], "is used with the new key, not verified", err)
+                            : rc;
+}
+
+static int run_rename(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    int rc = satchel_contact_rename(cli->s, argv[0], argv[1], err);
+
+    (void)argc;
+    return rc == SATCHEL_OK ? report(cli, argv[1], "is the name from now on", err) : rc;
+}
+
+static int set_block(struct cli *cli, const char *who, bool unblock, struct satchel_error *err)
+{
+    struct satchel_contact_block_options bo = {.who = who, .unblock = unblock};
+    struct satchel_contact c;
+    int rc = satchel_sync_contact_block(cli->s, &bo, &c, err);
+
+    if (rc != SATCHEL_OK)
+        return rc;
+    ui_result(as_json(&c));
+    ui_line(unblock ? "%s can reach you again"
+                    : "%s cannot reach you any more: to them you are no user of this server",
+            who);
+    return SATCHEL_OK;
+}
+
+static int run_block(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    (void)argc;
+    return set_block(cli, argv[0], false, err);
+}
+
+static int run_unblock(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    (void)argc;
+    return set_block(cli, argv[0], true, err);
+}
+
+static int run_restore(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    struct satchel_restore_options ro = {0};
+    struct satchel_restored r;
+    int rc = satchel_sync_restore(cli->s, &ro, &r, err);
+
+    (void)argc;
+    (void)argv;
+    if (rc != SATCHEL_OK)
+        return rc;
+    ui_result(
+        json_pack("{s:I,s:I}", "contacts", (json_int_t)r.contacts, "lost", (json_int_t)r.lost));
+    ui_line("%u contacts came back, %u did not", r.contacts, r.lost);
+    return SATCHEL_OK;
+}
+
+/* ---- groups ---- */
+
+static void print_group(void *cookie, const struct satchel_group *g)
+{
+    json_t *members = json_array();
+    char name[TEXT_SAFE];
+
+    for (size_t i = 0; i < g->count; i++)
+        (void)json_array_append_new(members, ui_json_text(g->members[i]));
+    (void)json_array_append_new(
+        cookie, json_pack("{s:o,s:o}", "name", ui_json_text(g->name), "members", members));
+    ui_line("%s:", text_safe(g->name, name, sizeof(name)));
+    for (size_t i = 0; i < g->count; i++)
+        ui_line("  %s", text_safe(g->members[i], name, sizeof(name)));
+}
+
+static int list_groups(struct cli *cli, const char *group, struct satchel_error *err)
+{
+    json_t *list = json_array();
+    int rc = satchel_group_list(cli->s, group, print_group, list, err);
+
+    if (rc == SATCHEL_OK && !ui_json() && json_array_size(list) == 0)
+        ui_note("no groups yet: 'satchel contacts group NAME add WHO...'");
+    if (rc == SATCHEL_OK)
+        ui_result(json_pack("{s:O}", "groups", list));
+    json_decref(list);
+    return rc;
+}
+
+/* group [NAME [add WHO... | remove WHO... | list]] */
+static int run_group(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    const char *const *who = (const char *const *)argv + 2;
+    const char *verb = argc > 1 ? argv[1] : "list";
+    bool add = strcmp(verb, "add") == 0;
+    int rc;
+
+    if (argc <= 2 && strcmp(verb, "list") == 0)
+        return list_groups(cli, argc > 0 ? argv[0] : NULL, err);
+    if (argc < 3 || (!add && strcmp(verb, "remove") != 0)) {
+        rc = cli_error(err, SATCHEL_E_INVALID, "contacts group: cannot make sense of '%s'", verb);
+        cli_hint(err, "usage: satchel contacts group [NAME [add WHO... | remove WHO... | list]]");
+        return rc;
+    }
+    rc = (add ? satchel_group_add : satchel_group_remove)(cli->s, argv[0], who, (size_t)argc - 2,
+                                                          err);
+    if (rc != SATCHEL_OK)
+        return rc;
+    ui_result(json_pack("{s:s,s:s,s:i}", "group", argv[0], "change", verb, "count", argc - 2));
+    ui_line("%s: %d %s", argv[0], argc - 2, add ? "added" : "removed");
+    return SATCHEL_OK;
+}
+
 static const struct {
     const char *name;
-    int args;
-    int (*run)(struct cli *cli, char **argv, struct satchel_error *err);
-} verbs[] = {{"list", 0, run_list},
-             {"add", 1, run_add},
-             {"verify", 1, run_verify},
-             {"remove", 1, run_remove}};
+    int min, max; /* arguments; max -1: any number */
+    int (*run)(struct cli *cli, int argc, char **argv, struct satchel_error *err);
+} verbs[] = {{"list", 0, 0, run_list},       {"add", 1, 1, run_add},
+             {"verify", 1, 1, run_verify},   {"accept", 1, 1, run_accept},
+             {"remove", 1, 1, run_remove},   {"rename", 2, 2, run_rename},
+             {"block", 1, 1, run_block},     {"unblock", 1, 1, run_unblock},
+             {"restore", 0, 0, run_restore}, {"group", 0, -1, run_group}};
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     const char *verb = argc > 0 ? argv[0] : "list";
+    int n = argc > 0 ? argc - 1 : 0;
     int rc;
 
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (strcmp(verbs[i].name, verb) == 0 && (argc == 0 || argc - 1 == verbs[i].args))
-            return verbs[i].run(cli, argv + 1, err);
+        if (strcmp(verbs[i].name, verb) == 0 && n >= verbs[i].min &&
+            (verbs[i].max < 0 || n <= verbs[i].max))
+            return verbs[i].run(cli, n, argv + 1, err);
     rc = cli_error(err, SATCHEL_E_INVALID, "contacts: cannot make sense of '%s'", verb);
     cli_hint(err, "usage: satchel contacts %s", cmd_contacts.args);
     return rc;
@@ -129,14 +270,17 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 
 const struct cli_cmd cmd_contacts = {
     .name = "contacts",
-    .args = "[list | add WHO [--name NAME] | verify WHO [--number DIGITS] | remove WHO]",
-    .summary = "people and their keys",
+    .args = "[list | add WHO | verify WHO | accept WHO | rename WHO NAME | remove WHO |\n"
+            "                        block WHO | unblock WHO | group [NAME [add|remove WHO...]]]",
+    .summary = "people, their keys, and groups of them",
     .details =
         "WHO is a contact's name, a user ID, or a username. Keys are pinned when first seen;\n"
-        "'verify' compares the safety number over another channel, a phone call for example.",
+        "'verify' compares the safety number over another channel, a phone call for example.\n"
+        "After a recovery on the other side sending stops until 'verify' or 'accept'. A group's\n"
+        "name may stand after --to. To somebody who is blocked you are no user of the server.",
     .opts = opts,
     .min_args = 0,
-    .max_args = 2,
+    .max_args = -1,
     .needs = CLI_OPEN,
     .run = run,
 };

@@ -15,13 +15,14 @@
 static struct {
     const char *output;
     uint64_t limit_rate;
-    bool force, no_receipt;
+    bool force, no_unpack, no_receipt;
 } o;
 
 static const struct opt opts[] = {
     {"output", 'o', OPT_TEXT, &o.output, "PATH",
      "file, folder (exists, or ends in /), or - for standard output"},
     {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
+    {"no-unpack", 0, OPT_FLAG, &o.no_unpack, NULL, "of a folder: keep its tar archive as a file"},
     {"no-receipt", 0, OPT_FLAG, &o.no_receipt, NULL, "do not tell the sender that it was received"},
     {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
      "bytes a second at most, such as 500K or 10M"},
@@ -65,6 +66,8 @@ static int aim(struct satchel_get_options *go, bool several, struct satchel_erro
         return rc;
     } else {
         go->file = o.output;
+        if (len > 4 && strcmp(o.output + len - 4, ".tar") == 0)
+            go->keep_archive = true;
     }
     return SATCHEL_OK;
 }
@@ -84,12 +87,13 @@ static void report(const struct satchel_got *r)
 {
     char path[TEXT_SAFE], size[TEXT_SIZE], from[TEXT_SAFE];
 
-    ui_result(json_pack("{s:s,s:o,s:I,s:o,s:s,s:b,s:b,s:o,s:I,s:I,s:b}", "id", r->id, "path",
+    ui_result(json_pack("{s:s,s:o,s:I,s:o,s:s,s:b,s:b,s:o,s:I,s:I,s:b,s:s}", "id", r->id, "path",
                         ui_json_text(r->path), "size", (json_int_t)r->size, "from",
                         ui_json_text(r->from), "from_id", r->from_id, "verified", r->verified,
                         "from_verified", r->from_verified, "name", ui_json_text(r->name),
                         "got_pieces", (json_int_t)r->got_pieces, "kept_pieces",
-                        (json_int_t)r->kept_pieces, "receipt", r->receipt_sent));
+                        (json_int_t)r->kept_pieces, "receipt", r->receipt_sent, "kind",
+                        r->folder ? "folder" : "file"));
     if (r->path[0] == '\0')
         ui_note("%.12s  received %s from %s", r->id, text_size(r->size, size),
                 text_safe(r->from, from, sizeof(from)));
@@ -101,6 +105,7 @@ static void report(const struct satchel_got *r)
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     struct satchel_get_options go = {.force = o.force,
+                                     .keep_archive = o.no_unpack,
                                      .no_receipt = o.no_receipt,
                                      .limit_rate = o.limit_rate,
                                      .on_progress = progress_show,
@@ -130,7 +135,8 @@ const struct cli_cmd cmd_get = {
     .details =
         "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
         "when all of it was checked. An existing file is not overwritten. What is interrupted\n"
-        "leaves .NAME.satchel-part beside it; the same command goes on from there.",
+        "leaves .NAME.satchel-part beside it; the same command goes on from there. A folder is\n"
+        "unpacked, unless FILE ends in .tar.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

@@ -55,6 +55,8 @@ static json_t *as_json(const struct satchel_transfer *t)
 
     if (row == NULL)
         return NULL;
+    if (t->opened)
+        (void)json_object_set_new(row, "kind", json_string(t->folder ? "folder" : "file"));
     if (t->opened && t->message != NULL && t->message[0] != '\0')
         (void)json_object_set_new(row, "message", ui_json_text(t->message));
     if (t->problem != NULL)
@@ -86,14 +88,16 @@ static void fill(char cell[CELL], const char *text, size_t width)
 
 static void fill_row(struct listing *l, struct row *row, const struct satchel_transfer *t)
 {
-    char size[TEXT_SIZE], age[TEXT_SIZE], left[TEXT_SIZE];
+    char size[TEXT_SIZE], age[TEXT_SIZE], left[TEXT_SIZE], name[SATCHEL_FILE_SIZE + 1];
 
     memcpy(row->id, t->id, sizeof(row->id));
     if (l->sent)
         (void)snprintf(row->cells[1], CELL, "%u", t->recipients);
     else
         fill(row->cells[1], t->from, 24);
-    fill(row->cells[2], t->opened ? t->name : "(cannot be read)", 40);
+    (void)snprintf(name, sizeof(name), "%s%s", t->opened ? t->name : "(cannot be read)",
+                   t->opened && t->folder ? "/" : "");
+    fill(row->cells[2], name, 40);
     fill(row->cells[3], text_size(t->opened ? t->size : t->padded_size, size), 16);
     fill(row->cells[4], text_span(l->now > t->stored ? l->now - t->stored : 0, age), 16);
     fill(row->cells[5], t->expires > l->now ? text_span(t->expires - l->now, left) : "-", 16);
@@ -266,7 +270,8 @@ static int list_folder(struct cli *cli, enum satchel_folder folder, struct satch
 {
     struct listing l = {.sent = folder == SATCHEL_SENT, .now = text_now()};
     struct satchel_list_options lo = {.folder = folder, .cookie = &l, .on_transfer = on_transfer};
-    int rc = satchel_sync_list(cli->s, &lo, NULL, err);
+    struct satchel_listed listed = {0};
+    int rc = satchel_sync_list(cli->s, &lo, &listed, err);
 
     if (rc == SATCHEL_OK && l.nomem)
         rc = cli_error(err, SATCHEL_E_NOMEM, "out of memory");
@@ -277,6 +282,8 @@ static int list_folder(struct cli *cli, enum satchel_folder folder, struct satch
     } else if (rc == SATCHEL_OK) {
         ui_note("%s", l.sent ? "nothing sent yet" : "nothing here");
     }
+    if (rc == SATCHEL_OK && listed.hidden > 0)
+        ui_note("%llu from blocked senders are not shown", (unsigned long long)listed.hidden);
     free_rows(&l);
     return rc;
 }

@@ -39,8 +39,7 @@ static int show_words(void *cookie, const char *words)
     }
     ui_line(
         "Your recovery words. They are shown this once: whoever has them can take your identity\n"
-        "over, you too when this machine is lost (with a later version of this program; this\n"
-        "one cannot do it yet). Write them down:\n\n  %s\n",
+        "over, you too when this machine is lost: 'satchel recover'. Write them down:\n\n  %s\n",
         words);
     return 0;
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* satchel send - each file as a transfer of its own, to one or more people. */
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/cli/cli.h"
 #include "client/cli/media.h"
 #include "client/cli/progress.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
+
+/* What recipients see of standard input unless --name says otherwise. */
+#define STDIN_NAME "standard-input"
 
 static struct {
     struct opt_list to;
@@ -17,7 +22,7 @@ static struct {
 } o;
 
 static const struct opt opts[] = {
-    {"to", 't', OPT_LIST, &o.to, "WHO[,WHO...]", "contacts, user IDs or usernames"},
+    {"to", 't', OPT_LIST, &o.to, "WHO[,WHO...]", "contacts, groups, user IDs or usernames"},
     {"message", 'm', OPT_TEXT, &o.message, "TEXT", "a message, encrypted with the file"},
     {"expires", 0, OPT_DURATION, &o.expires, "TIME", "how long it can be opened; 7d unless given"},
     {"opens", 0, OPT_COUNT, &o.opens, "N",
@@ -45,66 +50,155 @@ static void report(const struct satchel_sent *r)
             r->recipients == 1 ? "person" : "people", text_time(r->expires, until));
 }
 
-static int send_one(struct cli *cli, const char *path, struct satchel_error *err)
+/* ---- several at a time, told in order ------------------------------------------------- */
+
+enum { AT_ONCE = 4 };
+
+struct sending;
+
+struct file {
+    struct sending *all;
+    const char *path;
+    bool ended;
+    int code;
+    struct satchel_error err;
+    struct satchel_sent sent;
+};
+
+struct sending {
+    struct cli *cli;
+    struct file *files;
+    int n, begun, told, under_way;
+    int first; /* the first failure */
+    struct satchel_error *err;
+};
+
+static const char *label(const struct file *f)
 {
+    if (strcmp(f->path, "-") != 0)
+        return f->path;
+    return o.name != NULL ? o.name : STDIN_NAME;
+}
+
+/* One bar: of the file whose result comes next. */
+static void on_progress(void *cookie, const struct satchel_progress *p)
+{
+    const struct file *f = cookie;
+
+    if (f == &f->all->files[f->all->told])
+        progress_show(NULL, p);
+}
+
+static void tell(struct sending *a)
+{
+    while (a->told < a->n && a->files[a->told].ended && a->first != SATCHEL_E_CANCELED) {
+        struct file *f = &a->files[a->told++];
+
+        progress_clear();
+        if (f->code == SATCHEL_OK)
+            report(&f->sent);
+        cli_keep_first(f->code, &f->err, &a->first, a->err);
+        if (a->told < a->n)
+            progress_begin(label(&a->files[a->told]));
+    }
+}
+
+static void begin(struct sending *a);
+
+static void end(struct file *f, int code)
+{
+    f->code = code;
+    f->ended = true;
+    tell(f->all);
+}
+
+static void on_sent(void *cookie, const struct satchel_error *err, const struct satchel_sent *r)
+{
+    struct file *f = cookie;
+
+    f->all->under_way--;
+    if (err != NULL)
+        f->err = *err;
+    else
+        f->sent = *r;
+    end(f, err != NULL ? err->code : SATCHEL_OK);
+    begin(f->all);
+}
+
+static int start(struct file *f)
+{
+    bool input = strcmp(f->path, "-") == 0;
     struct satchel_send_options so = {
-        .path = path,
-        .name = o.name,
+        .path = input ? NULL : f->path,
+        .fd = STDIN_FILENO,
+        .name = input ? label(f) : o.name,
         .to = o.to.items,
         .to_count = o.to.count,
         .message = o.message,
-        .media_type = media_type_of(path),
+        .media_type = media_type_of(label(f)),
         .lifetime = o.expires,
         .opens = o.opens,
         .no_padding = o.no_padding,
         .no_preview = o.no_preview,
         .limit_rate = o.limit_rate,
-        .on_progress = progress_show,
+        .cookie = f,
+        .on_progress = on_progress,
+        .done = on_sent,
     };
-    struct satchel_sent r;
-    int rc;
 
-    if (strcmp(path, "-") == 0) {
-        rc = cli_error(err, SATCHEL_E_UNSUPPORTED, "cannot send standard input yet");
-        cli_hint(err, "write it to a file first");
-        return rc;
+    return satchel_send_start(f->all->cli->s, &so, NULL, &f->err);
+}
+
+/* The first one goes alone: it settles who the recipients are. */
+static void begin(struct sending *a)
+{
+    while (a->begun < a->n && a->first != SATCHEL_E_CANCELED &&
+           a->under_way < (a->told > 0 ? AT_ONCE : 1)) {
+        struct file *f = &a->files[a->begun++];
+        int rc;
+
+        a->under_way++;
+        rc = start(f);
+        if (rc == SATCHEL_OK)
+            continue;
+        a->under_way--;
+        end(f, rc);
     }
-    progress_begin(path);
-    rc = satchel_sync_send(cli->s, &so, &r, err);
-    progress_clear();
-    if (rc == SATCHEL_OK)
-        report(&r);
-    return rc;
 }
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
-    int first = SATCHEL_OK;
+    struct sending all = {.cli = cli, .n = argc, .err = err};
+    int rc;
 
     if (o.to.count == 0) {
-        int rc = cli_error(err, SATCHEL_E_INVALID, "send: --to is missing");
-
+        rc = cli_error(err, SATCHEL_E_INVALID, "send: --to is missing");
         cli_hint(err, "usage: satchel send %s", cmd_send.args);
         return rc;
     }
     if (o.name != NULL && argc > 1)
         return cli_error(err, SATCHEL_E_INVALID, "send: --name goes with one file, not %d", argc);
-    for (int i = 0; i < argc && first != SATCHEL_E_CANCELED; i++) {
-        struct satchel_error one;
-
-        cli_keep_first(send_one(cli, argv[i], &one), &one, &first, err);
-    }
-    return first;
+    all.files = calloc((size_t)argc, sizeof(*all.files));
+    if (all.files == NULL)
+        return cli_error(err, SATCHEL_E_NOMEM, "out of memory");
+    for (int i = 0; i < argc; i++)
+        all.files[i] = (struct file){.all = &all, .path = argv[i]};
+    progress_begin(label(&all.files[0]));
+    begin(&all);
+    rc = satchel_sync_wait(cli->s, err);
+    progress_clear();
+    free(all.files);
+    return rc != SATCHEL_OK ? rc : all.first;
 }
 
 const struct cli_cmd cmd_send = {
     .name = "send",
-    .args = "FILE... --to WHO[,WHO...] [--message TEXT] [--expires 7d] [--opens N]",
+    .args = "FILE|DIR|- ... --to WHO[,WHO...] [--message TEXT] [--expires 7d] [--opens N]",
     .summary = "send files to people",
     .details =
-        "Every file is a transfer of its own, encrypted on this machine. Recipients need not\n"
-        "be online. --to may be repeated. A person seen for the first time is pinned and "
-        "reported.\n"
+        "Every file or folder is a transfer of its own, encrypted on this machine; - is standard\n"
+        "input. Recipients need not be online. --to may be repeated. A person seen for the first\n"
+        "time is pinned and reported.\n"
         "The same command after an interruption goes on with what the server has.",
     .opts = opts,
     .min_args = 1,

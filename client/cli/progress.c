@@ -59,7 +59,7 @@ static void draw(const struct satchel_progress *p, uint64_t now)
     char cells[BAR + 1], size[TEXT_SIZE], total[TEXT_SIZE], rate[TEXT_SIZE], left[TEXT_SIZE];
     uint64_t ms = now - bar.rate_at, moved = p->done - bar.rate_from;
     uint64_t speed = ms > 0 ? moved * 1000 / ms : 0;
-    int filled = p->total > 0 ? (int)((double)p->done / (double)p->total * BAR) : 0;
+    int filled = p->total > 0 ? (int)((double)p->done / (double)p->total * (double)BAR) : 0;
     char line[512];
 
     for (int i = 0; i < BAR; i++)
@@ -68,9 +68,14 @@ static void draw(const struct satchel_progress *p, uint64_t now)
     (void)snprintf(left, sizeof(left), "-");
     if (speed > 0 && p->total >= p->done)
         (void)text_span((p->total - p->done) * 1000 / speed, left);
-    (void)snprintf(line, sizeof(line), "%-.30s [%s] %s of %s  %s/s  %s left  %s", bar.label, cells,
-                   text_size(p->done, size), text_size(p->total, total), text_size(speed, rate),
-                   left, satchel_phase_name(p->phase));
+    if (p->total == 0 && p->phase == SATCHEL_PHASE_TRANSFER) /* nobody knows how much will come */
+        (void)snprintf(line, sizeof(line), "%-.30s  %s  %s/s  %s", bar.label,
+                       text_size(p->done, size), text_size(speed, rate),
+                       satchel_phase_name(p->phase));
+    else
+        (void)snprintf(line, sizeof(line), "%-.30s [%s] %s of %s  %s/s  %s left  %s", bar.label,
+                       cells, text_size(p->done, size), text_size(p->total, total),
+                       text_size(speed, rate), left, satchel_phase_name(p->phase));
     (void)fprintf(stderr, "\r%.*s\033[K", columns() - 1, line);
     (void)fflush(stderr);
     bar.on_screen = true;

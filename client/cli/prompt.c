@@ -178,3 +178,11 @@ void prompt_pin(void *cookie, const struct satchel_pin_question *q)
                    q->server, q->pin);
     satchel_pin_answer(cli->s, prompt_yes(question));
 }
+
+long prompt_words(int fd, char *buf, size_t size)
+{
+    long len = fd >= 0 ? read_line(fd, buf, size)
+                       : ask_terminal("The 24 recovery words: ", true, buf, size);
+
+    return len == -1 ? 0 : len; /* none can be had, unless it was interrupted */
+}

@@ -15,6 +15,12 @@
 /* A satchel_passphrase_cb; the cookie is the struct cli. */
 long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size);
 
+/*
+ * The recovery words, from ${fd} or, if it is below 0, from the terminal, where they can be seen:
+ * nobody types 24 words blindly.  Returns as a satchel_passphrase_cb.
+ */
+long prompt_words(int fd, char *buf, size_t size);
+
 /* Is there a terminal to ask on? */
 bool prompt_possible(void);
 

@@ -110,10 +110,11 @@ void ui_error(const struct satchel_error *err)
 void ui_notice(void *cookie, const struct satchel_notice *n)
 {
     static const char *const names[] = {
-        [SATCHEL_NOTICE_PINNED] = "pinned", [SATCHEL_NOTICE_SUCCESSION] = "succession",
-        [SATCHEL_NOTICE_LAPSED] = "lapsed", [SATCHEL_NOTICE_ROTATED] = "rotated",
-        [SATCHEL_NOTICE_CLOCK] = "clock",   [SATCHEL_NOTICE_KEY_FAILED] = "key_failed",
-        [SATCHEL_NOTICE_RETRY] = "retry",   [SATCHEL_NOTICE_KEPT] = "kept",
+        [SATCHEL_NOTICE_PINNED] = "pinned",     [SATCHEL_NOTICE_SUCCESSION] = "succession",
+        [SATCHEL_NOTICE_LAPSED] = "lapsed",     [SATCHEL_NOTICE_ROTATED] = "rotated",
+        [SATCHEL_NOTICE_CLOCK] = "clock",       [SATCHEL_NOTICE_KEY_FAILED] = "key_failed",
+        [SATCHEL_NOTICE_RETRY] = "retry",       [SATCHEL_NOTICE_KEPT] = "kept",
+        [SATCHEL_NOTICE_LEFT_OUT] = "left_out",
     };
     char safe[TEXT_SAFE];
 

@@ -46,6 +46,8 @@ static void on_interrupt(uv_async_t *async)
 
     if (s->sync_op != NULL)
         satchel_cancel(s->sync_op);
+    for (struct list *l = s->ops.next; s->sync_all && l != &s->ops; l = l->next)
+        satchel_cancel(LIST_OWNER(l, struct satchel_op, in_handle));
 }
 
 static int make_loop(struct satchel *s, struct err *err)

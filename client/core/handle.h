@@ -46,6 +46,7 @@ struct satchel {
     bool sync_starts;           /* its operation is being started: sync is the cookie of `done` */
     struct satchel_op *sync_op; /* what a satchel_sync_*() call waits for */
     bool in_sync;               /* such a call runs the loop */
+    bool sync_all;              /* it waits for all operations */
     bool closing, closed;
     struct net_task last; /* the end of closing */
     void (*on_closed)(void *cookie);

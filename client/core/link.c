@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/core/deposit.h"
 #include "client/core/handle.h"
 #include "client/core/op.h"
 #include "client/core/rotate.h"
@@ -133,7 +134,6 @@ void link_ready(struct link *l)
 static void on_login(void *cookie, const struct answer *a)
 {
     struct link *l = cookie;
-    struct satchel *s = l->s;
     struct err why = {0};
 
     if (a->err != NULL) {
@@ -148,12 +148,16 @@ static void on_login(void *cookie, const struct answer *a)
     l->quota = a->e->login_reply->quota;
     l->used = a->e->login_reply->used;
     l->server_sequence = a->e->login_reply->sequence;
-    if (!identity_due(s->profile->id, handle_now())) {
+    l->account = a->e->login_reply->account;
+    if (l->session == NULL || !(rotate_due(l) || deposit_due(l))) {
         link_ready(l);
         return;
     }
     enter(l, LINK_ROTATING);
-    rotate_start(l);
+    if (rotate_due(l))
+        rotate_start(l);
+    else
+        deposit_start(l);
 }
 
 /* proto/FORMATS.md section 5. */

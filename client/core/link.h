@@ -47,6 +47,7 @@ struct link {
     bool retarget;       /* the session closes because it goes to another server */
     uint64_t quota, used;
     uint64_t server_sequence; /* of our newest manifest at the server */
+    uint64_t account;         /* number of the next account record; 0: the server keeps none */
     unsigned jobs;            /* workers that still use this */
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/core/deposit.h"
 #include "client/core/handle.h"
 
 struct rotation {
@@ -16,7 +17,7 @@ struct rotation {
     struct profile *profile;
     struct identity *id; /* what a job has made */
     struct hash32 next;
-    uint64_t now, max_lifetime;
+    struct profile_care care;
     int rc; /* why it failed, with err */
     struct err err;
 };
@@ -30,7 +31,10 @@ static void end(struct rotation *r)
                       "cannot publish a new encryption key: %s", r->err.msg);
     identity_unref(r->id);
     free(r);
-    link_ready(l);
+    if (deposit_due(l))
+        deposit_start(l);
+    else
+        link_ready(l);
     handle_settle(l->s);
 }
 
@@ -58,7 +62,8 @@ static void promote_work(uv_work_t *req)
 {
     struct rotation *r = LIST_OWNER(req, struct rotation, req);
 
-    r->rc = profile_promote(r->profile, &r->next, r->now, r->max_lifetime, &r->id, &r->err);
+    r->rc = profile_promote(r->profile, &r->next, r->care.erase_at, r->care.max_lifetime, &r->id,
+                            &r->err);
 }
 
 static void promoted(uv_work_t *req, int status)
@@ -69,6 +74,7 @@ static void promoted(uv_work_t *req, int status)
     r->l->jobs--;
     if (r->rc == ERR_OK) {
         take_identity(r);
+        r->profile->backup_due = r->profile->id->has_box;
         handle_notice(r->l->s, SATCHEL_NOTICE_ROTATED, NULL, "a new encryption key was published");
     }
     end(r);
@@ -106,7 +112,6 @@ static bool publish(struct rotation *r)
         r->rc = err_set(&r->err, ERR_CLOSED, "the connection was lost");
         return false;
     }
-    r->max_lifetime = session_hello(r->l->session)->max_lifetime;
     r->rc = session_ask(r->l->session, &ask, NULL, &r->err);
     return r->rc == ERR_OK;
 }
@@ -117,7 +122,7 @@ static void plan_work(uv_work_t *req)
 {
     struct rotation *r = LIST_OWNER(req, struct rotation, req);
 
-    r->rc = profile_plan_next(r->profile, r->now, &r->id, &r->err);
+    r->rc = profile_plan_next(r->profile, &r->care, &r->id, &r->err);
 }
 
 static void planned(uv_work_t *req, int status)
@@ -134,6 +139,24 @@ static void planned(uv_work_t *req, int status)
         end(r);
 }
 
+struct profile_care rotate_care(const struct link *l)
+{
+    const struct session_hello *hello = session_hello(l->session);
+    struct profile_care care = {.now = handle_now(), .max_lifetime = hello->max_lifetime};
+
+    /* Of two clocks the one that erases less. */
+    care.erase_at = hello->time < care.now ? hello->time : care.now;
+    return care;
+}
+
+bool rotate_due(const struct link *l)
+{
+    const struct identity *id = l->s->profile->id;
+    struct profile_care care = rotate_care(l);
+
+    return identity_due(id, care.now) || identity_has_old(id, care.erase_at, care.max_lifetime);
+}
+
 void rotate_start(struct link *l)
 {
     struct rotation *r = calloc(1, sizeof(*r));
@@ -144,7 +167,7 @@ void rotate_start(struct link *l)
     }
     r->l = l;
     r->profile = l->s->profile;
-    r->now = handle_now();
+    r->care = rotate_care(l);
     if (!job(r, plan_work, planned))
         end(r);
 }

@@ -4,6 +4,13 @@
 #define CLIENT_CORE_ROTATE_H
 
 #include "client/core/link.h"
+#include "client/local/profile.h"
+
+/* Is there something to do after this login, a key to publish or one to erase? */
+bool rotate_due(const struct link *l);
+
+/* The times that count now; the session is greeted. */
+struct profile_care rotate_care(const struct link *l);
 
 /*
  * In LINK_ROTATING: plan and store the key, publish its manifest, make it the

@@ -297,6 +297,9 @@ static int check_hello(struct session *s, const Satchel__HelloReply *m, struct e
     h->max_recipients = l->max_recipients;
     h->window = l->window < SESSION_WINDOW_MAX ? l->window : SESSION_WINDOW_MAX;
     h->page = l->page;
+    for (size_t i = 0; i < m->n_features; i++)
+        if (strcmp(m->features[i], "open-length") == 0)
+            h->open_length = true;
     return ERR_OK;
 }
 

@@ -40,6 +40,7 @@ struct session_hello {
     unsigned registration;    /* Satchel__Registration */
     uint64_t max_transfer, min_lifetime, max_lifetime;
     uint32_t max_recipients, window, page;
+    bool open_length; /* feature: a transfer's length may be known at its end only */
 };
 
 struct session_opts {

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/local/backup.h"
+#include "client/local/group.h"
 #include "common/transfer/utf8.h"
 #include "proto/vault.pb-c.h"
 
@@ -66,6 +68,8 @@ static void take_fields(const Record *m, struct contact *c)
     (void)snprintf(c->username, sizeof(c->username), "%s", m->username);
     (void)snprintf(c->verified, sizeof(c->verified), "%s", m->verified);
     c->named = m->named;
+    c->blocked = m->blocked;
+    c->replaced = m->replaced;
     c->added = m->added;
     c->changed = m->changed;
     memcpy(c->chain.uid.b, m->user_id.data, IDS_UID_LEN);
@@ -204,6 +208,8 @@ static int pack(const struct contact *c, struct buf *out, struct err *err)
     m.user_id.len = IDS_UID_LEN;
     m.name = (char *)c->name;
     m.named = c->named;
+    m.blocked = c->blocked;
+    m.replaced = c->replaced;
     m.username = (char *)c->username;
     m.verified = (char *)c->verified;
     m.added = c->added;
@@ -237,7 +243,7 @@ int contact_save(struct vault *v, const struct contact *c, struct err *err)
     if (rc == ERR_OK)
         rc = vault_put(v, table, id, part(plain.data, plain.len), err);
     buf_free(&plain);
-    return rc;
+    return rc == ERR_OK ? backup_touch(v, err) : rc;
 }
 
 int contact_delete(struct vault *v, const struct uid *uid, struct err *err)
@@ -245,16 +251,20 @@ int contact_delete(struct vault *v, const struct uid *uid, struct err *err)
     uint8_t id[VAULT_RECORD_ID_LEN];
     int rc = vault_id(v, table, PART_OF(uid->b), id, err);
 
-    return rc == ERR_OK ? vault_delete(v, table, id, err) : rc;
+    if (rc == ERR_OK)
+        rc = vault_delete(v, table, id, err);
+    return rc == ERR_OK ? backup_touch(v, err) : rc;
 }
 
-/* What other contacts than ${c} are called so? */
+/* What other contacts than ${c}, or groups, are called so? */
 static int others(struct vault *v, const struct contact *c, const char *name,
                   struct search *ret_found, struct err *err)
 {
     struct search s = {.name = name, .but = &c->chain.uid};
     int rc = vault_each(v, table, on_search_row, &s, err);
 
+    if (rc == ERR_OK && !s.found && group_exists(v, name))
+        s.found = true;
     if (rc == ERR_OK)
         *ret_found = s;
     return rc;
@@ -299,12 +309,22 @@ int contact_name(struct vault *v, struct contact *c, const char *name, const cha
     if (rc == ERR_OK)
         rc = others(v, c, name, &s, err);
     if (rc == ERR_OK && s.found)
-        rc = err_set(err, ERR_EXISTS, "another contact is called '%s'", name);
+        rc = err_set(err, ERR_EXISTS, "another contact, or a group, is called '%s'", name);
     if (rc != ERR_OK)
         return rc;
     (void)snprintf(c->name, sizeof(c->name), "%s", name);
     c->named = true;
     return ERR_OK;
+}
+
+int contact_check_seen(const struct contact *c, struct err *err)
+{
+    if (!c->replaced)
+        return ERR_OK;
+    err_set(err, ERR_KEYCHANGED, "the identity key of '%s' was replaced, by a recovery", c->name);
+    err_hint(err, "compare numbers: 'satchel contacts verify %s'; or 'satchel contacts accept %s'",
+             c->name, c->name);
+    return ERR_KEYCHANGED;
 }
 
 int contact_safety(const struct contact *c, const struct manifest *newest,

@@ -24,6 +24,10 @@ struct contact {
     char name[CONTACT_NAME_SIZE], username[IDS_USERNAME_TEXT];
     char verified[SAFETY_TEXT]; /* the safety number that was compared, or "" */
     bool named;                 /* the name was given by us */
+    bool blocked;               /* we want nothing from him */
+    /* A succession has replaced his identity key since it was pinned, and nobody has looked at
+     * that yet: nothing is sent to him until then. */
+    bool replaced;
     uint64_t added, changed;
     struct chain chain; /* with the user ID; complete only after contact_load() */
 };
@@ -44,6 +48,9 @@ MUST_CHECK int contact_find(struct vault *v, const char *name, struct uid *ret_u
 /* Write it.  The caller holds the vault's lock since it was loaded. */
 MUST_CHECK int contact_save(struct vault *v, const struct contact *c, struct err *err);
 
+/* ERR_KEYCHANGED: `replaced`, with what to do about it. */
+MUST_CHECK int contact_check_seen(const struct contact *c, struct err *err);
+
 /* Remove it; the caller holds the lock. */
 MUST_CHECK int contact_delete(struct vault *v, const struct uid *uid, struct err *err);
 
@@ -51,7 +58,7 @@ MUST_CHECK int contact_delete(struct vault *v, const struct uid *uid, struct err
  * Set name and username of a contact that is about to be saved.  ${name} NULL: keep the
  * name that was given, or else use the username.  A ${username} that finds another
  * contact already, or that cannot be one, is dropped.  ERR_EXISTS: another contact has the name
- * given.
+ * given, or a group has it.
  * The caller holds the lock.
  */
 MUST_CHECK int contact_name(struct vault *v, struct contact *c, const char *name,

@@ -9,6 +9,7 @@
 #include "common/crypto/kdf.h"
 #include "common/crypto/rng.h"
 #include "common/crypto/x25519.h"
+#include "common/transfer/account.h"
 #include "common/transfer/manifest_build.h"
 
 struct identity *identity_ref(struct identity *id)
@@ -73,8 +74,16 @@ static int draw_all(struct identity *id, struct hedge *h, struct err *err)
 
     if (rc == ERR_OK)
         rc = hedge_draw(h, "device key", part(NULL, 0), &id->dsk, err);
-    if (rc == ERR_OK)
-        rc = hedge_draw(h, "recovery seed", part(NULL, 0), &id->recovery, err);
+    return rc;
+}
+
+static int take_box(struct identity *id, const struct secret *seed, struct err *err)
+{
+    struct secret box = {0};
+    int rc = account_recovery_box(seed, &box, id->box, err);
+
+    secret_free(&box); /* it comes back with the words */
+    id->has_box = rc == ERR_OK;
     return rc;
 }
 
@@ -110,16 +119,17 @@ static int first_manifest(struct identity *id, struct hedge *h, uint64_t now, st
     return chain_add(&id->chain, m, &change, err);
 }
 
-int identity_make(const struct identity_plan *plan, struct vault *v, struct identity **ret,
-                  struct err *err)
+/* Names and a hedge key, then the keys that every newcomer needs, with ${ret_h} for the others. */
+static int begin_making(const struct identity_plan *plan, struct vault *v, struct identity **ret,
+                        struct hedge **ret_h, struct err *err)
 {
     struct identity *id = calloc(1, sizeof(*id));
-    struct hedge *h = NULL;
     int rc;
 
     if (id == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     id->refs = 1;
+    *ret = id;
     id->server = plan->server;
     (void)snprintf(id->username, sizeof(id->username), "%s", plan->username);
     (void)snprintf(id->email, sizeof(id->email), "%s", plan->email);
@@ -127,13 +137,13 @@ int identity_make(const struct identity_plan *plan, struct vault *v, struct iden
     if (rc == ERR_OK && rng_bytes(id->hedge.data, id->hedge.len) != ERR_OK)
         rc = err_set(err, ERR_INTERNAL, "cannot draw a key");
     if (rc == ERR_OK)
-        rc = hedge_new(v, &id->hedge, true, &h, err);
-    if (rc == ERR_OK)
-        rc = draw_all(id, h, err);
-    if (rc == ERR_OK)
-        rc = first_manifest(id, h, plan->now, err);
-    if (rc == ERR_OK)
-        ids_uid_to_text(&id->uid, id->uid_text);
+        rc = hedge_new(v, &id->hedge, true, ret_h, err);
+    return rc == ERR_OK ? draw_all(id, *ret_h, err) : rc;
+}
+
+/* ${h} is always freed; ${id} as well after a failure. */
+static int end_making(int rc, struct identity *id, struct hedge *h, struct identity **ret)
+{
     hedge_free(h);
     if (rc == ERR_OK)
         *ret = id;
@@ -142,13 +152,135 @@ int identity_make(const struct identity_plan *plan, struct vault *v, struct iden
     return rc;
 }
 
+int identity_make(const struct identity_plan *plan, struct vault *v, struct identity **ret,
+                  struct err *err)
+{
+    struct identity *id = NULL;
+    struct hedge *h = NULL;
+    int rc = begin_making(plan, v, &id, &h, err);
+
+    if (rc == ERR_OK)
+        rc = hedge_draw(h, "recovery seed", part(NULL, 0), &id->recovery, err);
+    if (rc == ERR_OK)
+        rc = take_box(id, &id->recovery, err);
+    if (rc == ERR_OK)
+        rc = first_manifest(id, h, plan->now, err);
+    if (rc == ERR_OK)
+        ids_uid_to_text(&id->uid, id->uid_text);
+    return end_making(rc, id, h, ret);
+}
+
+/* ---- recovering ---- */
+
+static int make_succession(const struct identity *id, const struct secret *seed, struct buf *out,
+                           struct err *err)
+{
+    const struct manifest *newest = chain_newest(&id->chain);
+    struct manifest_build_succession s = {.uid = newest->uid,
+                                          .number = (uint32_t)newest->n_successions + 1,
+                                          .last_manifest = newest->hash};
+    struct secret rk = {0};
+    int rc = secret_new(&rk, ED25519_SEED_LEN, err);
+
+    if (rc == ERR_OK)
+        rc = kdf_f(rk.data, part_secret(seed), "recovery key", NULL, 0);
+    if (rc == ERR_OK)
+        rc = ed25519_public(s.identity_key, id->isk.data);
+    if (rc == ERR_OK)
+        rc = manifest_build_succession(&s, &rk, out, err);
+    secret_free(&rk);
+    return rc;
+}
+
+/* This device, last, behind the earlier ones, all of which are revoked.  Returns how many. */
+static size_t recovered_devices(const struct manifest *newest, uint64_t now,
+                                struct manifest_device *ret)
+{
+    size_t n = 0;
+
+    /* Without room the oldest is left out: who is not listed is out as well. */
+    for (size_t i = newest->n_devices == MANIFEST_DEVICES_MAX; i < newest->n_devices; i++) {
+        ret[n] = newest->devices[i];
+        if (ret[n].revoked == 0)
+            ret[n].revoked = now;
+        n++;
+    }
+    ret[n] = (struct manifest_device){.added = now};
+    return n + 1;
+}
+
+static int recovered_manifest(struct identity *id, const struct secret *seed, struct hedge *h,
+                              uint64_t now, struct err *err)
+{
+    struct manifest_device devices[MANIFEST_DEVICES_MAX] = {0};
+    struct manifest_ek ek = {.suite = IDS_SUITE_X25519};
+    struct manifest_build_plan plan = {.previous = chain_newest(&id->chain),
+                                       .created = now,
+                                       .devices = devices,
+                                       .eks = &ek,
+                                       .n_eks = 1};
+    struct identity_key *key = &id->keys[id->n_keys];
+    uint8_t public[IDS_KEY_LEN];
+    struct manifest *m = NULL;
+    struct buf succession = {0};
+    enum chain_change change;
+    int rc = make_succession(id, seed, &succession, err);
+
+    if (rc == ERR_OK)
+        rc = draw_key(h, now, key, public, err);
+    if (rc == ERR_OK) {
+        id->n_keys++;
+        ek.key = PART_OF(public);
+        ek.not_before = key->not_before;
+        ek.not_after = key->not_after;
+        plan.n_devices = recovered_devices(plan.previous, now, devices);
+        plan.succession = part(succession.data, succession.len);
+        rc = ed25519_public(devices[plan.n_devices - 1].key, id->dsk.data);
+    }
+    if (rc == ERR_OK)
+        rc = ids_device(devices[plan.n_devices - 1].key, &id->device);
+    if (rc == ERR_OK)
+        rc = manifest_build(&plan, &id->isk, &m, err);
+    if (rc == ERR_OK)
+        rc = chain_add(&id->chain, m, &change, err);
+    buf_free(&succession);
+    return rc;
+}
+
+int identity_recover(const struct identity_plan *plan, struct identity_recovery *r, struct vault *v,
+                     struct identity **ret, struct err *err)
+{
+    struct identity *id = NULL;
+    struct hedge *h = NULL;
+    int rc = begin_making(plan, v, &id, &h, err);
+
+    if (rc == ERR_OK) {
+        id->chain = *r->chain;
+        *r->chain = (struct chain){.uid = id->chain.uid};
+        id->uid = id->chain.uid;
+        ids_uid_to_text(&id->uid, id->uid_text);
+        /* Room for one more: the oldest give way. */
+        for (size_t i = 0; i < r->n_keys; i++) {
+            if (i + IDENTITY_KEYS_MAX <= r->n_keys)
+                continue;
+            id->keys[id->n_keys++] = r->keys[i];
+            r->keys[i].key = (struct secret){0};
+        }
+        rc = take_box(id, r->seed, err);
+    }
+    if (rc == ERR_OK)
+        rc = recovered_manifest(id, r->seed, h, plan->now, err);
+    return end_making(rc, id, h, ret);
+}
+
 const struct secret *identity_ek(const struct identity *id, const struct ek_id *ek)
 {
     for (size_t i = 0; i < id->n_keys; i++)
         if (memcmp(&id->keys[i].id, ek, sizeof(*ek)) == 0)
             return &id->keys[i].key;
     /* The server may have the next one although we have not heard so. */
-    if (id->next != NULL && memcmp(&id->next_key.id, ek, sizeof(*ek)) == 0)
+    if (id->next != NULL && id->next_key.key.len > 0 &&
+        memcmp(&id->next_key.id, ek, sizeof(*ek)) == 0)
         return &id->next_key.key;
     return NULL;
 }
@@ -158,13 +290,32 @@ bool identity_due(const struct identity *id, uint64_t now)
     return id->next != NULL || id->keys[id->n_keys - 1].not_after < now + IDENTITY_EARLY_MS;
 }
 
-int identity_plan_next(struct identity *id, struct hedge *h, uint64_t now, struct err *err)
+/* The devices of the next manifest. */
+static int plan_devices(const struct manifest *newest, const struct identity_change *change,
+                        uint64_t now, struct manifest_device *ret, struct err *err)
+{
+    for (size_t i = 0; i < newest->n_devices; i++) {
+        ret[i] = newest->devices[i];
+        if (change->revoke == NULL || memcmp(&ret[i].id, change->revoke, sizeof(ret[i].id)) != 0)
+            continue;
+        if (ret[i].revoked != 0)
+            return err_set(err, ERR_REVOKED, "the device is revoked already");
+        ret[i].revoked = now;
+    }
+    if (change->revoke != NULL && manifest_device(newest, change->revoke) == NULL)
+        return err_set(err, ERR_NOTFOUND, "no such device");
+    return ERR_OK;
+}
+
+int identity_plan(struct identity *id, const struct identity_change *change, struct hedge *h,
+                  uint64_t now, struct err *err)
 {
     const struct manifest *newest = chain_newest(&id->chain);
+    struct manifest_device devices[MANIFEST_DEVICES_MAX] = {0};
     struct manifest_ek eks[MANIFEST_KEYS_MAX] = {0};
     struct manifest_build_plan plan = {.previous = newest,
                                        .created = now,
-                                       .devices = newest->devices,
+                                       .devices = devices,
                                        .n_devices = newest->n_devices,
                                        .eks = eks};
     uint8_t public[IDS_KEY_LEN];
@@ -172,18 +323,25 @@ int identity_plan_next(struct identity *id, struct hedge *h, uint64_t now, struc
 
     if (id->next != NULL)
         return ERR_OK;
-    rc = draw_key(h, now, &id->next_key, public, err);
+    rc = plan_devices(newest, change, now, devices, err);
+    if (rc == ERR_OK)
+        rc = draw_key(h, now, &id->next_key, public, err);
     if (rc != ERR_OK)
         return rc;
     /* Senders choose the newest; of the others only those that still run are worth listing. */
     for (size_t i = 0; i < newest->n_eks && plan.n_eks < MANIFEST_KEYS_MAX - 1; i++)
-        if (newest->eks[i].not_after > now)
+        if (newest->eks[i].not_after > now && change->revoke == NULL)
             eks[plan.n_eks++] = newest->eks[i];
     eks[plan.n_eks++] = (struct manifest_ek){.suite = IDS_SUITE_X25519,
                                              .key = PART_OF(public),
                                              .not_before = id->next_key.not_before,
                                              .not_after = id->next_key.not_after};
-    return manifest_build(&plan, &id->isk, &id->next, err);
+    rc = manifest_build(&plan, &id->isk, &id->next, err);
+    if (rc != ERR_OK) {
+        secret_free(&id->next_key.key);
+        id->next_key = (struct identity_key){0};
+    }
+    return rc;
 }
 
 /*
@@ -221,14 +379,29 @@ int identity_promote(struct identity *id, uint64_t now, uint64_t max_lifetime, s
     id->next = NULL; /* the chain has it, or freed it */
     if (rc != ERR_OK)
         return rc;
-    if (id->n_keys == IDENTITY_KEYS_MAX)
-        erase_key(id, 0);
-    id->keys[id->n_keys++] = id->next_key;
-    id->next_key = (struct identity_key){0};
+    if (id->next_key.key.len > 0) {
+        if (id->n_keys == IDENTITY_KEYS_MAX)
+            erase_key(id, 0);
+        id->keys[id->n_keys++] = id->next_key;
+        id->next_key = (struct identity_key){0};
+    }
+    identity_erase_old(id, now, max_lifetime);
+    return ERR_OK;
+}
+
+bool identity_has_old(const struct identity *id, uint64_t now, uint64_t max_lifetime)
+{
+    for (size_t i = 0; i < id->n_keys; i++)
+        if (!still_needed(id, i, now, max_lifetime))
+            return true;
+    return false;
+}
+
+void identity_erase_old(struct identity *id, uint64_t now, uint64_t max_lifetime)
+{
     for (size_t i = 0; i < id->n_keys;)
         if (still_needed(id, i, now, max_lifetime))
             i++;
         else
             erase_key(id, i);
-    return ERR_OK;
 }

@@ -4,7 +4,7 @@
  * encryption key when the newest one is near its end.
  *
  * Encryption keys (EK) last 30 days.  A new one is made when the newest ends
- * within 3 days: it is stored before the server hears of it (identity_plan_next),
+ * within 3 days: it is stored before the server hears of it (identity_plan),
  * and takes its place when the server has it (identity_promote).  Private
  * halves stay until nothing sealed to them can be open.
  *
@@ -41,11 +41,13 @@ struct identity {
     struct device_id device;
     struct secret isk, dsk, hedge; /* Ed25519 seeds; k_hedge */
     struct identity_key keys[IDENTITY_KEYS_MAX];
-    size_t n_keys;          /* oldest first */
-    struct chain chain;     /* own manifests */
-    struct secret recovery; /* seed; empty once its words have been shown */
-    struct identity_key next_key;
-    struct manifest *next; /* on its way to the server, or NULL */
+    size_t n_keys;                /* oldest first */
+    struct chain chain;           /* own manifests */
+    struct secret recovery;       /* seed; empty once its words have been shown */
+    bool has_box;                 /* users of earlier versions have none */
+    uint8_t box[IDS_KEY_LEN];     /* public; what opens the account record comes from the seed */
+    struct identity_key next_key; /* that `next` adds; empty if it adds none */
+    struct manifest *next;        /* on its way to the server, or NULL */
 };
 
 struct identity_plan {
@@ -57,6 +59,20 @@ struct identity_plan {
 /* Draw all keys of a new user and make the first manifest; counts in ${v}, whose lock is held. */
 MUST_CHECK int identity_make(const struct identity_plan *plan, struct vault *v,
                              struct identity **ret, struct err *err);
+
+/*
+ * The same for a user who comes back with the recovery seed: all keys are new but the encryption
+ * keys ${keys}, which are moved, oldest first; ${chain} is moved as well.  The newest manifest is
+ * then a succession that revokes all other devices: it counts when the server has it.
+ */
+struct identity_recovery {
+    const struct secret *seed;
+    struct chain *chain;
+    struct identity_key *keys;
+    size_t n_keys;
+};
+MUST_CHECK int identity_recover(const struct identity_plan *plan, struct identity_recovery *r,
+                                struct vault *v, struct identity **ret, struct err *err);
 
 /* From and to the vault, whose lock is held for saving; references are counted. */
 MUST_CHECK int identity_load(struct vault *v, struct identity **ret, struct err *err);
@@ -70,9 +86,19 @@ const struct secret *identity_ek(const struct identity *id, const struct ek_id *
 /* Does the newest EK end so soon that another one is due, or is one on its way? */
 bool identity_due(const struct identity *id, uint64_t now);
 
-/* Draw the next EK and make its manifest, unless one is on its way already; not saved yet. */
-MUST_CHECK int identity_plan_next(struct identity *id, struct hedge *h, uint64_t now,
-                                  struct err *err);
+/* What the next manifest changes; zeros: a fresh EK, as every 30 days. */
+struct identity_change {
+    /* A device that is revoked from `now` on; then the earlier EKs, which it knows, are not
+     * listed any more. */
+    const struct device_id *revoke;
+};
+
+/*
+ * Draw the next EK and make the manifest with the change, unless one is on its way already; not
+ * saved yet.  ERR_NOTFOUND: no such device; ERR_REVOKED: it is revoked already.
+ */
+MUST_CHECK int identity_plan(struct identity *id, const struct identity_change *change,
+                             struct hedge *h, uint64_t now, struct err *err);
 
 /*
  * The server has `next`: it becomes the newest.  Keys to which nothing open
@@ -80,5 +106,9 @@ MUST_CHECK int identity_plan_next(struct identity *id, struct hedge *h, uint64_t
  */
 MUST_CHECK int identity_promote(struct identity *id, uint64_t now, uint64_t max_lifetime,
                                 struct err *err);
+
+/* Are there such keys?  Then erase them; not saved yet. */
+bool identity_has_old(const struct identity *id, uint64_t now, uint64_t max_lifetime);
+void identity_erase_old(struct identity *id, uint64_t now, uint64_t max_lifetime);
 
 #endif /* CLIENT_LOCAL_IDENTITY_H */

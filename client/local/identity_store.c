@@ -50,6 +50,8 @@ static int save_identity(const struct identity *id, struct vault *v, struct err 
     m.identity_seed = view(id->isk.data, id->isk.len);
     m.device_seed = view(id->dsk.data, id->dsk.len);
     m.hedge_key = view(id->hedge.data, id->hedge.len);
+    if (id->has_box)
+        m.recovery_box = view(id->box, sizeof(id->box));
     m.recovery_seed = view(id->recovery.data, id->recovery.len);
     for (size_t i = 0; i < id->n_keys; i++) {
         fill_key(&keys[i], &id->keys[i]);
@@ -59,8 +61,10 @@ static int save_identity(const struct identity *id, struct vault *v, struct err 
     m.n_keys = id->n_keys;
     if (id->next != NULL) {
         rc = manifest_pack(id->next, &manifest, err);
-        fill_key(&next, &id->next_key);
-        m.next_key = &next;
+        if (id->next_key.key.len > 0) {
+            fill_key(&next, &id->next_key);
+            m.next_key = &next;
+        }
         m.next_manifest = view(manifest.data, manifest.len);
     }
     if (rc == ERR_OK)
@@ -161,10 +165,9 @@ static int take_keys(const Record *m, struct identity *id, struct err *err)
         if (rc == ERR_OK)
             id->n_keys++;
     }
-    if (rc != ERR_OK || m->next_key == NULL)
-        return rc;
-    rc = take_key(m->next_key, &id->next_key, err);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && m->next_key != NULL)
+        rc = take_key(m->next_key, &id->next_key, err);
+    if (rc == ERR_OK && m->next_manifest.len > 0)
         rc = manifest_parse_signed(part(m->next_manifest.data, m->next_manifest.len), &id->next,
                                    err);
     return rc;
@@ -192,6 +195,10 @@ static int take_fields(const Record *m, struct identity *id, struct err *err)
         rc = take_secret(&m->hedge_key, HEDGE_LEN, &id->hedge, "hedge key", err);
     if (rc == ERR_OK && m->recovery_seed.len > 0)
         rc = take_secret(&m->recovery_seed, 32, &id->recovery, "recovery seed", err);
+    if (rc == ERR_OK && m->recovery_box.len == sizeof(id->box)) {
+        memcpy(id->box, m->recovery_box.data, sizeof(id->box));
+        id->has_box = true;
+    }
     if (rc == ERR_OK)
         rc = take_keys(m, id, err);
     if (rc == ERR_OK)

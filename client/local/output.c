@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +11,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "client/local/beneath.h"
+#include "client/local/output_tree.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
 #include "common/fs.h"
@@ -34,6 +34,7 @@ struct output {
     int dir, fd;
     int direct;    /* the same file, past the page cache; -1: not possible, or not worth it */
     uint64_t left; /* bytes of an earlier attempt */
+    struct output_tree *tree; /* of a folder; fd is not used */
     bool to_fd, force, resume, made, committed, keep;
 };
 
@@ -110,24 +111,17 @@ static int split(const struct output_spec *spec, const char *name, struct output
 
 /* ---- opening ------------------------------------------------------------------------ */
 
-/* One component below ${dir}, no link followed; plain openat() where the kernel is too old. */
-static int open_beneath(int dir, const char *name, int flags, mode_t mode)
-{
-    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
-                           .mode = mode,
-                           .resolve =
-                               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
-
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-        return openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
-    return (int)fd;
-}
-
 static int exists_error(const struct output *o, struct err *err)
 {
     err_set(err, ERR_EXISTS, "'%s' exists already", o->path);
     err_hint(err, "use --force to overwrite it, or -o for another name");
+    return ERR_EXISTS;
+}
+
+static int folder_exists(const struct output *o, struct err *err)
+{
+    err_set(err, ERR_EXISTS, "'%s' exists already", o->path);
+    err_hint(err, "choose another name with -o");
     return ERR_EXISTS;
 }
 
@@ -141,6 +135,18 @@ static int check_target(const struct output *o, struct err *err)
     if (S_ISDIR(st.st_mode))
         return err_set(err, ERR_EXISTS, "'%s' is a folder", o->path);
     return o->force ? ERR_OK : exists_error(o, err);
+}
+
+/* What is in the way of a folder; an empty one makes room, with force. */
+static int check_folder(const struct output *o, struct err *err)
+{
+    struct stat st;
+
+    if (fstatat(o->dir, o->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? ERR_OK : err_sys(err, errno, "cannot look at '%s'", o->path);
+    if (!S_ISDIR(st.st_mode) || !o->force)
+        return folder_exists(o, err);
+    return ERR_OK; /* give_name() fails if there is something in it */
 }
 
 /* New, or left by an earlier attempt: one that another user made is his to read and to change. */
@@ -159,10 +165,10 @@ static int open_part(struct output *o, struct err *err)
     struct stat here, there;
     bool fresh;
 
-    o->fd = open_beneath(o->dir, o->part, O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK, 0666);
+    o->fd = beneath_open(o->dir, o->part, O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK, 0666);
     fresh = o->fd >= 0;
     if (o->fd < 0 && errno == EEXIST)
-        o->fd = open_beneath(o->dir, o->part, O_RDWR | O_CREAT | O_NONBLOCK, 0666);
+        o->fd = beneath_open(o->dir, o->part, O_RDWR | O_CREAT | O_NONBLOCK, 0666);
     if (o->fd < 0)
         return err_sys(err, errno, "cannot create '%s' beside '%s'", o->part, o->path);
     if (fstat(o->fd, &here) != 0 || !is_ours(&here, fresh))
@@ -207,9 +213,14 @@ static int open_file(const struct output_spec *spec, const char *name, struct ou
                  ? err_set(err, ERR_NOTFOUND, "there is no folder '%s'", dir)
                  : err_sys(err, errno, "cannot open '%s'", dir);
     if (rc == ERR_OK)
-        rc = check_target(o, err);
-    if (rc == ERR_OK)
+        rc = spec->unpack != NULL ? check_folder(o, err) : check_target(o, err);
+    if (rc == ERR_OK && spec->unpack != NULL) {
+        struct output_tree_place place = {o->dir, dir, o->part, o->path, spec->unpack};
+
+        rc = output_tree_open(&place, &o->tree, err);
+    } else if (rc == ERR_OK) {
         rc = open_part(o, err);
+    }
     free(dir);
     return rc;
 }
@@ -238,7 +249,7 @@ int output_open(const struct output_spec *spec, const char *name, struct output 
 
 bool output_in_order(const struct output *o)
 {
-    return o->to_fd;
+    return o->to_fd || o->tree != NULL;
 }
 
 const char *output_path(const struct output *o)
@@ -298,6 +309,8 @@ int output_expect(struct output *o, uint64_t length, struct err *err)
 {
     int rc;
 
+    if (o->tree != NULL)
+        return output_tree_expect(o->tree, length, err);
     if (o->to_fd)
         return ERR_OK;
     if (o->left > length && ftruncate(o->fd, (off_t)length) != 0)
@@ -379,6 +392,8 @@ static int write_fd(struct output *o, struct part data, const atomic_bool *stop,
 int output_write(struct output *o, uint64_t offset, struct part data, const atomic_bool *stop,
                  struct err *err)
 {
+    if (o->tree != NULL)
+        return output_tree_write(o->tree, data, stop, err);
     return o->to_fd ? write_fd(o, data, stop, err) : write_file(o, offset, data, err);
 }
 
@@ -409,10 +424,15 @@ static int give_name(struct output *o, struct err *err)
 {
     if (renameat2(o->dir, o->part, o->dir, o->name, o->force ? 0 : RENAME_NOREPLACE) == 0)
         return ERR_OK;
-    if (errno == EINVAL && !o->force && linkat(o->dir, o->part, o->dir, o->name, 0) == 0) {
+    if (errno == EINVAL && !o->force && o->tree == NULL &&
+        linkat(o->dir, o->part, o->dir, o->name, 0) == 0) {
         (void)unlinkat(o->dir, o->part, 0);
         return ERR_OK;
     }
+    if (errno == EINVAL && o->tree != NULL && renameat(o->dir, o->part, o->dir, o->name) == 0)
+        return ERR_OK; /* over nothing but an empty folder */
+    if (o->tree != NULL && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR))
+        return folder_exists(o, err);
     if (errno == EEXIST)
         return exists_error(o, err);
     return err_sys(err, errno, "cannot rename to '%s'", o->path);
@@ -424,8 +444,13 @@ int output_commit(struct output *o, struct err *err)
 
     if (o->to_fd || o->committed)
         return ERR_OK;
-    if (fsync(o->fd) != 0)
+    if (o->tree != NULL) {
+        rc = output_tree_end(o->tree, err);
+        if (rc != ERR_OK)
+            return rc;
+    } else if (fsync(o->fd) != 0) {
         return err_sys(err, errno, "cannot sync '%s'", o->path);
+    }
     rc = give_name(o, err);
     if (rc != ERR_OK)
         return rc;
@@ -458,6 +483,7 @@ void output_free(struct output *o)
 {
     if (o == NULL)
         return;
+    output_tree_free(o->tree, o->committed);
     if (o->made && !o->committed && !o->keep)
         (void)unlinkat(o->dir, o->part, 0);
     if (!o->to_fd && o->fd >= 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * output - where a received file goes: a file that appears under its name only
- * when it is whole and durable, or a descriptor.
+ * when it is whole and durable, a folder likewise, or a descriptor.
  *
  * A file is written as `.NAME.satchel-part` beside its place, locked against
  * another process that receives the same, and renamed at the end.  Names come
@@ -25,8 +25,9 @@ struct output_spec {
     const char *folder; /* exists; "" is the working folder */
     const char *file;   /* with folder NULL: this path, whatever the sender calls it */
     int fd;             /* with both NULL; stays the caller's */
-    bool force;         /* overwrite */
-    bool resume;        /* leave what an earlier attempt left: output_left() */
+    bool force;         /* overwrite; a folder takes the place of an empty one only */
+    const char *unpack; /* what comes is the archive of a folder with this top; NULL: a file */
+    bool resume;        /* leave what an earlier attempt left: output_left(); of a file */
 };
 
 struct output;
@@ -54,8 +55,9 @@ enum { OUTPUT_ALIGN = 4096 };
 MUST_CHECK int output_expect(struct output *o, uint64_t length, struct err *err);
 
 /*
- * Write ${data} at ${offset}; to a descriptor in order.  ERR_IO; ERR_CANCELED soon after
- * ${*stop} was set while a descriptor takes nothing.
+ * Write ${data} at ${offset}; in order where output_in_order().  ERR_IO; ERR_CANCELED soon after
+ * ${*stop} was set while a descriptor takes nothing.  To a folder also ERR_INTEGRITY: its archive
+ * is damaged; ERR_REFUSED: it holds what may not be in it (unpack.h).
  */
 MUST_CHECK int output_write(struct output *o, uint64_t offset, struct part data,
                             const atomic_bool *stop, struct err *err);
@@ -66,7 +68,7 @@ MUST_CHECK int output_write(struct output *o, uint64_t offset, struct part data,
  */
 bool output_read(const struct output *o, uint64_t offset, uint8_t *out, size_t len);
 
-/* Is it a descriptor, which wants its bytes in order? */
+/* Is it a descriptor or a folder, which want their bytes in order? */
 bool output_in_order(const struct output *o);
 
 /* Make it durable and give it its name.  ERR_EXISTS, ERR_IO: nothing is left. */

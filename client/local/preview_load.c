@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The module is looked for where the program or the library was told to look
- * when it was linked, so that no path from the environment decides what runs.
+ * The module is looked for beside the program as it is built, then where it is
+ * installed, so that no path from the environment decides what runs.
  */
 #include "client/local/preview_load.h"
 
@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/fs.h"
 
@@ -16,9 +17,27 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const struct preview_module *module;
 static char why[256], folder[3072];
 
+static void *open_module(void)
+{
+    char program[2048], path[4096];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    char *slash;
+    void *so = NULL;
+
+    program[n > 0 ? n : 0] = '\0';
+    slash = strrchr(program, '/');
+    if (slash != NULL) {
+        (void)snprintf(path, sizeof(path), "%.*s/../lib/%s", (int)(slash - program), program,
+                       PREVIEW_MODULE_FILE);
+        so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    }
+    return so != NULL ? so
+                      : dlopen(SATCHEL_MODULE_DIR "/" PREVIEW_MODULE_FILE, RTLD_NOW | RTLD_LOCAL);
+}
+
 static void load(void)
 {
-    void *so = dlopen(PREVIEW_MODULE_FILE, RTLD_NOW | RTLD_LOCAL);
+    void *so = open_module();
     const struct preview_module *m = so != NULL ? dlsym(so, PREVIEW_MODULE_SYMBOL) : NULL;
     const char *text = m == NULL ? dlerror() : NULL;
     Dl_info info;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/local/backup.h"
 #include "common/fs.h"
 
 /* ---- looking ---- */
@@ -56,6 +57,7 @@ static int equip(struct profile *p, struct err *err)
 {
     int rc = hedge_new(p->vault, &p->id->hedge, false, &p->hedge, err);
 
+    p->backup_due = p->id->has_box && backup_is_due(p->vault);
     return rc == ERR_OK ? seen_new(p->vault, &p->seen, err) : rc;
 }
 
@@ -137,8 +139,17 @@ static int remove_settings(const char *folder, struct err *err)
     return rc;
 }
 
+static bool is_user(const struct settings *s, const struct uid *uid)
+{
+    char text[IDS_UID_TEXT];
+
+    ids_uid_to_text(uid, text);
+    return s->user_id != NULL && strcmp(s->user_id, text) == 0;
+}
+
 /* The folder, its lock taken, and nothing in it that somebody still needs. */
-static int clear_folder(const struct place *place, struct lock **ret_lock, struct err *err)
+static int clear_folder(const struct place *place, const struct uid *recovered,
+                        struct lock **ret_lock, struct err *err)
 {
     char *path = fs_join(place->folder, "lock");
     struct settings old = {0};
@@ -159,6 +170,10 @@ static int clear_folder(const struct place *place, struct lock **ret_lock, struc
         rc = err_set(err, ERR_EXISTS, "profile '%s' is registered already, as %s", place->profile,
                      old.username);
         err_hint(err, "choose another one with --profile");
+    } else if (rc == ERR_OK && recovered != NULL && !is_user(&old, recovered)) {
+        rc = err_set(err, ERR_EXISTS, "in profile '%s' the registration of %s was begun",
+                     place->profile, old.username);
+        err_hint(err, "choose another one with --profile");
     } else if (rc == ERR_NOTFOUND || rc == ERR_OK) {
         rc = remove_settings(place->folder, err);
     } else {
@@ -177,8 +192,12 @@ static int clear_folder(const struct place *place, struct lock **ret_lock, struc
 /* Keys, then the settings, which make all of it count.  The lock is held. */
 static int fill_folder(struct profile *p, const struct profile_plan *plan, struct err *err)
 {
-    int rc = identity_make(&plan->identity, p->vault, &p->id, err);
+    int rc = plan->recovery != NULL
+                 ? identity_recover(&plan->identity, plan->recovery, p->vault, &p->id, err)
+                 : identity_make(&plan->identity, p->vault, &p->id, err);
 
+    if (rc == ERR_OK && plan->account != NULL)
+        rc = backup_note_rest(p->vault, plan->account, err);
     if (rc == ERR_OK)
         rc = identity_save(p->id, p->vault, err);
     if (rc == ERR_OK)
@@ -202,7 +221,8 @@ int profile_begin(const struct profile_plan *plan, struct profile **ret, struct 
     int rc = begin_object(plan->place->folder, &p, err);
 
     if (rc == ERR_OK)
-        rc = clear_folder(plan->place, &lock, err);
+        rc = clear_folder(plan->place, plan->recovery != NULL ? &plan->recovery->chain->uid : NULL,
+                          &lock, err);
     if (rc != ERR_OK) {
         profile_close(p);
         return rc;
@@ -259,8 +279,23 @@ int profile_discard(struct profile *p, struct err *err)
 
 /* ---- the next encryption key ---- */
 
-int profile_plan_next(struct profile *p, uint64_t now, struct identity **ret, struct err *err)
+/* Draw, make the manifest, and store both; the lock is held. */
+static int plan_and_save(struct profile *p, struct identity *id,
+                         const struct identity_change *change, uint64_t now, struct err *err)
 {
+    struct hedge *h = NULL;
+    int rc = hedge_new(p->vault, &id->hedge, true, &h, err);
+
+    if (rc == ERR_OK)
+        rc = identity_plan(id, change, h, now, err);
+    hedge_free(h);
+    return rc == ERR_OK ? identity_save(id, p->vault, err) : rc;
+}
+
+int profile_plan_next(struct profile *p, const struct profile_care *care, struct identity **ret,
+                      struct err *err)
+{
+    static const struct identity_change fresh_key;
     struct identity *id = NULL;
     int rc = vault_lock(p->vault, err);
 
@@ -268,16 +303,33 @@ int profile_plan_next(struct profile *p, uint64_t now, struct identity **ret, st
         return rc;
     /* Another process may have been faster. */
     rc = identity_load(p->vault, &id, err);
-    if (rc == ERR_OK && identity_due(id, now) && id->next == NULL) {
-        struct hedge *h = NULL;
-
-        rc = hedge_new(p->vault, &id->hedge, true, &h, err);
-        if (rc == ERR_OK)
-            rc = identity_plan_next(id, h, now, err);
-        hedge_free(h);
-        if (rc == ERR_OK)
-            rc = identity_save(id, p->vault, err);
+    if (rc == ERR_OK && identity_has_old(id, care->erase_at, care->max_lifetime)) {
+        identity_erase_old(id, care->erase_at, care->max_lifetime);
+        rc = identity_save(id, p->vault, err);
     }
+    if (rc == ERR_OK && identity_due(id, care->now) && id->next == NULL)
+        rc = plan_and_save(p, id, &fresh_key, care->now, err);
+    vault_unlock(p->vault);
+    if (rc == ERR_OK)
+        *ret = id;
+    else
+        identity_unref(id);
+    return rc;
+}
+
+int profile_plan_change(struct profile *p, const struct identity_change *change, uint64_t now,
+                        struct identity **ret, struct err *err)
+{
+    struct identity *id = NULL;
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = identity_load(p->vault, &id, err);
+    if (rc == ERR_OK && id->next != NULL)
+        rc = err_set(err, ERR_BUSY, "another list of keys is on its way to the server; try again");
+    if (rc == ERR_OK)
+        rc = plan_and_save(p, id, change, now, err);
     vault_unlock(p->vault);
     if (rc == ERR_OK)
         *ret = id;
@@ -299,6 +351,8 @@ int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
         rc = identity_promote(id, now, max_lifetime, err);
         if (rc == ERR_OK)
             rc = identity_save(id, p->vault, err);
+        if (rc == ERR_OK)
+            rc = backup_touch(p->vault, err);
     }
     vault_unlock(p->vault);
     if (rc == ERR_OK)

@@ -30,6 +30,7 @@ struct profile {
     struct hedge *hedge;
     struct seen *seen;
     struct identity *id;
+    bool backup_due; /* the account record at the server is not up to date, when it was looked at */
 };
 
 /* Nothing of ours, a registration that was begun, or a user? */
@@ -52,11 +53,13 @@ struct profile_plan {
     const struct secret *passphrase; /* NULL: none */
     const struct settings *settings; /* server, pin, ca_file */
     struct identity_plan identity;
+    struct identity_recovery *recovery; /* NULL: a new user */
+    const struct secret *account;       /* plaintext of his account record; NULL: none */
 };
 
 /*
  * Make a pending profile, in place of nothing or of another pending one.
- * ERR_EXISTS: an active one is there.
+ * ERR_EXISTS: an active one is there, or for a recovery a pending one of somebody else.
  */
 MUST_CHECK int profile_begin(const struct profile_plan *plan, struct profile **ret,
                              struct err *err);
@@ -68,9 +71,21 @@ MUST_CHECK int profile_discard(struct profile *p, struct err *err);
 /*
  * Another encryption key, when identity_due(): draw and store it, or find the one that is on
  * its way; ${ret} is a new identity with `next` set, or without if none is due any more.
+ * Keys that are not needed any more are erased.
  */
-MUST_CHECK int profile_plan_next(struct profile *p, uint64_t now, struct identity **ret,
-                                 struct err *err);
+struct profile_care {
+    uint64_t now;
+    uint64_t erase_at, max_lifetime; /* as for identity_erase_old() */
+};
+MUST_CHECK int profile_plan_next(struct profile *p, const struct profile_care *care,
+                                 struct identity **ret, struct err *err);
+
+/*
+ * The same for a change that somebody has asked for.  ERR_BUSY: another manifest is on its way,
+ * which the next login publishes; and those of identity_plan().
+ */
+MUST_CHECK int profile_plan_change(struct profile *p, const struct identity_change *change,
+                                   uint64_t now, struct identity **ret, struct err *err);
 
 /* The server has the manifest ${next}: ${ret} is the identity after it. */
 MUST_CHECK int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,

@@ -20,6 +20,11 @@ int source_read(struct source *s, const struct source_range *range, const atomic
     return s->kind->read(s, range, stop, ret_len, err);
 }
 
+const char *source_note(const struct source *s, size_t i)
+{
+    return s->kind->note != NULL ? s->kind->note(s, i) : NULL;
+}
+
 int source_unchanged(struct source *s, struct err *err)
 {
     return s->kind->unchanged(s, err);

@@ -39,20 +39,31 @@ struct source_facts {
 
 struct source;
 
+struct source_named {
+    const char *path;
+    const char *name; /* what recipients call it: the top of a folder's archive */
+};
+
 /*
- * Open ${path}, a regular file.  ERR_NOTFOUND; ERR_UNSUPPORTED: a folder; ERR_IO: not readable,
- * not a regular file; ERR_NOMEM.
+ * Open a regular file; a FIFO, whose writer need not be there yet; or a folder, which is packed
+ * while it is read.  ERR_NOTFOUND; ERR_IO: not readable, or something else; ERR_NOMEM.
  */
-MUST_CHECK int source_open(const char *path, struct source **ret, struct err *err);
+MUST_CHECK int source_open(const struct source_named *named, struct source **ret, struct err *err);
+
+/* What comes out of ${fd}, to its end.  It stays the caller's.  ERR_IO: it is not open to read. */
+MUST_CHECK int source_open_fd(int fd, struct source **ret, struct err *err);
 void source_free(struct source *s); /* NULL is fine */
 
 /* Live as long as ${s}. */
 const struct source_facts *source_facts(const struct source *s);
 
+enum { SOURCE_WAIT_MS = 10000 };
+
 /*
  * Read ${len} bytes from ${offset}; fewer only at the end.  Without `again`, ${offset} is where
- * the call before ended.  ERR_IO: cannot be read, or changed meanwhile; ERR_CANCELED soon after
- * ${*stop} was set while nothing comes.
+ * the call before ended, fewer bytes may come any time, and none at the end alone.  ERR_IO: cannot
+ * be read, or changed meanwhile; ERR_TIMEOUT: nothing came for SOURCE_WAIT_MS, ask again;
+ * ERR_CANCELED soon after ${*stop} was set while nothing comes.
  */
 struct source_range {
     uint64_t offset;
@@ -61,6 +72,9 @@ struct source_range {
 };
 MUST_CHECK int source_read(struct source *s, const struct source_range *range,
                            const atomic_bool *stop, size_t *ret_len, struct err *err);
+
+/* Line ${i} of what was left out of a folder, for people; NULL: there are no more. */
+const char *source_note(const struct source *s, size_t i);
 
 /* Was what was read one state, the one that was opened?  ERR_IO. */
 MUST_CHECK int source_unchanged(struct source *s, struct err *err);

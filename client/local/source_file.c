@@ -79,63 +79,73 @@ static void free_file(struct source *s)
 {
     struct source_file *f = (struct source_file *)s;
 
-    if (f->fd >= 0)
-        close(f->fd);
+    close(f->fd);
     free(f->path);
     free(f);
 }
 
-static int folder_refused(const char *path, struct err *err)
+/* A FIFO that nobody writes to yet must not hold us, nor a terminal become ours. */
+static int open_any(const char *path, int *ret_fd, struct stat *ret_stat, struct err *err)
 {
-    int rc = err_set(err, ERR_UNSUPPORTED, "cannot send '%s': it is a folder", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc = ERR_OK;
 
-    err_hint(err, "pack it into a file first, with tar for example");
+    if (fd < 0 && errno == ENOENT)
+        return err_set(err, ERR_NOTFOUND, "'%s' does not exist", path);
+    if (fd < 0)
+        return err_sys(err, errno, "cannot open '%s'", path);
+    if (fstat(fd, ret_stat) != 0)
+        rc = err_sys(err, errno, "cannot look at '%s'", path);
+    else if (!S_ISREG(ret_stat->st_mode) && !S_ISFIFO(ret_stat->st_mode) &&
+             !S_ISDIR(ret_stat->st_mode))
+        rc = err_set(err, ERR_IO, "'%s' is neither a file, a folder nor a pipe", path);
+    if (rc == ERR_OK)
+        *ret_fd = fd;
+    else
+        close(fd);
     return rc;
 }
 
-static int open_file(struct source_file *f, struct err *err)
-{
-    struct source_facts *facts = &f->source.facts;
-    struct stat st;
-
-    /* O_NONBLOCK: a FIFO must not hold us. */
-    f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (f->fd < 0 && errno == ENOENT)
-        return err_set(err, ERR_NOTFOUND, "'%s' does not exist", f->path);
-    if (f->fd < 0)
-        return err_sys(err, errno, "cannot open '%s'", f->path);
-    if (fstat(f->fd, &st) != 0)
-        return err_sys(err, errno, "cannot look at '%s'", f->path);
-    if (S_ISDIR(st.st_mode))
-        return folder_refused(f->path, err);
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, ERR_IO, "'%s' is not a regular file", f->path);
-    facts->mark = mark_of(&st);
-    facts->length = facts->mark.size;
-    if (st.st_mtim.tv_sec > 0)
-        facts->modified = (uint64_t)facts->mark.modified / 1000000;
-    facts->kind = METADATA_FILE;
-    facts->again = true;
-    (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    return ERR_OK;
-}
-
-int source_open(const char *path, struct source **ret, struct err *err)
+/* Takes ${fd}. */
+static int source_file(int fd, const struct stat *st, const char *path, struct source **ret,
+                       struct err *err)
 {
     static const struct source_kind kind = {
         .read = read_file, .unchanged = file_unchanged, .free = free_file};
     struct source_file *f = calloc(1, sizeof(*f));
-    int rc;
+    struct source_facts *facts;
 
-    if (f == NULL)
+    if (f != NULL)
+        f->path = strdup(path);
+    if (f == NULL || f->path == NULL) {
+        free(f);
+        close(fd);
         return err_set(err, ERR_NOMEM, "out of memory");
+    }
     f->source.kind = &kind;
-    f->fd = -1;
-    f->path = strdup(path);
-    rc = f->path != NULL ? open_file(f, err) : err_set(err, ERR_NOMEM, "out of memory");
-    if (rc == ERR_OK)
-        *ret = &f->source;
-    else
-        free_file(&f->source);
-    return rc;
+    f->fd = fd;
+    facts = &f->source.facts;
+    facts->mark = mark_of(st);
+    facts->length = facts->mark.size;
+    if (st->st_mtim.tv_sec > 0)
+        facts->modified = (uint64_t)facts->mark.modified / 1000000;
+    facts->kind = METADATA_FILE;
+    facts->again = true;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    *ret = &f->source;
+    return ERR_OK;
+}
+
+int source_open(const struct source_named *named, struct source **ret, struct err *err)
+{
+    struct stat st;
+    int fd = -1;
+    int rc = open_any(named->path, &fd, &st, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (S_ISFIFO(st.st_mode))
+        return source_pipe(fd, true, named->path, ret, err);
+    if (S_ISDIR(st.st_mode))
+        return source_folder(fd, &st, named, ret, err);
+    return source_file(fd, &st, named->path, ret, err);
 }

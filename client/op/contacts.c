@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/local/group.h"
+#include "client/op/contacts.h"
 #include "client/op/people.h"
 
 /* ---- showing ---------------------------------------------------------------------- */
 
-static int show(const struct contact *c, const struct manifest *newest, const struct identity *me,
-                struct satchel_contact *ret, struct err *err)
+int contacts_show(const struct contact *c, const struct manifest *newest, const struct identity *me,
+                  struct satchel_contact *ret, struct err *err)
 {
     struct satchel_contact out = {.named = c->named,
+                                  .blocked = c->blocked,
+                                  .key_changed = c->replaced,
                                   .sequence = (uint32_t)newest->sequence,
                                   .added = c->added,
                                   .changed = c->changed};
@@ -37,8 +41,7 @@ static int opened(const struct satchel *s, struct err *err)
     return s->profile != NULL ? ERR_OK : err_set(err, ERR_BADSTATE, "no profile is open");
 }
 
-/* By name, user ID or username. */
-static int locate(struct satchel *s, const char *who, struct uid *ret_uid, struct err *err)
+int contacts_locate(struct satchel *s, const char *who, struct uid *ret_uid, struct err *err)
 {
     int rc = contact_find(s->profile->vault, who, ret_uid, err);
 
@@ -50,7 +53,7 @@ static int locate(struct satchel *s, const char *who, struct uid *ret_uid, struc
 static int load(struct satchel *s, const char *who, struct contact *ret, struct err *err)
 {
     struct uid uid;
-    int rc = locate(s, who, &uid, err);
+    int rc = contacts_locate(s, who, &uid, err);
 
     if (rc == ERR_OK)
         rc = contact_load(s->profile->vault, &uid, ret, err);
@@ -81,7 +84,7 @@ static int on_row(void *cookie, const struct contact *c, const struct manifest *
         all->rows = more;
         all->cap = cap;
     }
-    return show(c, newest, all->me, &all->rows[all->n++], err);
+    return contacts_show(c, newest, all->me, &all->rows[all->n++], err);
 }
 
 static int by_name(const void *a, const void *b)
@@ -120,7 +123,7 @@ int satchel_contact_get(struct satchel *s, const char *who, struct satchel_conta
     if (rc == ERR_OK)
         rc = load(s, who, &c, &err);
     if (rc == ERR_OK)
-        rc = show(&c, chain_newest(&c.chain), s->profile->id, ret, &err);
+        rc = contacts_show(&c, chain_newest(&c.chain), s->profile->id, ret, &err);
     contact_free(&c);
     return finish_call(rc, &err, error);
 }
@@ -154,6 +157,7 @@ static int verify(struct satchel *s, const char *who, const char *number, struct
     }
     if (rc == ERR_OK) {
         memcpy(c.verified, ours, sizeof(c.verified));
+        c.replaced = false;
         rc = contact_save(s->profile->vault, &c, err);
     }
     contact_free(&c);
@@ -179,13 +183,74 @@ static int remove_contact(struct satchel *s, const char *who, struct err *err)
 {
     struct contact c = {0};
     struct uid uid;
-    int rc = locate(s, who, &uid, err);
+    int rc = contacts_locate(s, who, &uid, err);
 
     /* A damaged one can be removed as well. */
     if (rc == ERR_OK && contact_load(s->profile->vault, &uid, &c, err) == ERR_NOTFOUND)
         rc = err_set(err, ERR_NOTFOUND, "no contact '%.64s'", who);
+    if (rc == ERR_OK && c.blocked) {
+        rc = err_set(err, ERR_REFUSED, "'%s' is blocked", c.name);
+        err_hint(err, "'satchel contacts unblock %s' comes first", c.name);
+    }
     contact_free(&c);
+    if (rc == ERR_OK)
+        rc = group_forget(s->profile->vault, &uid, err);
     return rc == ERR_OK ? contact_delete(s->profile->vault, &uid, err) : rc;
+}
+
+static int accept_key(struct satchel *s, const char *who, struct err *err)
+{
+    struct contact c = {0};
+    int rc = load(s, who, &c, err);
+
+    if (rc == ERR_OK && c.replaced) {
+        c.replaced = false;
+        rc = contact_save(s->profile->vault, &c, err);
+    }
+    contact_free(&c);
+    return rc;
+}
+
+int satchel_contact_accept(struct satchel *s, const char *who, struct satchel_error *error)
+{
+    struct err err = {0};
+    int rc = opened(s, &err);
+
+    if (rc == ERR_OK)
+        rc = vault_lock(s->profile->vault, &err);
+    if (rc == ERR_OK) {
+        rc = accept_key(s, who, &err);
+        vault_unlock(s->profile->vault);
+    }
+    return finish_call(rc, &err, error);
+}
+
+static int rename_contact(struct satchel *s, const char *who, const char *name, struct err *err)
+{
+    struct contact c = {0};
+    int rc = load(s, who, &c, err);
+
+    if (rc == ERR_OK)
+        rc = contact_name(s->profile->vault, &c, name, c.username, err);
+    if (rc == ERR_OK)
+        rc = contact_save(s->profile->vault, &c, err);
+    contact_free(&c);
+    return rc;
+}
+
+int satchel_contact_rename(struct satchel *s, const char *who, const char *name,
+                           struct satchel_error *error)
+{
+    struct err err = {0};
+    int rc = opened(s, &err);
+
+    if (rc == ERR_OK)
+        rc = vault_lock(s->profile->vault, &err);
+    if (rc == ERR_OK) {
+        rc = rename_contact(s, who, name, &err);
+        vault_unlock(s->profile->vault);
+    }
+    return finish_call(rc, &err, error);
 }
 
 int satchel_contact_remove(struct satchel *s, const char *who, struct satchel_error *error)
@@ -223,7 +288,7 @@ static void found(struct satchel_op *op)
     if (a->person.self)
         rc = err_set(&err, ERR_INVALID, "'%s' is yourself", a->who);
     else
-        rc = show(c, chain_newest(&c->chain), op->id, &a->contact, &err);
+        rc = contacts_show(c, chain_newest(&c->chain), op->id, &a->contact, &err);
     op_end(op, rc == ERR_OK ? NULL : &err);
 }
 

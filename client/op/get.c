@@ -50,7 +50,9 @@ static void finish(struct satchel_op *op, const struct satchel_error *err)
                             .kept_pieces = g->kept,
                             .verified = true,
                             .receipt_sent = g->receipt_sent,
-                            .from_verified = g->shown.from_verified};
+                            .from_verified = g->shown.from_verified,
+                            .folder =
+                                g->spec.unpack != NULL && (g->folder != NULL || g->file != NULL)};
 
     if (err != NULL) {
         /* The partial file goes before the caller hears of it, unless it is of use. */
@@ -296,6 +298,7 @@ static int copy_options(struct get *g, const struct satchel_get_options *o, stru
         return ERR_NOMEM;
     g->spec =
         (struct output_spec){.folder = g->folder, .file = g->file, .fd = o->fd, .force = o->force};
+    g->keep_archive = o->keep_archive;
     g->no_receipt = o->no_receipt;
     g->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;
     g->on_transfer = o->on_transfer;

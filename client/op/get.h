@@ -9,6 +9,9 @@
 #include "client/op/find.h"
 #include "client/op/row.h"
 
+#define GET_ARCHIVE_SUFFIX ".tar" /* to the name of a folder that is kept packed */
+enum { GET_NAME_SIZE = METADATA_NAME_MAX + sizeof(GET_ARCHIVE_SUFFIX) };
+
 enum {
     GET_RANGE = 8,    /* pieces of a request */
     GET_KEEP_MIN = 5, /* pieces of a transfer whose partial file is worth being kept */
@@ -37,6 +40,7 @@ struct get {
     struct find find;
     struct output_spec spec;
     char *folder, *file;
+    bool keep_archive;
     uint64_t limit_rate;
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_got *r);

@@ -40,14 +40,28 @@ static int claim_part(struct get *g, struct err *err)
     return rc;
 }
 
+/* A folder is unpacked, or its archive kept under a name of its own. */
+static void aim(struct get *g, char ret_name[GET_NAME_SIZE])
+{
+    const struct metadata *m = &g->row.r.metadata;
+    bool packed = m->kind == METADATA_ARCHIVE && g->keep_archive;
+
+    if (m->kind == METADATA_ARCHIVE && !packed)
+        g->spec.unpack = m->name;
+    (void)snprintf(ret_name, GET_NAME_SIZE, "%s%s", m->name, packed ? GET_ARCHIVE_SUFFIX : "");
+}
+
 int get_keep_open(struct get *g, struct err *err)
 {
     const struct header *h = &g->row.r.header;
-    struct output_spec spec = g->spec;
+    char name[GET_NAME_SIZE];
+    struct output_spec spec;
     int rc;
 
+    aim(g, name);
+    spec = g->spec;
     spec.resume = body_pieces(h->body_length) >= GET_KEEP_MIN;
-    rc = output_open(&spec, g->row.r.metadata.name, &g->output, err);
+    rc = output_open(&spec, name, &g->output, err);
     if (rc == ERR_OK && spec.resume && !output_in_order(g->output))
         rc = claim_part(g, err);
     if (rc == ERR_OK)

@@ -58,6 +58,10 @@ static void checked(struct op_job *job)
         struct satchel_transfer t;
         struct satchel_error problem = {0};
 
+        if (l->rows[i].sender != NULL && l->rows[i].sender->contact.blocked) {
+            l->listed.hidden++;
+            continue;
+        }
         row_show(&l->rows[i], l->op.id, &t, &problem);
         l->on_transfer(l->op.cookie, &t);
     }

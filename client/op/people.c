@@ -152,6 +152,7 @@ static int pin(struct person *p, struct vault *v, struct err *err)
         rc = extend(p, &c, &grew, err);
     if (rc == ERR_OK && grew)
         c.changed = now;
+    c.replaced |= p->succeeded && !p->fresh;
     /* Names are pinned like keys: what the server says later must not pass one off as another. */
     if (rc == ERR_OK && (p->fresh || p->new_name != NULL))
         rc = contact_name(v, &c, p->new_name, p->fresh ? p->username : c.username, err);
@@ -200,7 +201,7 @@ static void pinned(struct op_job *job)
         handle_notice(s, SATCHEL_NOTICE_PINNED, p->contact.name,
                       "'%s' is seen for the first time: the keys were pinned, not verified",
                       p->contact.name);
-    if (p->succeeded)
+    if (p->succeeded && !p->fresh)
         handle_notice(s, SATCHEL_NOTICE_SUCCESSION, p->contact.name,
                       "'%s' has a new identity key after a recovery: verify the contact again",
                       p->contact.name);

@@ -16,6 +16,7 @@
 
 #include "client/core/op.h"
 #include "client/op/passphrase.h"
+#include "client/op/target.h"
 #include "common/crypto/words.h"
 
 struct registration {
@@ -271,50 +272,23 @@ static void begin(struct satchel_op *op)
 
 /* ---- starting ------------------------------------------------------------------------------- */
 
-static int take_ca(const char *ca, struct settings *t, struct err *err)
-{
-    char *path;
-    int rc;
-
-    if (ca == NULL || strcmp(ca, "system") == 0)
-        return settings_set(&t->ca_file, ca, err);
-    path = realpath(ca, NULL);
-    if (path == NULL)
-        return err_set(err, ERR_NOTFOUND, "'%s' does not exist", ca);
-    rc = settings_set(&t->ca_file, path, err);
-    free(path);
-    return rc;
-}
-
 static int take_options(struct registration *r, const struct satchel_register_options *o,
                         struct err *err)
 {
-    char server[ADDR_TEXT];
-    struct addr addr;
-    struct pin pin;
+    const struct target_options t = {.server = o->server, .pin = o->pin, .ca_file = o->ca_file};
     int rc;
 
     if (o->server == NULL || o->username == NULL || o->email == NULL)
         return err_set(err, ERR_INVALID, "a server, a username and an e-mail address are needed");
-    rc = addr_parse(&addr, o->server, err);
+    rc = target_take(&t, &r->target, err);
     if (rc == ERR_OK)
         rc = ids_check_username(o->username, err);
     if (rc == ERR_OK)
         rc = ids_fold_email(o->email, r->email, err);
-    if (rc == ERR_OK && o->pin != NULL)
-        rc = pin_decode(&pin, o->pin, err);
     if (rc != ERR_OK)
         return rc;
-    addr_format(&addr, server);
     (void)snprintf(r->username, sizeof(r->username), "%s", o->username);
-    rc = settings_set(&r->target.server, server, err);
-    if (rc == ERR_OK)
-        rc = settings_set(&r->target.pin, o->pin, err);
-    if (rc == ERR_OK)
-        rc = take_ca(o->ca_file, &r->target, err);
-    if (rc == ERR_OK)
-        rc = settings_set(&r->invite, o->invite, err);
-    return rc;
+    return settings_set(&r->invite, o->invite, err);
 }
 
 /* Look at what is there, and get the passphrase that it needs, or a new one. */

@@ -284,6 +284,7 @@ void row_show(const struct row *row, const struct identity *me, struct satchel_t
     if (row->opened) {
         (void)snprintf(ret->name, sizeof(ret->name), "%s", m->name);
         (void)snprintf(ret->media_type, sizeof(ret->media_type), "%s", m->media_type);
+        ret->folder = m->kind == METADATA_ARCHIVE;
         ret->size = m->length;
         ret->modified = m->modified;
         ret->message = m->message != NULL ? m->message : "";

@@ -87,8 +87,6 @@ static void free_send(struct satchel_op *op)
     upload_past_free(&s->past);
     send_body_free(s);
     source_free(s->source);
-    for (size_t i = 0; s->to != NULL && i < s->n_to; i++)
-        free(s->to[i]);
     for (size_t i = 0; s->persons != NULL && i < s->n_to; i++)
         person_free(&s->persons[i]);
     for (size_t i = 0; s->slots != NULL && i < s->n_slots; i++) {
@@ -105,7 +103,7 @@ static void free_send(struct satchel_op *op)
     free(s->slot_uids);
     free(s->slots);
     free(s->persons);
-    free(s->to);
+    send_free_to(s);
     free(s->path);
     free(s->name);
     free(s->message);
@@ -173,6 +171,9 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
     struct header *h = &s->header;
     uint64_t lifetime = s->lifetime;
 
+    if (!send_length_known(s) && !limits->open_length)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "this server takes nothing whose length is not known before");
     if (lifetime == 0) {
         lifetime = DEFAULT_LIFETIME;
         if (lifetime > limits->max_lifetime)
@@ -195,12 +196,16 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
         h->created = handle_now();
     h->expires = h->created + lifetime;
     h->opens = s->opens;
-    h->body_length = s->no_padding ? s->size : body_padded(s->size);
+    if (!send_length_known(s)) /* the longest that may come */
+        h->body_length =
+            limits->max_transfer < HEADER_BODY_MAX ? limits->max_transfer : HEADER_BODY_MAX - 1;
+    else
+        h->body_length = s->no_padding ? s->size : body_padded(s->size);
     h->slots = (uint32_t)s->n_slots;
     if (h->body_length > limits->max_transfer || h->body_length >= HEADER_BODY_MAX)
         return err_set(
             err, ERR_TOOLARGE, "'%s' is too large: with padding %llu bytes, the server takes %llu",
-            s->path, (unsigned long long)h->body_length, (unsigned long long)limits->max_transfer);
+            s->name, (unsigned long long)h->body_length, (unsigned long long)limits->max_transfer);
     if (s->n_recipients > limits->max_recipients)
         return err_set(err, ERR_TOOLARGE, "the server takes at most %u recipients",
                        limits->max_recipients);
@@ -237,6 +242,7 @@ void send_open(struct send *s)
     m.created = s->resuming ? handle_now() : s->header.created;
     m.expires = s->header.expires;
     m.opens = s->header.opens;
+    m.open_length = !send_length_known(s);
     e.body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER;
     e.open_transfer = &m;
     (void)op_ask(&s->op, &a);
@@ -293,7 +299,9 @@ static int make_slots(struct send *s, struct err *err)
 
         if (slot_of(s, &p->uid) != NULL)
             continue;
-        rc = add_slot(s, p, &p->uid, person_chain(p, s->op.id), err);
+        rc = contact_check_seen(&p->contact, err);
+        if (rc == ERR_OK)
+            rc = add_slot(s, p, &p->uid, person_chain(p, s->op.id), err);
         if (rc == ERR_OK && !s->told)
             tell_recipient(s, p);
     }
@@ -361,7 +369,11 @@ static void again(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
-    if (s->start_over)
+    /* What a stream gave is gone with the pieces that were on their way. */
+    if (s->n_pieces > 0 && s->acked < s->n_pieces && !source_facts(s->source)->again)
+        op_fail(op, ERR_CLOSED,
+                "the connection was lost while '%s' was sent, which cannot be read again", s->name);
+    else if (s->start_over)
         send_start_anew(s);
     else if (s->opened)
         send_body_again(s);
@@ -374,7 +386,9 @@ static void again(struct satchel_op *op)
 static int open_work(struct op_job *job, struct err *err)
 {
     struct send *s = (struct send *)job->op;
-    int rc = source_open(s->path, &s->source, err);
+    const struct source_named named = {s->path, s->name};
+    int rc = s->path != NULL ? source_open(&named, &s->source, err)
+                             : source_open_fd(s->fd, &s->source, err);
 
     if (rc == ERR_OK)
         s->size = source_facts(s->source)->length;
@@ -392,21 +406,54 @@ static int numbers_work(struct op_job *job, struct err *err)
     return hedge_prepare(job->op->s->profile->hedge, err);
 }
 
+static void expanded(struct op_job *job)
+{
+    op_job(job->op, job, open_work, source_opened);
+}
+
+static int expand_work(struct op_job *job, struct err *err)
+{
+    return send_expand((struct send *)job->op, TO_MAX, err);
+}
+
 static void begin(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
     op_phase(op, SATCHEL_PHASE_CONNECT);
     op_job(op, &s->numbers, numbers_work, NULL);
-    op_job(op, &s->job, open_work, source_opened);
+    op_job(op, &s->job, expand_work, expanded);
 }
 
 /* ---- starting ------------------------------------------------------------------------------- */
 
+/* The last part of ${path}; of one that ends in "." or "..", of what it stands for. */
+static void last_part(const char *path, char ret[SATCHEL_FILE_SIZE])
+{
+    size_t len = strlen(path), from;
+    char *real;
+
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    for (from = len; from > 0 && path[from - 1] != '/';)
+        from--;
+    (void)snprintf(ret, SATCHEL_FILE_SIZE, "%.*s", (int)(len - from), path + from);
+    if (len - from >= SATCHEL_FILE_SIZE)
+        ret[0] = '\0'; /* no file can have that name */
+    if (strcmp(ret, ".") != 0 && strcmp(ret, "..") != 0)
+        return;
+    real = realpath(path, NULL);
+    if (real != NULL)
+        last_part(real, ret);
+    free(real);
+}
+
 static int check(const struct satchel_send_options *o, const char *name, struct err *err)
 {
-    if (o->path == NULL || o->path[0] == '\0')
+    if (o->path != NULL && o->path[0] == '\0')
         return err_set(err, ERR_INVALID, "no file to send");
+    if (o->path == NULL && (o->fd < 0 || name == NULL))
+        return err_set(err, ERR_INVALID, "what comes from a descriptor needs a name");
     if (o->to_count < 1 || o->to_count > TO_MAX)
         return err_set(err, ERR_INVALID, "1 to %d recipients", TO_MAX);
     if (o->name == NULL && metadata_check_name(part_str(name), NULL) != ERR_OK)
@@ -428,25 +475,20 @@ static int check(const struct satchel_send_options *o, const char *name, struct 
 static int copy_options(struct send *s, const struct satchel_send_options *o, const char *name,
                         struct err *err)
 {
-    s->path = strdup(o->path);
+    s->path = o->path != NULL ? strdup(o->path) : NULL;
+    s->fd = o->fd;
     s->name = strdup(name);
     s->message = strdup(o->message != NULL ? o->message : "");
     s->media_type = strdup(o->media_type != NULL ? o->media_type : "");
     s->to = calloc(o->to_count, sizeof(*s->to));
-    s->persons = calloc(o->to_count, sizeof(*s->persons));
-    s->slots = calloc(o->to_count + 1, sizeof(*s->slots));
-    s->packed_slots = calloc(o->to_count + 1, sizeof(*s->packed_slots));
-    s->slot_uids = calloc(o->to_count + 1, sizeof(*s->slot_uids));
-    if (s->path == NULL || s->name == NULL || s->message == NULL || s->media_type == NULL ||
-        s->to == NULL || s->persons == NULL || s->slots == NULL || s->packed_slots == NULL ||
-        s->slot_uids == NULL)
+    if ((s->path == NULL && o->path != NULL) || s->name == NULL || s->message == NULL ||
+        s->media_type == NULL || s->to == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     s->n_to = o->to_count;
     for (size_t i = 0; i < o->to_count; i++) {
         s->to[i] = strdup(o->to[i]);
         if (s->to[i] == NULL)
             return err_set(err, ERR_NOMEM, "out of memory");
-        s->persons[i].who = s->to[i];
     }
     s->lifetime = o->lifetime;
     s->opens = o->opens;
@@ -469,14 +511,15 @@ int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
                                         .again = again,
                                         .finish = finish,
                                         .free = free_send};
-    const char *name = o->name, *slash;
+    char last[SATCHEL_FILE_SIZE];
+    const char *name = o->name;
     struct send *op;
     struct err err = {0};
     int rc;
 
     if (name == NULL && o->path != NULL) {
-        slash = strrchr(o->path, '/');
-        name = slash != NULL ? slash + 1 : o->path;
+        last_part(o->path, last);
+        name = last;
     }
     rc = check(o, name, &err);
     if (rc == ERR_OK && s->profile == NULL)

@@ -9,6 +9,7 @@
 #include "client/core/rate.h"
 #include "client/local/source.h"
 #include "client/local/upload.h"
+#include "client/op/contacts.h"
 #include "client/op/people.h"
 #include "common/transfer/receive.h"
 
@@ -22,6 +23,9 @@ struct send_piece {
     struct op_job job;
     uint8_t *buffer; /* of the pool; NULL: this place is free */
     uint32_t index;
+    size_t len;              /* of the plaintext that is not padding */
+    const struct body *body; /* its keys, for this length of the whole */
+    uint64_t body_length;
     bool sealed;
     struct hash32 leaf;
 };
@@ -41,6 +45,7 @@ struct send {
     char *path, *name, *message, *media_type;
     char **to;
     size_t n_to;
+    int fd; /* with path NULL */
     uint64_t lifetime;
     uint32_t opens;
     bool no_padding, no_preview;
@@ -51,7 +56,7 @@ struct send {
     struct op_job job, numbers;
     struct source *source;
     atomic_bool stop;       /* for workers: it has ended */
-    uint64_t size;          /* of what the source gives */
+    uint64_t size;          /* of what the source gives; a stream's is unknown before its end */
     struct person *persons; /* n_to */
     struct people people;
     struct send_slot *slots;
@@ -64,16 +69,20 @@ struct send {
     bool asked;          /* OpenTransfer has left: ask for the same if there was no answer */
     bool sealing;        /* all pieces are on their way */
     struct secret cek, mek;
-    struct body *body;
+    /* Keys of the pieces; `end` those of a stream's last ones, once its length is known. */
+    struct body *body, *end;
 
-    /* The pipeline: read and sealed in any order, then recorded, then sent in order. */
+    /* The pipeline: read and sealed in any order, then recorded, then sent in order; a stream is
+     * read in order. */
     struct send_piece pieces[POOL_PIECES];
     struct pool_waiter waiter;
     struct rate rate;
     uint32_t n_pieces, next_read, next_leaf, next_sent;
-    uint32_t acked, unacked; /* durable at the server; on their way */
-    uint32_t kept;           /* pieces of an earlier command that the server had */
-    struct hash32 *leaves;   /* of all pieces that were ever sealed: they must be the same again */
+    bool reading;                  /* a piece of a stream; the worker sets `end` and these: */
+    uint64_t end_size, end_length; /* of the whole, without and with padding */
+    uint32_t acked, unacked;       /* durable at the server; on their way */
+    uint32_t kept;                 /* pieces of an earlier command that the server had */
+    struct hash32 *leaves; /* of all pieces that were ever sealed: they must be the same again */
     uint32_t known, cap_leaves;
     uint8_t *have;    /* for each piece: the server has it; NULL: none */
     uint32_t checked; /* pieces whose source was compared with their leaf in this process */
@@ -101,6 +110,13 @@ struct send {
     char id[SATCHEL_ID_SIZE];
 };
 
+/*
+ * Groups become their members; then it is known how many there are, and there is room for them.
+ * ERR_LIMIT: over ${max}.  For workers.
+ */
+MUST_CHECK int send_expand(struct send *s, size_t max, struct err *err);
+void send_free_to(struct send *s);
+
 /* Find the recipients, then send_record_find(). */
 void send_look_up(struct satchel_op *op);
 
@@ -109,6 +125,21 @@ void send_open(struct send *s);
 
 /* Keys on a worker, then all pieces that the server does not have, then send_seal(). */
 void send_body(struct send *s);
+
+/* Seal a piece whose plaintext is in its place, or in the file, and go on. */
+void send_piece(struct send *s, struct send_piece *p);
+
+/*
+ * For a source without `again` (send_stream.c): read the next piece, then send_piece(); one at a
+ * time.  At its end the length is settled, which gives header, `end` and the number of pieces.
+ */
+void send_stream_read(struct send *s, struct send_piece *p);
+
+/* Is the length of what is sent known by now? */
+static inline bool send_length_known(const struct send *s)
+{
+    return s->size != SOURCE_LENGTH_UNKNOWN;
+}
 
 /* The connection stands again, behind send_body(): go on with what the server lacks. */
 void send_body_again(struct send *s);

@@ -16,28 +16,26 @@
 
 /* ---- one piece ------------------------------------------------------------------ */
 
-/* The source's part of a piece, zeros behind it. */
+/* The file's part of a piece; of a stream it is there already. */
 static int read_piece(struct send *s, struct send_piece *p, size_t len, struct err *err)
 {
     struct source_range range = {(uint64_t)p->index * BODY_PIECE_PLAIN, p->buffer, len};
-    size_t got = 0;
-    int rc = source_read(s->source, &range, &s->stop, &got, err);
 
-    if (rc == ERR_OK)
-        memset(p->buffer + got, 0, len - got);
-    return rc;
+    return source_facts(s->source)->again ? source_read(s->source, &range, &s->stop, &p->len, err)
+                                          : ERR_OK;
 }
 
 static int piece_work(struct op_job *job, struct err *err)
 {
     struct send_piece *p = LIST_OWNER(job, struct send_piece, job);
     struct send *s = (struct send *)job->op;
-    size_t len = body_plain_len(s->header.body_length, p->index);
+    size_t len = body_plain_len(p->body_length, p->index);
     int rc = read_piece(s, p, len, err);
 
     if (rc != ERR_OK)
         return rc;
-    return body_seal_piece(s->body, p->index, part(p->buffer, len), p->buffer, &p->leaf);
+    memset(p->buffer + p->len, 0, len - p->len); /* padding */
+    return body_seal_piece(p->body, p->index, part(p->buffer, len), p->buffer, &p->leaf);
 }
 
 static void tell_progress(struct send *s)
@@ -72,7 +70,7 @@ static bool put(struct send *s, struct send_piece *p)
     struct op_ask a = {.ask = {.e = &e,
                                .expect = SATCHEL__ENVELOPE__BODY_PIECE_ACK,
                                .tail = p->buffer,
-                               .tail_len = body_sealed_len(s->header.body_length, p->index),
+                               .tail_len = body_sealed_len(p->body_length, p->index),
                                .release = pool_give,
                                .arg = p->buffer},
                        .cb = on_ack,
@@ -105,10 +103,17 @@ static bool is_done(const struct send *s, uint32_t index)
 
 static void pieced(struct op_job *job);
 
+static void seal_piece(struct send *s, struct send_piece *p)
+{
+    p->body = s->end != NULL ? s->end : s->body;
+    p->body_length = s->header.body_length;
+    op_job(&s->op, &p->job, piece_work, pieced);
+}
+
 /* Begin as many pieces as there is room for. */
 static void fill(struct send *s)
 {
-    for (; s->next_read < s->n_pieces && op_going(&s->op); s->next_read++) {
+    for (; s->next_read < s->n_pieces && !s->reading && op_going(&s->op); s->next_read++) {
         struct send_piece *p = place_of(s, s->next_read);
 
         if (is_done(s, s->next_read))
@@ -127,9 +132,19 @@ static void fill(struct send *s)
             return;
         }
         p->index = s->next_read;
+        p->len = 0;
         p->sealed = false;
-        op_job(&s->op, &p->job, piece_work, pieced);
+        if (send_length_known(s))
+            seal_piece(s, p);
+        else
+            send_stream_read(s, p);
     }
+}
+
+void send_piece(struct send *s, struct send_piece *p)
+{
+    seal_piece(s, p);
+    fill(s);
 }
 
 static void on_room(struct pool_waiter *w)
@@ -402,7 +417,7 @@ static void keyed(struct op_job *job)
     rate_init(&s->rate, s->limit_rate, on_rate);
     send_body_reset(s);
     s->n_pieces = body_pieces(s->header.body_length);
-    s->op.progress.total = s->size;
+    s->op.progress.total = send_length_known(s) ? s->size : 0;
     if (s->resuming)
         look_at_server(s);
     else
@@ -419,6 +434,7 @@ void send_body_free(struct send *s)
     for (size_t i = 0; i < POOL_PIECES; i++)
         pool_give(s->pieces[i].buffer);
     body_free(s->body);
+    body_free(s->end);
     free(s->leaves);
     free(s->have);
 }

@@ -14,7 +14,8 @@ static int seal_metadata(struct send *s, struct err *err)
     int rc;
 
     (void)snprintf(m.name, sizeof(m.name), "%s", s->name);
-    (void)snprintf(m.media_type, sizeof(m.media_type), "%s", s->media_type);
+    (void)snprintf(m.media_type, sizeof(m.media_type), "%s",
+                   facts->kind == METADATA_ARCHIVE ? "application/x-tar" : s->media_type);
     m.message = s->message[0] != '\0' ? s->message : NULL;
     if (!s->no_preview)
         send_preview(s, &m);
@@ -153,6 +154,10 @@ static void on_sealed(struct satchel_op *op, void *arg, const struct answer *a)
         return;
     }
     s->sealed = true;
+    for (size_t i = 0; source_note(s->source, i) != NULL; i++)
+        handle_notice(op->s, SATCHEL_NOTICE_LEFT_OUT, NULL, "%s", source_note(s->source, i));
+    if (op->ended) /* by the caller, inside on_notice */
+        return;
     if (s->log != NULL)
         op_job(op, &s->job, forget_work, forgotten);
     else

@@ -45,6 +45,21 @@ static int wait_for(struct satchel *s, int code)
     return code;
 }
 
+int satchel_sync_wait(struct satchel *s, struct satchel_error *err)
+{
+    int code = begin(s, NULL, 0, err);
+
+    if (code != SATCHEL_OK)
+        return code;
+    s->sync_starts = false;
+    s->sync_all = true;
+    while (s->n_ops > 0)
+        (void)uv_run(s->loop, UV_RUN_ONCE);
+    s->sync_all = false;
+    s->sync.done = true;
+    return wait_for(s, SATCHEL_OK);
+}
+
 void satchel_sync_interrupt(struct satchel *s)
 {
     if (s->private_loop)
@@ -72,6 +87,11 @@ void satchel_sync_interrupt(struct satchel *s)
 
 CALL(register, struct satchel_registered)
 CALL(contact_add, struct satchel_contact)
+CALL(contact_block, struct satchel_contact)
+CALL(recover, struct satchel_recovered)
+CALL(restore, struct satchel_restored)
+CALL(keys_rotate, struct satchel_key)
+CALL(device_revoke, struct satchel_device)
 CALL(send, struct satchel_sent)
 CALL(list, struct satchel_listed)
 CALL(get, struct satchel_got)

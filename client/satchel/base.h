@@ -36,9 +36,10 @@ enum satchel_notice_kind {
     SATCHEL_NOTICE_ROTATED = 4,    /* a new encryption key of ours was published */
     SATCHEL_NOTICE_CLOCK = 5,      /* our clock and the server's differ by more than 5 min */
     SATCHEL_NOTICE_KEY_FAILED =
-        6,                    /* a new key could not be published; the next login tries again */
-    SATCHEL_NOTICE_RETRY = 7, /* the connection was lost: it is tried again, how soon is said */
-    SATCHEL_NOTICE_KEPT = 8,  /* how much of an earlier attempt was kept */
+        6,                       /* a new key could not be published; the next login tries again */
+    SATCHEL_NOTICE_RETRY = 7,    /* the connection was lost: it is tried again, how soon is said */
+    SATCHEL_NOTICE_KEPT = 8,     /* how much of an earlier attempt was kept */
+    SATCHEL_NOTICE_LEFT_OUT = 9, /* something in a folder does not travel */
 };
 
 struct satchel_notice {

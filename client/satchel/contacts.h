@@ -28,6 +28,8 @@ struct satchel_contact {
     char safety[72];   /* safety number: twelve groups of five digits, space between */
     bool named;        /* the name was given by us, not taken from the server */
     bool verified;     /* the safety number was compared and marked */
+    bool blocked;      /* nothing of theirs is accepted */
+    bool key_changed;  /* a recovery replaced the identity key; sending waits until it was seen */
     uint32_t sequence; /* of the pinned manifest */
     uint64_t added, changed;
 };
@@ -61,14 +63,67 @@ SATCHEL_API int satchel_contact_get(struct satchel *s, const char *who, struct s
 /*
  * Mark a contact as verified.  ${number} is the safety number that the other
  * side reads out, digits with any spaces; SATCHEL_E_INTEGRITY if it is not
- * ours.  NULL: the caller has shown it and compared.
+ * ours.  NULL: the caller has shown it and compared.  Clears key_changed.
  */
 SATCHEL_API int satchel_contact_verify(struct satchel *s, const char *who, const char *number,
                                        struct satchel_error *err);
 
-/* Forget a contact with its pin; the next sight pins anew.  SATCHEL_E_NOTFOUND. */
+/* The key change of a contact was seen: sending goes on, unverified.  SATCHEL_E_NOTFOUND. */
+SATCHEL_API int satchel_contact_accept(struct satchel *s, const char *who,
+                                       struct satchel_error *err);
+
+/*
+ * Give a contact a name of our own.  SATCHEL_E_NOTFOUND; SATCHEL_E_EXISTS: another contact or a
+ * group has it; SATCHEL_E_INVALID.
+ */
+SATCHEL_API int satchel_contact_rename(struct satchel *s, const char *who, const char *name,
+                                       struct satchel_error *err);
+
+/*
+ * Forget a contact with its pin; the next sight pins anew.  It leaves all groups.
+ * SATCHEL_E_NOTFOUND; SATCHEL_E_REFUSED: it is blocked, which would be forgotten as well.
+ */
 SATCHEL_API int satchel_contact_remove(struct satchel *s, const char *who,
                                        struct satchel_error *err);
+
+struct satchel_contact_block_options {
+    const char *who; /* WHO */
+    bool unblock;
+    void *cookie;
+    void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_contact *c);
+};
+
+/*
+ * Accept nothing more from a user, or accept it again.  To him we look like somebody who is no
+ * user of the server; what he has sent before stays at the server and is not listed any more.
+ */
+SATCHEL_API int satchel_contact_block_start(struct satchel *s,
+                                            const struct satchel_contact_block_options *o,
+                                            struct satchel_op **ret_op, struct satchel_error *err);
+
+/* ---- groups ---- */
+
+struct satchel_group {
+    const char *name;
+    const char *const *members; /* their names, or user IDs of those who are no contact any more */
+    size_t count;               /* 1 to 256 */
+};
+
+/*
+ * Put contacts into a group or take them out, all or none of them.  The first member makes the
+ * group, the last one takes it along.  A group's name may stand wherever files are sent to.
+ * SATCHEL_E_NOTFOUND: not a contact, no such group or member; SATCHEL_E_EXISTS: a contact has
+ * the name; SATCHEL_E_LIMIT: over 256 members.
+ */
+SATCHEL_API int satchel_group_add(struct satchel *s, const char *group, const char *const *who,
+                                  size_t count, struct satchel_error *err);
+SATCHEL_API int satchel_group_remove(struct satchel *s, const char *group, const char *const *who,
+                                     size_t count, struct satchel_error *err);
+
+/* Call ${each} for the group with this name, or for all of them by name with NULL. */
+SATCHEL_API int satchel_group_list(struct satchel *s, const char *group,
+                                   void (*each)(void *cookie, const struct satchel_group *g),
+                                   void *cookie, struct satchel_error *err);
 
 #ifdef __cplusplus
 }

@@ -30,6 +30,7 @@ struct satchel_transfer {
     bool opened;
     char name[SATCHEL_FILE_SIZE], media_type[128];
     uint64_t size, modified; /* modified 0: unknown */
+    bool folder;             /* it is a folder; size is that of its archive */
     const char *message;     /* "" none */
     const uint8_t *preview;  /* for satchel_preview_decode(); NULL: none */
     size_t preview_len;
@@ -62,7 +63,8 @@ struct satchel_cursor { /* a place in a folder; {0} is its beginning */
 
 struct satchel_listed {
     uint64_t rows;
-    bool more; /* stopped at `limit` or soon after */
+    bool more;       /* stopped at `limit` or soon after */
+    uint64_t hidden; /* of the rows, those from blocked senders: they are not told */
     struct satchel_cursor cursor;
 };
 

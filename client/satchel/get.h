@@ -18,6 +18,7 @@ struct satchel_got {
     uint64_t got_pieces, kept_pieces;
     bool verified;      /* signature, keys and every byte were checked: true on success */
     bool from_verified; /* the sender's safety number was compared */
+    bool folder;        /* path is a folder, unpacked; size is that of its archive */
     bool receipt_sent;  /* the server has taken our receipt */
 };
 
@@ -27,7 +28,8 @@ struct satchel_get_options {
     const char *folder;  /* keep the sender's name in this folder, which exists; "" is "." */
     const char *file;    /* this file */
     int fd;              /* with both NULL: write here; bytes leave as they verify */
-    bool force;          /* overwrite an existing file */
+    bool force;          /* overwrite an existing file, or an empty folder with a folder */
+    bool keep_archive;   /* of a folder: its pax archive, ".tar" behind the sender's name */
     uint64_t limit_rate; /* bytes of ciphertext a second; 0: no limit */
     bool no_receipt;     /* the sender sees that the key was handed out, and no more */
     void *cookie;
@@ -37,11 +39,11 @@ struct satchel_get_options {
 };
 
 /*
- * Receive a transfer.  The file appears under its name only when all of it was
- * checked and is durable.  Counts as an open.  A failure that may pass (network,
- * interruption, a full disk) leaves `.NAME.satchel-part` beside it if there are more than a few
- * pieces: the same get goes on from there, after it has checked what is there (kept_pieces); any
- * other failure leaves nothing.
+ * Receive a transfer.  The file, or the folder unpacked, appears under its name only when all of
+ * it was checked and is durable; a descriptor gets a folder's archive.  Counts as an open.  A
+ * failure that may pass (network, interruption, a full disk) leaves `.NAME.satchel-part` beside it
+ * if there are more than a few pieces: the same get goes on from there, after it has checked what
+ * is there (kept_pieces); any other failure, and that of a folder, leaves nothing.
  * Then a signed receipt goes to the sender; that it does not get through is no failure.
  * SATCHEL_E_NOTFOUND (no such transfer; ambiguous: SATCHEL_E_INVALID),
  * SATCHEL_E_INTEGRITY, SATCHEL_E_EXPIRED, _REVOKED, _SPENT, SATCHEL_E_EXISTS

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Send a file.  Rules: satchel.h. */
+/* Send files and streams.  Rules: satchel.h. */
 #ifndef SATCHEL_SEND_H
 #define SATCHEL_SEND_H
 
@@ -43,7 +43,8 @@ struct satchel_sent {
 };
 
 struct satchel_send_options {
-    const char *path;      /* a regular file */
+    const char *path;      /* a regular file or a FIFO */
+    int fd;                /* with path NULL: what comes out of it; stays the caller's */
     const char *name;      /* shown to recipients; NULL: last part of the path */
     const char *const *to; /* WHO, at least one; a user named twice counts once */
     size_t to_count;
@@ -63,10 +64,10 @@ struct satchel_send_options {
 /*
  * Send a file to one or more users as one transfer.  It becomes visible to all
  * or to none.  The file is read while it is sent, encrypted with constant
- * memory.  A failure that may pass leaves a record of a file of more than a few pieces: the same
- * send (file, recipients, options) goes on with it, unless the file has changed (kept_pieces).
- * SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a readable
- * regular file, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
+ * memory; a pipe to its end, whenever that comes.  A failure that may pass leaves a record of a
+ * file of more than a few pieces: the same send (file, recipients, options) goes on with it, unless
+ * the file has changed (kept_pieces). SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a
+ * readable file, folder or pipe, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
  */
 SATCHEL_API int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
                                    struct satchel_op **ret_op, struct satchel_error *err);

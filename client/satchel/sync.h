@@ -11,9 +11,11 @@
 #ifndef SATCHEL_SYNC_H
 #define SATCHEL_SYNC_H
 
+#include "account.h"
 #include "contacts.h"
 #include "get.h"
 #include "life.h"
+#include "recover.h"
 #include "server.h"
 #include "watch.h"
 
@@ -28,6 +30,13 @@ extern "C" {
  */
 SATCHEL_API void satchel_sync_interrupt(struct satchel *s);
 
+/*
+ * Run the private loop until every operation that was started with satchel_*_start() has ended,
+ * those started meanwhile by their callbacks too: for several at a time.
+ * satchel_sync_interrupt() cancels all of them.  SATCHEL_E_BADSTATE: no private loop.
+ */
+SATCHEL_API int satchel_sync_wait(struct satchel *s, struct satchel_error *err);
+
 SATCHEL_API int satchel_sync_register(struct satchel *s, const struct satchel_register_options *o,
                                       struct satchel_registered *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_ping(struct satchel *s, struct satchel_pong *ret,
@@ -37,6 +46,19 @@ SATCHEL_API int satchel_sync_doctor(struct satchel *s, const struct satchel_doct
 SATCHEL_API int satchel_sync_contact_add(struct satchel *s,
                                          const struct satchel_contact_add_options *o,
                                          struct satchel_contact *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_contact_block(struct satchel *s,
+                                           const struct satchel_contact_block_options *o,
+                                           struct satchel_contact *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_recover(struct satchel *s, const struct satchel_recover_options *o,
+                                     struct satchel_recovered *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_restore(struct satchel *s, const struct satchel_restore_options *o,
+                                     struct satchel_restored *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_keys_rotate(struct satchel *s,
+                                         const struct satchel_keys_rotate_options *o,
+                                         struct satchel_key *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_device_revoke(struct satchel *s,
+                                           const struct satchel_device_revoke_options *o,
+                                           struct satchel_device *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_send(struct satchel *s, const struct satchel_send_options *o,
                                   struct satchel_sent *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_list(struct satchel *s, const struct satchel_list_options *o,

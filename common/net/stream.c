@@ -289,6 +289,11 @@ int stream_send(struct stream *s, const struct frame_out *f, struct err *err)
     return rc;
 }
 
+size_t stream_partial(const struct stream *s)
+{
+    return s->reader.frame.head.len + s->reader.frame.tail.len;
+}
+
 size_t stream_queued(const struct stream *s)
 {
     return sender_queued(&s->out);

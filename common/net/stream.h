@@ -98,6 +98,9 @@ MUST_CHECK int stream_send(struct stream *s, const struct frame_out *f, struct e
 /* Bytes that were sent by stream_send() or TLS and are not with the system yet. */
 size_t stream_queued(const struct stream *s);
 
+/* Bytes that have come of a frame whose rest is still to come. */
+size_t stream_partial(const struct stream *s);
+
 /* Stop and go on reading.  After stream_pause() no further on_frame comes until stream_resume(). */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);

@@ -39,6 +39,39 @@ int login_register_check(const struct login_registration *r,
     return rc;
 }
 
+static int recovery_bytes(const struct login_recovery *r, struct buf *out, struct err *err)
+{
+    buf_lp(out, r->server.b, IDS_SERVER_LEN);
+    buf_lp(out, r->exporter, LOGIN_EXPORTER_LEN);
+    buf_lp(out, r->who.data, r->who.len);
+    buf_lp(out, r->manifest.data, r->manifest.len);
+    return buf_check(out, err);
+}
+
+int login_recovery_sign(const struct login_recovery *r, const struct secret *recovery,
+                        uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err)
+{
+    struct buf body = {0};
+    int rc = recovery_bytes(r, &body, err);
+
+    if (rc == ERR_OK)
+        rc = signed_make(SIGNED_RECOVER, recovery, part(body.data, body.len), ret_sig, err);
+    buf_free(&body);
+    return rc;
+}
+
+int login_recovery_check(const struct login_recovery *r, const uint8_t recovery_key[IDS_KEY_LEN],
+                         struct part sig, struct err *err)
+{
+    struct buf body = {0};
+    int rc = recovery_bytes(r, &body, err);
+
+    if (rc == ERR_OK)
+        rc = signed_check(SIGNED_RECOVER, recovery_key, part(body.data, body.len), sig, err);
+    buf_free(&body);
+    return rc;
+}
+
 static int login_bytes(const struct login *l, struct buf *out, struct err *err)
 {
     buf_lp(out, l->server.b, IDS_SERVER_LEN);

@@ -34,6 +34,20 @@ MUST_CHECK int login_register_check(const struct login_registration *r,
                                     const uint8_t identity_key[IDS_KEY_LEN], struct part sig,
                                     struct err *err);
 
+struct login_recovery {
+    struct server_id server;
+    uint8_t exporter[LOGIN_EXPORTER_LEN];
+    struct part who;      /* user ID or username, as in the message */
+    struct part manifest; /* body of the manifest in the message; empty without one */
+};
+
+/* With the recovery key. */
+MUST_CHECK int login_recovery_sign(const struct login_recovery *r, const struct secret *recovery,
+                                   uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
+MUST_CHECK int login_recovery_check(const struct login_recovery *r,
+                                    const uint8_t recovery_key[IDS_KEY_LEN], struct part sig,
+                                    struct err *err);
+
 struct login {
     struct server_id server;
     uint8_t nonce[LOGIN_NONCE_LEN]; /* of this connection's HelloReply */

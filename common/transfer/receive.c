@@ -85,6 +85,13 @@ int receive_origin(const struct receive_in *in, struct receive *r, struct err *e
         return received(rc, err);
     if (header_hash(in->header, &r->header_hash) != ERR_OK)
         return err_set(err, ERR_INTERNAL, "cannot hash a header");
+    /* Whoever has the device can date its transfers back. */
+    if (r->device_revoked_since && in->seen == NULL &&
+        memcmp(&r->header.sender, in->me, sizeof(*in->me)) != 0) {
+        err_set(err, ERR_REVOKED, "signed by a device that its owner has revoked since");
+        err_hint(err, "ask the sender to send it again");
+        return ERR_REVOKED;
+    }
     return check_form(in, r, err);
 }
 

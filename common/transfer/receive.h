@@ -62,7 +62,7 @@ struct receive {
     struct secret mek;
     struct metadata metadata;
     /* The newest manifest of the chain lists the device as revoked, later than this transfer was
-     * created.  A client that had not seen the transfer before should say so. */
+     * created: it counts only because its header was seen before, or is our own. */
     bool device_revoked_since;
 };
 

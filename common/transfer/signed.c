@@ -17,6 +17,7 @@ static const char *const purposes[] = {
     [SIGNED_REGISTER] = "register", [SIGNED_LOGIN] = "login",
     [SIGNED_TRANSFER] = "transfer", [SIGNED_RECEIPT] = "receipt",
     [SIGNED_EXTEND] = "extend",     [SIGNED_EVENTS] = "events",
+    [SIGNED_ACCOUNT] = "account",   [SIGNED_RECOVER] = "recover",
 };
 
 int signed_make(enum signed_purpose purpose, const struct secret *key, struct part body,

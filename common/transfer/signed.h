@@ -24,7 +24,9 @@ enum signed_purpose {
     SIGNED_TRANSFER,
     SIGNED_RECEIPT,
     SIGNED_EXTEND,
-    SIGNED_EVENTS
+    SIGNED_EVENTS,
+    SIGNED_ACCOUNT,
+    SIGNED_RECOVER
 };
 
 /* Sign ${body} with the 32-byte Ed25519 seed ${key}. */

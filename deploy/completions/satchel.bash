@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register whoami contacts send inbox get sent status watch revoke extend delete doctor preview'
+    local verbs='register recover whoami contacts keys device send inbox get sent status watch revoke extend delete doctor preview'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -30,14 +30,16 @@ _satchel()
         local options='--home --profile --json --quiet --passphrase-fd --help'
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
+        recover) options+=' --server --name --id --words-fd --pin --ca --no-passphrase' ;;
         send) options+=' --to --message --expires --opens --name --no-preview --no-padding --limit-rate' ;;
         inbox) options+=' --all --previews' ;;
+        device) options+=' --last' ;;
         revoke) options+=' --from' ;;
         status) options+=' --export' ;;
         watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
         preview) options+=' --weights --class --output --sheet --plot --only --limit' ;;
-        get) options+=' -o --output --force --no-receipt --limit-rate' ;;
+        get) options+=' -o --output --force --no-unpack --no-receipt --limit-rate' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -49,7 +51,9 @@ _satchel()
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
     status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
-    contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify remove $(_satchel_values contacts name)" -- "$cur") ;;
+    keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
+    device) mapfile -t COMPREPLY < <(compgen -W "list revoke $(_satchel_values device id)" -- "$cur") ;;
+    contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify accept rename remove block unblock group $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }
 

@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register whoami contacts send inbox get sent status watch revoke extend delete doctor preview
+set -l verbs register recover whoami contacts keys device send inbox get sent status watch revoke extend delete doctor preview
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -36,6 +36,7 @@ complete -c satchel -n '__fish_seen_subcommand_from inbox' -l previews -d 'Draw 
 complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satchel_values inbox id)'
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
+complete -c satchel -n '__fish_seen_subcommand_from get' -l no-unpack -d 'Keep the archive of a folder'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l no-receipt -d 'Do not tell the sender'
 complete -c satchel -n '__fish_seen_subcommand_from status revoke extend' -x -a '(__satchel_values sent id)'
 complete -c satchel -n '__fish_seen_subcommand_from status' -l export -r -F -d 'Write the log'
@@ -43,7 +44,14 @@ complete -c satchel -n '__fish_seen_subcommand_from watch' -l notify -d 'Notify 
 complete -c satchel -n '__fish_seen_subcommand_from watch' -l exec -r -d 'Program for each event'
 complete -c satchel -n '__fish_seen_subcommand_from revoke' -l from -x -a '(__satchel_values contacts name)' -d 'Recipients'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l limit-rate -x -d 'Bytes a second at most'
-complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify remove (__satchel_values contacts name)'
+complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify accept rename remove block unblock group (__satchel_values contacts name)'
+complete -c satchel -n '__fish_seen_subcommand_from keys' -x -a 'list rotate'
+complete -c satchel -n '__fish_seen_subcommand_from device' -x -a 'list revoke (__satchel_values device id)'
+complete -c satchel -n '__fish_seen_subcommand_from device' -l last -d 'Even the last one'
+complete -c satchel -n '__fish_seen_subcommand_from recover' -l server -x -d 'Host and port'
+complete -c satchel -n '__fish_seen_subcommand_from recover' -l name -x -d 'Username'
+complete -c satchel -n '__fish_seen_subcommand_from recover' -l id -x -d 'User ID'
+complete -c satchel -n '__fish_seen_subcommand_from recover' -l words-fd -x -d 'Descriptor to read the words from'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -F -a 'encode decode eval'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l weights -r -F -d 'Weights'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l class -x -a '128 256 512' -d 'Bytes'

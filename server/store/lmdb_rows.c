@@ -225,6 +225,8 @@ void lmdb_rows_save_invite(struct lmdb_txn *t, const uint8_t *hash, const struct
 
 /* ---- uploads ---- */
 
+#define GROWS ((uint64_t)1 << 63) /* in body_max */
+
 int lmdb_rows_load_upload(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_upload *ret)
 {
     struct lmdb_key key = lmdb_rows_key(t, tid, ROW_UPLOAD);
@@ -245,6 +247,8 @@ int lmdb_rows_load_upload(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_up
     u.opens_max = rd_u32(&r);
     u.policy = rd_u32(&r);
     u.body_max = rd_u64(&r);
+    u.grows = (u.body_max & GROWS) != 0;
+    u.body_max &= ~GROWS;
     u.bytes = rd_u64(&r);
     u.pieces = rd_u32(&r);
     u.short_piece = rd_u32(&r);
@@ -268,7 +272,7 @@ void lmdb_rows_save_upload(struct lmdb_txn *t, const uint8_t *tid, const struct 
     buf_u64(b, u->expires);
     buf_u32(b, u->opens_max);
     buf_u32(b, u->policy);
-    buf_u64(b, u->body_max);
+    buf_u64(b, u->body_max | (u->grows ? GROWS : 0));
     buf_u64(b, u->bytes);
     buf_u32(b, u->pieces);
     buf_u32(b, u->short_piece);

@@ -24,7 +24,8 @@ struct lmdb_upload {
     uint8_t sender[STORE_UID_LEN], device[STORE_DEVICE_LEN], idem[STORE_IDEM_LEN];
     uint64_t created, lease, lease_row, expires; /* lease_row: time in its row of leases */
     uint32_t opens_max, policy;
-    uint64_t body_max, bytes;
+    uint64_t body_max, bytes; /* body_max: below 2^63 */
+    bool grows;
     uint32_t pieces, short_piece; /* short_piece: its index, or STORE_NO_PIECE */
 };
 
@@ -104,6 +105,9 @@ struct lmdb_key lmdb_rows_key_manifest(const uint8_t *uid, uint64_t seq);
 /* Load: ERR_NOTFOUND, ERR_CORRUPT.  Save: a failure is kept in the transaction. */
 MUST_CHECK int lmdb_rows_load_user(struct lmdb_txn *t, const uint8_t *uid, struct lmdb_user *ret);
 void lmdb_rows_save_user(struct lmdb_txn *t, const uint8_t *uid, const struct lmdb_user *u);
+
+/* ERR_NOTFOUND: ${uid} has blocked ${from}, to whom he is not there. */
+MUST_CHECK int lmdb_rows_check_block(struct lmdb_txn *t, const uint8_t *uid, const uint8_t *from);
 
 /* As for users; read: from a value met on a walk. */
 MUST_CHECK int lmdb_rows_load_invite(struct lmdb_txn *t, const uint8_t *hash,

@@ -27,6 +27,8 @@ const char *const lmdb_tables_index[T_INDEX_COUNT] = {
     [T_ENDED] = "ended",
     [T_FEED] = "feed",
     [T_FEED_TIMES] = "feed-times",
+    [T_BLOCKS] = "blocks",
+    [T_ACCOUNTS] = "accounts",
 };
 
 const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
@@ -56,6 +58,8 @@ static const struct {
     [T_CELLS] = {8, 8},
     [T_FEED] = {28, 28},
     [T_FEED_TIMES] = {36, 36},
+    [T_BLOCKS] = {40, 40},
+    [T_ACCOUNTS] = {20, 20},
     [T_ENDED] = {44, 44},
     [T_PIECES] = {20, 20},
     [T_BODY_META] = {1, 16},

@@ -40,6 +40,8 @@ enum lmdb_table {
     T_CELLS,
     T_FEED,
     T_FEED_TIMES,
+    T_BLOCKS,
+    T_ACCOUNTS,
     T_ENDED,
     T_INDEX_COUNT,
     /* Tables of a body environment. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_grow.h"
 #include "server/store/lmdb_meta.h"
 #include "server/store/lmdb_parts.h"
 
@@ -35,6 +36,7 @@ static int load_open(struct lmdb_txn *t, const uint8_t *tid, struct store_upload
     up->opens_max = u.opens_max;
     up->policy = u.policy;
     up->body_max = u.body_max;
+    up->grows = u.grows;
     up->bytes = u.bytes;
     up->pieces = u.pieces;
     return ERR_OK;
@@ -134,20 +136,7 @@ static int add_up(const struct store_upload_open *in, const struct store_slot_ne
 
 static uint64_t need(const struct store_upload_open *in, const struct charge *c)
 {
-    return in->body_max + (uint64_t)c->slots * STORE_SLOT_COST;
-}
-
-/* To others in steps, so that asking with many lengths does not tell how full a mailbox is. */
-static bool has_room(const struct lmdb_user *u, uint64_t bytes, bool own)
-{
-    uint64_t room = u->quota > u->used ? u->quota - u->used : 0;
-    uint64_t step = u->quota / STORE_ROOM_STEPS;
-
-    if (u->quota == 0)
-        return true;
-    if (!own && bytes > step && step > 0)
-        room -= room % step;
-    return bytes <= room;
+    return (in->grows ? lmdb_grow_reserve(0) : in->body_max) + (uint64_t)c->slots * STORE_SLOT_COST;
 }
 
 static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
@@ -162,9 +151,11 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
         rc = lmdb_rows_load_user(t, c->slot->uid, &u);
         if (rc == ERR_OK && u.state == STORE_USER_DELETED)
             rc = ERR_NOTFOUND;
+        if (rc == ERR_OK)
+            rc = lmdb_rows_check_block(t, c->slot->uid, in->sender);
         if (rc != ERR_OK)
             return rc;
-        if (!has_room(&u, need(in, c), c->own)) {
+        if (!lmdb_grow_has_room(&u, need(in, c), c->own)) {
             (void)store_fail(res, ERR_QUOTA, "no room in a mailbox");
             res->u.over_quota = (size_t)(c->slot - in->slots);
             return ERR_QUOTA;
@@ -198,6 +189,7 @@ static void put_upload(struct lmdb_txn *t, const struct store_upload_open *in)
         .opens_max = in->opens_max,
         .policy = in->policy,
         .body_max = in->body_max,
+        .grows = in->grows,
         .short_piece = STORE_NO_PIECE,
     };
 
@@ -339,8 +331,10 @@ int lmdb_uploads_check_piece(struct lmdb_txn *t, struct store_job *job, struct l
         return rc;
     if (in->len < STORE_PIECE_MAX && u.short_piece != STORE_NO_PIECE)
         return store_fail(job->res, ERR_INVALID, "a second short piece");
-    *ret_u = u;
-    return ERR_OK;
+    rc = lmdb_grow_check(t, in->tid, &u, job->res);
+    if (rc == ERR_OK)
+        *ret_u = u;
+    return rc;
 }
 
 int lmdb_uploads_leaf(struct lmdb_txn *t, struct store_job *job)
@@ -359,6 +353,7 @@ int lmdb_uploads_leaf(struct lmdb_txn *t, struct store_job *job)
     if (u.lease < in->lease)
         u.lease = in->lease;
     lmdb_rows_save_upload(t, in->tid, &u);
+    lmdb_grow(t, in->tid, &u);
     buf_reset(&t->row);
     buf_put(&t->row, in->leaf, STORE_HASH_LEN);
     buf_u32(&t->row, (uint32_t)in->len);

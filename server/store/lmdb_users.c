@@ -160,6 +160,8 @@ int lmdb_users_get(struct lmdb_txn *t, struct store_job *job)
         if (rc == ERR_OK)
             rd_get(&r, uid, sizeof(uid));
     }
+    if (rc == ERR_OK && in->asker != NULL)
+        rc = lmdb_rows_check_block(t, uid, in->asker);
     if (rc == ERR_OK)
         rc = lmdb_rows_load_user(t, uid, &u);
     if (rc != ERR_OK)

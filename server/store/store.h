@@ -23,6 +23,7 @@
 #include <uv.h>
 
 #include "common/err.h"
+#include "server/store/store_account.h"
 #include "server/store/store_mail.h"
 #include "server/store/store_result.h"
 #include "server/store/store_types.h"
@@ -76,6 +77,9 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(user_list, false)                                                                            \
     X(user_set_quota, true)                                                                        \
     X(user_set_state, true)                                                                        \
+    X(block_set, true)                                                                             \
+    X(account_put, true)                                                                           \
+    X(account_get, false)                                                                          \
     X(manifest_put, true)                                                                          \
     X(manifest_list, false)                                                                        \
     X(invite_create, true)                                                                         \

@@ -109,6 +109,7 @@ static void copy_user_get(struct pack *k, union store_request *in)
 
     if (q->by != STORE_BY_UID)
         q->text = pack(k, q->text, strlen(q->text) + 1);
+    q->asker = pack(k, q->asker, STORE_UID_LEN);
 }
 
 static void copy_user_list(struct pack *k, union store_request *in)
@@ -131,6 +132,18 @@ static int check_manifest_put(const union store_request *in)
 static void copy_manifest_put(struct pack *k, union store_request *in)
 {
     pack_blob(k, &in->manifest_put.bytes);
+}
+
+static int check_account_put(const union store_request *in)
+{
+    const struct store_account_put *q = &in->account_put;
+
+    return q->number == 0 ? ERR_INVALID : check_blob(&q->bytes, 1, STORE_ACCOUNT_MAX);
+}
+
+static void copy_account_put(struct pack *k, union store_request *in)
+{
+    pack_blob(k, &in->account_put.bytes);
 }
 
 static int check_invite_create(const union store_request *in)
@@ -358,6 +371,9 @@ static const struct {
     LIST(user_list, STORE_LIST_MAX, NULL, copy_user_list),
     ROW(user_set_quota, NULL, NULL),
     ROW(user_set_state, check_user_set_state, NULL),
+    ROW(block_set, NULL, NULL),
+    ROW(account_put, check_account_put, copy_account_put),
+    ROW(account_get, NULL, NULL),
     ROW(manifest_put, check_manifest_put, copy_manifest_put),
     LIST(manifest_list, STORE_LIST_MAX, NULL, NULL),
     ROW(invite_create, check_invite_create, NULL),

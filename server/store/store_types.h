@@ -40,12 +40,14 @@ enum {
     STORE_SLOT_COST = 4096,    /* of a quota, for the rows of a slot, beside body and metadata */
     STORE_ROOM_STEPS = 16,     /* of a quota: what others learn of the room in a mailbox */
     STORE_FIND_WALK = 100000,  /* newest rows of a box that a search by prefix reads */
-    STORE_LIST_MAX = 1000,     /* rows of one page; a page also ends near 1 MiB of blobs */
-    STORE_FIND_MAX = 16,       /* transfers of one search */
-    STORE_LEAVES_MAX = 7168,   /* leaf hashes of one page */
-    STORE_PIECES_MAX = 16,     /* pieces of one read: at most 4 MiB */
-    STORE_CURSOR_LEN = 24,     /* a place in a mailbox: time, then transfer */
-    STORE_PLACE_LEN = 20       /* a place in the whole store: transfer, then piece */
+    STORE_ACCOUNT_MAX = 144 * 1024, /* bytes of an account record */
+    STORE_BLOCKS_MAX = 256,         /* senders that one user may block */
+    STORE_LIST_MAX = 1000,          /* rows of one page; a page also ends near 1 MiB of blobs */
+    STORE_FIND_MAX = 16,            /* transfers of one search */
+    STORE_LEAVES_MAX = 7168,        /* leaf hashes of one page */
+    STORE_PIECES_MAX = 16,          /* pieces of one read: at most 4 MiB */
+    STORE_CURSOR_LEN = 24,          /* a place in a mailbox: time, then transfer */
+    STORE_PLACE_LEN = 20            /* a place in the whole store: transfer, then piece */
 };
 
 struct store_blob {
@@ -64,6 +66,11 @@ struct store_user {
     enum store_user_state state;
     uint64_t created, quota, used; /* used includes what the own unfinished uploads reserve */
     uint64_t manifest_seq;         /* the newest one */
+};
+
+struct store_account {
+    uint64_t number, stored; /* number 0: there is none */
+    struct store_blob bytes;
 };
 
 struct store_manifest {
@@ -93,6 +100,7 @@ struct store_upload {
     uint32_t opens_max, policy; /* as given to store_upload_open() */
     uint64_t body_max, bytes;   /* allowed, durable */
     uint32_t pieces;            /* durable */
+    bool grows;                 /* body_max is a bound only */
     bool sealed;                /* it is a transfer by now: lease and body_max are 0 */
     const struct store_slot *slots;
     size_t nslots;

@@ -31,11 +31,12 @@ struct store_slot_new {
  * u.upload.  Every mailbox must have room for the body and STORE_SLOT_COST a slot.  It is reserved
  * in the sender's, in the same transaction; the others pay when it is sealed, so that nobody can
  * block a mailbox with uploads that never end.  How much room the others have is told in
- * STORE_ROOM_STEPS steps, but for bodies smaller than one.  If ${sender} has used ${idem} before,
- * that upload is the answer (duplicate), whatever else the request says; if it is sealed by now,
- * u.upload.sealed is true, else its lease is renewed.  Codes: ERR_QUOTA (u.over_quota: number of
- * the slot), ERR_NOTFOUND (a slot's user is missing or deleted), ERR_EXISTS (tid taken),
- * ERR_INVALID (two slots alike, no slot).
+ * STORE_ROOM_STEPS steps, but for bodies smaller than one.  With ${grows} the body counts as one
+ * piece at first, and as more when pieces come, at most an eighth above what has come.  If
+ * ${sender} has used ${idem} before, that upload is the answer (duplicate), whatever else the
+ * request says; if it is sealed by now, u.upload.sealed is true, else its lease is renewed.  Codes:
+ * ERR_QUOTA (u.over_quota: number of the slot), ERR_NOTFOUND (a slot's user is missing or deleted),
+ * ERR_EXISTS (tid taken), ERR_INVALID (two slots alike, no slot).
  */
 struct store_upload_open {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN], device[STORE_DEVICE_LEN];
@@ -43,6 +44,7 @@ struct store_upload_open {
     uint64_t now, lease, expires; /* lease: collected when this time has passed */
     uint32_t opens_max, policy;   /* opens_max 0: no limit; policy: bits for the caller */
     uint64_t body_max;            /* longest sealed body */
+    bool grows;                   /* it may be shorter: see above */
     const struct store_slot_new *slots;
     size_t nslots; /* 1 to STORE_SLOTS_MAX */
 };
@@ -57,7 +59,8 @@ struct store_upload_get {
  * leaves it with the caller.  ${leaf} is trusted to be its hash.  The same piece again
  * is a duplicate.  A new piece renews the lease to ${lease} if that is later.
  * Codes: ERR_NOTFOUND; ERR_EXISTS: another piece is there; ERR_TOOLARGE: beyond
- * body_max; ERR_INVALID: a second short piece; ERR_BADSTATE: sealed already.
+ * body_max; ERR_INVALID: a second short piece; ERR_BADSTATE: sealed already; ERR_QUOTA: of an
+ * upload that grows.
  */
 struct store_piece_put {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN], leaf[STORE_HASH_LEN];

@@ -33,6 +33,8 @@ struct store_user_get {
     enum store_user_by by;
     uint8_t uid[STORE_UID_LEN]; /* STORE_BY_UID */
     const char *text;           /* the others */
+    /* Who asks: ERR_NOTFOUND also if that user has blocked him.  NULL: nobody who could be. */
+    const uint8_t *asker;
 };
 
 /* u.users in the order of user IDs, behind ${after} (NULL: from the first; then res->cursor). */

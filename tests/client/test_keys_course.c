@@ -254,11 +254,18 @@ static void a_recovery_is_told_and_undoes_verification(void **state)
     assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_OK);
     assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_SUCCESSION], 0);
     recover(g, &u);
-    assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_OK);
+    assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_E_KEYCHANGED);
     assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_SUCCESSION], 1);
     assert_false(is_verified(g, "dave"));
-    assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_OK);
+    /* Nothing goes there until somebody has looked. */
+    assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_E_KEYCHANGED);
     assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_SUCCESSION], 0);
+    assert_int_equal(satchel_contact_accept(g->alice.s, "nobody", NULL), SATCHEL_E_NOTFOUND);
+    assert_int_equal(satchel_contact_accept(g->alice.s, "dave", NULL), SATCHEL_OK);
+    assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_OK);
+    assert_false(is_verified(g, "dave"));
+    assert_int_equal(satchel_contact_verify(g->alice.s, "dave", NULL, NULL), SATCHEL_OK);
+    assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_OK);
     old_user_free(&u);
 }
 

@@ -227,6 +227,68 @@ static void test_quota_race(void **state)
     assert_int_equal(st.uploads, 10);
 }
 
+/* An upload whose length only its end shows reserves as its pieces come. */
+static void test_quota_grows(void **state)
+{
+    static const unsigned held[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 18};
+    enum { PIECES = sizeof(held) / sizeof(held[0]) };
+    struct harness *h = *state;
+    struct store_upload_abort drop = {0};
+    struct store_piece_put p;
+    struct sample s;
+
+    harness_user(h, 1, (uint64_t)18 * STORE_PIECE_MAX + STORE_SLOT_COST);
+    harness_user(h, 2, 0);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, (uint64_t)1000 * STORE_PIECE_MAX);
+    s.open.grows = true;
+    assert_true(DO(h, upload_open, &s.open, ERR_OK)->u.upload.grows);
+    assert_int_equal(harness_used(h, 1), STORE_PIECE_MAX + STORE_SLOT_COST);
+    assert_int_equal(harness_used(h, 2), 0);
+    for (uint32_t i = 0; i < PIECES; i++) {
+        p = harness_piece(&s, i);
+        (void)DO(h, piece_put, &p, ERR_OK);
+        p = harness_piece(&s, i); /* again: counted once */
+        (void)DO(h, piece_put, &p, ERR_OK);
+        assert_int_equal(harness_used(h, 1), held[i] * (uint64_t)STORE_PIECE_MAX + STORE_SLOT_COST);
+    }
+    p = harness_piece(&s, PIECES);
+    (void)DO(h, piece_put, &p, ERR_QUOTA);
+    p = harness_piece(&s, PIECES + 1);
+    (void)DO(h, piece_put, &p, ERR_QUOTA);
+    memcpy(drop.tid, s.open.tid, sizeof(drop.tid));
+    memcpy(drop.sender, s.open.sender, sizeof(drop.sender));
+    (void)DO_ONCE(h, upload_abort, &drop, ERR_OK, ERR_NOTFOUND);
+    assert_int_equal(harness_used(h, 1), 0);
+}
+
+/* At the seal the mailbox holds what has come, to the byte. */
+static void test_grown_is_sealed(void **state)
+{
+    struct harness *h = *state;
+    struct store_piece_put p;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, (uint64_t)1000 * STORE_PIECE_MAX);
+    s.open.grows = true;
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    for (uint32_t i = 0; i < 18; i++) {
+        p = harness_piece(&s, i);
+        p.len = i < 17 ? p.len : 100;
+        (void)DO(h, piece_put, &p, ERR_OK);
+    }
+    s.seal.body_len = (uint64_t)17 * STORE_PIECE_MAX + 101;
+    s.seal.pieces = 18;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID);
+    s.seal.body_len--;
+    (void)DO(h, upload_seal, &s.seal, ERR_OK);
+    for (unsigned user = 1; user <= 2; user++)
+        assert_int_equal(harness_used(h, user),
+                         s.seal.body_len + s.seal.meta.len + STORE_SLOT_COST);
+}
+
 /* ---- pieces ---- */
 
 static void test_pieces(void **state)
@@ -342,6 +404,8 @@ int suite_uploads(void)
         TEST(test_open_refuses_bad_requests),
         TEST(test_quota),
         TEST(test_quota_race),
+        TEST(test_quota_grows),
+        TEST(test_grown_is_sealed),
         TEST(test_quota_at_the_seal),
         TEST(test_quota_tells_little),
         TEST(test_pieces),

@@ -257,6 +257,104 @@ static void test_invitations(void **state)
     (void)DO(h, invite_create, &invite, ERR_INVALID);
 }
 
+/* Who is blocked finds nobody, and sends nothing; others do. */
+static void test_blocks(void **state)
+{
+    struct harness *h = *state;
+    struct store_user_create in = create(1, "alice", "alice@example.org");
+    struct store_block_set block = {.blocked = true, .now = T0};
+    struct store_user_get get = {.by = STORE_BY_NAME, .text = "alice"};
+    uint8_t bob[STORE_UID_LEN], carol[STORE_UID_LEN];
+
+    harness_uid(1, block.uid);
+    harness_uid(2, block.from);
+    harness_uid(2, bob);
+    harness_uid(3, carol);
+    (void)DO(h, block_set, &block, ERR_NOTFOUND);
+    (void)DO(h, user_create, &in, ERR_OK);
+    get.asker = bob;
+    (void)DO(h, user_get, &get, ERR_OK);
+    ASSERT_FRESH(h, DO(h, block_set, &block, ERR_OK));
+    assert_true(DO(h, block_set, &block, ERR_OK)->duplicate);
+    (void)DO(h, user_get, &get, ERR_NOTFOUND);
+    get.asker = carol;
+    (void)DO(h, user_get, &get, ERR_OK);
+    get.asker = NULL;
+    (void)DO(h, user_get, &get, ERR_OK);
+    block.blocked = false;
+    ASSERT_FRESH(h, DO(h, block_set, &block, ERR_OK));
+    assert_true(DO(h, block_set, &block, ERR_OK)->duplicate);
+    get.asker = bob;
+    (void)DO(h, user_get, &get, ERR_OK);
+}
+
+static void test_blocks_are_limited(void **state)
+{
+    struct harness *h = *state;
+    struct store_user_create in = create(1, "alice", "alice@example.org");
+    struct store_block_set block = {.blocked = true, .now = T0};
+
+    harness_uid(1, block.uid);
+    (void)DO(h, user_create, &in, ERR_OK);
+    for (unsigned i = 0; i < STORE_BLOCKS_MAX; i++) {
+        harness_uid(i + 2, block.from);
+        (void)DO(h, block_set, &block, ERR_OK);
+    }
+    harness_uid(STORE_BLOCKS_MAX + 2, block.from);
+    (void)DO(h, block_set, &block, ERR_TOOLARGE);
+    harness_uid(2, block.from);
+    block.blocked = false;
+    (void)DO(h, block_set, &block, ERR_OK);
+    block.blocked = true;
+    harness_uid(STORE_BLOCKS_MAX + 2, block.from);
+    (void)DO(h, block_set, &block, ERR_OK);
+}
+
+static void test_account_records(void **state)
+{
+    static const uint8_t big[STORE_ACCOUNT_MAX + 1];
+    struct harness *h = *state;
+    struct store_user_create in = create(1, "alice", "alice@example.org");
+    struct store_account_put put = {
+        .number = 5, .now = T0, .bytes = {(const uint8_t *)"record", 6}};
+    struct store_account_get get = {.bytes = true};
+    struct store_result *res;
+
+    harness_uid(1, put.uid);
+    harness_uid(1, get.uid);
+    (void)DO(h, account_put, &put, ERR_NOTFOUND);
+    (void)DO(h, user_create, &in, ERR_OK);
+    assert_int_equal(DO(h, account_get, &get, ERR_OK)->u.account.number, 0);
+    ASSERT_FRESH(h, DO(h, account_put, &put, ERR_OK));
+    assert_true(DO(h, account_put, &put, ERR_OK)->duplicate);
+    put.bytes.len = 5;
+    (void)DO(h, account_put, &put, ERR_EXISTS);
+    put.number = 4;
+    (void)DO(h, account_put, &put, ERR_EXISTS);
+    res = DO(h, account_get, &get, ERR_OK);
+    assert_int_equal(res->u.account.number, 5);
+    assert_int_equal(res->u.account.stored, T0);
+    assert_int_equal(res->u.account.bytes.len, 6);
+    assert_memory_equal(res->u.account.bytes.data, "record", 6);
+    get.bytes = false;
+    res = DO(h, account_get, &get, ERR_OK);
+    assert_int_equal(res->u.account.number, 5);
+    assert_int_equal(res->u.account.bytes.len, 0);
+    put.number = 6;
+    ASSERT_FRESH(h, DO(h, account_put, &put, ERR_OK));
+    put.bytes = (struct store_blob){big, sizeof(big)};
+    put.number = 7;
+    (void)DO(h, account_put, &put, ERR_TOOLARGE);
+    put.bytes.len = STORE_ACCOUNT_MAX;
+    ASSERT_FRESH(h, DO(h, account_put, &put, ERR_OK));
+    put.bytes.len = 0;
+    put.number = 8;
+    (void)DO(h, account_put, &put, ERR_INVALID);
+    put.bytes.len = 1;
+    put.number = 0;
+    (void)DO(h, account_put, &put, ERR_INVALID);
+}
+
 int suite_users(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
@@ -269,6 +367,9 @@ int suite_users(void)
         TEST(test_manifests),
         TEST(test_pages_are_bounded_by_bytes),
         TEST(test_invitations),
+        TEST(test_blocks),
+        TEST(test_account_records),
+        TEST(test_blocks_are_limited),
     };
 
     return cmocka_run_group_tests_name("users", tests, NULL, NULL);

@@ -98,11 +98,11 @@ class Killed(Case):
 
     def test_expiry(self):
         path, kills = self.file(10), 0
-        tid = self.alice.send(path, "--expires", "1s", to=(self.bob,)).result["id"]
+        tid = self.alice.send(path, "--expires", "5s", to=(self.bob,)).result["id"]
         places = self.writers(lambda: self.wait_expired(tid))
         for place in places:
             for when in range(1, MOST + 1):
-                tid = self.alice.send(path, "--expires", "1s", to=(self.bob,)).result["id"]
+                tid = self.alice.send(path, "--expires", "5s", to=(self.bob,)).result["id"]
                 trace = self.attach(place, when)
                 self.wait_expired(tid)
                 killed = self.recover(trace)

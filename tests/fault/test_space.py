@@ -57,12 +57,14 @@ class Injected(Case):
                 self.assertEqual(result.code, 1, result)
             self.assertEqual(result.code, 0, result)
             self.assertEqual(sha256(self.work / "got"), sha256(path))
+        return daemon.ctl("--json", "status").result["store"]
 
     def test_no_space(self):
         self.check("ENOSPC")
 
     def test_input_output_error(self):
-        self.check("EIO")
+        store = self.check("EIO")
+        self.assertGreater(store["reopened"], 0, "LMDB never refused to go on")
 
 
 class Disk(Case):

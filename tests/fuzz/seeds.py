@@ -10,6 +10,7 @@ import pathlib
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 sys.dont_write_bytecode = True
@@ -567,9 +568,44 @@ def vaults():
     }
 
 
+def archives():
+    """pax archives of a folder "top", as fuzz_unpack.c wants it."""
+    def entry(name, data=b"", kind=tarfile.REGTYPE, mode=0o644, link="", size=None, **pax):
+        info = tarfile.TarInfo(name)
+        info.type, info.mode, info.linkname, info.mtime = kind, mode, link, 1_000_000_000.5
+        info.size = len(data) if size is None else size
+        info.pax_headers = {key.replace("_", "."): value for key, value in pax.items()}
+        return info.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % 512)
+
+    def link(name, target, kind=tarfile.SYMTYPE):
+        return entry(name, kind=kind, link=target)
+
+    def folder(name, mode=0o755):
+        return entry(name, kind=tarfile.DIRTYPE, mode=mode)
+    top, end, hard = folder("top"), bytes(1024), tarfile.LNKTYPE
+    sparse = {"GNU_sparse_major": "1", "GNU_sparse_minor": "0", "GNU_sparse_name": "top/sparse",
+              "GNU_sparse_realsize": "1000000"}
+    return {
+        "good": top + entry("top/f", b"abc", mode=0o6755) + folder("top/a", 0o500) + link("top/a/l", "../f")
+        + link("top/a/n", "top/f", hard) + end,
+        "up": top + entry("top/../x", b"x") + end, "absolute": top + entry("/tmp/x", b"x") + end,
+        "link": top + link("top/l", "..") + entry("top/l/x", b"x") + end,
+        "through": top + folder("top/a") + link("top/l", "a") + entry("top/l/x", b"x") + end,
+        "name": top + link("top/n", "/etc/passwd", hard) + end,
+        "device": top + entry("top/d", kind=tarfile.CHRTYPE) + end,
+        "fifo": top + entry("top/d", kind=tarfile.FIFOTYPE) + end,
+        "huge": top + entry("top/h", size=1 << 50) + b"abc",
+        "truncated": (top + entry("top/f", b"a" * 2000))[:4000],
+        "sparse": top + entry("top/s", b"1\n999997\n3\n".ljust(512, b"\0") + b"end", **sparse) + end,
+        "binary": top + entry("top/x", b"x", path="top/new\nline", hdrcharset="BINARY") + end,
+        "order": top + folder("top/a") + entry("top/b", b"x") + entry("top/a/c", b"x") + end,
+        "nothing": end, "text": b"no archive",
+    }
+
+
 TARGETS = {"frame": frames, "addr": addresses, "text": texts, "chunked": chunked, "merkle": merkle, "tls": tls,
            "envelope": envelopes, "conn": conversations, "records": records, "config": configs,
-           "weights": weights, "vault": vaults}
+           "weights": weights, "vault": vaults, "unpack": archives}
 
 
 def main():

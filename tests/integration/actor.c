@@ -97,7 +97,15 @@ void parcel_make(struct parcel *x, const struct actor *const *who, size_t n, uin
 {
     uint8_t bytes[32];
 
+    MUST(n <= PARCEL_SLOTS_MAX);
     *x = (struct parcel){.n = n};
+    x->who = calloc(n + 1, sizeof(struct actor *));
+    x->role = calloc(n + 1, sizeof(*x->role));
+    x->share = calloc(n + 1, sizeof(*x->share));
+    x->slot = calloc(n + 1, sizeof(*x->slot));
+    x->slot_raw = calloc(n + 1, sizeof(*x->slot_raw));
+    MUST(x->who != NULL && x->role != NULL && x->share != NULL && x->slot != NULL &&
+         x->slot_raw != NULL);
     for (size_t i = 0; i < n; i++) {
         x->who[i] = who[i];
         x->role[i] = i == 0 ? SATCHEL__ROLE__SENDER : SATCHEL__ROLE__RECIPIENT;
@@ -128,6 +136,11 @@ void parcel_free(struct parcel *x)
         share_pair_free(&x->share[i]);
         buf_free(&x->slot_raw[i]);
     }
+    free(x->who);
+    free(x->role);
+    free(x->share);
+    free(x->slot);
+    free(x->slot_raw);
     free(x->sealed);
     free(x->leaves);
     buf_free(&x->metadata);

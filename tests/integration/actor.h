@@ -24,24 +24,25 @@ Satchel__Code actor_login(struct peer *p, const struct actor *a);
 /* Connect, Hello, Login; aborts when it fails. */
 void actor_enter(struct peer *p, uint16_t port, const struct actor *a);
 
-enum { PARCEL_SLOTS_MAX = 8 };
+enum { PARCEL_SLOTS_MAX = HEADER_SLOTS_MAX };
 
-/* A transfer on its way; slot 0 is the sender's. */
+/* A transfer on its way; slot 0 is the sender's.  The arrays have room for a slot more than asked.
+ */
 struct parcel {
-    const struct actor *who[PARCEL_SLOTS_MAX];
-    Satchel__Role role[PARCEL_SLOTS_MAX];
+    const struct actor **who;
+    Satchel__Role *role;
     size_t n;
     uint8_t upload_key[16];
     struct header header;
     struct secret cek, mek;
-    struct share_pair share[PARCEL_SLOTS_MAX];
-    struct slot slot[PARCEL_SLOTS_MAX];
+    struct share_pair *share;
+    struct slot *slot;
     uint8_t *sealed; /* the body, or one piece that stands for all */
     bool same;       /* the latter */
     size_t sealed_len;
     struct hash32 *leaves;
     uint32_t pieces;
-    struct buf metadata, header_raw, slot_raw[PARCEL_SLOTS_MAX];
+    struct buf metadata, header_raw, *slot_raw;
     uint8_t signature[SIGNED_SIG_LEN];
     struct metadata meta;
     uint32_t stored; /* from OpenTransferReply */

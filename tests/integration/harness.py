@@ -297,10 +297,10 @@ class User:
     def get(self, tid, *args, **options):
         return self.json("get", tid, *args, **options)
 
-    def start(self, *args):
+    def start(self, *args, pass_fds=()):
         """satchel in the background."""
         return subprocess.Popen([program("satchel"), "--json", *map(str, args)], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=pass_fds,
                                 env={**os.environ, "SATCHEL_HOME": str(self.home)})
 
 

@@ -27,6 +27,8 @@ enum { MIB = 64, LIMIT_KIB = 1 << 30, SLOW_PEERS = 8 };
 enum { MIB = 1024, LIMIT_KIB = 96 * 1024, SLOW_PEERS = 64 };
 #endif
 
+enum { HALF_PEERS = 180 }; /* what they send is more than queued_total */
+
 static struct site site;
 static struct actor alice, bob;
 static struct parcel big; /* from alice to bob, once test_a_large_transfer() was through */
@@ -209,12 +211,36 @@ static void test_messages_that_grow(void **state)
     peer_close(&p[0]);
 }
 
+/* Each sends most of a piece, and then nothing: what they hold together stays under the limit. */
+static void test_pieces_that_never_end(void **state)
+{
+    static uint8_t tail[200000];
+    static struct peer p[HALF_PEERS];
+    uint8_t prefix[FRAME_PREFIX];
+
+    (void)state;
+    assert_int_equal(frame_prefix(prefix, 10, FRAME_TAIL_MAX, NULL), ERR_OK);
+    for (int i = 0; i < HALF_PEERS; i++) {
+        actor_enter(&p[i], site.port, i % 2 == 0 ? &alice : &bob);
+        assert_true(peer_write(&p[i], prefix, sizeof(prefix)));
+        assert_true(peer_write(&p[i], tail, 10));
+        (void)peer_write(&p[i], tail, sizeof(tail)); /* the first may be gone already */
+    }
+    assert_true(site_logged(&site, "event=slow_peers_dropped"));
+    for (int i = 0; i < HALF_PEERS; i++)
+        peer_close(&p[i]);
+    actor_enter(&p[0], site.port, &bob); /* it still serves */
+    get_pieces(&p[0], &big);
+    peer_close(&p[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_large_transfer),
         cmocka_unit_test(test_peers_that_do_not_read),
         cmocka_unit_test(test_messages_that_grow),
+        cmocka_unit_test(test_pieces_that_never_end),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "client/local/contact.h"
+#include "client/local/group.h"
 #include "client/local/identity.h"
 #include "client/local/seen.h"
 #include "tests/unit/tmpdir.h"
@@ -377,6 +378,147 @@ static void damaged_segments(void **state)
     assert_int_equal(seen_add(s->seen, &e, 1, NOW, NULL), ERR_CORRUPT);
 }
 
+/* ---- groups ---- */
+
+static int count_group(void *cookie, const struct group *g, struct err *err)
+{
+    size_t *n = cookie;
+
+    (void)err;
+    *n += g->n;
+    return ERR_OK;
+}
+
+static void groups_hold_members(void **state)
+{
+    struct state *s = *state;
+    struct group *g = calloc(1, sizeof(*g));
+    struct uid a = {{1}}, b = {{2}};
+    size_t n = 0;
+
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(group_load(s->vault, "team", g, NULL), ERR_NOTFOUND);
+    assert_false(group_exists(s->vault, "team"));
+    assert_int_equal(group_remove(s->vault, "team", &a, NULL), ERR_NOTFOUND);
+    assert_int_equal(group_add(s->vault, "team", &a, NULL), ERR_OK);
+    assert_int_equal(group_add(s->vault, "team", &a, NULL), ERR_OK); /* once */
+    assert_int_equal(group_add(s->vault, "team", &b, NULL), ERR_OK);
+    assert_int_equal(group_add(s->vault, "other", &b, NULL), ERR_OK);
+    assert_int_equal(group_load(s->vault, "team", g, NULL), ERR_OK);
+    assert_int_equal(g->n, 2);
+    assert_string_equal(g->name, "team");
+    assert_memory_equal(&g->members[0], &a, sizeof(a));
+    assert_int_equal(group_each(s->vault, count_group, &n, NULL), ERR_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(group_remove(s->vault, "team", &a, NULL), ERR_OK);
+    assert_int_equal(group_remove(s->vault, "team", &a, NULL), ERR_NOTFOUND);
+    assert_int_equal(group_forget(s->vault, &b, NULL), ERR_OK); /* the last one of both */
+    assert_false(group_exists(s->vault, "team"));
+    assert_false(group_exists(s->vault, "other"));
+    vault_unlock(s->vault);
+    free(g);
+}
+
+static void groups_and_contacts_have_different_names(void **state)
+{
+    struct state *s = *state;
+    struct contact c = {0};
+    struct identity *id = somebody(s);
+    enum chain_change change;
+    struct manifest *m = NULL;
+    struct buf raw = {0};
+    struct uid a = {{1}};
+
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    c.chain.uid = id->uid;
+    assert_int_equal(manifest_pack(id->chain.m[0], &raw, NULL), ERR_OK);
+    assert_int_equal(manifest_parse_signed(part(raw.data, raw.len), &m, NULL), ERR_OK);
+    assert_int_equal(chain_add(&c.chain, m, &change, NULL), ERR_OK);
+    assert_int_equal(group_add(s->vault, "team", &a, NULL), ERR_OK);
+    assert_int_equal(contact_name(s->vault, &c, "team", "bob", NULL), ERR_EXISTS);
+    assert_int_equal(contact_name(s->vault, &c, NULL, "team", NULL), ERR_OK);
+    assert_string_not_equal(c.name, "team"); /* the user ID instead */
+    assert_int_equal(contact_name(s->vault, &c, "bob", "bob", NULL), ERR_OK);
+    assert_int_equal(contact_save(s->vault, &c, NULL), ERR_OK);
+    assert_int_equal(group_add(s->vault, "bob", &a, NULL), ERR_EXISTS);
+    assert_int_equal(group_add(s->vault, "a,b", &a, NULL), ERR_INVALID);
+    assert_int_equal(group_add(s->vault, "", &a, NULL), ERR_INVALID);
+    vault_unlock(s->vault);
+    contact_free(&c);
+    buf_free(&raw);
+    identity_unref(id);
+}
+
+static void groups_are_limited(void **state)
+{
+    struct state *s = *state;
+    struct uid u = {{0}};
+
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    for (unsigned i = 0; i < GROUP_MAX; i++) {
+        u.b[0] = (uint8_t)i;
+        assert_int_equal(group_add(s->vault, "all", &u, NULL), ERR_OK);
+    }
+    u.b[1] = 1;
+    assert_int_equal(group_add(s->vault, "all", &u, NULL), ERR_LIMIT);
+    vault_unlock(s->vault);
+}
+
+static void groups_that_do_not_hold_together(void **state)
+{
+    /* No member; a member of 3 bytes; no name; another version. */
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } bad[] = {{"\x08\x01\x12\x01x", 5},
+               {"\x08\x01\x12\x01x\x1a\x03yyy", 10},
+               {"\x08\x01\x1a\x14yyyyyyyyyyyyyyyyyyyy", 24},
+               {"\x08\x02\x12\x01x\x1a\x14yyyyyyyyyyyyyyyyyyyy", 27},
+               {"\xff", 1}};
+    struct state *s = *state;
+    struct group *g = calloc(1, sizeof(*g));
+    uint8_t id[VAULT_RECORD_ID_LEN];
+
+    assert_int_equal(vault_id(s->vault, "group", part_str("x"), id, NULL), ERR_OK);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(vault_put(s->vault, "group", id, part(bad[i].bytes, bad[i].len), NULL),
+                         ERR_OK);
+        assert_int_equal(group_load(s->vault, "x", g, NULL), ERR_CORRUPT);
+    }
+    vault_unlock(s->vault);
+    free(g);
+}
+
+/* What stops a send comes back from the vault, until it was seen. */
+static void a_replaced_key_must_be_seen(void **state)
+{
+    struct state *s = *state;
+    struct contact c = {.name = "bob", .replaced = true, .blocked = true}, back = {0};
+    struct identity *id = somebody(s);
+    enum chain_change change;
+    struct manifest *m = NULL;
+    struct buf raw = {0};
+
+    c.chain.uid = id->uid;
+    assert_int_equal(manifest_pack(id->chain.m[0], &raw, NULL), ERR_OK);
+    assert_int_equal(manifest_parse_signed(part(raw.data, raw.len), &m, NULL), ERR_OK);
+    assert_int_equal(chain_add(&c.chain, m, &change, NULL), ERR_OK);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(contact_save(s->vault, &c, NULL), ERR_OK);
+    assert_int_equal(contact_load(s->vault, &id->uid, &back, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_true(back.replaced);
+    assert_true(back.blocked);
+    assert_int_equal(contact_check_seen(&back, NULL), ERR_KEYCHANGED);
+    back.replaced = false;
+    assert_int_equal(contact_check_seen(&back, NULL), ERR_OK);
+    contact_free(&c);
+    contact_free(&back);
+    buf_free(&raw);
+    identity_unref(id);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +530,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(contacts_are_walked, setup, teardown),
         cmocka_unit_test_setup_teardown(verification_holds_for_one_pair_of_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(contacts_that_do_not_hold_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(groups_hold_members, setup, teardown),
+        cmocka_unit_test_setup_teardown(groups_and_contacts_have_different_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(groups_are_limited, setup, teardown),
+        cmocka_unit_test_setup_teardown(groups_that_do_not_hold_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_replaced_key_must_be_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(headers_are_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(two_writers, setup, teardown),
         cmocka_unit_test_setup_teardown(segments_fill_and_go, setup, teardown),

@@ -83,15 +83,18 @@ static void test_longest_line_fits(void **state)
     assert_string_equal(line + strlen(line) - 4, "\x1b[0m");
 }
 
-/* This program does not know where the module is: as on a machine without it. */
-static void test_without_the_module(void **state)
+/* Bytes that no encoder writes; nothing but an error comes of them. */
+static void test_hostile_bytes(void **state)
 {
-    static const uint8_t bytes[256] = {1};
+    static const size_t lengths[] = {1, 127, 128, 255, 256, 257, 512, 1024};
+    uint8_t bytes[1024];
     struct satchel_error err;
 
     (void)state;
-    assert_int_equal(satchel_preview_decode(bytes, sizeof(bytes), &p, &err), SATCHEL_E_UNSUPPORTED);
-    assert_non_null(strstr(err.message, "not available"));
+    memset(bytes, 0xFF, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+        assert_int_equal(satchel_preview_decode(bytes, lengths[i], &p, &err), SATCHEL_E_CORRUPT);
+    assert_int_equal(satchel_preview_decode(bytes, 0, &p, &err), SATCHEL_E_INVALID);
     assert_int_equal(satchel_preview_decode(NULL, 0, &p, &err), SATCHEL_E_INVALID);
 }
 
@@ -101,7 +104,7 @@ int main(void)
         cmocka_unit_test(test_sizes_keep_the_ratio),
         cmocka_unit_test(test_colours),
         cmocka_unit_test(test_longest_line_fits),
-        cmocka_unit_test(test_without_the_module),
+        cmocka_unit_test(test_hostile_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,7 +112,8 @@ static int op_look(void)
 static int op_next(void)
 {
     struct identity *id = NULL;
-    int rc = profile_plan_next(profile, NOW + 29 * IDENTITY_DAY_MS, &id, NULL);
+    struct profile_care care = {.now = NOW + 29 * IDENTITY_DAY_MS};
+    int rc = profile_plan_next(profile, &care, &id, NULL);
 
     assert_true((rc == ERR_OK) == (id != NULL));
     identity_unref(id);

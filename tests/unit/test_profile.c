@@ -361,11 +361,19 @@ static void damaged_counter_draws_nothing(void **state)
     profile_close(p);
 }
 
+static int plan_next(struct profile *p, uint64_t now, struct identity **ret)
+{
+    /* Nothing is erased on the way. */
+    struct profile_care care = {.now = now, .max_lifetime = UINT64_MAX};
+
+    return profile_plan_next(p, &care, ret, NULL);
+}
+
 static struct identity *rotate(struct profile *p, uint64_t now, uint64_t max_lifetime)
 {
     struct identity *id = NULL, *done = NULL;
 
-    assert_int_equal(profile_plan_next(p, now, &id, NULL), ERR_OK);
+    assert_int_equal(plan_next(p, now, &id), ERR_OK);
     if (id->next != NULL) {
         assert_int_equal(profile_promote(p, &id->next->hash, now, max_lifetime, &done, NULL),
                          ERR_OK);
@@ -386,13 +394,13 @@ static void next_key_comes_in_time(void **state)
     assert_int_equal(end, NOW + IDENTITY_EPOCH_MS);
     assert_false(identity_due(p->id, late - 1));
     assert_true(identity_due(p->id, late));
-    assert_int_equal(profile_plan_next(p, late - 1, &id, NULL), ERR_OK);
+    assert_int_equal(plan_next(p, late - 1, &id), ERR_OK);
     assert_null(id->next);
     identity_unref(id);
 
     /* Planned twice, as after a lost answer: the same one. */
-    assert_int_equal(profile_plan_next(p, late, &id, NULL), ERR_OK);
-    assert_int_equal(profile_plan_next(p, late + 5, &again, NULL), ERR_OK);
+    assert_int_equal(plan_next(p, late, &id), ERR_OK);
+    assert_int_equal(plan_next(p, late + 5, &again), ERR_OK);
     assert_non_null(id->next);
     assert_memory_equal(&id->next->hash, &again->next->hash, 32);
     assert_int_equal(id->next->sequence, 2);
@@ -440,6 +448,67 @@ static void old_keys_are_erased_when_nothing_needs_them(void **state)
     profile_close(p);
 }
 
+/* A key goes when its last transfer can be gone, not when the next key comes. */
+static void old_keys_go_without_a_new_one(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct ek_id first = p->id->keys[0].id;
+    uint64_t life = 7 * IDENTITY_DAY_MS, end = p->id->keys[0].not_after;
+    uint64_t gone = end + life + IDENTITY_DAY_MS;
+    struct profile_care care = {.now = gone - 1, .erase_at = gone - 1, .max_lifetime = life};
+    struct identity *id = rotate(p, NOW + 28 * IDENTITY_DAY_MS, life);
+
+    assert_false(identity_has_old(id, gone - 1, life));
+    assert_true(identity_has_old(id, gone, life));
+    identity_unref(id);
+    assert_int_equal(profile_plan_next(p, &care, &id, NULL), ERR_OK);
+    assert_non_null(identity_ek(id, &first));
+    identity_unref(id);
+    /* Of our clock and the server's the earlier one counts. */
+    care.now = gone;
+    assert_int_equal(profile_plan_next(p, &care, &id, NULL), ERR_OK);
+    assert_non_null(identity_ek(id, &first));
+    identity_unref(id);
+    care.erase_at = gone;
+    assert_int_equal(profile_plan_next(p, &care, &id, NULL), ERR_OK);
+    assert_null(identity_ek(id, &first));
+    assert_null(id->next);
+    identity_unref(id);
+    p = reopen(s, p, ERR_OK);
+    assert_null(identity_ek(p->id, &first));
+    assert_int_equal(p->id->n_keys, 1);
+    profile_close(p);
+}
+
+static void revoking_a_device_takes_a_new_key(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct device_id nobody = {{1}}, self = p->id->device;
+    struct identity_change change = {.revoke = &nobody};
+    struct identity *id = NULL, *done = NULL;
+    uint64_t now = NOW + IDENTITY_DAY_MS;
+    const struct manifest *m;
+
+    assert_int_equal(profile_plan_change(p, &change, now, &id, NULL), ERR_NOTFOUND);
+    change.revoke = &self;
+    assert_int_equal(profile_plan_change(p, &change, now, &id, NULL), ERR_OK);
+    m = id->next;
+    assert_int_equal(m->n_devices, 1);
+    assert_int_equal(m->devices[0].revoked, now);
+    assert_int_equal(m->n_eks, 1); /* the one that the device did not know */
+    assert_memory_equal(&m->eks[0].id, &id->next_key.id, sizeof(struct ek_id));
+    /* One change at a time. */
+    assert_int_equal(profile_plan_change(p, &change, now, &done, NULL), ERR_BUSY);
+    assert_int_equal(profile_promote(p, &m->hash, now, IDENTITY_DAY_MS, &done, NULL), ERR_OK);
+    assert_int_equal(done->n_keys, 2); /* what is on its way can be read */
+    identity_unref(id);
+    identity_unref(done);
+    assert_int_equal(profile_plan_change(p, &change, now + 1, &id, NULL), ERR_REVOKED);
+    profile_close(p);
+}
+
 /* Killed between the two records of a promotion. */
 static void promotion_is_finished_after_a_crash(void **state)
 {
@@ -450,7 +519,7 @@ static void promotion_is_finished_after_a_crash(void **state)
     uint64_t now = NOW + 29 * IDENTITY_DAY_MS;
     uint8_t record[VAULT_RECORD_ID_LEN];
 
-    assert_int_equal(profile_plan_next(p, now, &planned, NULL), ERR_OK);
+    assert_int_equal(plan_next(p, now, &planned), ERR_OK);
     /* The chain of the promoted identity with the identity record of the planned one. */
     assert_int_equal(profile_promote(p, &planned->next->hash, now, 0, &id, NULL), ERR_OK);
     identity_unref(id);
@@ -490,6 +559,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(next_key_comes_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(old_keys_are_erased_when_nothing_needs_them, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(old_keys_go_without_a_new_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(revoking_a_device_takes_a_new_key, setup, teardown),
         cmocka_unit_test_setup_teardown(promotion_is_finished_after_a_crash, setup, teardown),
     };
 

@@ -112,6 +112,7 @@ static void test_sender(void **state)
     struct sample_row row;
     struct receive r = {0};
     struct chain empty = {.uid = s->user[SAMPLE_ALICE].uid};
+    struct hash32 seen;
     struct err err;
 
     sample_row(s, SAMPLE_BOB, &row);
@@ -119,12 +120,16 @@ static void test_sender(void **state)
     refused(&row.in, ERR_INTEGRITY, "Header.sender");
     row.in.chain = &empty;
     refused(&row.in, ERR_INTEGRITY, "Header.manifest");
-    /* Revoked after the transfer was made: good, but it shows. */
+    /* Revoked after the transfer was made, says its date: good only if it was seen before. */
+    assert_int_equal(header_hash(row.in.header, &seen), ERR_OK);
     revoke(&s->user[SAMPLE_ALICE], SAMPLE_TIME + 1);
     row.in.chain = &s->user[SAMPLE_ALICE].chain;
+    refused(&row.in, ERR_REVOKED, "revoked since");
+    row.in.seen = &seen;
     assert_int_equal(receive_check(&row.in, &r, &err), ERR_OK);
     assert_true(r.device_revoked_since);
     receive_free(&r);
+    row.in.seen = NULL;
     /* A later manifest may date the theft back. */
     revoke(&s->user[SAMPLE_ALICE], SAMPLE_TIME);
     refused(&row.in, ERR_REVOKED, "revoked");

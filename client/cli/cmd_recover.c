@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* satchel recover - back with the 24 words, on a machine that has nothing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/prompt.h"
+#include "client/cli/ui.h"
+
+static struct {
+    const char *server, *name, *id, *pin, *ca;
+    int words_fd;
+    bool no_passphrase;
+} o = {.words_fd = -1};
+
+static const struct opt opts[] = {
+    {"server", 0, OPT_TEXT, &o.server, "HOST[:PORT]", "the server; port 7743 unless given"},
+    {"name", 0, OPT_TEXT, &o.name, "NAME", "your username"},
+    {"id", 0, OPT_TEXT, &o.id, "ID", "your user ID, instead of the name"},
+    {"words-fd", 0, OPT_FD, &o.words_fd, "N", "read the recovery words from this file descriptor"},
+    {"pin", 0, OPT_TEXT, &o.pin, "HASH", "fingerprint of the server's key ('satcheld pin')"},
+    {"ca", 0, OPT_TEXT, &o.ca, "FILE", "trust these authorities instead; 'system': the machine's"},
+    {"no-passphrase", 0, OPT_FLAG, &o.no_passphrase, NULL,
+     "for unattended machines: keys are as safe as the disk"},
+    {0},
+};
+
+static long ask_words(void *cookie, bool fresh, char *buf, size_t size)
+{
+    (void)cookie;
+    (void)fresh;
+    return prompt_words(o.words_fd, buf, size);
+}
+
+static int bring_contacts(struct cli *cli, struct satchel_restored *ret, struct satchel_error *err)
+{
+    struct satchel_restore_options ro = {0};
+
+    return satchel_sync_restore(cli->s, &ro, ret, err);
+}
+
+static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
+{
+    struct satchel_recover_options ro = {.server = o.server,
+                                         .pin = o.pin,
+                                         .ca_file = o.ca,
+                                         .who = o.id != NULL ? o.id : o.name,
+                                         .no_passphrase = o.no_passphrase,
+                                         .cookie = cli,
+                                         .ask = prompt_passphrase,
+                                         .ask_words = ask_words};
+    struct satchel_restored contacts = {0};
+    struct satchel_recovered r;
+    int rc;
+
+    (void)argc;
+    (void)argv;
+    if (o.server == NULL || (o.name == NULL) == (o.id == NULL)) {
+        rc = cli_error(err, SATCHEL_E_INVALID, "recover: --server and one of --name and --id");
+        cli_hint(err, "usage: satchel recover %s", cmd_recover.args);
+        return rc;
+    }
+    if (o.pin != NULL && o.ca != NULL)
+        return cli_error(err, SATCHEL_E_INVALID, "recover: --pin and --ca exclude each other");
+    rc = satchel_sync_recover(cli->s, &ro, &r, err);
+    if (rc != SATCHEL_OK)
+        return rc;
+    ui_line("you are %s again, %s", r.username, r.user_id);
+    if (!r.record)
+        ui_note("the server had no good record of keys and contacts: earlier mail cannot be read");
+    rc = bring_contacts(cli, &contacts, err);
+    if (rc != SATCHEL_OK) {
+        cli_hint(err, "the account is yours again; 'satchel contacts restore' brings the contacts");
+        return rc;
+    }
+    ui_result(json_pack("{s:s,s:s,s:I,s:b,s:I,s:I}", "user_id", r.user_id, "name", r.username,
+                        "keys", (json_int_t)r.keys, "record", r.record, "contacts",
+                        (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost));
+    ui_line("%u contacts are back%s", contacts.contacts,
+            contacts.lost > 0 ? ", some are not: their owners are gone" : "");
+    ui_note("hint: your contacts are told of the new key; compare safety numbers with them again");
+    return SATCHEL_OK;
+}
+
+const struct cli_cmd cmd_recover = {
+    .name = "recover",
+    .args = "--server HOST[:PORT] --name NAME | --id ID [--words-fd N] [--pin HASH]",
+    .summary = "get your account back with the recovery words",
+    .details =
+        "On a machine without a profile of yours. A new identity key is made, and all earlier\n"
+        "devices are revoked. What has not expired and was sent to keys in the server's sealed\n"
+        "copy can be read; contacts and groups come back. Interrupted, it can be repeated.",
+    .opts = opts,
+    .min_args = 0,
+    .max_args = 0,
+    .needs = CLI_HANDLE,
+    .run = run,
+};

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/local/backup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/local/group.h"
+#include "client/local/pb_secret.h"
+#include "common/crypto/x25519.h"
+#include "common/transfer/account.h"
+#include "proto/vault.pb-c.h"
+
+typedef Satchel__Vault__Account Record;
+typedef Satchel__Vault__AccountContact Row;
+
+enum { LIST_MAX = 4096 };
+
+static int damaged(struct err *err)
+{
+    return err_set(err, ERR_CORRUPT, "the account record is damaged");
+}
+
+/* ---- is it up to date? ---- */
+
+static int load_state(struct vault *v, Satchel__Vault__Backup **ret, uint8_t *id, struct err *err)
+{
+    struct buf plain = {0};
+    int rc = vault_id(v, "backup", part_str("self"), id, err);
+
+    if (rc == ERR_OK)
+        rc = vault_get(v, "backup", id, &plain, NULL, err);
+    *ret = rc == ERR_OK ? satchel__vault__backup__unpack(NULL, plain.len, plain.data) : NULL;
+    buf_free(&plain);
+    if (rc == ERR_OK && *ret == NULL)
+        rc = damaged(err);
+    return rc;
+}
+
+static int save_state(struct vault *v, const uint8_t *id, const Satchel__Vault__Backup *m,
+                      struct err *err)
+{
+    uint8_t bytes[64]; /* three numbers */
+    size_t len = satchel__vault__backup__get_packed_size(m);
+
+    if (len > sizeof(bytes))
+        return err_set(err, ERR_INTERNAL, "a state of %zu bytes", len);
+    return vault_put(v, "backup", id, part(bytes, satchel__vault__backup__pack(m, bytes)), err);
+}
+
+/* A missing state: never kept, so every change is one too many to note. */
+int backup_touch(struct vault *v, struct err *err)
+{
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    Satchel__Vault__Backup *m = NULL;
+    int rc = load_state(v, &m, id, err);
+
+    if (rc == ERR_NOTFOUND)
+        return ERR_OK;
+    if (rc == ERR_OK && (m->building || m->touched == m->kept)) {
+        m->touched++;
+        rc = save_state(v, id, m, err);
+    }
+    satchel__vault__backup__free_unpacked(m, NULL);
+    return rc;
+}
+
+bool backup_is_due(struct vault *v)
+{
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    Satchel__Vault__Backup *m = NULL;
+    bool due = load_state(v, &m, id, NULL) != ERR_OK || m->touched != m->kept;
+
+    satchel__vault__backup__free_unpacked(m, NULL);
+    return due;
+}
+
+static int note_building(struct vault *v, uint64_t *ret_mark, struct err *err)
+{
+    Satchel__Vault__Backup fresh = SATCHEL__VAULT__BACKUP__INIT, *m = NULL;
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    int rc = load_state(v, &m, id, err);
+
+    if (rc != ERR_OK && rc != ERR_NOTFOUND)
+        return rc;
+    fresh.touched = m != NULL ? m->touched : 1;
+    fresh.kept = m != NULL ? m->kept : 0;
+    fresh.building = true;
+    satchel__vault__backup__free_unpacked(m, NULL);
+    *ret_mark = fresh.touched;
+    return save_state(v, id, &fresh, err);
+}
+
+int backup_mark(struct vault *v, uint64_t mark, struct err *err)
+{
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    Satchel__Vault__Backup *m = NULL;
+    int rc = load_state(v, &m, id, err);
+
+    if (rc == ERR_OK) {
+        m->kept = mark;
+        m->building = false;
+        rc = save_state(v, id, m, err);
+    }
+    satchel__vault__backup__free_unpacked(m, NULL);
+    return rc;
+}
+
+/* ---- writing ---- */
+
+/* Rows of all contacts or groups, made with strdup() and malloc(); freed as a message. */
+struct draft {
+    Record *m;
+    size_t bytes;
+};
+
+static int add_contact(void *cookie, const struct contact *c, const struct manifest *newest,
+                       struct err *err)
+{
+    struct draft *d = cookie;
+    Row *row;
+
+    if (d->m->n_contacts == LIST_MAX || d->bytes > ACCOUNT_PLAIN_MAX / 2)
+        return ERR_OK;
+    row = calloc(1, sizeof(*row));
+    if (row == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    satchel__vault__account_contact__init(row);
+    d->m->contacts[d->m->n_contacts++] = row;
+    row->name = strdup(c->name);
+    row->verified = strdup(c->verified);
+    row->named = c->named;
+    row->blocked = c->blocked;
+    row->replaced = c->replaced;
+    row->user_id.data = malloc(IDS_UID_LEN);
+    row->manifest.data = malloc(IDS_HASH_LEN);
+    if (row->name == NULL || row->verified == NULL || row->user_id.data == NULL ||
+        row->manifest.data == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    row->user_id.len = IDS_UID_LEN;
+    row->manifest.len = IDS_HASH_LEN;
+    memcpy(row->user_id.data, newest->uid.b, IDS_UID_LEN);
+    memcpy(row->manifest.data, newest->hash.b, IDS_HASH_LEN);
+    d->bytes += satchel__vault__account_contact__get_packed_size(row) + 4;
+    return ERR_OK;
+}
+
+static int add_group(void *cookie, const struct group *g, struct err *err)
+{
+    struct draft *d = cookie;
+    Satchel__Vault__Group *row;
+
+    if (d->m->n_groups == LIST_MAX || d->bytes > ACCOUNT_PLAIN_MAX * 3 / 4)
+        return ERR_OK;
+    row = calloc(1, sizeof(*row));
+    if (row == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    satchel__vault__group__init(row);
+    d->m->groups[d->m->n_groups++] = row;
+    row->version = 1;
+    row->name = strdup(g->name);
+    row->members = calloc(g->n, sizeof(*row->members));
+    if (row->name == NULL || row->members == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < g->n; i++) {
+        row->members[i].data = malloc(IDS_UID_LEN);
+        if (row->members[i].data == NULL)
+            return err_set(err, ERR_NOMEM, "out of memory");
+        row->members[row->n_members++].len = IDS_UID_LEN;
+        memcpy(row->members[i].data, g->members[i].b, IDS_UID_LEN);
+    }
+    d->bytes += satchel__vault__group__get_packed_size(row) + 4;
+    return ERR_OK;
+}
+
+/* The keys' bytes stay where they are, in the identity: they are taken out before it is freed. */
+static int pack(Record *m, const struct identity *id, struct secret *ret, struct err *err)
+{
+    Satchel__Vault__OwnKey keys[IDENTITY_KEYS_MAX + 1], *list[IDENTITY_KEYS_MAX + 1];
+    size_t n = 0;
+    int rc;
+
+    for (size_t i = 0; i <= id->n_keys; i++) {
+        const struct identity_key *k = i < id->n_keys ? &id->keys[i] : &id->next_key;
+
+        if (k->key.len == 0)
+            continue;
+        satchel__vault__own_key__init(&keys[n]);
+        keys[n].suite = IDS_SUITE_X25519;
+        keys[n].private_key = (ProtobufCBinaryData){k->key.len, k->key.data};
+        keys[n].not_before = k->not_before;
+        keys[n].not_after = k->not_after;
+        list[n] = &keys[n];
+        n++;
+    }
+    m->version = 1;
+    m->n_keys = n;
+    m->keys = list;
+    rc = pb_secret_pack(&m->base, ret, err);
+    m->n_keys = 0;
+    m->keys = NULL;
+    return rc;
+}
+
+int backup_build(struct vault *v, const struct identity *id, struct secret *ret_plain,
+                 uint64_t *ret_mark, struct err *err)
+{
+    struct draft d = {.m = calloc(1, sizeof(*d.m))};
+    int rc = d.m != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc != ERR_OK)
+        return rc;
+    satchel__vault__account__init(d.m);
+    d.m->contacts = calloc(LIST_MAX, sizeof(*d.m->contacts));
+    d.m->groups = calloc(LIST_MAX, sizeof(*d.m->groups));
+    if (d.m->contacts == NULL || d.m->groups == NULL)
+        rc = err_set(err, ERR_NOMEM, "out of memory");
+    if (rc == ERR_OK)
+        rc = note_building(v, ret_mark, err);
+    if (rc == ERR_OK)
+        rc = contact_each(v, add_contact, &d, err);
+    if (rc == ERR_OK)
+        rc = group_each(v, add_group, &d, err);
+    if (rc == ERR_OK)
+        rc = pack(d.m, id, ret_plain, err);
+    satchel__vault__account__free_unpacked(d.m, NULL);
+    return rc;
+}
+
+/* ---- reading ---- */
+
+static bool is_sound(const Record *m)
+{
+    if (m == NULL || m->version != 1 || m->n_keys > IDENTITY_KEYS_MAX + 1)
+        return false;
+    for (size_t i = 0; i < m->n_keys; i++)
+        if (m->keys[i]->private_key.len != X25519_LEN || m->keys[i]->suite != IDS_SUITE_X25519)
+            return false;
+    for (size_t i = 0; i < m->n_contacts; i++)
+        if (m->contacts[i]->user_id.len != IDS_UID_LEN ||
+            m->contacts[i]->manifest.len != IDS_HASH_LEN ||
+            strlen(m->contacts[i]->name) >= CONTACT_NAME_SIZE ||
+            strlen(m->contacts[i]->verified) >= SAFETY_TEXT)
+            return false;
+    for (size_t i = 0; i < m->n_groups; i++)
+        for (size_t k = 0; k < m->groups[i]->n_members; k++)
+            if (m->groups[i]->members[k].len != IDS_UID_LEN)
+                return false;
+    return true;
+}
+
+/* Free with pb_secret_allocator; NULL: damaged. */
+static Record *unpack(struct part plain)
+{
+    Record *m = satchel__vault__account__unpack(&pb_secret_allocator, plain.len, plain.data);
+
+    if (is_sound(m))
+        return m;
+    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    return NULL;
+}
+
+int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n, struct err *err)
+{
+    Record *m = unpack(plain);
+    size_t n = 0, first = m != NULL && m->n_keys > IDENTITY_KEYS_MAX;
+    int rc = m != NULL ? ERR_OK : damaged(err);
+
+    for (size_t i = first; rc == ERR_OK && i < m->n_keys; i++) {
+        const Satchel__Vault__OwnKey *k = m->keys[i];
+        uint8_t public[IDS_KEY_LEN];
+
+        rc = secret_copy(&ret[n].key, k->private_key.data, k->private_key.len, err);
+        if (rc == ERR_OK)
+            rc = x25519_public(public, ret[n].key.data);
+        if (rc == ERR_OK)
+            rc = ids_ek(IDS_SUITE_X25519, PART_OF(public), &ret[n].id);
+        ret[n].not_before = k->not_before;
+        ret[n].not_after = k->not_after;
+        n++;
+    }
+    *ret_n = n;
+    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    return rc;
+}
+
+/* ---- what is still to be done ---- */
+
+int backup_note_rest(struct vault *v, const struct secret *plain, struct err *err)
+{
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    struct secret rest = {0};
+    Record *m = NULL;
+    int rc = vault_id(v, "restore", part_str("self"), id, err);
+
+    if (rc != ERR_OK || plain == NULL)
+        return rc == ERR_OK ? vault_delete(v, "restore", id, err) : rc;
+    m = unpack(part_secret(plain));
+    if (m == NULL)
+        return damaged(err);
+    for (size_t i = 0; i < m->n_keys; i++)
+        satchel__vault__own_key__free_unpacked(m->keys[i], &pb_secret_allocator);
+    m->n_keys = 0;
+    rc = pb_secret_pack(&m->base, &rest, err);
+    if (rc == ERR_OK)
+        rc = vault_put(v, "restore", id, part_secret(&rest), err);
+    secret_free(&rest);
+    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    return rc;
+}
+
+static int load_rest(struct vault *v, Record **ret, struct err *err)
+{
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    struct secret plain = {0};
+    int rc = vault_id(v, "restore", part_str("self"), id, err);
+
+    if (rc == ERR_OK)
+        rc = vault_get_secret(v, "restore", id, &plain, err);
+    if (rc == ERR_OK) {
+        *ret = unpack(part_secret(&plain));
+        rc = *ret != NULL ? ERR_OK : damaged(err);
+    }
+    secret_free(&plain);
+    return rc;
+}
+
+int backup_rest(struct vault *v, struct backup_contact **ret, size_t *ret_n, struct err *err)
+{
+    struct backup_contact *list = NULL;
+    Record *m = NULL;
+    int rc = load_rest(v, &m, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    list = calloc(m->n_contacts + 1, sizeof(*list));
+    if (list == NULL)
+        rc = err_set(err, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; rc == ERR_OK && i < m->n_contacts; i++) {
+        const Row *row = m->contacts[i];
+
+        list[i] = (struct backup_contact){
+            .named = row->named, .blocked = row->blocked, .replaced = row->replaced};
+        memcpy(list[i].uid.b, row->user_id.data, IDS_UID_LEN);
+        memcpy(list[i].manifest.b, row->manifest.data, IDS_HASH_LEN);
+        (void)snprintf(list[i].name, sizeof(list[i].name), "%s", row->name);
+        (void)snprintf(list[i].verified, sizeof(list[i].verified), "%s", row->verified);
+    }
+    if (rc == ERR_OK) {
+        *ret = list;
+        *ret_n = m->n_contacts;
+    }
+    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    return rc;
+}
+
+int backup_make_groups(struct vault *v, struct err *err)
+{
+    Record *m = NULL;
+    int rc = load_rest(v, &m, err);
+
+    for (size_t i = 0; rc == ERR_OK && i < m->n_groups; i++)
+        for (size_t k = 0; rc == ERR_OK && k < m->groups[i]->n_members; k++) {
+            struct contact c = {0};
+            struct uid uid;
+
+            memcpy(uid.b, m->groups[i]->members[k].data, IDS_UID_LEN);
+            rc = contact_load(v, &uid, &c, err);
+            contact_free(&c);
+            if (rc == ERR_OK)
+                rc = group_add(v, m->groups[i]->name, &uid, err);
+            if (rc == ERR_NOTFOUND || rc == ERR_EXISTS || rc == ERR_INVALID || rc == ERR_LIMIT)
+                rc = ERR_OK;
+        }
+    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    return rc;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backup - what the account record holds (proto/FORMATS.md section 17):
+ * encryption keys, contacts, groups; and whether the server's copy is up to date.
+ *
+ * All functions touch the disk: not for the loop thread.  Threads: any.
+ * Errors: those of vault.h, contact.h and group.h; ERR_CORRUPT for a plaintext
+ * that does not hold together.
+ */
+#ifndef CLIENT_LOCAL_BACKUP_H
+#define CLIENT_LOCAL_BACKUP_H
+
+#include "client/local/contact.h"
+#include "client/local/identity.h"
+
+/* Something that the record holds has changed.  The caller holds the lock. */
+MUST_CHECK int backup_touch(struct vault *v, struct err *err);
+
+/* Is the server's record older than what is here?  Also when that cannot be told. */
+bool backup_is_due(struct vault *v);
+
+/*
+ * The plaintext of a record; ${ret_mark} goes to backup_mark() when the server has it.  The
+ * caller holds the lock of the vault in both.  Contacts that do not fit any more are left out.
+ */
+MUST_CHECK int backup_build(struct vault *v, const struct identity *id, struct secret *ret_plain,
+                            uint64_t *ret_mark, struct err *err);
+MUST_CHECK int backup_mark(struct vault *v, uint64_t mark, struct err *err);
+
+/* The encryption keys in a plaintext, oldest first; ${ret} has room for IDENTITY_KEYS_MAX. */
+MUST_CHECK int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n,
+                           struct err *err);
+
+/* ---- what a recovery has still to do ---- */
+
+struct backup_contact {
+    struct uid uid;
+    char name[CONTACT_NAME_SIZE], verified[SAFETY_TEXT];
+    bool named, blocked, replaced;
+    struct hash32 manifest; /* the newest that was pinned */
+};
+
+/* Note contacts and groups of a plaintext; the caller holds the lock.  NULL takes the note away. */
+MUST_CHECK int backup_note_rest(struct vault *v, const struct secret *plain, struct err *err);
+
+/* The contacts noted, malloc()ed.  ERR_NOTFOUND: nothing is left to do. */
+MUST_CHECK int backup_rest(struct vault *v, struct backup_contact **ret, size_t *ret_n,
+                           struct err *err);
+
+/* Make the groups noted, as far as their members are contacts; the caller holds the lock. */
+MUST_CHECK int backup_make_groups(struct vault *v, struct err *err);
+
+#endif /* CLIENT_LOCAL_BACKUP_H */

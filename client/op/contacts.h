@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* contacts - what the calls about people share.  They touch the disk. */
+#ifndef CLIENT_OP_CONTACTS_H
+#define CLIENT_OP_CONTACTS_H
+
+#include "client/core/handle.h"
+#include "client/local/contact.h"
+
+/* ${c} with its newest manifest as the caller sees it. */
+MUST_CHECK int contacts_show(const struct contact *c, const struct manifest *newest,
+                             const struct identity *me, struct satchel_contact *ret,
+                             struct err *err);
+
+/* Whom ${who} means, without the server: by name, user ID or username.  ERR_NOTFOUND. */
+MUST_CHECK int contacts_locate(struct satchel *s, const char *who, struct uid *ret_uid,
+                               struct err *err);
+
+/*
+ * Whom to send to: ${n} times WHO, in which names of groups were replaced by the user IDs of
+ * their members.  The list and its strings are the caller's.  ERR_LIMIT: over ${max}.
+ */
+MUST_CHECK int contacts_expand(struct vault *v, char *const *who, size_t n, size_t max,
+                               char ***ret_who, size_t *ret_n, struct err *err);
+
+#endif /* CLIENT_OP_CONTACTS_H */

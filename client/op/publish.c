@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/op/publish.h"
+
+#include <string.h>
+
+void publish_free(struct publish *p)
+{
+    identity_unref(p->id);
+    p->id = NULL;
+}
+
+/* What the vault has now is the identity of the profile and of the operation from here on. */
+static void take_identity(struct publish *p)
+{
+    struct profile *profile = p->op->s->profile;
+
+    identity_unref(profile->id);
+    profile->id = p->id;
+    identity_unref(p->op->id);
+    p->op->id = identity_ref(p->id);
+    p->id = NULL;
+}
+
+/* ---- third: the server has it ---- */
+
+static int promote_work(struct op_job *job, struct err *err)
+{
+    struct publish *p = LIST_OWNER(job, struct publish, job);
+
+    return profile_promote(job->op->s->profile, &p->next, p->care.erase_at, p->care.max_lifetime,
+                           &p->id, err);
+}
+
+static void promoted(struct op_job *job)
+{
+    struct publish *p = LIST_OWNER(job, struct publish, job);
+
+    take_identity(p);
+    job->op->s->profile->backup_due = job->op->id->has_box;
+    p->done(p);
+}
+
+/* ---- second: publish ---- */
+
+static void on_put(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct publish *p = arg;
+
+    (void)a;
+    op_job(op, &p->job, promote_work, promoted);
+}
+
+static void planned(struct op_job *job)
+{
+    struct publish *p = LIST_OWNER(job, struct publish, job);
+    const struct manifest *next = p->id->next;
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__PutManifest m = SATCHEL__PUT_MANIFEST__INIT;
+    Satchel__Signed sig = SATCHEL__SIGNED__INIT;
+    struct op_ask a = {
+        .ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE}, .cb = on_put, .arg = p};
+
+    sig.body = (ProtobufCBinaryData){next->body.len, (uint8_t *)next->body.data};
+    sig.signature = (ProtobufCBinaryData){sizeof(next->signature), (uint8_t *)next->signature};
+    m.manifest = &sig;
+    e.body_case = SATCHEL__ENVELOPE__BODY_PUT_MANIFEST;
+    e.put_manifest = &m;
+    p->next = next->hash;
+    take_identity(p); /* with `next` on its way */
+    (void)op_ask(job->op, &a);
+}
+
+/* ---- first: plan ---- */
+
+static int plan_work(struct op_job *job, struct err *err)
+{
+    struct publish *p = LIST_OWNER(job, struct publish, job);
+
+    return profile_plan_change(job->op->s->profile, &p->change, p->care.now, &p->id, err);
+}
+
+void publish_start(struct publish *p)
+{
+    if (p->op->s->link.session == NULL) {
+        op_fail(p->op, ERR_CLOSED, "the connection was lost");
+        return;
+    }
+    p->care = rotate_care(&p->op->s->link);
+    op_job(p->op, &p->job, plan_work, planned);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: what is noted is read on a worker -> for some contacts at a time:
+ * looked up and pinned -> what was known of them is noted on a worker -> the
+ * next ones -> the groups, and nothing is left to do.
+ *
+ * A contact who is gone, or whose keys do not follow from those that were
+ * pinned, is lost or marked: that does not end the operation.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/local/backup.h"
+#include "client/op/people.h"
+
+enum { AT_A_TIME = 32 };
+
+struct restore {
+    struct satchel_op op;
+    struct op_job job;
+    struct backup_contact *list;
+    size_t n, at;
+    struct person persons[AT_A_TIME];
+    struct people people;
+    struct satchel_restored result;
+    void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_restored *r);
+};
+
+static void drop_persons(struct restore *r)
+{
+    for (size_t i = 0; i < r->people.n; i++)
+        person_free(&r->persons[i]);
+    memset(r->persons, 0, sizeof(r->persons));
+    r->people.n = 0;
+}
+
+/* ---- third: groups ---- */
+
+static int finish_work(struct op_job *job, struct err *err)
+{
+    struct vault *v = job->op->s->profile->vault;
+    int rc = vault_lock(v, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = backup_make_groups(v, err);
+    if (rc == ERR_OK)
+        rc = backup_note_rest(v, NULL, err);
+    vault_unlock(v);
+    return rc;
+}
+
+static void finished(struct op_job *job)
+{
+    op_end(job->op, NULL);
+}
+
+/* ---- second: some of them ---- */
+
+static void next(struct restore *r);
+
+/* What was known of ${b} besides his keys. */
+static int note(struct vault *v, const struct backup_contact *b, struct err *err)
+{
+    struct contact c = {0};
+    int rc = contact_load(v, &b->uid, &c, err);
+
+    if (rc == ERR_OK) {
+        memcpy(c.verified, b->verified, sizeof(c.verified));
+        c.blocked = b->blocked;
+        /* Keys that do not follow from what was pinned are for somebody to look at. */
+        c.replaced |= b->replaced || chain_find(&c.chain, &b->manifest) == NULL;
+        rc = contact_save(v, &c, err);
+    }
+    contact_free(&c);
+    return rc;
+}
+
+static int note_work(struct op_job *job, struct err *err)
+{
+    struct restore *r = (struct restore *)job->op;
+    struct vault *v = r->op.s->profile->vault;
+    int rc = vault_lock(v, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    for (size_t i = 0; rc == ERR_OK && i < r->people.n; i++) {
+        const struct person *p = &r->persons[i];
+
+        if (p->err.code == ERR_OK && !p->self)
+            rc = note(v, &r->list[r->at + i], err);
+        r->result.contacts += p->err.code == ERR_OK;
+        r->result.lost += p->err.code != ERR_OK;
+    }
+    vault_unlock(v);
+    return rc;
+}
+
+static void noted(struct op_job *job)
+{
+    struct restore *r = (struct restore *)job->op;
+
+    r->at += r->people.n;
+    drop_persons(r);
+    next(r);
+}
+
+static void found(struct satchel_op *op)
+{
+    op_job(op, &((struct restore *)op)->job, note_work, noted);
+}
+
+static void next(struct restore *r)
+{
+    size_t n = r->n - r->at < AT_A_TIME ? r->n - r->at : AT_A_TIME;
+
+    if (n == 0) {
+        op_job(&r->op, &r->job, finish_work, finished);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct backup_contact *b = &r->list[r->at + i];
+
+        r->persons[i].uid = b->uid;
+        r->persons[i].new_name = b->named ? b->name : NULL;
+    }
+    r->people =
+        (struct people){.op = &r->op, .p = r->persons, .n = n, .each_alone = true, .done = found};
+    people_find(&r->people);
+}
+
+/* ---- first: what is left to do ---- */
+
+static int read_work(struct op_job *job, struct err *err)
+{
+    struct restore *r = (struct restore *)job->op;
+    int rc = backup_rest(r->op.s->profile->vault, &r->list, &r->n, err);
+
+    return rc == ERR_NOTFOUND ? ERR_OK : rc;
+}
+
+static void was_read(struct op_job *job)
+{
+    struct restore *r = (struct restore *)job->op;
+
+    if (r->list == NULL)
+        op_end(job->op, NULL);
+    else
+        next(r);
+}
+
+static void begin(struct satchel_op *op)
+{
+    op_job(op, &((struct restore *)op)->job, read_work, was_read);
+}
+
+static void finish(struct satchel_op *op, const struct satchel_error *err)
+{
+    struct restore *r = (struct restore *)op;
+
+    r->done(op->done_cookie, err, err == NULL ? &r->result : NULL);
+}
+
+static void free_restore(struct satchel_op *op)
+{
+    struct restore *r = (struct restore *)op;
+
+    drop_persons(r);
+    free(r->list);
+    free(r);
+}
+
+int satchel_restore_start(struct satchel *s, const struct satchel_restore_options *o,
+                          struct satchel_op **ret_op, struct satchel_error *error)
+{
+    static const struct op_kind kind = {
+        .need = LINK_NEED_READY, .begin = begin, .finish = finish, .free = free_restore};
+    struct restore *r = calloc(1, sizeof(*r));
+
+    if (r == NULL)
+        return op_no_memory(error);
+    r->done = o->done;
+    return op_start(&r->op, s, &kind, o->cookie, ret_op, error);
+}

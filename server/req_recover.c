@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recover: whoever has the recovery words, on a machine that is no device yet.
+ *
+ * Happy path: the user is active -> the signature over this connection is by
+ * its recovery key -> without a manifest: manifests, and with the first of them
+ * the account record; with one: it has one more succession and follows the
+ * newest -> stored -> connections of devices that it revokes are ended.
+ *
+ * Whatever is wrong with user or signature, the peer hears AUTH_FAILED in the
+ * same words.  Steps go on when the peer has gone, so none uses c->conn.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/transfer/chain.h"
+#include "common/transfer/login.h"
+#include "server/conn.h"
+#include "server/daemon.h"
+#include "server/req.h"
+
+enum { REPLY_MAX = 64 * 1024, MANIFESTS_MAX = 64 };
+
+struct recovery {
+    struct uid uid;
+    char name[STORE_NAME_MAX + 1], email[STORE_EMAIL_MAX + 1];
+    uint64_t last, from;
+    uint8_t exporter[LOGIN_EXPORTER_LEN];
+    struct manifest *next; /* to be stored; NULL: none */
+    Satchel__Signed *manifests[MANIFESTS_MAX];
+    size_t n;
+};
+
+static void recovery_free(void *data)
+{
+    struct recovery *r = data;
+
+    for (size_t i = 0; i < r->n; i++)
+        satchel__signed__free_unpacked(r->manifests[i], NULL);
+    manifest_free(r->next);
+    free(r);
+}
+
+static void refuse(struct call *c)
+{
+    call_error(c, ERR_AUTH, "recovery refused");
+}
+
+/* ---- third: the answer ---- */
+
+static void on_account(struct call *c)
+{
+    struct recovery *r = c->data;
+    const struct store_blob *b = &c->res->u.account.bytes;
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__RecoverReply reply = SATCHEL__RECOVER_REPLY__INIT;
+    Satchel__Signed *record = NULL;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    if (r->from == 1 && b->len > 0)
+        record = satchel__signed__unpack(NULL, b->len, b->data);
+    reply.user_id = (ProtobufCBinaryData){sizeof(r->uid.b), r->uid.b};
+    reply.username = r->name;
+    reply.email = r->email;
+    reply.n_manifests = r->n;
+    reply.manifests = r->manifests;
+    reply.last_sequence = r->last;
+    reply.record = record;
+    env.body_case = SATCHEL__ENVELOPE__BODY_RECOVER_REPLY;
+    env.recover_reply = &reply;
+    call_reply(c, &env); /* frees r */
+    satchel__signed__free_unpacked(record, NULL);
+}
+
+static void get_account(struct call *c)
+{
+    const struct recovery *r = c->data;
+    struct store_account_get in = {.bytes = r->from == 1};
+
+    memcpy(in.uid, r->uid.b, sizeof(in.uid));
+    call_store(c, store_account_get(c->d->port, &in, call_on_store, c), get_account, on_account);
+}
+
+static void on_put(struct call *c)
+{
+    struct recovery *r = c->data;
+    struct manifest *newest = r->next;
+    struct daemon *d = c->d;
+
+    if (c->res->code == ERR_EXISTS || c->res->code == ERR_BADSTATE) {
+        call_error(c, ERR_EXISTS, "another manifest has this sequence");
+    } else if (c->res->code != ERR_OK) {
+        call_failed(c);
+    } else {
+        r->next = NULL;
+        call_done(c); /* frees r */
+        daemon_end_user(d, &newest->uid, newest);
+        manifest_free(newest);
+    }
+}
+
+static void put(struct call *c)
+{
+    const struct recovery *r = c->data;
+    struct store_manifest_put in = {.seq = r->next->sequence, .now = daemon_time()};
+    struct buf raw = {0};
+    struct err err = {0};
+
+    memcpy(in.uid, r->uid.b, sizeof(in.uid));
+    if (manifest_pack(r->next, &raw, &err) != ERR_OK) {
+        call_error(c, err.code, NULL);
+    } else {
+        in.bytes = (struct store_blob){raw.data, raw.len};
+        call_store(c, store_manifest_put(c->d->port, &in, call_on_store, c), put, on_put);
+    }
+    buf_free(&raw);
+}
+
+/* ---- second: is it the recovery key? ---- */
+
+static struct part who_of(const Satchel__Recover *msg)
+{
+    if (msg->who_case == SATCHEL__RECOVER__WHO_USER_ID)
+        return part(msg->user_id.data, msg->user_id.len);
+    return part_str(msg->username);
+}
+
+/* ${before} is the newest one stored, or the first one asked for: all have the same recovery key.
+ */
+static bool is_theirs(struct call *c, const struct manifest *before)
+{
+    const struct recovery *r = c->data;
+    const Satchel__Recover *msg = c->msg->recover;
+    struct login_recovery facts = {.server = c->d->id, .who = who_of(msg)};
+
+    memcpy(facts.exporter, r->exporter, sizeof(facts.exporter));
+    if (r->next != NULL)
+        facts.manifest = r->next->body;
+    return login_recovery_check(&facts, before->recovery_key,
+                                part(msg->signature.data, msg->signature.len), NULL) == ERR_OK;
+}
+
+static void store_next(struct call *c, const struct manifest *before)
+{
+    struct recovery *r = c->data;
+    struct err err = {0};
+
+    if (memcmp(&r->next->hash, &before->hash, sizeof(before->hash)) == 0)
+        call_done(c); /* again, after a lost answer */
+    else if (r->next->n_successions != before->n_successions + 1)
+        call_error(c, ERR_INVALID, "the manifest has no new succession");
+    else if (manifest_follows(before, r->next, &err) != ERR_OK)
+        call_error(c, ERR_INVALID, "%s", err.msg);
+    else if (r->next->sequence > CHAIN_MAX)
+        call_error(c, ERR_TOOLARGE, "a user has at most %d manifests", CHAIN_MAX);
+    else
+        put(c);
+}
+
+/* As many of them as fit; false: out of memory. */
+static bool take_manifests(struct recovery *r, const struct store_result *res)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < res->count && r->n < MANIFESTS_MAX; i++) {
+        const struct store_blob *b = &res->u.manifests[i].bytes;
+
+        bytes += b->len + 8;
+        if (r->n > 0 && bytes > REPLY_MAX)
+            break;
+        r->manifests[r->n] = satchel__signed__unpack(NULL, b->len, b->data);
+        if (r->manifests[r->n] == NULL)
+            return false;
+        r->n++;
+    }
+    return true;
+}
+
+static void on_manifests(struct call *c)
+{
+    struct recovery *r = c->data;
+    const struct store_result *res = c->res;
+    struct manifest *first = NULL;
+    struct err err = {0};
+    int rc;
+
+    if (res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    if (res->count == 0) {
+        refuse(c);
+        return;
+    }
+    rc = manifest_parse_signed(part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len),
+                               &first, &err);
+    if (rc != ERR_OK)
+        call_error(c, ERR_INTERNAL, NULL);
+    else if (!is_theirs(c, first))
+        refuse(c);
+    else if (r->next != NULL)
+        store_next(c, first);
+    else if (!take_manifests(r, res))
+        call_error(c, ERR_NOMEM, NULL);
+    else
+        get_account(c);
+    manifest_free(first);
+}
+
+static void get_manifests(struct call *c)
+{
+    const struct recovery *r = c->data;
+    struct store_manifest_list in = {.from = r->next != NULL ? r->last : r->from,
+                                     .limit = r->next != NULL ? 1 : MANIFESTS_MAX};
+
+    memcpy(in.uid, r->uid.b, sizeof(in.uid));
+    call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_manifests,
+               on_manifests);
+}
+
+/* ---- first: who ---- */
+
+static void on_user(struct call *c)
+{
+    struct recovery *r = c->data;
+    const struct store_user *user = &c->res->u.user;
+
+    if (c->res->code != ERR_OK && c->res->code != ERR_NOTFOUND) {
+        call_failed(c);
+        return;
+    }
+    if (c->res->code != ERR_OK || user->state != STORE_USER_ACTIVE ||
+        (r->next != NULL && memcmp(user->uid, r->next->uid.b, sizeof(r->next->uid.b)) != 0)) {
+        refuse(c);
+        return;
+    }
+    memcpy(r->uid.b, user->uid, sizeof(r->uid.b));
+    (void)snprintf(r->name, sizeof(r->name), "%s", user->name);
+    (void)snprintf(r->email, sizeof(r->email), "%s", user->email);
+    r->last = user->manifest_seq;
+    get_manifests(c);
+}
+
+static void get_user(struct call *c)
+{
+    const Satchel__Recover *msg = c->msg->recover;
+    struct store_user_get in = {.by = STORE_BY_NAME, .text = msg->username};
+
+    if (msg->who_case == SATCHEL__RECOVER__WHO_USER_ID) {
+        in = (struct store_user_get){.by = STORE_BY_UID};
+        memcpy(in.uid, msg->user_id.data, sizeof(in.uid));
+    }
+    call_store(c, store_user_get(c->d->port, &in, call_on_store, c), get_user, on_user);
+}
+
+static int check(const Satchel__Recover *msg, struct recovery *r, struct err *err)
+{
+    if (msg->who_case == SATCHEL__RECOVER__WHO_USER_ID && msg->user_id.len != IDS_UID_LEN)
+        return err_set(err, ERR_INVALID, "user_id: %zu bytes instead of %d", msg->user_id.len,
+                       IDS_UID_LEN);
+    if (msg->who_case == SATCHEL__RECOVER__WHO__NOT_SET)
+        return err_set(err, ERR_INVALID, "who is missing");
+    if (msg->who_case == SATCHEL__RECOVER__WHO_USERNAME &&
+        ids_check_username(msg->username, err) != ERR_OK)
+        return ERR_INVALID;
+    if (msg->manifest == NULL)
+        return ERR_OK;
+    return manifest_parse(part(msg->manifest->body.data, msg->manifest->body.len),
+                          part(msg->manifest->signature.data, msg->manifest->signature.len),
+                          &r->next, err);
+}
+
+void req_recover(struct call *c)
+{
+    struct recovery *r = calloc(1, sizeof(*r));
+    struct err err = {0};
+    int rc;
+
+    if (r == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
+        return;
+    }
+    c->data = r;
+    c->drop = recovery_free;
+    r->from = c->msg->recover->from_sequence > 0 ? c->msg->recover->from_sequence : 1;
+    rc = check(c->msg->recover, r, &err);
+    if (rc == ERR_OK)
+        rc = conn_exporter(c->conn, r->exporter, &err);
+    if (rc != ERR_OK)
+        call_error(c, rc, "%s", err.msg);
+    else
+        get_user(c);
+}

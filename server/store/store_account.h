@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_account - requests about what a user's account holds besides keys and
+ * mail.  Rules: store_users.h.
+ */
+#ifndef SERVER_STORE_ACCOUNT_H
+#define SERVER_STORE_ACCOUNT_H
+
+#include <stdbool.h>
+
+#include "server/store/store_types.h"
+
+/*
+ * ${uid} wants nothing more from ${from}, who need not be a user, or wants it again.  From then
+ * on upload_open from ${from} to ${uid} and user_get for ${from} say ERR_NOTFOUND, as for a user
+ * who is not there.  Codes: ERR_NOTFOUND: no user ${uid}; ERR_TOOLARGE: STORE_BLOCKS_MAX are
+ * blocked already.
+ */
+struct store_block_set {
+    uint8_t uid[STORE_UID_LEN], from[STORE_UID_LEN];
+    bool blocked;
+    uint64_t now;
+};
+
+/*
+ * What a user's clients keep here for a recovery, sealed: a newer one replaces it.  Codes:
+ * ERR_NOTFOUND: no such user; ERR_EXISTS: one with this number or a higher one is there (the same
+ * bytes again: duplicate).
+ */
+struct store_account_put {
+    uint8_t uid[STORE_UID_LEN];
+    uint64_t number, now;
+    struct store_blob bytes; /* 1 to STORE_ACCOUNT_MAX */
+};
+
+/* u.account; without bytes if there is none.  Codes: none of its own. */
+struct store_account_get {
+    uint8_t uid[STORE_UID_LEN];
+    bool bytes; /* false: the number is enough */
+};
+
+#endif /* SERVER_STORE_ACCOUNT_H */

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SetBlock: to whom is blocked, a user looks like one who is not there; PutAccount, Recover. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/crypto/ed25519.h"
+#include "common/transfer/manifest_build.h"
+#include "tests/integration/stage.h"
+
+#define CODE(x) SATCHEL__CODE__##x
+
+enum { STORE_RECORD = 144 * 1024 };
+
+static int setup(void **state)
+{
+    (void)state;
+    stage_up(NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return stage_down();
+}
+
+static Satchel__Code set_block(struct peer *p, const struct uid *who, bool blocked)
+{
+    Satchel__SetBlock msg = SATCHEL__SET_BLOCK__INIT;
+    PEER_ENV(env, SET_BLOCK, set_block, &msg);
+
+    PEER_BYTES(msg.user_id, who->b);
+    msg.blocked = blocked;
+    return peer_ask(p, &env);
+}
+
+static struct message *look_up(struct peer *p, const struct uid *who)
+{
+    Satchel__Lookup msg = SATCHEL__LOOKUP__INIT;
+    PEER_ENV(env, LOOKUP, lookup, &msg);
+
+    msg.who_case = SATCHEL__LOOKUP__WHO_USER_ID;
+    PEER_BYTES(msg.user_id, who->b);
+    return peer_call(p, &env);
+}
+
+/* The same words as for a user ID that nobody has. */
+static void assert_absent(struct peer *p, const struct uid *who)
+{
+    struct uid nobody = {{9}};
+    struct message *a = look_up(p, who), *b = look_up(p, &nobody);
+
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_int_equal(a->env->body_case, SATCHEL__ENVELOPE__BODY_ERROR);
+    assert_int_equal(a->env->error->code, CODE(NOT_FOUND));
+    assert_int_equal(b->env->error->code, CODE(NOT_FOUND));
+    assert_string_equal(a->env->error->message, b->env->error->message);
+    message_free(a);
+    message_free(b);
+}
+
+static Satchel__Code open_to_bob(struct peer *p, uint32_t seed)
+{
+    const struct actor *who[] = {&alice, &bob};
+    struct parcel x;
+    Satchel__Code code;
+
+    parcel_make(&x, who, 2, 1000, seed);
+    code = parcel_open(p, &x);
+    parcel_free(&x);
+    return code;
+}
+
+static void test_who_is_blocked_finds_nobody(void **state)
+{
+    struct peer a, b, c;
+
+    (void)state;
+    stage_enter(&a, &alice);
+    stage_enter(&b, &bob);
+    stage_enter(&c, &carol);
+    assert_int_equal(open_to_bob(&a, 1), OK);
+    assert_int_equal(set_block(&b, &alice.u.uid, true), OK);
+    assert_int_equal(set_block(&b, &alice.u.uid, true), OK);
+    assert_absent(&a, &bob.u.uid);
+    assert_int_equal(open_to_bob(&a, 2), CODE(NOT_FOUND));
+    assert_int_equal(open_to_bob(&a, 1), OK); /* begun before: it goes on */
+    /* Others are not concerned, nor is what bob asks for. */
+    assert_int_equal(peer_code(look_up(&c, &bob.u.uid)), OK);
+    assert_int_equal(peer_code(look_up(&b, &alice.u.uid)), OK);
+    assert_int_equal(set_block(&b, &alice.u.uid, false), OK);
+    assert_int_equal(peer_code(look_up(&a, &bob.u.uid)), OK);
+    assert_int_equal(open_to_bob(&a, 3), OK);
+    peer_close(&a);
+    peer_close(&b);
+    peer_close(&c);
+}
+
+static void test_blocks_that_are_refused(void **state)
+{
+    Satchel__SetBlock msg = SATCHEL__SET_BLOCK__INIT;
+    struct uid nobody = {{9}};
+    struct peer p;
+    PEER_ENV(env, SET_BLOCK, set_block, &msg);
+
+    (void)state;
+    stage_greet(&p);
+    assert_int_equal(set_block(&p, &alice.u.uid, true), CODE(BAD_STATE));
+    peer_close(&p);
+    stage_enter(&p, &bob);
+    assert_int_equal(set_block(&p, &bob.u.uid, true), CODE(BAD_REQUEST));
+    assert_int_equal(peer_ask(&p, &env), CODE(BAD_REQUEST)); /* nobody named */
+    msg.user_id.data = nobody.b;
+    msg.user_id.len = 19;
+    assert_int_equal(peer_ask(&p, &env), CODE(BAD_REQUEST));
+    /* Whether there is such a user is not told. */
+    assert_int_equal(set_block(&p, &nobody, true), OK);
+    assert_int_equal(set_block(&p, &nobody, false), OK);
+    peer_close(&p);
+}
+
+/* ---- PutAccount, Recover ---- */
+
+static Satchel__Code put_account(struct peer *p, uint64_t number, size_t len)
+{
+    static uint8_t bytes[STORE_RECORD];
+    Satchel__PutAccount msg = SATCHEL__PUT_ACCOUNT__INIT;
+    Satchel__Signed record = SATCHEL__SIGNED__INIT;
+    PEER_ENV(env, PUT_ACCOUNT, put_account, &msg);
+
+    record.body = (ProtobufCBinaryData){len, bytes};
+    record.signature = (ProtobufCBinaryData){SIGNED_SIG_LEN, bytes};
+    msg.number = number;
+    msg.record = &record;
+    return peer_ask(p, &env);
+}
+
+static void test_account_records(void **state)
+{
+    Satchel__PutAccount msg = SATCHEL__PUT_ACCOUNT__INIT;
+    struct peer p;
+    PEER_ENV(env, PUT_ACCOUNT, put_account, &msg);
+
+    (void)state;
+    stage_greet(&p);
+    assert_int_equal(put_account(&p, 1, 100), CODE(BAD_STATE));
+    peer_close(&p);
+    stage_enter(&p, &bob);
+    assert_int_equal(put_account(&p, 1, 100), OK);
+    assert_int_equal(put_account(&p, 1, 100), OK);
+    assert_int_equal(put_account(&p, 1, 101), CODE(EXISTS));
+    assert_int_equal(put_account(&p, 2, STORE_RECORD - 200), OK);
+    assert_int_equal(put_account(&p, 1, 100), CODE(EXISTS));
+    assert_int_equal(put_account(&p, 0, 100), CODE(BAD_REQUEST));
+    assert_int_equal(put_account(&p, 3, 0), CODE(BAD_REQUEST));
+    assert_int_equal(put_account(&p, 3, STORE_RECORD), CODE(TOO_LARGE));
+    msg.number = 3;
+    assert_int_equal(peer_ask(&p, &env), CODE(BAD_REQUEST));
+    peer_close(&p);
+}
+
+static struct message *recover(struct peer *p, const struct actor *who, const struct secret *rk,
+                               const struct manifest *next)
+{
+    Satchel__Recover msg = SATCHEL__RECOVER__INIT;
+    Satchel__Signed manifest = SATCHEL__SIGNED__INIT;
+    struct login_recovery facts = {.who = PART_OF(who->u.uid.b)};
+    uint8_t sig[SIGNED_SIG_LEN];
+    PEER_ENV(env, RECOVER, recover, &msg);
+
+    facts.server = p->server;
+    assert_true(peer_exporter(p, facts.exporter));
+    if (next != NULL) {
+        facts.manifest = next->body;
+        manifest.body = (ProtobufCBinaryData){next->body.len, (uint8_t *)next->body.data};
+        manifest.signature =
+            (ProtobufCBinaryData){SIGNED_SIG_LEN, (uint8_t *)(uintptr_t)next->signature};
+        msg.manifest = &manifest;
+    }
+    assert_int_equal(login_recovery_sign(&facts, rk, sig, NULL), ERR_OK);
+    msg.who_case = SATCHEL__RECOVER__WHO_USER_ID;
+    PEER_BYTES(msg.user_id, who->u.uid.b);
+    msg.signature = (ProtobufCBinaryData){sizeof(sig), sig};
+    return peer_call(p, &env);
+}
+
+/* The manifest after ${before}, by a new identity key that RK vouches for. */
+static struct manifest *succeed(const struct actor *who, const struct manifest *before,
+                                const struct secret *rk, const struct secret *isk)
+{
+    struct manifest_build_succession s = {.uid = who->u.uid,
+                                          .number = (uint32_t)before->n_successions + 1,
+                                          .last_manifest = before->hash};
+    struct manifest_device device = who->u.device;
+    struct manifest_build_plan plan = {.previous = before,
+                                       .created = SAMPLE_TIME + 9,
+                                       .devices = &device,
+                                       .n_devices = 1,
+                                       .eks = &who->u.key,
+                                       .n_eks = 1};
+    struct buf raw = {0};
+    struct manifest *m = NULL;
+
+    device.revoked = SAMPLE_TIME + 9;
+    assert_int_equal(ed25519_public(s.identity_key, isk->data), ERR_OK);
+    assert_int_equal(manifest_build_succession(&s, rk, &raw, NULL), ERR_OK);
+    plan.succession = part(raw.data, raw.len);
+    assert_int_equal(manifest_build(&plan, isk, &m, NULL), ERR_OK);
+    buf_free(&raw);
+    return m;
+}
+
+static void test_recover(void **state)
+{
+    struct secret isk = {0};
+    struct manifest *next;
+    struct message *m;
+    struct peer p, old;
+
+    (void)state;
+    assert_int_equal(secret_new(&isk, 32, NULL), ERR_OK);
+    isk.data[0] = 77;
+    next = succeed(&carol, carol.u.first, &carol.u.rk, &isk);
+    stage_enter(&old, &carol);
+    assert_int_equal(put_account(&old, 1, 100), OK);
+    stage_greet(&p);
+    /* Another's key, a user who is not there: the same. */
+    assert_int_equal(peer_code(recover(&p, &carol, &bob.u.rk, NULL)), CODE(AUTH_FAILED));
+    assert_int_equal(peer_code(recover(&p, &carol, &bob.u.rk, next)), CODE(AUTH_FAILED));
+    assert_int_equal(peer_code(recover(&p, &bob, &carol.u.rk, next)), CODE(AUTH_FAILED));
+    m = recover(&p, &carol, &carol.u.rk, NULL);
+    assert_non_null(m);
+    assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_RECOVER_REPLY);
+    assert_int_equal(m->env->recover_reply->n_manifests, 1);
+    assert_int_equal(m->env->recover_reply->last_sequence, 1);
+    assert_string_equal(m->env->recover_reply->username, "carol");
+    assert_non_null(m->env->recover_reply->record);
+    assert_int_equal(m->env->recover_reply->record->body.len, 100);
+    message_free(m);
+    /* A manifest without a new succession is for PutManifest. */
+    assert_int_equal(peer_code(recover(&p, &carol, &carol.u.rk, carol.u.first)), OK); /* stored */
+    assert_int_equal(peer_code(recover(&p, &carol, &carol.u.rk, next)), OK);
+    assert_int_equal(peer_code(recover(&p, &carol, &carol.u.rk, next)), OK); /* again */
+    assert_true(peer_ended(&old)); /* the old device is out */
+    peer_close(&old);
+    peer_close(&p);
+    stage_greet(&p);
+    assert_int_equal(actor_login(&p, &carol), CODE(AUTH_FAILED));
+    peer_close(&p);
+    manifest_free(next);
+    secret_free(&isk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_who_is_blocked_finds_nobody),
+        cmocka_unit_test(test_blocks_that_are_refused),
+        cmocka_unit_test(test_account_records),
+        cmocka_unit_test(test_recover),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
