@@ -12,6 +12,7 @@
  *   satchel/account.h   encryption keys and devices of our own
  *   satchel/send.h      send a file
  *   satchel/folder.h    list the inbox and the sent folder, find by prefix
+ *   satchel/factor.h    one-time passwords
  *   satchel/get.h       get, status, delete
  *   satchel/life.h      revoke, extend
  *   satchel/watch.h     events
@@ -47,6 +48,7 @@
 #include "satchel/base.h"
 #include "satchel/contacts.h"
 #include "satchel/error.h"
+#include "satchel/factor.h"
 #include "satchel/folder.h"
 #include "satchel/get.h"
 #include "satchel/life.h"

@@ -12,6 +12,7 @@
 #include "server/daemon.h"
 #include "server/dispatch.h"
 #include "server/envelope.h"
+#include "server/factor.h"
 
 /* Messages up to this size, in memory, do not count: everybody may always ask a little. */
 enum { SMALL = 16 * 1024 };
@@ -41,6 +42,7 @@ static void drop(struct call *c)
     c->d->n_calls--;
     if (c->drop != NULL)
         c->drop(c->data);
+    factor_free(c->factor);
     store_result_free(c->res);
     buf_free(&c->tail);
     satchel__envelope__free_unpacked(c->msg, NULL);

@@ -36,6 +36,7 @@ struct call;
 struct conn;
 struct daemon;
 struct dispatch_row;
+struct factor_try;
 typedef void call_step(struct call *c);
 
 struct call {
@@ -44,13 +45,14 @@ struct call {
     struct conn *conn; /* NULL: nobody waits for the answer any more */
     const struct dispatch_row *row;
     uint64_t id;
-    Satchel__Envelope *msg;   /* the request */
-    struct buf tail;          /* its raw bytes; a handler may take them */
-    struct store_result *res; /* of the last store operation */
-    void *data;               /* the handler's own, */
-    void (*drop)(void *data); /* freed by this */
-    uint64_t since;           /* uv_now() when what is under way was started; 0: nothing is */
-    size_t queued;            /* bytes of tail and message that count against the limits */
+    Satchel__Envelope *msg;    /* the request */
+    struct buf tail;           /* its raw bytes; a handler may take them */
+    struct store_result *res;  /* of the last store operation */
+    void *data;                /* the handler's own, */
+    void (*drop)(void *data);  /* freed by this */
+    struct factor_try *factor; /* of factor.h; NULL: none was asked for */
+    uint64_t since;            /* uv_now() when what is under way was started; 0: nothing is */
+    size_t queued;             /* bytes of tail and message that count against the limits */
     bool answered;
     /* Private to call.c. */
     call_step *then, *again;

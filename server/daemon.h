@@ -18,6 +18,7 @@
 
 #include "common/buf.h"
 #include "common/net/net_loop.h"
+#include "common/secret.h"
 #include "common/transfer/ids.h"
 #include "server/conn.h"
 #include "server/count.h"
@@ -42,6 +43,7 @@ enum daemon_rate {
     DAEMON_REQUESTS,
     DAEMON_LOOKUPS,
     DAEMON_RELEASES,
+    DAEMON_FACTORS, /* tries of a one-time password */
     DAEMON_RATES
 };
 
@@ -54,6 +56,7 @@ struct daemon {
     uint8_t key[IDS_KEY_LEN]; /* public */
     struct secret key_seed;   /* its Ed25519 seed */
     struct server_id id;
+    struct secret factor_key; /* factor_row.h */
     SSL_CTX *tls;
     struct net_loop *net;
     struct store *store;

@@ -47,6 +47,14 @@ static const struct dispatch_row rows[] = {
      req_put_account},
     {BODY(RECOVER), "Recover", GREETED, DISPATCH_REGISTER, 0, false, true, true, req_recover},
     {BODY(SET_BLOCK), "SetBlock", READY, DISPATCH_USER, 0, false, false, false, req_set_block},
+    {BODY(FACTOR_ENROL), "FactorEnrol", READY, DISPATCH_USER, 0, false, false, false,
+     req_factor_enrol},
+    {BODY(FACTOR_CONFIRM), "FactorConfirm", READY, DISPATCH_USER, 0, false, false, false,
+     req_factor_confirm},
+    {BODY(FACTOR_REMOVE), "FactorRemove", READY, DISPATCH_USER, 0, false, false, false,
+     req_factor_remove},
+    {BODY(FACTOR_LIST), "FactorList", READY, DISPATCH_USER, 0, false, false, false,
+     req_factor_list},
     {BODY(STATUS), "Status", READY, DISPATCH_USER, 0, false, false, false, req_status},
 };
 

@@ -77,8 +77,6 @@ static int check_numbers(const Satchel__OpenTransfer *msg, const struct settings
 {
     if ((msg->policy_flags & ~(uint32_t)HEADER_POLICY_KNOWN) != 0)
         return err_set(err, ERR_UNSUPPORTED, "unknown policy bit");
-    if ((msg->policy_flags & HEADER_REQUIRE_OTP) != 0)
-        return err_set(err, ERR_UNSUPPORTED, "this daemon has no one-time passwords");
     if (msg->body_length > set->max_transfer || msg->body_length >= HEADER_BODY_MAX)
         return err_set(err, ERR_TOOLARGE, "body_length is over the daemon's limit");
     if (msg->n_recipients == 0)

@@ -2,8 +2,9 @@
 /*
  * Release: the body share, after policy.
  *
- * Happy path: the slot is open -> this device's claim is durable -> the share
- * is regenerated -> reply.  A claim whose share did not leave is given back.
+ * Happy path: the slot is open -> the code, if the transfer asks for one, is good -> this device's
+ * claim is durable -> the share is regenerated -> reply.  A claim whose share did not leave is
+ * given back.
  *
  * Ways to fail: NOT_FOUND, EXPIRED, REVOKED, SPENT, AUTH_FACTOR.
  */
@@ -14,6 +15,7 @@
 #include "common/transfer/header.h"
 #include "server/conn.h"
 #include "server/daemon.h"
+#include "server/factor.h"
 #include "server/mail.h"
 #include "server/req.h"
 #include "server/watch.h"
@@ -146,8 +148,6 @@ static int check_policy(const struct store_mail *m, uint64_t now)
         return ERR_SPENT;
     if (m->me.life == STORE_DELETED)
         return ERR_NOTFOUND;
-    if ((m->t.policy & HEADER_REQUIRE_OTP) != 0)
-        return ERR_FACTOR;
     return ERR_OK;
 }
 
@@ -167,6 +167,8 @@ static void on_slot(struct call *c)
     r->opens_max = m->t.opens_max;
     if (rc != ERR_OK)
         call_error(c, rc, NULL);
+    else if ((m->t.policy & HEADER_REQUIRE_OTP) != 0)
+        factor_check(c, &r->uid, c->msg->release->code, FACTOR_ALWAYS, claim);
     else
         claim(c);
 }

@@ -16,6 +16,8 @@
 #include <sys/resource.h>
 
 #include "common/crypto/ed25519.h"
+#include "common/crypto/kdf.h"
+#include "common/crypto/rng.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/net/tls_ctx.h"
@@ -114,6 +116,7 @@ static void free_daemon(struct daemon *d)
     watches_free(d->watches);
     daemon_close_limits(d);
     SSL_CTX_free(d->tls);
+    secret_free(&d->factor_key);
     buf_free(&d->scratch);
     secret_free(&d->key_seed);
     settings_free(&d->settings);
@@ -256,6 +259,30 @@ static int load_identity(struct daemon *d, struct err *err)
     return rc;
 }
 
+/* Made when it is missing: a daemon of before had none, and needs it only from now on. */
+static int load_factor_key(struct daemon *d, struct err *err)
+{
+    char *path = settings_file(d->settings.data, SETTINGS_FACTOR_KEY);
+    struct secret fresh = {0};
+    int rc = path != NULL ? fs_read_secret(path, KDF_LEN, &d->factor_key, err)
+                          : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_NOTFOUND) {
+        rc = secret_new(&fresh, KDF_LEN, err);
+        if (rc == ERR_OK && rng_bytes(fresh.data, fresh.len) != ERR_OK)
+            rc = err_set(err, ERR_INTERNAL, "the random number generator failed");
+        if (rc == ERR_OK)
+            rc = fs_create(path, fresh.data, fresh.len, 0600, err);
+        if (rc == ERR_OK)
+            secret_move(&d->factor_key, &fresh);
+    }
+    if (rc == ERR_OK && d->factor_key.len != KDF_LEN)
+        rc = err_set(err, ERR_CORRUPT, "'%s' is not a factor key", path);
+    secret_free(&fresh);
+    free(path);
+    return rc;
+}
+
 static int load_tls(struct daemon *d, struct err *err)
 {
     char *cert = settings_cert_path(&d->settings), *key = settings_key_path(&d->settings);
@@ -334,6 +361,8 @@ static int open_parts(struct daemon *d, struct err *err)
 {
     int rc = load_identity(d, err);
 
+    if (rc == ERR_OK)
+        rc = load_factor_key(d, err);
     if (rc == ERR_OK)
         rc = load_tls(d, err);
     if (rc == ERR_OK)

@@ -109,7 +109,8 @@ static const char *const names[SETTINGS_NAMES] = {
     [SETTINGS_TLS_CERT] = "tls.crt",       [SETTINGS_HEDGE_KEY] = "hedge.key",
     [SETTINGS_WEIGHTS] = "keynet.weights", [SETTINGS_CARD] = "keynet.card",
     [SETTINGS_ERASABLE] = "erasable.keys", [SETTINGS_STORE] = "store",
-    [SETTINGS_SOCKET] = "satcheld.sock",   [SETTINGS_CONFIG] = "satcheld.conf",
+    [SETTINGS_FACTOR_KEY] = "factors.key", [SETTINGS_SOCKET] = "satcheld.sock",
+    [SETTINGS_CONFIG] = "satcheld.conf",
 };
 
 /* Rules that one option alone cannot break. */

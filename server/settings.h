@@ -72,6 +72,7 @@ enum settings_name {
     SETTINGS_TLS_KEY,    /* PEM */
     SETTINGS_TLS_CERT,   /* PEM */
     SETTINGS_HEDGE_KEY,  /* hedge.h */
+    SETTINGS_FACTOR_KEY, /* factor_row.h, 32 bytes */
     SETTINGS_WEIGHTS,    /* keynet.h */
     SETTINGS_CARD,       /* model card of the instance, text */
     SETTINGS_ERASABLE,   /* erasable_file.h */

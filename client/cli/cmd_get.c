@@ -8,21 +8,25 @@
 
 #include "client/cli/cli.h"
 #include "client/cli/progress.h"
+#include "client/cli/prompt.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 #include "common/fs.h"
 
 static struct {
     const char *output;
+    int otp_fd;
     uint64_t limit_rate;
     bool force, no_unpack, no_receipt;
-} o;
+} o = {.otp_fd = -1};
 
 static const struct opt opts[] = {
     {"output", 'o', OPT_TEXT, &o.output, "PATH",
      "file, folder (exists, or ends in /), or - for standard output"},
     {"force", 'f', OPT_FLAG, &o.force, NULL, "overwrite an existing file"},
     {"no-unpack", 0, OPT_FLAG, &o.no_unpack, NULL, "of a folder: keep its tar archive as a file"},
+    {"otp-fd", 0, OPT_FD, &o.otp_fd, "N",
+     "read one-time passwords from this file descriptor, a line for each transfer that asks"},
     {"no-receipt", 0, OPT_FLAG, &o.no_receipt, NULL, "do not tell the sender that it was received"},
     {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
      "bytes a second at most, such as 500K or 10M"},
@@ -72,6 +76,16 @@ static int aim(struct satchel_get_options *go, bool several, struct satchel_erro
     return SATCHEL_OK;
 }
 
+static long on_code(void *cookie, const struct satchel_transfer *t, char *buf, size_t size)
+{
+    char question[TEXT_SAFE + 64], name[TEXT_SAFE];
+
+    (void)cookie;
+    (void)snprintf(question, sizeof(question),
+                   "One-time password for '%s': ", text_safe(t->name, name, sizeof(name)));
+    return prompt_code(o.otp_fd, question, buf, size);
+}
+
 static void on_transfer(void *cookie, const struct satchel_transfer *t)
 {
     (void)cookie;
@@ -108,6 +122,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
                                      .keep_archive = o.no_unpack,
                                      .no_receipt = o.no_receipt,
                                      .limit_rate = o.limit_rate,
+                                     .on_code = on_code,
                                      .on_progress = progress_show,
                                      .on_transfer = on_transfer};
     int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;

@@ -18,7 +18,7 @@ static struct {
     const char *message, *name;
     uint64_t expires, limit_rate;
     uint32_t opens;
-    bool no_padding, no_preview;
+    bool no_padding, no_preview, require_otp;
 } o;
 
 static const struct opt opts[] = {
@@ -28,6 +28,8 @@ static const struct opt opts[] = {
     {"opens", 0, OPT_COUNT, &o.opens, "N",
      "on how many devices each recipient can open it; any unless given"},
     {"name", 0, OPT_TEXT, &o.name, "NAME", "file name that recipients see"},
+    {"require-otp", 0, OPT_FLAG, &o.require_otp, NULL,
+     "recipients need a one-time password to open it ('satchel factor')"},
     {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
      "bytes a second at most, such as 500K or 10M"},
     {"no-preview", 0, OPT_FLAG, &o.no_preview, NULL,
@@ -140,6 +142,7 @@ static int start(struct file *f)
         .opens = o.opens,
         .no_padding = o.no_padding,
         .no_preview = o.no_preview,
+        .require_otp = o.require_otp,
         .limit_rate = o.limit_rate,
         .cookie = f,
         .on_progress = on_progress,

@@ -186,3 +186,15 @@ long prompt_words(int fd, char *buf, size_t size)
 
     return len == -1 ? 0 : len; /* none can be had, unless it was interrupted */
 }
+
+long prompt_code(int fd, const char *question, char *buf, size_t size)
+{
+    long len;
+
+    if (fd < 0 && !prompt_possible())
+        return 0;
+    len = fd >= 0 ? read_line(fd, buf, size) : ask_terminal(question, true, buf, size);
+    if (len == -EINTR)
+        return -1;
+    return len > 0 ? len : 0;
+}

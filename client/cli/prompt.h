@@ -30,4 +30,10 @@ bool prompt_yes(const char *question);
 /* For satchel_options.on_pin; the cookie is the struct cli. */
 void prompt_pin(void *cookie, const struct satchel_pin_question *q);
 
+/*
+ * A one-time password: a line of ${fd}, or with -1 what is typed on the terminal after
+ * ${question}.  The length; 0: there is none; below 0: interrupted.
+ */
+long prompt_code(int fd, const char *question, char *buf, size_t size);
+
 #endif /* CLIENT_CLI_PROMPT_H */

@@ -100,8 +100,9 @@ static int forget_recovery(struct profile *p, struct err *err)
     return rc;
 }
 
-int profile_open(const char *folder, const struct secret *passphrase, struct profile **ret,
-                 struct err *err)
+/* With keys that are at hand, or with NULL and a passphrase. */
+static int open_with(const char *folder, const struct vault_keys *keys,
+                     const struct secret *passphrase, struct profile **ret, struct err *err)
 {
     struct profile *p = NULL;
     int rc = begin_object(folder, &p, err);
@@ -109,7 +110,9 @@ int profile_open(const char *folder, const struct secret *passphrase, struct pro
     if (rc != ERR_OK)
         return rc;
     rc = settings_read(folder, &p->settings, err);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && keys != NULL)
+        rc = vault_open_keys(folder, keys, &p->vault, err);
+    else if (rc == ERR_OK)
         rc = vault_open(folder, passphrase, &p->vault, err);
     if (rc == ERR_OK)
         rc = identity_load(p->vault, &p->id, err);
@@ -123,6 +126,30 @@ int profile_open(const char *folder, const struct secret *passphrase, struct pro
         *ret = p;
     else
         profile_close(p);
+    return rc;
+}
+
+int profile_open(const char *folder, const struct secret *passphrase, struct profile **ret,
+                 struct err *err)
+{
+    return open_with(folder, NULL, passphrase, ret, err);
+}
+
+int profile_open_keys(const char *folder, const struct vault_keys *keys, struct profile **ret,
+                      struct err *err)
+{
+    return open_with(folder, keys, NULL, ret, err);
+}
+
+int profile_passphrase(struct profile *p, const struct secret *passphrase, bool renew,
+                       struct err *err)
+{
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = renew ? vault_renew(p->vault, passphrase, err) : vault_rewrap(p->vault, passphrase, err);
+    vault_unlock(p->vault);
     return rc;
 }
 

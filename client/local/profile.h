@@ -48,6 +48,16 @@ MUST_CHECK int profile_open(const char *folder, const struct secret *passphrase,
                             struct profile **ret, struct err *err);
 void profile_close(struct profile *p); /* wipes; NULL is fine */
 
+/* With the keys of its vault, as an agent keeps them.  ERR_PASSPHRASE: they are not its any more.
+ */
+MUST_CHECK int profile_open_keys(const char *folder, const struct vault_keys *keys,
+                                 struct profile **ret, struct err *err);
+
+/* Protect the vault by ${passphrase} from now on, NULL: by nothing but the disk; ${renew}: with new
+ * keys throughout (vault_renew()). */
+MUST_CHECK int profile_passphrase(struct profile *p, const struct secret *passphrase, bool renew,
+                                  struct err *err);
+
 struct profile_plan {
     const struct place *place;
     const struct secret *passphrase; /* NULL: none */

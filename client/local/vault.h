@@ -44,16 +44,36 @@ MUST_CHECK int vault_look(const char *folder, bool *ret_passphrase, struct err *
 /* ${passphrase} may be NULL if none is needed. */
 MUST_CHECK int vault_open(const char *folder, const struct secret *passphrase, struct vault **ret,
                           struct err *err);
+
+/* With keys that are at hand already, and copied.  ERR_PASSPHRASE: they are not this vault's. */
+MUST_CHECK int vault_open_keys(const char *folder, const struct vault_keys *keys,
+                               struct vault **ret, struct err *err);
 void vault_close(struct vault *v); /* wipes; NULL is fine */
+
+/* The keys of an open vault, borrowed. */
+const struct vault_keys *vault_keys(const struct vault *v);
+
+/*
+ * Wrap the same master key anew: under the device secret and, unless it is NULL, the passphrase.
+ * The caller holds the lock.
+ */
+MUST_CHECK int vault_rewrap(struct vault *v, const struct secret *passphrase, struct err *err);
+
+/*
+ * After a leak: draw another device secret and another master key, under ${passphrase} as in
+ * vault_rewrap(), and seal every record anew.  A crash at any moment leaves the vault as it was, or
+ * the next opening brings it to the end.  Other processes that have it open fail from then on.  The
+ * caller holds the lock; ${v} has the new keys afterwards.
+ */
+MUST_CHECK int vault_renew(struct vault *v, const struct secret *passphrase, struct err *err);
 
 /* Remove the vault of a folder with all its records; a missing one is fine. */
 MUST_CHECK int vault_destroy(const char *folder, struct err *err);
 
-/* For upload.h, whose logs lie among the records: their folder, and the keys; as long as ${v}. */
+/* For upload.h, whose logs lie among the records: their folder; as long as ${v}. */
 const char *vault_records(const struct vault *v);
-const struct vault_keys *vault_keys(const struct vault *v);
 
-/* Wait at most VAULT_LOCK_MS.  ERR_BUSY.  Not recursive. */
+/* Wait at most VAULT_LOCK_MS.  ERR_BUSY; ERR_BADSTATE: its keys were renewed.  Not recursive. */
 MUST_CHECK int vault_lock(struct vault *v, struct err *err);
 void vault_unlock(struct vault *v);
 

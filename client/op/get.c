@@ -15,6 +15,7 @@
  *  - no such transfer, or several            ERR_NOTFOUND, ERR_INVALID
  *  - any check                               ERR_INTEGRITY, ERR_REVOKED, ERR_REFUSED
  *  - expired, revoked, no opens left         ERR_EXPIRED, ERR_REVOKED, ERR_SPENT
+ *  - a one-time password is wrong or missing ERR_FACTOR
  *  - the output                              as output.h
  */
 #include "client/op/get.h"
@@ -127,16 +128,43 @@ static void on_released(struct satchel_op *op, void *arg, const struct answer *a
         op_end(op, &err);
 }
 
+/* The one-time password that the header asks for, "" if it asks for none; false: it has ended. */
+static bool ask_code(struct get *g, char code[SATCHEL_CODE_SIZE])
+{
+    long len = 0;
+
+    code[0] = '\0';
+    if ((g->row.r.header.policy_flags & HEADER_REQUIRE_OTP) == 0)
+        return true;
+    if (g->on_code != NULL)
+        len = g->on_code(g->op.cookie, &g->shown, code, SATCHEL_CODE_SIZE - 1);
+    if (g->op.ended)
+        return false;
+    if (len < 0)
+        op_fail(&g->op, ERR_CANCELED, "interrupted at the one-time password");
+    else if (len == 0 || len >= SATCHEL_CODE_SIZE)
+        op_fail(&g->op, ERR_FACTOR,
+                "cannot open transfer '%s': its sender asks for a one-time password",
+                g->find.prefix);
+    else
+        code[len] = '\0';
+    return !g->op.ended;
+}
+
 static void release(struct op_job *job)
 {
     struct get *g = (struct get *)job->op;
+    char code[SATCHEL_CODE_SIZE];
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__Release m = SATCHEL__RELEASE__INIT;
     struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_RELEASE_REPLY},
                        .cb = on_released,
                        .errors = true};
 
+    if (!ask_code(g, code))
+        return;
     m.tid = (ProtobufCBinaryData){IDS_TID_LEN, g->find.tid.b};
+    m.code = code;
     e.body_case = SATCHEL__ENVELOPE__BODY_RELEASE;
     e.release = &m;
     (void)op_ask(&g->op, &a);
@@ -302,6 +330,7 @@ static int copy_options(struct get *g, const struct satchel_get_options *o, stru
     g->no_receipt = o->no_receipt;
     g->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;
     g->on_transfer = o->on_transfer;
+    g->on_code = o->on_code;
     g->done = o->done;
     g->op.on_progress = o->on_progress;
     return ERR_OK;

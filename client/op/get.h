@@ -41,6 +41,7 @@ struct get {
     struct output_spec spec;
     char *folder, *file;
     bool keep_archive;
+    long (*on_code)(void *cookie, const struct satchel_transfer *t, char *buf, size_t size);
     uint64_t limit_rate;
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_got *r);

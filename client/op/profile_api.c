@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/core/handle.h"
+#include "client/local/agent.h"
 #include "client/op/passphrase.h"
 #include "common/crypto/hex.h"
 
@@ -109,7 +110,20 @@ int satchel_profile_list(const struct satchel_place *place,
     return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
 }
 
-static int open_profile(struct satchel *s, satchel_passphrase_cb *ask, void *cookie,
+/* The profile opened with what an agent keeps; NULL: there is none, or it keeps another vault's. */
+static struct profile *ask_agent(const char *folder)
+{
+    struct vault_keys keys = {0};
+    struct profile *p = NULL;
+
+    if (agent_ask(folder, &keys) == ERR_OK && profile_open_keys(folder, &keys, &p, NULL) != ERR_OK)
+        p = NULL;
+    vault_keys_free(&keys);
+    return p;
+}
+
+/* As satchel_open(); ${agent}: its keys will do. */
+static int open_profile(struct satchel *s, satchel_passphrase_cb *ask, void *cookie, bool agent,
                         struct err *err)
 {
     struct profile_look l = {0};
@@ -127,9 +141,11 @@ static int open_profile(struct satchel *s, satchel_passphrase_cb *ask, void *coo
                      s->place.profile);
         err_hint(err, "run the same 'satchel register' again");
     }
-    if (rc == ERR_OK && l.passphrase)
+    if (rc == ERR_OK && l.passphrase && agent)
+        p = ask_agent(s->place.folder);
+    if (rc == ERR_OK && p == NULL && l.passphrase)
         rc = passphrase_ask(ask, cookie, false, &passphrase, err);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && p == NULL)
         rc = profile_open(s->place.folder, &passphrase, &p, err);
     if (rc == ERR_OK)
         rc = link_target(&s->link, &p->settings, err);
@@ -151,7 +167,62 @@ int satchel_open(struct satchel *s, satchel_passphrase_cb *ask, void *cookie,
     if (s->profile != NULL || s->n_ops > 0 || s->closing)
         rc = err_set(&err, ERR_BADSTATE, "the handle is in use");
     else
-        rc = open_profile(s, ask, cookie, &err);
+        rc = open_profile(s, ask, cookie, true, &err);
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
+static int change_passphrase(struct satchel *s, const struct satchel_passphrase_options *o,
+                             struct err *err)
+{
+    struct secret fresh = {0};
+    int rc = open_profile(s, o->ask, o->cookie, false, err);
+
+    if (rc == ERR_OK && !o->remove)
+        rc = passphrase_ask(o->ask, o->cookie, true, &fresh, err);
+    if (rc == ERR_OK)
+        rc = profile_passphrase(s->profile, o->remove ? NULL : &fresh, o->renew, err);
+    secret_free(&fresh);
+    return rc;
+}
+
+int satchel_passphrase(struct satchel *s, const struct satchel_passphrase_options *o,
+                       struct satchel_error *error)
+{
+    struct err err = {0};
+    int rc;
+
+    if (s->profile != NULL || s->n_ops > 0 || s->closing)
+        rc = err_set(&err, ERR_BADSTATE, "the handle is in use");
+    else
+        rc = change_passphrase(s, o, &err);
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
+int satchel_unlock(struct satchel *s, const struct satchel_unlock_options *o,
+                   struct satchel_error *error)
+{
+    struct agent_plan plan = {.folder = s->place.folder,
+                              .program = o->program != NULL ? o->program : "satchel",
+                              .ms = o->ms};
+    struct err err = {0};
+    int rc;
+
+    if (o->ms == 0 || o->ms > AGENT_MS_MAX)
+        rc = err_set(&err, ERR_INVALID, "a vault can be unlocked for at most 7 days");
+    else if (s->profile != NULL || s->n_ops > 0 || s->closing)
+        rc = err_set(&err, ERR_BADSTATE, "the handle is in use");
+    else
+        rc = open_profile(s, o->ask, o->cookie, false, &err);
+    if (rc == ERR_OK)
+        rc = agent_start(&plan, vault_keys(s->profile->vault), &err);
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
+int satchel_lock(struct satchel *s, bool *ret_was, struct satchel_error *error)
+{
+    struct err err = {0};
+    int rc = agent_end(s->place.folder, ret_was, &err);
+
     return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
 }
 

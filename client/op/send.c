@@ -196,6 +196,7 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
         h->created = handle_now();
     h->expires = h->created + lifetime;
     h->opens = s->opens;
+    h->policy_flags = s->policy;
     if (!send_length_known(s)) /* the longest that may come */
         h->body_length =
             limits->max_transfer < HEADER_BODY_MAX ? limits->max_transfer : HEADER_BODY_MAX - 1;
@@ -243,6 +244,7 @@ void send_open(struct send *s)
     m.expires = s->header.expires;
     m.opens = s->header.opens;
     m.open_length = !send_length_known(s);
+    m.policy_flags = s->header.policy_flags;
     e.body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER;
     e.open_transfer = &m;
     (void)op_ask(&s->op, &a);
@@ -492,6 +494,7 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
     }
     s->lifetime = o->lifetime;
     s->opens = o->opens;
+    s->policy = o->require_otp ? HEADER_REQUIRE_OTP : 0;
     s->no_padding = o->no_padding;
     s->no_preview = o->no_preview;
     s->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;

@@ -47,7 +47,7 @@ struct send {
     size_t n_to;
     int fd; /* with path NULL */
     uint64_t lifetime;
-    uint32_t opens;
+    uint32_t opens, policy;
     bool no_padding, no_preview;
     uint64_t limit_rate;
     satchel_recipient_cb *on_recipient;

@@ -44,6 +44,7 @@ static int command_digest(const struct send *s, struct hash32 *ret, struct err *
     buf_lp_u64(&b, s->lifetime);
     buf_lp_u32(&b, s->opens);
     buf_lp_u32(&b, s->no_padding);
+    buf_lp_u32(&b, s->policy);
     buf_lp(&b, uids, s->n_slots * sizeof(uids[0]));
     rc = buf_check(&b, err);
     if (rc == ERR_OK && hash_sha256(ret->b, b.data, b.len) != ERR_OK)

@@ -147,6 +147,24 @@ int satchel_sync_watch(struct satchel *s, const struct satchel_watch_options *o,
     return code == SATCHEL_OK ? wait_for(s, satchel_watch_start(s, &options, NULL, err)) : code;
 }
 
+/* A call without a result: NAME and its options. */
+#define PLAIN_CALL(name)                                                                           \
+    int satchel_sync_##name(struct satchel *s, const struct satchel_##name##_options *o,           \
+                            struct satchel_error *err)                                             \
+    {                                                                                              \
+        struct satchel_##name##_options options = *o;                                              \
+        int code = begin(s, NULL, 0, err);                                                         \
+                                                                                                   \
+        options.done = on_done;                                                                    \
+        if (code != SATCHEL_OK)                                                                    \
+            return code;                                                                           \
+        return wait_for(s, satchel_##name##_start(s, &options, NULL, err));                        \
+    }
+
+PLAIN_CALL(factor_enrol)
+PLAIN_CALL(factor_remove)
+PLAIN_CALL(factor_list)
+
 static void on_deleted(void *cookie, const struct satchel_error *err, const char *id)
 {
     over(cookie, err, id);

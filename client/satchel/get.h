@@ -33,7 +33,13 @@ struct satchel_get_options {
     uint64_t limit_rate; /* bytes of ciphertext a second; 0: no limit */
     bool no_receipt;     /* the sender sees that the key was handed out, and no more */
     void *cookie;
-    satchel_progress_cb *on_progress;                                    /* NULL: none */
+    satchel_progress_cb *on_progress; /* NULL: none */
+    /*
+     * Asked for a one-time password when the sender wants one: write it to ${buf} and return
+     * its length, 0 if there is none (SATCHEL_E_FACTOR), below 0 if interrupted.  Called on the
+     * handle's thread; may block.  NULL: such transfers are refused.
+     */
+    long (*on_code)(void *cookie, const struct satchel_transfer *t, char *buf, size_t size);
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t); /* NULL; else once */
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_got *r);
 };
@@ -46,7 +52,7 @@ struct satchel_get_options {
  * is there (kept_pieces); any other failure, and that of a folder, leaves nothing.
  * Then a signed receipt goes to the sender; that it does not get through is no failure.
  * SATCHEL_E_NOTFOUND (no such transfer; ambiguous: SATCHEL_E_INVALID),
- * SATCHEL_E_INTEGRITY, SATCHEL_E_EXPIRED, _REVOKED, _SPENT, SATCHEL_E_EXISTS
+ * SATCHEL_E_FACTOR, SATCHEL_E_INTEGRITY, SATCHEL_E_EXPIRED, _REVOKED, _SPENT, SATCHEL_E_EXISTS
  * (the file is there), SATCHEL_E_REFUSED (a name that cannot be a file's), SATCHEL_E_IO.
  */
 SATCHEL_API int satchel_get_start(struct satchel *s, const struct satchel_get_options *o,

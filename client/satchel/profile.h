@@ -53,6 +53,40 @@ SATCHEL_API int satchel_profile_list(const struct satchel_place *place,
 SATCHEL_API int satchel_open(struct satchel *s, satchel_passphrase_cb *ask, void *cookie,
                              struct satchel_error *err);
 
+struct satchel_passphrase_options {
+    bool remove; /* no passphrase any more: keys are as safe as the disk */
+    bool renew;  /* after a leak: new keys of the vault, every record sealed anew */
+    void *cookie;
+    satchel_passphrase_cb *ask; /* for the old one, if there is one, then for the new one */
+};
+
+/*
+ * Change the passphrase of the profile of ${s}, which is not open, and open it.  Blocks: twice for
+ * scrypt, and with `renew` for writing every record.  A crash leaves the old or the new one.  An
+ * agent is not asked for the old one.  SATCHEL_E_PASSPHRASE, SATCHEL_E_NOTFOUND,
+ * SATCHEL_E_BADSTATE.
+ */
+SATCHEL_API int satchel_passphrase(struct satchel *s, const struct satchel_passphrase_options *o,
+                                   struct satchel_error *err);
+
+struct satchel_unlock_options {
+    uint64_t ms;         /* how long; at most 7 days */
+    const char *program; /* the satchel command; NULL: "satchel" of $PATH */
+    void *cookie;
+    satchel_passphrase_cb *ask;
+};
+
+/*
+ * Open the profile of ${s} and start an agent: a process that keeps the keys of the vault in locked
+ * memory, so that opening needs no passphrase for a time; then it ends by itself.  Only processes
+ * of the same user are served.  A running agent is replaced.  Blocks as satchel_open().
+ */
+SATCHEL_API int satchel_unlock(struct satchel *s, const struct satchel_unlock_options *o,
+                               struct satchel_error *err);
+
+/* End the agent of the profile of ${s}.  ${ret_was} (may be NULL): there was one. */
+SATCHEL_API int satchel_lock(struct satchel *s, bool *ret_was, struct satchel_error *err);
+
 struct satchel_registered {
     char user_id[SATCHEL_UID_SIZE];
     char username[SATCHEL_NAME_SIZE];

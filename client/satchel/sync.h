@@ -13,6 +13,7 @@
 
 #include "account.h"
 #include "contacts.h"
+#include "factor.h"
 #include "get.h"
 #include "life.h"
 #include "recover.h"
@@ -78,6 +79,15 @@ SATCHEL_API int satchel_sync_watch(struct satchel *s, const struct satchel_watch
                                    struct satchel_error *err);
 SATCHEL_API int satchel_sync_delete(struct satchel *s, const struct satchel_delete_options *o,
                                     char ret_id[SATCHEL_ID_SIZE], struct satchel_error *err);
+SATCHEL_API int satchel_sync_factor_enrol(struct satchel *s,
+                                          const struct satchel_factor_enrol_options *o,
+                                          struct satchel_error *err);
+SATCHEL_API int satchel_sync_factor_remove(struct satchel *s,
+                                           const struct satchel_factor_remove_options *o,
+                                           struct satchel_error *err);
+SATCHEL_API int satchel_sync_factor_list(struct satchel *s,
+                                         const struct satchel_factor_list_options *o,
+                                         struct satchel_error *err);
 
 #ifdef __cplusplus
 }

@@ -106,3 +106,36 @@ int login_check(const struct login *l, const uint8_t device_key[IDS_KEY_LEN], st
     buf_free(&body);
     return rc;
 }
+
+static int factor_bytes(const struct login_factor *f, struct buf *out, struct err *err)
+{
+    buf_lp_str(out, "remove");
+    buf_lp(out, f->server.b, IDS_SERVER_LEN);
+    buf_lp(out, f->exporter, LOGIN_EXPORTER_LEN);
+    buf_lp(out, f->uid.b, IDS_UID_LEN);
+    return buf_check(out, err);
+}
+
+int login_factor_sign(const struct login_factor *f, const struct secret *recovery,
+                      uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err)
+{
+    struct buf body = {0};
+    int rc = factor_bytes(f, &body, err);
+
+    if (rc == ERR_OK)
+        rc = signed_make(SIGNED_FACTOR, recovery, part(body.data, body.len), ret_sig, err);
+    buf_free(&body);
+    return rc;
+}
+
+int login_factor_check(const struct login_factor *f, const uint8_t recovery_key[IDS_KEY_LEN],
+                       struct part sig, struct err *err)
+{
+    struct buf body = {0};
+    int rc = factor_bytes(f, &body, err);
+
+    if (rc == ERR_OK)
+        rc = signed_check(SIGNED_FACTOR, recovery_key, part(body.data, body.len), sig, err);
+    buf_free(&body);
+    return rc;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * login - the signatures of Register and Login (proto/FORMATS.md section 5).
+ * login - the signatures of Register, Login and FactorRemove (proto/FORMATS.md
+ * sections 5 and 19).
  *
  * Both sides fill in what they know themselves: server_id and exporter of the
  * connection, never what the peer says of them.
@@ -62,5 +63,19 @@ MUST_CHECK int login_sign(const struct login *l, const struct secret *device,
                           uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
 MUST_CHECK int login_check(const struct login *l, const uint8_t device_key[IDS_KEY_LEN],
                            struct part sig, struct err *err);
+
+/* Removing the second factor without a code of it. */
+struct login_factor {
+    struct server_id server;
+    uint8_t exporter[LOGIN_EXPORTER_LEN];
+    struct uid uid;
+};
+
+/* With the recovery key. */
+MUST_CHECK int login_factor_sign(const struct login_factor *f, const struct secret *recovery,
+                                 uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
+MUST_CHECK int login_factor_check(const struct login_factor *f,
+                                  const uint8_t recovery_key[IDS_KEY_LEN], struct part sig,
+                                  struct err *err);
 
 #endif /* COMMON_TRANSFER_LOGIN_H */

@@ -26,7 +26,8 @@ enum signed_purpose {
     SIGNED_EXTEND,
     SIGNED_EVENTS,
     SIGNED_ACCOUNT,
-    SIGNED_RECOVER
+    SIGNED_RECOVER,
+    SIGNED_FACTOR
 };
 
 /* Sign ${body} with the 32-byte Ed25519 seed ${key}. */

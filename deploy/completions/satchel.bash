@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register recover whoami contacts keys device send inbox get sent status watch revoke extend delete doctor preview'
+    local verbs='register recover whoami contacts keys device send inbox get sent status watch revoke extend delete doctor preview factor fernet passphrase unlock lock'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -21,7 +21,7 @@ _satchel()
         mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values contacts name)" -- "$cur")
         return
         ;;
-    --home | --ca | -o | --output | --weights | --sheet | --plot | --only | encode | decode | eval)
+    --home | --ca | --key | -o | --output | --weights | --sheet | --plot | --only | encode | decode | eval)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -31,7 +31,7 @@ _satchel()
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
         recover) options+=' --server --name --id --words-fd --pin --ca --no-passphrase' ;;
-        send) options+=' --to --message --expires --opens --name --no-preview --no-padding --limit-rate' ;;
+        send) options+=' --to --message --expires --opens --name --no-preview --no-padding --require-otp --limit-rate' ;;
         inbox) options+=' --all --previews' ;;
         device) options+=' --last' ;;
         revoke) options+=' --from' ;;
@@ -39,7 +39,11 @@ _satchel()
         watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
         preview) options+=' --weights --class --output --sheet --plot --only --limit' ;;
-        get) options+=' -o --output --force --no-unpack --no-receipt --limit-rate' ;;
+        get) options+=' -o --output --force --no-unpack --no-receipt --otp-fd --limit-rate' ;;
+        passphrase) options+=' --renew --none --new-fd' ;;
+        unlock) options+=' --for' ;;
+        factor) options+=' --otp-fd --recovery-fd' ;;
+        fernet) options+=' --key --key-fd -o --output --force --ttl --passphrase' ;;
         '') options+=' --version' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -50,6 +54,8 @@ _satchel()
     preview) mapfile -t COMPREPLY < <(compgen -W "encode decode eval" -- "$cur") ;;
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
+    factor) mapfile -t COMPREPLY < <(compgen -W 'list totp enrol remove' -- "$cur") ;;
+    fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
     status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
     keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
     device) mapfile -t COMPREPLY < <(compgen -W "list revoke $(_satchel_values device id)" -- "$cur") ;;

@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register recover whoami contacts keys device send inbox get sent status watch revoke extend delete doctor preview
+set -l verbs register recover whoami contacts keys device send inbox get sent status watch revoke extend delete doctor preview factor fernet passphrase unlock lock
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -30,6 +30,7 @@ complete -c satchel -n '__fish_seen_subcommand_from send' -l opens -x -d 'How of
 complete -c satchel -n '__fish_seen_subcommand_from send' -l name -x -d 'File name'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l no-preview -d 'No preview of a picture'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l no-padding -d 'Let the server learn the exact size'
+complete -c satchel -n '__fish_seen_subcommand_from send' -l require-otp -d 'Ask recipients for a one-time password'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l limit-rate -x -d 'Bytes a second at most'
 complete -c satchel -n '__fish_seen_subcommand_from inbox' -l all -d 'Also what is over'
 complete -c satchel -n '__fish_seen_subcommand_from inbox' -l previews -d 'Draw the previews of pictures'
@@ -60,3 +61,17 @@ complete -c satchel -n '__fish_seen_subcommand_from preview' -l sheet -r -F -d '
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l plot -r -F -d 'Plot'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l only -r -F -d 'List of paths'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l limit -x -d 'Pictures at most'
+complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l renew -d 'New keys of the vault, after a leak'
+complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l none -d 'No passphrase any more'
+complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l new-fd -x -d 'Descriptor to read the new one from'
+complete -c satchel -n '__fish_seen_subcommand_from unlock' -l for -x -d 'How long, as in 15m'
+complete -c satchel -n '__fish_seen_subcommand_from factor' -x -a 'list totp enrol remove'
+complete -c satchel -n '__fish_seen_subcommand_from get factor' -l otp-fd -x -d 'Descriptor to read one-time passwords from'
+complete -c satchel -n '__fish_seen_subcommand_from factor' -l recovery-fd -x -d 'Descriptor to read the recovery words from'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -F -a 'encrypt decrypt rotate keygen'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l key -r -F -d 'File of keys'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l key-fd -x -d 'Descriptor to read keys from'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -s o -r -F -d 'Where to'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l force -d 'Replace what is there'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l ttl -x -d 'Refuse older tokens, as in 1h'
+complete -c satchel -n '__fish_seen_subcommand_from fernet' -l passphrase -d 'Make the key from a passphrase'

@@ -73,6 +73,8 @@ STEP(lmdb_manifests_put);
 STEP(lmdb_manifests_list);
 STEP(lmdb_invites_create);
 STEP(lmdb_invites_list);
+STEP(lmdb_factors_get);
+STEP(lmdb_factors_put);
 STEP(lmdb_uploads_open);
 STEP(lmdb_uploads_get);
 STEP(lmdb_uploads_leaf);

@@ -29,6 +29,7 @@ const char *const lmdb_tables_index[T_INDEX_COUNT] = {
     [T_FEED_TIMES] = "feed-times",
     [T_BLOCKS] = "blocks",
     [T_ACCOUNTS] = "accounts",
+    [T_FACTORS] = "factors",
 };
 
 const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
@@ -53,6 +54,7 @@ static const struct {
     [T_INBOX] = {44, 44},
     [T_SENT] = {44, 44},
     [T_CIDS] = {32, 32},
+    [T_FACTORS] = {20, 20},
     [T_EXPIRIES] = {44, 44},
     [T_GARBAGE] = {16, 16},
     [T_CELLS] = {8, 8},

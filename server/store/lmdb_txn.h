@@ -43,6 +43,7 @@ enum lmdb_table {
     T_BLOCKS,
     T_ACCOUNTS,
     T_ENDED,
+    T_FACTORS,
     T_INDEX_COUNT,
     /* Tables of a body environment. */
     T_PIECES = T_INDEX_COUNT,

@@ -84,6 +84,8 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(manifest_list, false)                                                                        \
     X(invite_create, true)                                                                         \
     X(invite_list, false)                                                                          \
+    X(factor_get, false)                                                                           \
+    X(factor_put, true)                                                                            \
     X(upload_open, true)                                                                           \
     X(upload_get, false)                                                                           \
     X(piece_put, true)                                                                             \

@@ -146,6 +146,18 @@ static void copy_account_put(struct pack *k, union store_request *in)
     pack_blob(k, &in->account_put.bytes);
 }
 
+static int check_factor_put(const union store_request *in)
+{
+    const struct store_factor_put *q = &in->factor_put;
+
+    return q->number == 0 ? ERR_INVALID : check_blob(&q->bytes, 0, STORE_FACTOR_MAX);
+}
+
+static void copy_factor_put(struct pack *k, union store_request *in)
+{
+    pack_blob(k, &in->factor_put.bytes);
+}
+
 static int check_invite_create(const union store_request *in)
 {
     return in->invite_create.uses == 0 ? ERR_INVALID : ERR_OK;
@@ -378,6 +390,8 @@ static const struct {
     LIST(manifest_list, STORE_LIST_MAX, NULL, NULL),
     ROW(invite_create, check_invite_create, NULL),
     LIST(invite_list, STORE_LIST_MAX, NULL, copy_invite_list),
+    ROW(factor_get, NULL, NULL),
+    ROW(factor_put, check_factor_put, copy_factor_put),
     ROW(upload_open, check_upload_open, copy_upload_open),
     ROW(upload_get, NULL, NULL),
     ROW(piece_put, check_piece_put, NULL),

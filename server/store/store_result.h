@@ -54,6 +54,7 @@ struct store_result {
         const struct store_manifest *manifests; /* manifest_list */
         const struct store_invite *invites;     /* invite_list */
         struct store_account account;           /* account_get */
+        struct store_factor factor;             /* factor_get */
         struct store_upload upload;             /* upload_open, upload_get */
         size_t over_quota;                      /* upload_open with ERR_QUOTA: slot number */
         struct {

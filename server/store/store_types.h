@@ -33,6 +33,7 @@ enum {
     STORE_SLOT_MAX = 4096,     /* bytes of one sealed recipient slot */
     STORE_SEED_MAX = 256,      /* one sealed seed */
     STORE_EVENT_MAX = 4096,    /* data of one event */
+    STORE_FACTOR_MAX = 1024,   /* a user's sealed second factor */
     STORE_SLOTS_MAX = 512,     /* slots of one transfer, the sender's own included */
     STORE_USER_SLOTS_MAX = 16, /* of those, for one user */
     STORE_OPENS_MAX = 64,      /* devices of one recipient that may open one transfer */
@@ -82,6 +83,12 @@ struct store_invite {
     uint8_t hash[STORE_HASH_LEN]; /* of the code */
     uint64_t created, expires;
     uint32_t uses, left;
+};
+
+/* What a user's second factor is, sealed; no bytes: there is none any more. */
+struct store_factor {
+    uint64_t number; /* rises by one with every writing, also when it was removed in between */
+    struct store_blob bytes;
 };
 
 /* One slot: one recipient's encryption key.  Cells are numbers in erasable.keys. */

@@ -86,4 +86,20 @@ struct store_invite_list {
     size_t limit;
 };
 
+/* u.factor.  Codes: ERR_NOTFOUND: nothing was ever stored for such a user. */
+struct store_factor_get {
+    uint8_t uid[STORE_UID_LEN];
+};
+
+/*
+ * Replace it, if nobody else has done so since it was read: ${number} is one
+ * above the stored one, 1 for the first.  Codes: ERR_NOTFOUND: no such user; ERR_BADSTATE: another
+ * number is next, read again.  The same number with the same bytes is a duplicate.
+ */
+struct store_factor_put {
+    uint8_t uid[STORE_UID_LEN];
+    uint64_t number;
+    struct store_blob bytes; /* none: remove it */
+};
+
 #endif /* SERVER_STORE_USERS_H */

@@ -355,6 +355,45 @@ static void test_account_records(void **state)
     (void)DO(h, account_put, &put, ERR_INVALID);
 }
 
+/* Who has not read the newest one replaces nothing; a removed one keeps its number. */
+static void test_factors(void **state)
+{
+    struct harness *h = *state;
+    struct store_factor_get get = {0};
+    struct store_factor_put put = {.number = 1, .bytes = {(const uint8_t *)"sealed", 6}};
+    static const uint8_t big[STORE_FACTOR_MAX + 1];
+    struct store_result *res;
+
+    harness_uid(1, get.uid);
+    harness_uid(1, put.uid);
+    (void)DO(h, factor_put, &put, ERR_NOTFOUND); /* no such user */
+    harness_user(h, 1, 1);
+    (void)DO(h, factor_get, &get, ERR_NOTFOUND);
+    put.number = 2;
+    (void)DO(h, factor_put, &put, ERR_BADSTATE);
+    put.number = 1;
+    ASSERT_FRESH(h, DO(h, factor_put, &put, ERR_OK));
+    assert_true(DO(h, factor_put, &put, ERR_OK)->duplicate);
+    put.bytes.len = 5;
+    (void)DO(h, factor_put, &put, ERR_BADSTATE); /* the number is another's */
+    res = DO(h, factor_get, &get, ERR_OK);
+    assert_true(res->u.factor.number == 1 && res->u.factor.bytes.len == 6);
+    assert_memory_equal(res->u.factor.bytes.data, "sealed", 6);
+    put = (struct store_factor_put){.number = 2};
+    harness_uid(1, put.uid);
+    (void)DO(h, factor_put, &put, ERR_OK);
+    assert_true(DO(h, factor_put, &put, ERR_OK)->duplicate);
+    res = DO(h, factor_get, &get, ERR_OK);
+    assert_true(res->u.factor.number == 2 && res->u.factor.bytes.len == 0);
+    put.number = 1;
+    (void)DO(h, factor_put, &put, ERR_BADSTATE);
+    put.number = 0;
+    (void)DO(h, factor_put, &put, ERR_INVALID);
+    put = (struct store_factor_put){.number = 3, .bytes = {big, sizeof(big)}};
+    harness_uid(1, put.uid);
+    (void)DO(h, factor_put, &put, ERR_TOOLARGE);
+}
+
 int suite_users(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
@@ -370,6 +409,7 @@ int suite_users(void)
         TEST(test_blocks),
         TEST(test_account_records),
         TEST(test_blocks_are_limited),
+        TEST(test_factors),
     };
 
     return cmocka_run_group_tests_name("users", tests, NULL, NULL);

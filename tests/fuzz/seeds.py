@@ -603,9 +603,32 @@ def archives():
     }
 
 
+def fernets():
+    """u8 even: a token, odd: a key file."""
+    import hashlib
+    import hmac
+    from base64 import urlsafe_b64encode as text
+    from cryptography.fernet import Fernet
+    keys = [b"0123456789abcdef0123456789abcdef", bytes(32)]
+
+    def signed(body):
+        return text(body + hmac.new(keys[0][:16], body, hashlib.sha256).digest())
+    good = [Fernet(text(key))._encrypt_from_parts(b"hello", 499162800, bytes(16)) for key in keys]
+    salt = b"satchel fernet passphrase 1\npbkdf2-hmac-sha256 600000 AAAAAAAAAAAAAAAAAAAAAA\n"
+    return {
+        "first": b"\0" + good[0], "second": b"\0" + good[1], "foreign": b"\0" + good[0][:-4] + b"AAA=",
+        "padding_missing": b"\0" + good[0].rstrip(b"="), "line_end": b"\0" + good[0] + b"\n", "nothing": b"\0",
+        "version": b"\0" + signed(b"\x81" + bytes(40)), "bad_padding": b"\0" + signed(b"\x80" + bytes(40)),
+        "no_text": b"\0" + signed(b"\x80" + bytes(24)), "half_block": b"\0" + signed(b"\x80" + bytes(32)),
+        "key": b"\1" + text(keys[0]), "keys": b"\1" + b"\n".join(map(text, keys)) + b"\n", "no_key": b"\1\n",
+        "salt": b"\1" + salt, "rounds": b"\1" + salt.replace(b"600000", b"1"), "newer": b"\1" + salt.replace(b"1\n", b"2\n"),
+        "salt_cut": b"\1" + salt[:-1],
+    }
+
+
 TARGETS = {"frame": frames, "addr": addresses, "text": texts, "chunked": chunked, "merkle": merkle, "tls": tls,
            "envelope": envelopes, "conn": conversations, "records": records, "config": configs,
-           "weights": weights, "vault": vaults, "unpack": archives}
+           "weights": weights, "vault": vaults, "unpack": archives, "fernet": fernets}
 
 
 def main():

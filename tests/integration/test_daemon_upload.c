@@ -55,7 +55,7 @@ static void test_what_open_refuses(void **state)
         {"created in the future", CODE(BAD_REQUEST)},  {"created long ago", CODE(BAD_REQUEST)},
         {"expires before created", CODE(BAD_REQUEST)}, {"expires too soon", CODE(BAD_REQUEST)},
         {"expires too late", CODE(TOO_LARGE)},         {"unknown policy", CODE(UNSUPPORTED)},
-        {"one-time password", CODE(UNSUPPORTED)},      {"too long", CODE(TOO_LARGE)},
+        {"another unknown policy", CODE(UNSUPPORTED)}, {"too long", CODE(TOO_LARGE)},
         {"impossibly long", CODE(TOO_LARGE)},          {"no sender", CODE(BAD_REQUEST)},
         {"sender is another", CODE(BAD_REQUEST)},      {"two senders", CODE(BAD_REQUEST)},
         {"the same user twice", CODE(BAD_REQUEST)},    {"unknown recipient", CODE(NOT_FOUND)},
@@ -93,7 +93,7 @@ static void test_what_open_refuses(void **state)
             x.header.policy_flags = 1 << 7;
             break;
         case 6:
-            x.header.policy_flags = HEADER_REQUIRE_OTP;
+            x.header.policy_flags = HEADER_REQUIRE_OTP | 1 << 1;
             break;
         case 7:
             x.header.body_length = (1 << 20) + 1;

@@ -56,7 +56,13 @@ static enum oracle_answer read_arg(char kind, char *field, struct oracle_arg *re
 {
     if (kind == 'h')
         return hash_by_name(field, &ret->hash) ? ORACLE_OK : ORACLE_UNSUPPORTED;
-    if (kind == 'n')
+    if (kind == 't')
+        ret->bytes = part_str(field);
+    if (kind == 'o')
+        ret->none = strcmp(field, "-") == 0;
+    if (kind == 't' || ret->none)
+        return ORACLE_OK;
+    if (kind == 'n' || kind == 'o')
         return read_number(field, &ret->number) ? ORACLE_OK : ORACLE_FAIL;
     return read_bytes(field, &ret->bytes) ? ORACLE_OK : ORACLE_FAIL;
 }

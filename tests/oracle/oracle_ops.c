@@ -5,6 +5,7 @@
 
 #include "common/crypto/chunked_msg.h"
 #include "common/crypto/ed25519.h"
+#include "common/crypto/fernet.h"
 #include "common/crypto/gcm.h"
 #include "common/crypto/hkdf.h"
 #include "common/crypto/hpke.h"
@@ -225,6 +226,50 @@ static enum oracle_answer op_uid(const struct oracle_arg *a, struct buf *out)
     return done(uid_compute(to, a[0].bytes.data, a[1].bytes.data), out, UID_LEN);
 }
 
+static enum oracle_answer op_fernet_enc(const struct oracle_arg *a, struct buf *out)
+{
+    uint8_t key[FERNET_KEY_LEN];
+    const uint8_t *iv = a[2].bytes.len > 0 ? a[2].bytes.data : NULL;
+
+    if (fernet_key_read(key, a[0].bytes) != ERR_OK ||
+        (iv != NULL && a[2].bytes.len != FERNET_IV_LEN))
+        return ORACLE_FAIL;
+    return fernet_seal(PART_OF(key), a[1].number, iv, a[3].bytes, out) == ERR_OK ? ORACLE_TEXT
+                                                                                 : ORACLE_FAIL;
+}
+
+/* Keys as text with commas between; false for anything else. */
+static bool fernet_list(struct part text, struct buf *keys)
+{
+    const char *p = text.data;
+
+    if (text.len % (FERNET_KEY_TEXT + 1) != FERNET_KEY_TEXT)
+        return false;
+    for (size_t at = 0; at < text.len; at += FERNET_KEY_TEXT + 1) {
+        uint8_t *to = buf_reserve(keys, FERNET_KEY_LEN);
+
+        if (to == NULL || (at > 0 && p[at - 1] != ',') ||
+            fernet_key_read(to, part(p + at, FERNET_KEY_TEXT)) != ERR_OK)
+            return false;
+        keys->len += FERNET_KEY_LEN;
+    }
+    return true;
+}
+
+static enum oracle_answer op_fernet_dec(const struct oracle_arg *a, struct buf *out)
+{
+    struct fernet_age age = {.limited = !a[1].none, .ttl = a[1].number, .now = a[2].number};
+    struct fernet_opened got = {0};
+    struct buf keys = {0};
+    uint8_t *to = buf_reserve(out, a[3].bytes.len + 1);
+    int rc = to != NULL && fernet_list(a[0].bytes, &keys)
+                 ? fernet_open(part(keys.data, keys.len), &age, a[3].bytes, to, &got)
+                 : ERR_INVALID;
+
+    buf_free(&keys);
+    return done(rc, out, got.len);
+}
+
 static const struct oracle_op ops[] = {
     {"gcm-seal", "bbbb", op_gcm_seal},
     {"gcm-open", "bbbb", op_gcm_open},
@@ -238,6 +283,8 @@ static const struct oracle_op ops[] = {
     {"chunked-seal", "bbbb", op_chunked_seal},
     {"hpke-open", "bbbbb", op_hpke_open},
     {"hpke-export", "bbbbn", op_hpke_export},
+    {"fernet-enc", "tnbb", op_fernet_enc},
+    {"fernet-dec", "tont", op_fernet_dec},
     {"merkle", "nb", op_merkle},
     {"uid", "bb", op_uid},
 };

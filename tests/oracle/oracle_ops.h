@@ -6,6 +6,8 @@
 #ifndef TESTS_ORACLE_ORACLE_OPS_H
 #define TESTS_ORACLE_ORACLE_OPS_H
 
+#include <stdbool.h>
+
 #include "common/buf.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/part.h"
@@ -18,12 +20,14 @@ enum oracle_answer { ORACLE_OK, ORACLE_TEXT, ORACLE_FAIL, ORACLE_UNSUPPORTED };
 struct oracle_arg {
     struct part bytes;
     uint64_t number;
+    bool none; /* of an optional number: "-" */
     enum hash_id hash;
 };
 
 struct oracle_op {
     const char *name;
-    const char *fields; /* one letter each: b bytes in hex, n number, h name of a hash */
+    const char *fields; /* one letter each: b bytes in hex, t text, n number, o number or "-",
+                           h name of a hash */
     /* Puts its answer into ${out}: bytes with ORACLE_OK, text with ORACLE_TEXT. */
     enum oracle_answer (*run)(const struct oracle_arg *args, struct buf *out);
 };

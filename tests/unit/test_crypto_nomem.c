@@ -15,11 +15,13 @@
 
 #include "common/crypto/chunked_msg.h"
 #include "common/crypto/ed25519.h"
+#include "common/crypto/fernet.h"
 #include "common/crypto/gcm.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/hpke.h"
 #include "common/crypto/kdf.h"
 #include "common/crypto/merkle.h"
+#include "common/crypto/pbkdf2.h"
 #include "common/crypto/rng.h"
 #include "common/crypto/scrypt.h"
 #include "common/crypto/words.h"
@@ -126,6 +128,27 @@ static int op_scrypt(uint8_t *out)
     return scrypt_derive(&cost, part_str("p"), part_str("s"), out, 32);
 }
 
+static int op_pbkdf2(uint8_t *out)
+{
+    return pbkdf2_sha256(part_str("p"), part_str("s"), 1, out, 32);
+}
+
+static int op_fernet(uint8_t *out)
+{
+    struct fernet_opened got;
+    struct buf token = {0};
+    uint8_t plain[OUT_MAX];
+    int rc = fernet_seal(PART_OF(key), 1, key, part_str("abc"), &token);
+
+    if (rc == ERR_OK)
+        rc = fernet_open(PART_OF(key), &(struct fernet_age){0}, part(token.data, token.len), plain,
+                         &got);
+    if (rc == ERR_OK)
+        memcpy(out, plain, got.len);
+    buf_free(&token);
+    return rc;
+}
+
 static int op_merkle(uint8_t *out)
 {
     merkle_hash leaves[3] = {{1}, {2}, {3}};
@@ -159,6 +182,8 @@ static const struct {
     {"ed25519_verify_for", op_verify},
     {"hpke_encap", op_encap},
     {"scrypt", op_scrypt},
+    {"pbkdf2", op_pbkdf2},
+    {"fernet", op_fernet},
     {"merkle", op_merkle},
     {"words", op_words},
 };

@@ -124,7 +124,8 @@ static int op_contact_save(void)
 {
     int rc = vault_lock(profile->vault, NULL);
 
-    assert_int_equal(rc, ERR_OK);
+    if (rc != ERR_OK)
+        return rc;
     rc = contact_name(profile->vault, &contact, "somebody", "user", NULL);
     if (rc == ERR_OK)
         rc = contact_save(profile->vault, &contact, NULL);

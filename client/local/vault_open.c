@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vault's key file: making, opening, wrapping anew. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/local/vault_priv.h"
+#include "common/crypto/rng.h"
+#include "common/fs.h"
+
+/* Of the record that carries `ids` once the master key was renewed. */
+static const uint8_t ids_id[VAULT_RECORD_ID_LEN];
+
+enum { AT_VAULT_ID = 12 }; /* in the key file */
+
+int vault_make_device(const char *path, struct secret *ret, struct err *err)
+{
+    struct secret s = {0};
+    int rc = secret_new(&s, VAULT_FILE_KEY_LEN, err);
+
+    if (rc == ERR_OK) {
+        rc = rng_bytes(s.data, s.len);
+        if (rc != ERR_OK)
+            rc = err_set(err, rc, "cannot draw a device secret");
+    }
+    if (rc == ERR_OK)
+        rc = fs_replace(path, s.data, s.len, 0600, err);
+    if (rc == ERR_OK)
+        secret_move(ret, &s);
+    secret_free(&s);
+    return rc;
+}
+
+int vault_create(const char *folder, const struct secret *passphrase, struct lock *lock,
+                 struct vault **ret, struct err *err)
+{
+    struct vault_keys keys = {0};
+    struct secret device = {0};
+    struct buf file = {0};
+    char *device_path = NULL, *key_path = NULL, *records = NULL;
+    int rc = vault_destroy(folder, err);
+
+    if (rc == ERR_OK)
+        rc = vault_path(folder, "device", &device_path, err);
+    if (rc == ERR_OK)
+        rc = vault_path(folder, "vault", &key_path, err);
+    if (rc == ERR_OK)
+        rc = vault_path(folder, "records", &records, err);
+    if (rc == ERR_OK)
+        rc = fs_mkdirs(records, 0700, err);
+    if (rc == ERR_OK)
+        rc = vault_make_device(device_path, &device, err);
+    if (rc == ERR_OK)
+        rc = vault_file_new(&keys, err);
+    if (rc == ERR_OK) {
+        struct vault_factors f = {.passphrase = passphrase, .device = &device};
+
+        rc = vault_file_wrap(&keys, &f, &file, err);
+    }
+    if (rc == ERR_OK)
+        rc = fs_replace(key_path, file.data, file.len, 0600, err);
+    if (rc == ERR_OK)
+        rc = vault_make(folder, &keys, lock, ret, err);
+    vault_keys_free(&keys);
+    secret_free(&device);
+    buf_free(&file);
+    free(device_path);
+    free(key_path);
+    free(records);
+    return rc;
+}
+
+static int read_key_file(const char *folder, struct buf *out, struct err *err)
+{
+    char *path = NULL;
+    int rc = vault_path(folder, "vault", &path, err);
+
+    if (rc == ERR_OK)
+        rc = fs_read(path, VAULT_FILE_MAX, out, err);
+    if (rc == ERR_TOOLARGE)
+        rc = err_set(err, ERR_PASSPHRASE,
+                     "cannot open the vault: wrong passphrase or damaged vault");
+    free(path);
+    return rc;
+}
+
+int vault_look(const char *folder, bool *ret_passphrase, struct err *err)
+{
+    struct buf file = {0};
+    int rc = read_key_file(folder, &file, err);
+
+    if (rc == ERR_OK)
+        rc = vault_file_look(part(file.data, file.len), ret_passphrase, err);
+    buf_free(&file);
+    return rc;
+}
+
+/* The folder's lock, and an interrupted renewal brought to its end. */
+static int open_lock(const char *folder, struct lock **ret, struct err *err)
+{
+    struct lock *lock = NULL;
+    char *path = NULL;
+    int rc = vault_path(folder, "lock", &path, err);
+
+    if (rc == ERR_OK)
+        rc = lock_open(path, &lock, err);
+    if (rc == ERR_OK && vault_renew_pending(folder))
+        rc = vault_renew_finish(folder, lock, err);
+    if (rc == ERR_OK)
+        *ret = lock;
+    else
+        lock_close(lock);
+    free(path);
+    return rc;
+}
+
+/* Once the master key was renewed, a record says what IDs are still made with. */
+static int load_ids(struct vault *v, struct err *err)
+{
+    int rc = vault_get_secret(v, VAULT_IDS_TABLE, ids_id, &v->ids, err);
+
+    return rc == ERR_NOTFOUND ? ERR_OK : rc;
+}
+
+/* The object, with what it needs besides keys; takes them and the lock if it succeeds. */
+static int make_open(const char *folder, struct vault_keys *keys, struct lock *lock,
+                     struct vault **ret, struct err *err)
+{
+    struct vault *v = NULL;
+    int rc = vault_make(folder, keys, lock, &v, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = load_ids(v, err);
+    if (rc == ERR_OK) {
+        *ret = v;
+        return ERR_OK;
+    }
+    v->lock = NULL; /* still the caller's */
+    vault_close(v);
+    return rc;
+}
+
+static int read_device(const char *folder, struct secret *ret, struct err *err)
+{
+    char *path = NULL;
+    int rc = vault_path(folder, "device", &path, err);
+
+    if (rc == ERR_OK)
+        rc = fs_read_secret(path, VAULT_FILE_KEY_LEN, ret, err);
+    free(path);
+    return rc;
+}
+
+int vault_open(const char *folder, const struct secret *passphrase, struct vault **ret,
+               struct err *err)
+{
+    struct vault_keys keys = {0};
+    struct secret device = {0};
+    struct vault_factors f = {.passphrase = passphrase, .device = &device};
+    struct buf file = {0};
+    struct lock *lock = NULL;
+    bool there;
+    int rc = vault_look(folder, &there, err); /* nothing is made where no vault is */
+
+    if (rc == ERR_OK)
+        rc = open_lock(folder, &lock, err);
+    if (rc == ERR_OK)
+        rc = read_key_file(folder, &file, err);
+    if (rc == ERR_OK) {
+        rc = read_device(folder, &device, err);
+        /* A lost or damaged device secret is a wrong factor like another. */
+        if (rc == ERR_NOTFOUND || rc == ERR_TOOLARGE)
+            rc = ERR_OK;
+    }
+    if (rc == ERR_OK)
+        rc = vault_file_unwrap(part(file.data, file.len), &f, &keys, err);
+    if (rc == ERR_OK)
+        rc = make_open(folder, &keys, lock, ret, err);
+    if (rc != ERR_OK)
+        lock_close(lock);
+    vault_keys_free(&keys);
+    secret_free(&device);
+    buf_free(&file);
+    return rc;
+}
+
+int vault_check_id(const char *folder, const struct vault_keys *keys, struct err *err)
+{
+    struct buf file = {0};
+    int rc = read_key_file(folder, &file, err);
+
+    if (rc == ERR_OK &&
+        (file.len < AT_VAULT_ID + sizeof(keys->id) ||
+         memcmp(file.data + AT_VAULT_ID, keys->id, sizeof(keys->id)) != 0 /* public: a vault ID */))
+        rc = err_set(err, ERR_PASSPHRASE, "the key of this vault is not the one it had");
+    buf_free(&file);
+    return rc;
+}
+
+int vault_open_keys(const char *folder, const struct vault_keys *keys, struct vault **ret,
+                    struct err *err)
+{
+    struct vault_keys copy = {0};
+    struct lock *lock = NULL;
+    int rc = open_lock(folder, &lock, err);
+
+    memcpy(copy.id, keys->id, sizeof(copy.id));
+    if (rc == ERR_OK)
+        rc = vault_check_id(folder, keys, err);
+    if (rc == ERR_OK)
+        rc = secret_copy(&copy.master, keys->master.data, keys->master.len, err);
+    if (rc == ERR_OK)
+        rc = make_open(folder, &copy, lock, ret, err);
+    if (rc != ERR_OK)
+        lock_close(lock);
+    vault_keys_free(&copy);
+    return rc;
+}
+
+const struct vault_keys *vault_keys(const struct vault *v)
+{
+    return &v->keys;
+}
+
+int vault_rewrap(struct vault *v, const struct secret *passphrase, struct err *err)
+{
+    struct secret device = {0};
+    struct vault_factors f = {.passphrase = passphrase, .device = &device};
+    struct buf file = {0};
+    char *path = NULL;
+    int rc = read_device(v->folder, &device, err);
+
+    if (rc == ERR_OK)
+        rc = vault_path(v->folder, "vault", &path, err);
+    if (rc == ERR_OK)
+        rc = vault_file_wrap(&v->keys, &f, &file, err);
+    if (rc == ERR_OK)
+        rc = fs_replace(path, file.data, file.len, 0600, err);
+    secret_free(&device);
+    buf_free(&file);
+    free(path);
+    return rc;
+}
+
+static int remove_file(const char *folder, const char *name, struct err *err)
+{
+    char *path = NULL;
+    int rc = vault_path(folder, name, &path, err);
+
+    if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT)
+        rc = err_sys(err, errno, "cannot remove '%s'", path);
+    free(path);
+    return rc;
+}
+
+int vault_remove_folder(const char *folder, struct err *err)
+{
+    struct dirent *e;
+    DIR *d = opendir(folder);
+    int rc = ERR_OK;
+
+    if (d == NULL)
+        return errno == ENOENT ? ERR_OK : err_sys(err, errno, "cannot open '%s'", folder);
+    while (rc == ERR_OK && (e = readdir(d)) != NULL)
+        if (e->d_name[0] != '.')
+            rc = remove_file(folder, e->d_name, err);
+    closedir(d);
+    if (rc == ERR_OK && rmdir(folder) != 0)
+        rc = err_sys(err, errno, "cannot remove '%s'", folder);
+    return rc;
+}
+
+int vault_destroy(const char *folder, struct err *err)
+{
+    char *records = NULL;
+    int rc = vault_renew_discard(folder, err);
+
+    /* The key first: without it the records are nothing. */
+    if (rc == ERR_OK)
+        rc = remove_file(folder, "vault", err);
+    if (rc == ERR_OK)
+        rc = remove_file(folder, "device", err);
+    if (rc == ERR_OK)
+        rc = vault_path(folder, "records", &records, err);
+    if (rc == ERR_OK)
+        rc = vault_remove_folder(records, err);
+    free(records);
+    return rc;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vault_priv - what vault.c and vault_renew.c share; nobody else includes it. */
+#ifndef CLIENT_LOCAL_VAULT_PRIV_H
+#define CLIENT_LOCAL_VAULT_PRIV_H
+
+#include "client/local/vault.h"
+
+enum { VAULT_ID_DIGITS = 2 * VAULT_RECORD_ID_LEN, VAULT_TABLE_SIZE = 32 };
+
+/* Its one record, with the ID 0, is `ids` below. */
+#define VAULT_IDS_TABLE "vault"
+
+struct vault {
+    char *folder, *records; /* of the profile; of the records in it */
+    struct lock *lock;
+    struct vault_keys keys;
+    /*
+     * The master key that the vault began with, then the vault ID of that time: IDs of records are
+     * made with these.  Empty: those of now.
+     */
+    struct secret ids;
+};
+
+/* "${folder}/${name}" in ${ret}; free() it.  ERR_NOMEM. */
+MUST_CHECK int vault_path(const char *folder, const char *name, char **ret, struct err *err);
+
+/* The object around keys and a lock (NULL: none) that are there; takes both if it succeeds. */
+MUST_CHECK int vault_make(const char *folder, struct vault_keys *keys, struct lock *lock,
+                          struct vault **ret, struct err *err);
+
+/* ERR_PASSPHRASE unless the key file is of the vault whose keys these are. */
+MUST_CHECK int vault_check_id(const char *folder, const struct vault_keys *keys, struct err *err);
+
+/* Draw a device secret and write it to ${path}. */
+MUST_CHECK int vault_make_device(const char *path, struct secret *ret, struct err *err);
+
+/* Bring a renewal that was decided, and then interrupted, to its end.  The lock is not held. */
+MUST_CHECK int vault_renew_finish(const char *folder, struct lock *lock, struct err *err);
+
+/* Remove what a renewal has left, decided or not.  The lock is held, or nobody uses the folder. */
+MUST_CHECK int vault_renew_discard(const char *folder, struct err *err);
+
+/* Is one waiting for that? */
+bool vault_renew_pending(const char *folder);
+
+/* Remove a folder of files; a missing one is fine. */
+MUST_CHECK int vault_remove_folder(const char *folder, struct err *err);
+
+/* The table and the ID that a record's file name says; false: it is none. */
+bool vault_row_name(const char *name, char *ret_table, size_t size,
+                    uint8_t ret_id[VAULT_RECORD_ID_LEN]);
+
+#endif /* CLIENT_LOCAL_VAULT_PRIV_H */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base32 - RFC 4648 section 6, without padding.  Pure.  Threads: any. */
+#ifndef COMMON_CRYPTO_BASE32_H
+#define COMMON_CRYPTO_BASE32_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Characters that ${len} bytes take, without the NUL. */
+size_t base32_len(size_t len);
+
+/* base32_len(len) characters of A-Z and 2-7, and a NUL. */
+void base32_encode(char *ret_text, const void *data, size_t len);
+
+#endif /* COMMON_CRYPTO_BASE32_H */

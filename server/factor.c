@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path of a check: the row is read -> the code is one that counts -> the
+ * row without it is stored under the next number -> the handler's next step.
+ *
+ * Two requests with the same code: both read, one stores, the other hears that
+ * the number is not the next one any more, reads again, and finds the code used.
+ */
+#include "server/factor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "server/daemon.h"
+
+enum { ROUNDS_MAX = 4 }; /* how often a row may change under our hands */
+
+struct factor_try {
+    struct uid uid;
+    const char *code;
+    enum factor_need need;
+    call_step *then;    /* behind a load or a save */
+    call_step *granted; /* behind a check */
+    struct factor_row row;
+    uint64_t number; /* of the row as it was read */
+    int rounds;
+};
+
+void factor_free(struct factor_try *f)
+{
+    if (f == NULL)
+        return;
+    factor_row_free(&f->row);
+    free(f);
+}
+
+struct factor_row *factor_of(struct call *c)
+{
+    return &c->factor->row;
+}
+
+static bool begin(struct call *c, const struct uid *uid, call_step *then)
+{
+    if (c->factor == NULL)
+        c->factor = calloc(1, sizeof(*c->factor));
+    if (c->factor == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
+        return false;
+    }
+    c->factor->uid = *uid;
+    c->factor->then = then;
+    return true;
+}
+
+/* ---- reading ---- */
+
+static void on_loaded(struct call *c)
+{
+    struct factor_try *f = c->factor;
+    const struct store_result *res = c->res;
+    int rc = res->code;
+
+    factor_row_free(&f->row);
+    f->number = 0;
+    if (rc == ERR_OK) {
+        f->number = res->u.factor.number;
+        rc = factor_row_open(&f->row, &c->d->factor_key, &f->uid, &res->u.factor);
+        if (rc == ERR_CORRUPT)
+            log_event(LOG_AT_ERROR, "factor_does_not_open",
+                      log_str("hint", "factors.key is not the one it was sealed under"));
+    } else if (rc == ERR_NOTFOUND) {
+        rc = ERR_OK;
+    }
+    if (rc == ERR_OK)
+        f->then(c);
+    else if (res->code != ERR_OK)
+        call_failed(c);
+    else
+        call_error(c, rc, NULL);
+}
+
+static void load(struct call *c)
+{
+    struct store_factor_get in;
+
+    memcpy(in.uid, c->factor->uid.b, sizeof(in.uid));
+    call_store(c, store_factor_get(c->d->port, &in, call_on_store, c), load, on_loaded);
+}
+
+void factor_load(struct call *c, const struct uid *uid, call_step *then)
+{
+    if (begin(c, uid, then))
+        load(c);
+}
+
+/* ---- writing ---- */
+
+/* The row as bytes, or none for one that is none. */
+static int pack(struct call *c, struct buf *out)
+{
+    const struct factor_try *f = c->factor;
+
+    if (f->row.state == FACTOR_NONE)
+        return ERR_OK;
+    return factor_row_seal(&f->row, &c->d->factor_key, &f->uid, f->number + 1, out);
+}
+
+/* ${self} is the step that is taken again when the store has no room now. */
+static void start_save(struct call *c, call_step *self, call_step *then)
+{
+    struct store_factor_put in = {.number = c->factor->number + 1};
+    struct buf bytes = {0};
+    int rc = pack(c, &bytes);
+
+    if (rc != ERR_OK) {
+        call_error(c, rc, NULL);
+    } else {
+        memcpy(in.uid, c->factor->uid.b, sizeof(in.uid));
+        in.bytes = (struct store_blob){bytes.data, bytes.len};
+        call_store(c, store_factor_put(c->d->port, &in, call_on_store, c), self, then);
+    }
+    buf_free(&bytes);
+}
+
+static void on_saved(struct call *c)
+{
+    if (c->res->code == ERR_OK) {
+        c->factor->number++;
+        c->factor->then(c);
+    } else if (c->res->code == ERR_BADSTATE) {
+        call_error(c, ERR_BUSY, "the factor was changed at the same time");
+    } else {
+        call_failed(c);
+    }
+}
+
+static void save(struct call *c)
+{
+    start_save(c, save, on_saved);
+}
+
+void factor_save(struct call *c, call_step *then)
+{
+    c->factor->then = then;
+    save(c);
+}
+
+/* ---- checking ---- */
+
+bool factor_refuse_rate(struct call *c, const struct uid *uid)
+{
+    uint64_t wait = daemon_charge(c->d, DAEMON_FACTORS, uid->b, sizeof(uid->b));
+
+    if (wait > 0)
+        call_later(c, ERR_RATE, wait);
+    return wait > 0;
+}
+
+void factor_refuse(struct call *c, int rc)
+{
+    if (rc == ERR_FACTOR)
+        call_error(c, rc, "the one-time password is wrong, too old, or was used before");
+    else
+        call_error(c, rc, NULL);
+}
+
+static void judge(struct call *c);
+
+static void on_spent(struct call *c)
+{
+    struct factor_try *f = c->factor;
+
+    if (c->res->code == ERR_OK) {
+        f->number++;
+        f->granted(c);
+    } else if (c->res->code != ERR_BADSTATE) {
+        call_failed(c);
+    } else if (++f->rounds < ROUNDS_MAX) {
+        factor_load(c, &f->uid, judge);
+    } else {
+        call_error(c, ERR_BUSY, NULL);
+    }
+}
+
+static void spend(struct call *c)
+{
+    start_save(c, spend, on_spent);
+}
+
+/* The row is there. */
+static void judge(struct call *c)
+{
+    struct factor_try *f = c->factor;
+    bool given = f->code != NULL && f->code[0] != '\0';
+    int rc = ERR_OK;
+
+    if (f->row.state != FACTOR_ACTIVE && f->need == FACTOR_IF_ACTIVE) {
+        f->granted(c);
+    } else if (f->row.state != FACTOR_ACTIVE) {
+        call_error(c, ERR_FACTOR, "this needs a one-time password, and you have enrolled none");
+    } else if (!given) {
+        call_error(c, ERR_FACTOR, NULL);
+    } else if (f->rounds > 0 || !factor_refuse_rate(c, &f->uid)) {
+        rc = factor_row_take(&f->row, &f->uid, f->code, daemon_time());
+        if (rc == ERR_OK)
+            spend(c);
+        else
+            factor_refuse(c, rc);
+    }
+}
+
+void factor_check(struct call *c, const struct uid *uid, const char *code, enum factor_need need,
+                  call_step *then)
+{
+    if (!begin(c, uid, judge))
+        return;
+    c->factor->code = code;
+    c->factor->need = need;
+    c->factor->granted = then;
+    load(c);
+}

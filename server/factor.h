@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * factor - asking for the second factor inside a request.
+ *
+ * A handler that grants something only with a one-time password calls, as the
+ * end of a step,
+ *
+ *     factor_check(c, &uid, c->msg->release->code, FACTOR_ALWAYS, next_step);
+ *
+ * next_step runs when the code was good and is spent, durably.  Otherwise ${c} is
+ * answered and nothing else happens: AUTH_FACTOR (no code, a wrong one, one that was used, or no
+ * factor to have one of), RATE (more than five tries a minute for one user), or what
+ * the store failed with.  c->res is not what it was before.
+ *
+ * A code counts once, for the request that brought it, whatever becomes of the request.
+ *
+ * Threads: loop thread only.  Never blocks.
+ */
+#ifndef SERVER_FACTOR_H
+#define SERVER_FACTOR_H
+
+#include "server/call.h"
+#include "server/factor_row.h"
+
+enum factor_need {
+    FACTOR_IF_ACTIVE, /* users without a second factor pass */
+    FACTOR_ALWAYS     /* they have to enrol one first */
+};
+
+/* ${code} belongs to the message of ${c}; NULL and "" are no code.  Once for each call. */
+void factor_check(struct call *c, const struct uid *uid, const char *code, enum factor_need need,
+                  call_step *then);
+
+/* ---- for the handlers of factors themselves ---- */
+
+/* Read the row of ${uid} and go on; it is factor_of() then. */
+void factor_load(struct call *c, const struct uid *uid, call_step *then);
+struct factor_row *factor_of(struct call *c);
+
+/* Charge a try of ${uid}'s; true: answered with RATE. */
+bool factor_refuse_rate(struct call *c, const struct uid *uid);
+
+/* Answer with the code of a factor_row_take() that failed. */
+void factor_refuse(struct call *c, int code);
+
+/* Store the row as it is now and go on.  Changed by somebody else meanwhile: BUSY. */
+void factor_save(struct call *c, call_step *then);
+
+/* Private to call.c: what c->factor is freed with; NULL is fine. */
+struct factor_try;
+void factor_free(struct factor_try *f);
+
+#endif /* SERVER_FACTOR_H */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * factor_row - a user's second factor: a TOTP key, the last code that was
+ * taken, and the hashes of recovery codes that were not (FORMATS.md section 19).
+ *
+ * It is stored sealed under the daemon's factor key, so that a copy of the
+ * store alone gives nobody's codes.  Pure but for random bytes.
+ *
+ * Errors: ERR_CORRUPT (it does not open), ERR_FACTOR (not a code that counts),
+ * ERR_NOMEM, ERR_INTERNAL.  Threads: any.
+ */
+#ifndef SERVER_FACTOR_ROW_H
+#define SERVER_FACTOR_ROW_H
+
+#include "common/buf.h"
+#include "common/crypto/totp.h"
+#include "common/transfer/ids.h"
+#include "server/store/store_types.h"
+
+enum {
+    FACTOR_KEY_LEN = 20, /* of HMAC-SHA1, as authenticator programs expect it */
+    FACTOR_DIGITS = 6,
+    FACTOR_STEP = 30,          /* seconds */
+    FACTOR_CODES = 10,         /* recovery codes */
+    FACTOR_CODE_LEN = 16,      /* their characters, base32: 80 bits */
+    FACTOR_CODE_TEXT = 16 + 4, /* in groups of four with '-' between, and a NUL */
+    FACTOR_SEALED_MAX = STORE_FACTOR_MAX
+};
+
+enum factor_state { FACTOR_NONE, FACTOR_PENDING, FACTOR_ACTIVE };
+
+/* Zeroed: there is none. */
+struct factor_row {
+    enum factor_state state;
+    struct secret key;
+    uint64_t since; /* ms since 1970: when it was enrolled, or became active */
+    uint64_t last;  /* number of the last step whose code was taken; 0: none */
+    uint32_t n;     /* recovery codes that are left */
+    uint8_t codes[FACTOR_CODES][HASH_SHA256_LEN];
+};
+
+void factor_row_free(struct factor_row *r); /* wipes */
+
+/* Draw a new key: pending until a code of it has come. */
+MUST_CHECK int factor_row_enrol(struct factor_row *r, uint64_t now_ms);
+
+/* A pending row becomes active; ${codes} are its recovery codes, whose hashes alone it keeps. */
+MUST_CHECK int factor_row_confirm(struct factor_row *r, const struct uid *uid, uint64_t now_ms,
+                                  char codes[FACTOR_CODES][FACTOR_CODE_TEXT]);
+
+/*
+ * Take ${code}, as somebody typed it: a one-time password of the step before,
+ * now, or behind, newer than the last one taken; or, of an active row, a recovery code. Then
+ * the row has changed and must be stored before anything is granted for it.
+ */
+MUST_CHECK int factor_row_take(struct factor_row *r, const struct uid *uid, const char *code,
+                               uint64_t now_ms);
+
+/* To and from the bytes that are stored as number ${number} of ${uid}; ${key} is 32 bytes. */
+MUST_CHECK int factor_row_seal(const struct factor_row *r, const struct secret *key,
+                               const struct uid *uid, uint64_t number, struct buf *out);
+MUST_CHECK int factor_row_open(struct factor_row *ret, const struct secret *key,
+                               const struct uid *uid, const struct store_factor *stored);
+
+#endif /* SERVER_FACTOR_ROW_H */

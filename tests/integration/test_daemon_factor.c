@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The second factor: enrolling, transfers that ask for a code, and what counts how often. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "common/crypto/totp.h"
+#include "common/fs.h"
+#include "common/transfer/login.h"
+#include "tests/integration/stage.h"
+
+#define CODE(x) SATCHEL__CODE__##x
+
+enum { CODES = 10, STEP = 30, TRIES = 5 };
+
+/* A user's factor as his authenticator and his paper know it. */
+struct authenticator {
+    uint8_t key[20];
+    char recovery[CODES][24];
+    uint64_t step; /* of its first code */
+};
+
+static int setup(void **state)
+{
+    (void)state;
+    stage_up(NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return stage_down();
+}
+
+/*
+ * The code ${n} steps behind the first.  0 and 1 count until the clock has moved on by a step: no
+ * test needs to be quick for longer than that.
+ */
+static char *code_of(const struct authenticator *a, unsigned n)
+{
+    static char code[TOTP_CODE_SIZE];
+    const struct totp t = {HASH_SHA1, 6, STEP};
+
+    assert_int_equal(totp_code(code, &t, PART_OF(a->key), (a->step + n) * STEP), ERR_OK);
+    return code;
+}
+
+static Satchel__Code enrol(struct peer *p, struct authenticator *a)
+{
+    Satchel__FactorEnrol msg = SATCHEL__FACTOR_ENROL__INIT;
+    PEER_ENV(env, FACTOR_ENROL, factor_enrol, &msg);
+    struct message *m = peer_call(p, &env);
+
+    a->step = (uint64_t)time(NULL) / STEP;
+    if (m != NULL && m->env->body_case == SATCHEL__ENVELOPE__BODY_FACTOR_ENROL_REPLY) {
+        const Satchel__FactorEnrolReply *r = m->env->factor_enrol_reply;
+
+        assert_int_equal(r->key.len, sizeof(a->key));
+        assert_true(r->digits == 6 && r->step == STEP);
+        memcpy(a->key, r->key.data, sizeof(a->key));
+    }
+    return peer_code(m);
+}
+
+static Satchel__Code confirm(struct peer *p, struct authenticator *a, char *code)
+{
+    Satchel__FactorConfirm msg = SATCHEL__FACTOR_CONFIRM__INIT;
+    PEER_ENV(env, FACTOR_CONFIRM, factor_confirm, &msg);
+    struct message *m;
+
+    msg.code = code;
+    m = peer_call(p, &env);
+    if (m != NULL && m->env->body_case == SATCHEL__ENVELOPE__BODY_FACTOR_CONFIRM_REPLY) {
+        const Satchel__FactorConfirmReply *r = m->env->factor_confirm_reply;
+
+        assert_int_equal(r->n_recovery_codes, CODES);
+        for (size_t i = 0; i < CODES; i++)
+            (void)snprintf(a->recovery[i], sizeof(a->recovery[i]), "%s", r->recovery_codes[i]);
+    }
+    return peer_code(m);
+}
+
+static Satchel__Code take_away(struct peer *p, char *code)
+{
+    Satchel__FactorRemove msg = SATCHEL__FACTOR_REMOVE__INIT;
+    PEER_ENV(env, FACTOR_REMOVE, factor_remove, &msg);
+
+    msg.code = code;
+    return peer_ask(p, &env);
+}
+
+/* As the recovery key ${key} of ${a} signs it. */
+static Satchel__Code take_away_signed(struct peer *p, const struct actor *a,
+                                      const struct secret *key)
+{
+    Satchel__FactorRemove msg = SATCHEL__FACTOR_REMOVE__INIT;
+    PEER_ENV(env, FACTOR_REMOVE, factor_remove, &msg);
+    struct login_factor f = {.server = p->server, .uid = a->u.uid};
+    uint8_t sig[SIGNED_SIG_LEN];
+
+    assert_true(peer_exporter(p, f.exporter));
+    assert_int_equal(login_factor_sign(&f, key, sig, NULL), ERR_OK);
+    PEER_BYTES(msg.signature, sig);
+    return peer_ask(p, &env);
+}
+
+/* -1: none; else recovery codes left, 100 more if it is active. */
+static int listed(struct peer *p)
+{
+    Satchel__FactorList msg = SATCHEL__FACTOR_LIST__INIT;
+    PEER_ENV(env, FACTOR_LIST, factor_list, &msg);
+    struct message *m = peer_call(p, &env);
+    int found = -1;
+
+    assert_non_null(m);
+    assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_FACTOR_LIST_REPLY);
+    if (m->env->factor_list_reply->n_factors > 0) {
+        const Satchel__Factor *f = m->env->factor_list_reply->factors[0];
+
+        assert_int_equal(f->kind, SATCHEL__FACTOR_KIND__TOTP);
+        assert_true(f->since > SAMPLE_TIME);
+        found = (f->active ? 100 : 0) + (int)f->recovery_codes;
+    }
+    message_free(m);
+    return found;
+}
+
+static uint64_t send_release(struct peer *p, const struct parcel *x, char *code)
+{
+    Satchel__Release msg = SATCHEL__RELEASE__INIT;
+    PEER_ENV(env, RELEASE, release, &msg);
+
+    PEER_BYTES(msg.tid, x->header.tid.b);
+    msg.code = code;
+    return peer_send(p, &env, NULL, 0);
+}
+
+static Satchel__Code release(struct peer *p, const struct parcel *x, char *code)
+{
+    return peer_code(peer_wait(p, send_release(p, x, code)));
+}
+
+/* From alice to bob and carol, who must show a code. */
+static void deliver(struct parcel *x, uint32_t seed)
+{
+    struct peer p;
+
+    stage_parcel(x, 5000, seed);
+    x->header.policy_flags = HEADER_REQUIRE_OTP;
+    stage_enter(&p, &alice);
+    assert_int_equal(parcel_deliver(&p, x), OK);
+    peer_close(&p);
+}
+
+static char none[] = "", wrong[] = "000000";
+
+static void test_a_factor_comes_and_goes(void **state)
+{
+    struct authenticator a, b;
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &alice);
+    assert_int_equal(listed(&p), -1);
+    assert_int_equal(confirm(&p, &a, wrong), CODE(BAD_STATE));
+    assert_int_equal(take_away(&p, none), CODE(NOT_FOUND));
+    assert_int_equal(enrol(&p, &a), OK);
+    assert_int_equal(listed(&p), 0);
+    assert_int_equal(enrol(&p, &b), OK); /* begun anew: the first key counts no more */
+    assert_memory_not_equal(a.key, b.key, sizeof(a.key));
+    assert_int_equal(confirm(&p, &a, code_of(&a, 0)), CODE(AUTH_FACTOR));
+    assert_int_equal(confirm(&p, &b, code_of(&b, 0)), OK);
+    assert_int_equal(listed(&p), 100 + CODES);
+    assert_int_equal(enrol(&p, &a), CODE(EXISTS));
+    assert_int_equal(confirm(&p, &b, code_of(&b, 1)), CODE(BAD_STATE));
+    assert_int_equal(take_away(&p, none), CODE(AUTH_FACTOR));
+    assert_int_equal(take_away(&p, code_of(&b, 0)), CODE(AUTH_FACTOR)); /* was used to confirm */
+    assert_int_equal(take_away(&p, b.recovery[0]), OK);
+    assert_int_equal(listed(&p), -1);
+    peer_close(&p);
+}
+
+/* The key of the recovery words, on this very connection. */
+static void test_the_recovery_key_removes_it(void **state)
+{
+    struct authenticator a;
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &carol);
+    assert_int_equal(enrol(&p, &a), OK);
+    assert_int_equal(confirm(&p, &a, code_of(&a, 0)), OK);
+    assert_int_equal(take_away_signed(&p, &carol, &carol.u.isk), CODE(AUTH_FACTOR));
+    assert_int_equal(take_away_signed(&p, &alice, &carol.u.rk), CODE(AUTH_FACTOR));
+    assert_int_equal(listed(&p), 100 + CODES);
+    assert_int_equal(take_away_signed(&p, &carol, &carol.u.rk), OK);
+    assert_int_equal(listed(&p), -1);
+    peer_close(&p);
+}
+
+/* One bob for the two tests below: what the first leaves is the second's. */
+static struct authenticator bobs;
+
+static void test_release_asks_for_a_code(void **state)
+{
+    struct parcel x;
+    struct peer p, q;
+
+    (void)state;
+    deliver(&x, 1);
+    stage_enter(&p, &bob);
+    assert_int_equal(release(&p, &x, none), CODE(AUTH_FACTOR));
+    assert_int_equal(release(&p, &x, wrong), CODE(AUTH_FACTOR)); /* none is enrolled */
+    assert_int_equal(enrol(&p, &bobs), OK);
+    assert_int_equal(release(&p, &x, code_of(&bobs, 0)), CODE(AUTH_FACTOR)); /* not yet active */
+    assert_int_equal(confirm(&p, &bobs, code_of(&bobs, 0)), OK);
+    assert_int_equal(release(&p, &x, none), CODE(AUTH_FACTOR));
+
+    /* Two requests at the same time with one code. */
+    stage_enter(&q, &bob);
+    uint64_t one = send_release(&p, &x, code_of(&bobs, 1));
+    uint64_t two = send_release(&q, &x, code_of(&bobs, 1));
+    Satchel__Code first = peer_code(peer_wait(&p, one)), second = peer_code(peer_wait(&q, two));
+
+    assert_true((first == OK && second == CODE(AUTH_FACTOR)) ||
+                (first == CODE(AUTH_FACTOR) && second == OK));
+    peer_close(&q);
+    assert_int_equal(release(&p, &x, bobs.recovery[2]), OK);
+    assert_int_equal(release(&p, &x, bobs.recovery[2]), CODE(AUTH_FACTOR));
+    assert_int_equal(listed(&p), 100 + CODES - 1);
+    peer_close(&p);
+    parcel_free(&x);
+}
+
+/* What was used stays used; tries are counted anew. */
+static void test_restart_forgets_no_code(void **state)
+{
+    struct parcel x;
+    struct peer p;
+
+    (void)state;
+    deliver(&x, 2);
+    site_kill(&stage_site);
+    site_start(&stage_site, NULL);
+    stage_enter(&p, &bob);
+    assert_int_equal(release(&p, &x, code_of(&bobs, 1)), CODE(AUTH_FACTOR));
+    assert_int_equal(release(&p, &x, bobs.recovery[2]), CODE(AUTH_FACTOR));
+    for (int i = 2; i < TRIES; i++)
+        assert_int_equal(release(&p, &x, wrong), CODE(AUTH_FACTOR));
+    /* Five wrong ones: even a good one has to wait, also in another request. */
+    assert_int_equal(release(&p, &x, bobs.recovery[3]), CODE(RATE));
+    assert_int_equal(take_away(&p, bobs.recovery[3]), CODE(RATE));
+    assert_int_equal(listed(&p), 100 + CODES - 1);
+    peer_close(&p);
+    parcel_free(&x);
+}
+
+/* The store has neither the key nor a code in the clear; without factors.key it opens nothing. */
+static void test_store_gives_no_codes(void **state)
+{
+    struct authenticator a;
+    struct buf index = {0};
+    struct peer p;
+    char path[128];
+
+    (void)state;
+    stage_enter(&p, &carol);
+    assert_int_equal(enrol(&p, &a), OK);
+    assert_int_equal(confirm(&p, &a, code_of(&a, 0)), OK);
+    peer_close(&p);
+    assert_int_equal(site_stop(&stage_site), 0);
+    (void)snprintf(path, sizeof(path), "%s/data/store/index/data.mdb", stage_site.dir);
+    assert_int_equal(fs_read(path, 1 << 30, &index, NULL), ERR_OK);
+    assert_non_null(memmem(index.data, index.len, "carol", 5));
+    assert_null(memmem(index.data, index.len, a.key, sizeof(a.key)));
+    for (size_t i = 0; i < CODES; i++)
+        assert_null(memmem(index.data, index.len, a.recovery[i], 9));
+    buf_free(&index);
+    (void)snprintf(path, sizeof(path), "%s/data/factors.key", stage_site.dir);
+    assert_int_equal(remove(path), 0);
+    site_start(&stage_site, NULL);
+    stage_enter(&p, &carol);
+    assert_int_equal(take_away(&p, a.recovery[0]), CODE(INTERNAL));
+    assert_true(site_logged(&stage_site, "factor_does_not_open"));
+    peer_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_factor_comes_and_goes),
+        cmocka_unit_test(test_the_recovery_key_removes_it),
+        cmocka_unit_test(test_release_asks_for_a_code),
+        cmocka_unit_test(test_restart_forgets_no_code),
+        cmocka_unit_test(test_store_gives_no_codes),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One-time passwords, as oathtool and the user's paper give them."""
+import json
+import os
+import re
+import subprocess
+import time
+
+from harness import SLOW, WAIT, Case, User, program
+
+STEP = 30
+
+
+class Authenticator:
+    """What a user's telephone knows; its clock is that of the first code."""
+
+    def __init__(self, key):
+        self.key = key
+        self.step = int(time.time()) // STEP
+        self.recovery = []
+
+    def code(self, n=0):
+        """Of the step ${n} behind the first: 0 and 1 count until the clock has moved on by a step."""
+        moment = f"@{(self.step + n) * STEP}"
+        return subprocess.run(["oathtool", "--totp", "--base32", "--now", moment, self.key], check=True,
+                              stdout=subprocess.PIPE, text=True, timeout=WAIT).stdout.strip()
+
+
+class Factor(Case):
+    users = ("alice",)
+
+    def person(self, name, *args):
+        user = User(self.daemon, self.work, name)
+        user.register(*args)
+        return user
+
+    def enrol(self, user):
+        """What a program does: reads the key, computes a code of it, hands it in."""
+        read, write = os.pipe()
+        process = subprocess.Popen([program("satchel"), "--json", "factor", "totp", "enrol", "--otp-fd", str(read)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=(read,), text=True,
+                                   env={**os.environ, "SATCHEL_HOME": str(user.home)})
+        os.close(read)
+        key = self.event(process)
+        phone = Authenticator(key["secret"])
+        os.write(write, (phone.code() + "\n").encode())
+        os.close(write)
+        codes = self.event(process)
+        phone.recovery = codes["codes"]
+        self.assertEqual(self.event(process), {"result": {"kind": "totp", "active": True}})
+        _, errors = process.communicate(timeout=WAIT)
+        self.assertEqual(process.returncode, 0, errors)
+        label = f"Satchel:{user.name}@127.0.0.1%3A{self.daemon.port}"
+        self.assertEqual(key["uri"], f"otpauth://totp/{label}?secret={phone.key}&issuer=Satchel&algorithm=SHA1"
+                                     "&digits=6&period=30")
+        return phone
+
+    @staticmethod
+    def event(process):
+        return json.loads(process.stdout.readline())
+
+    def with_fd(self, text, option, call, *args, **options):
+        read, write = os.pipe()
+        os.write(write, (text + "\n").encode())
+        os.close(write)
+        try:
+            return call(*args, option, str(read), pass_fds=(read,), **options)
+        finally:
+            os.close(read)
+
+    def get(self, user, tid, code, **options):
+        return self.with_fd(code, "--otp-fd", user.get, tid, "-o", f"{self.folder_of(os.urandom(4).hex())}/", **options)
+
+    def test_transfer_that_asks_for_a_code(self):
+        bob, source = self.person("bob"), self.file(300000)
+        tid = self.alice.send(source, "--require-otp", to=[bob]).result["id"]
+        self.assertEqual(bob.inbox()[0]["name"], source.name)
+        refused = self.get(bob, tid, "123456", expect=4)
+        self.assertIn("enrolled none", refused.error["message"])
+        phone = self.enrol(bob)
+        self.assertEqual(len(phone.recovery), 10)
+        refused = bob.get(tid, "-o", f"{self.folder_of('none')}/", expect=4)
+        self.assertEqual(refused.error["code"], "factor")
+        self.assertIn("one-time password", refused.error["message"])
+        self.get(bob, tid, phone.code(0), expect=4)  # used to enrol
+        self.assertEqual(self.get(bob, tid, phone.code(1)).result["size"], 300000)
+        self.get(bob, tid, phone.code(1), expect=4)  # works once
+        self.assertEqual(self.get(bob, tid, phone.recovery[0]).result["size"], 300000)
+        listed = bob.json("factor", "list").result["factors"]
+        self.assertEqual([(f["kind"], f["active"], f["recovery_codes"]) for f in listed], [("totp", True, 9)])
+        self.assertEqual(bob.run("factor").text.count("active"), 1)
+
+    def test_five_tries_a_minute(self):
+        carl = self.person("carl")
+        tid = self.alice.send(self.file(10), "--require-otp", to=[carl]).result["id"]
+        phone = self.enrol(carl)  # the first of five
+        for _ in range(4):
+            wrong = self.get(carl, tid, "000000", expect=4)
+            self.assertEqual(wrong.error["code"], "factor")
+        limited = self.get(carl, tid, phone.recovery[1], expect=4)
+        self.assertEqual(limited.error["code"], "rate")
+
+    def test_removing(self):
+        words_read, words_write = os.pipe()
+        dave = User(self.daemon, self.work, "dave")
+        dave.register("--recovery-fd", str(words_write), pass_fds=(words_write,))
+        os.close(words_write)
+        with os.fdopen(words_read) as stream:
+            words = stream.read().strip()
+        dave.json("factor", "totp", "remove", expect=3)
+        phone = self.enrol(dave)
+        dave.json("factor", "totp", "enrol", expect=4)
+        dave.json("factor", "totp", "remove", expect=4)
+        self.with_fd("abandon " * 23 + "art", "--recovery-fd", dave.json, "factor", "totp", "remove", expect=4)
+        self.with_fd("no words at all", "--recovery-fd", dave.json, "factor", "totp", "remove", expect=2)
+        self.with_fd(words, "--recovery-fd", dave.json, "factor", "totp", "remove")
+        self.assertEqual(dave.json("factor").result["factors"], [])
+        phone = self.enrol(dave)
+        self.with_fd(phone.recovery[9].lower(), "--otp-fd", dave.json, "factor", "totp", "remove")
+
+    def test_what_is_shown_on_paper(self):
+        """Without --json: the key and the codes as text; a pipe gets no QR code."""
+        emil = self.person("emil")
+        read, write = os.pipe()
+        process = subprocess.Popen([program("satchel"), "factor", "totp", "enrol", "--otp-fd", str(read)],
+                                   stdout=subprocess.PIPE, pass_fds=(read,), text=True,
+                                   env={**os.environ, "SATCHEL_HOME": str(emil.home)})
+        os.close(read)
+        process.stdout.readline()
+        phone = Authenticator(process.stdout.readline().strip())
+        self.assertRegex(phone.key, r"^[A-Z2-7]{32}$")
+        os.write(write, phone.code().encode())
+        os.close(write)
+        out, _ = process.communicate(timeout=WAIT * SLOW)
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(len(re.findall(r"^  [A-Z2-7]{4}(?:-[A-Z2-7]{4}){3}$", out, re.MULTILINE)), 10)

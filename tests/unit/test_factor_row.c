@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* factor_row: which codes count, once, and what a stored row gives away. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/crypto/base32.h"
+#include "server/factor_row.h"
+
+#define NOW ((uint64_t)1800000000000) /* at the beginning of a step */
+
+static const struct uid uid = {{1, 2, 3}};
+static const struct totp totp = {HASH_SHA1, FACTOR_DIGITS, FACTOR_STEP};
+
+/* The code of the step ${steps} away from NOW. */
+static const char *code_at(const struct factor_row *r, int steps)
+{
+    static char code[TOTP_CODE_SIZE];
+
+    assert_int_equal(totp_code(code, &totp, part_secret(&r->key),
+                               (uint64_t)((int64_t)(NOW / 1000) + steps * FACTOR_STEP)),
+                     ERR_OK);
+    return code;
+}
+
+static int take(struct factor_row *r, int steps)
+{
+    return factor_row_take(r, &uid, code_at(r, steps), NOW);
+}
+
+static void activate(struct factor_row *r, char codes[FACTOR_CODES][FACTOR_CODE_TEXT])
+{
+    assert_int_equal(factor_row_enrol(r, NOW), ERR_OK);
+    assert_int_equal(r->state, FACTOR_PENDING);
+    assert_int_equal(factor_row_confirm(r, &uid, NOW, codes), ERR_OK);
+    assert_int_equal(r->state, FACTOR_ACTIVE);
+}
+
+static void test_window_and_replay(void **state)
+{
+    struct factor_row r = {0};
+
+    (void)state;
+    assert_int_equal(factor_row_take(&r, &uid, "123456", NOW), ERR_FACTOR);
+    assert_int_equal(factor_row_enrol(&r, NOW), ERR_OK);
+    assert_int_equal(take(&r, -2), ERR_FACTOR);
+    assert_int_equal(take(&r, 2), ERR_FACTOR);
+    assert_int_equal(take(&r, -1), ERR_OK);
+    assert_int_equal(take(&r, -1), ERR_FACTOR);
+    assert_int_equal(take(&r, 0), ERR_OK);
+    assert_int_equal(take(&r, 0), ERR_FACTOR);
+    assert_int_equal(take(&r, -1), ERR_FACTOR); /* older than the last one */
+    assert_int_equal(take(&r, 1), ERR_OK);
+    assert_true(r.last == NOW / 1000 / FACTOR_STEP + 1);
+    factor_row_free(&r);
+}
+
+static void test_near_the_beginning_of_time(void **state)
+{
+    struct factor_row r = {0};
+    char code[TOTP_CODE_SIZE];
+
+    (void)state;
+    assert_int_equal(factor_row_enrol(&r, 0), ERR_OK);
+    assert_int_equal(totp_code(code, &totp, part_secret(&r.key), 30), ERR_OK);
+    assert_int_equal(factor_row_take(&r, &uid, code, 0), ERR_OK);
+    factor_row_free(&r);
+}
+
+static void test_how_a_code_may_be_typed(void **state)
+{
+    static const char *const bad[] = {
+        "", " ", "12345", "1234567", "12345a", "ABCDEFGHIJKLMNOPQ", "ABCD-EFGH-IJKL-MNOP"};
+    struct factor_row r = {0};
+    char codes[FACTOR_CODES][FACTOR_CODE_TEXT], text[16];
+
+    (void)state;
+    activate(&r, codes);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(factor_row_take(&r, &uid, bad[i], NOW), ERR_FACTOR);
+    (void)snprintf(text, sizeof(text), " %.3s-%s ", code_at(&r, 0), code_at(&r, 0) + 3);
+    assert_int_equal(factor_row_take(&r, &uid, text, NOW), ERR_OK);
+    factor_row_free(&r);
+}
+
+static void test_recovery_codes_count_once(void **state)
+{
+    struct factor_row r = {0};
+    char codes[FACTOR_CODES][FACTOR_CODE_TEXT], lower[FACTOR_CODE_TEXT];
+    const struct uid other = {{9}};
+
+    (void)state;
+    activate(&r, codes);
+    assert_int_equal(factor_row_take(&r, &other, codes[3], NOW), ERR_FACTOR);
+    for (size_t i = 0; i < sizeof(lower); i++)
+        lower[i] = (char)(codes[3][i] >= 'A' ? codes[3][i] - 'A' + 'a' : codes[3][i]);
+    assert_int_equal(factor_row_take(&r, &uid, lower, NOW), ERR_OK);
+    assert_int_equal(r.n, FACTOR_CODES - 1);
+    assert_int_equal(factor_row_take(&r, &uid, codes[3], NOW), ERR_FACTOR);
+    for (int i = 0; i < FACTOR_CODES; i++)
+        assert_int_equal(factor_row_take(&r, &uid, codes[i], NOW), i == 3 ? ERR_FACTOR : ERR_OK);
+    assert_int_equal(r.n, 0);
+    assert_int_equal(take(&r, 0), ERR_OK);
+    factor_row_free(&r);
+    /* A pending row has none, and those of before are gone. */
+    assert_int_equal(factor_row_enrol(&r, NOW), ERR_OK);
+    assert_int_equal(factor_row_take(&r, &uid, codes[0], NOW), ERR_FACTOR);
+    factor_row_free(&r);
+}
+
+static void test_stored_bytes(void **state)
+{
+    struct factor_row r = {0}, back = {0};
+    char codes[FACTOR_CODES][FACTOR_CODE_TEXT];
+    struct secret key = {0}, wrong = {0};
+    const struct uid other = {{9}};
+    struct buf bytes = {0};
+
+    (void)state;
+    assert_int_equal(secret_new(&key, 32, NULL), ERR_OK);
+    assert_int_equal(secret_copy(&wrong, "another key of thirty-two bytes!", 32, NULL), ERR_OK);
+    activate(&r, codes);
+    assert_int_equal(take(&r, 0), ERR_OK);
+    assert_int_equal(factor_row_seal(&r, &key, &uid, 7, &bytes), ERR_OK);
+    assert_true(bytes.len <= FACTOR_SEALED_MAX);
+    /* Neither the key nor a hash shows. */
+    assert_null(memmem(bytes.data, bytes.len, r.key.data, 8));
+    assert_null(memmem(bytes.data, bytes.len, r.codes[0], 8));
+
+    struct store_factor stored = {7, {bytes.data, bytes.len}};
+
+    assert_int_equal(factor_row_open(&back, &key, &uid, &stored), ERR_OK);
+    assert_int_equal(back.state, FACTOR_ACTIVE);
+    assert_true(back.last == r.last && back.since == NOW && back.n == FACTOR_CODES);
+    assert_memory_equal(back.codes, r.codes, sizeof(r.codes));
+    assert_memory_equal(back.key.data, r.key.data, FACTOR_KEY_LEN);
+    assert_int_equal(factor_row_open(&back, &wrong, &uid, &stored), ERR_CORRUPT);
+    assert_int_equal(factor_row_open(&back, &key, &other, &stored), ERR_CORRUPT);
+    stored.number = 8; /* an older writing in a newer one's place */
+    assert_int_equal(factor_row_open(&back, &key, &uid, &stored), ERR_CORRUPT);
+    stored.number = 7;
+    for (size_t i = 0; i < bytes.len; i++) {
+        bytes.data[i] ^= 4;
+        assert_int_equal(factor_row_open(&back, &key, &uid, &stored), ERR_CORRUPT);
+        bytes.data[i] ^= 4;
+    }
+    for (stored.bytes.len = 1; stored.bytes.len < bytes.len; stored.bytes.len++)
+        assert_int_equal(factor_row_open(&back, &key, &uid, &stored), ERR_CORRUPT);
+    assert_int_equal(back.state, FACTOR_ACTIVE); /* untouched by failures */
+    stored.bytes.len = 0;
+    assert_int_equal(factor_row_open(&back, &key, &uid, &stored), ERR_OK);
+    assert_int_equal(back.state, FACTOR_NONE);
+    factor_row_free(&r);
+    factor_row_free(&back);
+    secret_free(&key);
+    secret_free(&wrong);
+    buf_free(&bytes);
+}
+
+/* RFC 4648 section 10. */
+static void test_base32(void **state)
+{
+    static const char *const want[] = {"",        "MY",       "MZXQ",      "MZXW6",
+                                       "MZXW6YQ", "MZXW6YTB", "MZXW6YTBOI"};
+    char text[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+        base32_encode(text, "foobar", i);
+        assert_string_equal(text, want[i]);
+        assert_int_equal(base32_len(i), strlen(want[i]));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_window_and_replay),
+        cmocka_unit_test(test_near_the_beginning_of_time),
+        cmocka_unit_test(test_how_a_code_may_be_typed),
+        cmocka_unit_test(test_recovery_codes_count_once),
+        cmocka_unit_test(test_stored_bytes),
+        cmocka_unit_test(test_base32),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
