@@ -5,18 +5,34 @@
 
 enum { SIDE = 64, READ_SIDE = 128 };
 
+/* Frees ${p}. */
+static void scale(struct picture *p, struct preview_image *ret_image)
+{
+    picture_scale(p, &(struct picture_part){0, 0, p->width, p->height}, SIDE, SIDE, ret_image->rgb);
+    ret_image->width = p->full_width;
+    ret_image->height = p->full_height;
+    picture_free(p);
+}
+
 static int read_picture(const char *path, struct preview_image *ret_image, struct err *err)
 {
     struct picture p;
     int rc = picture_read(&p, path, READ_SIDE, err);
 
-    if (rc != ERR_OK)
-        return rc;
-    picture_scale(&p, &(struct picture_part){0, 0, p.width, p.height}, SIDE, SIDE, ret_image->rgb);
-    ret_image->width = p.full_width;
-    ret_image->height = p.full_height;
-    picture_free(&p);
-    return ERR_OK;
+    if (rc == ERR_OK)
+        scale(&p, ret_image);
+    return rc;
+}
+
+static int scale_picture(const uint8_t *data, size_t len, struct preview_image *ret_image,
+                         struct err *err)
+{
+    struct picture p;
+    int rc = picture_decode(&p, data, len, READ_SIDE, err);
+
+    if (rc == ERR_OK)
+        scale(&p, ret_image);
+    return rc;
 }
 
 static int write_picture(const char *path, const struct preview_image *image, struct err *err)
@@ -43,6 +59,7 @@ __attribute__((visibility("default"))) const struct preview_module satchel_previ
     .encode = preview_encode,
     .decode = preview_decode,
     .read = read_picture,
+    .scale = scale_picture,
     .write = write_picture,
     .evaluate = eval_run,
 };

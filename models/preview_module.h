@@ -15,7 +15,7 @@
 #define PREVIEW_MODULE_FILE   "satchel-preview.so"
 #define PREVIEW_MODULE_SYMBOL "satchel_preview_module"
 
-enum { PREVIEW_MODULE_VERSION = 1 };
+enum { PREVIEW_MODULE_VERSION = 2 };
 
 struct preview_module {
     unsigned version;
@@ -28,6 +28,8 @@ struct preview_module {
                   struct preview_image *ret_image, struct err *err);
     /* A PNG or JPEG file, scaled to 64 x 64, with the sides it had; errors of picture_read(). */
     int (*read)(const char *path, struct preview_image *ret_image, struct err *err);
+    /* The same of a file's ${len} bytes; errors of picture_decode(). */
+    int (*scale)(const uint8_t *data, size_t len, struct preview_image *ret_image, struct err *err);
     /* A PNG file whose sides are those of ${image}, which must not exceed 64. */
     int (*write)(const char *path, const struct preview_image *image, struct err *err);
     int (*evaluate)(const struct eval_spec *spec, struct eval_result *ret, struct err *err);

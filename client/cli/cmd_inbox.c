@@ -4,28 +4,33 @@
 #include <string.h>
 
 #include "client/cli/cli.h"
+#include "client/cli/draw.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 
 enum { CELL = 64, COLUMNS = 7, SHORTEST_ID = 8 };
 
-static bool all;
+static bool all, previews;
 
 static const struct opt inbox_opts[] = {
     {"all", 'a', OPT_FLAG, &all, NULL, "also what has expired, was revoked or used up"},
+    {"previews", 'p', OPT_FLAG, &previews, NULL, "draw the previews of pictures"},
     {0},
 };
 
 struct row {
     char id[SATCHEL_ID_SIZE];
     char cells[COLUMNS][CELL]; /* the first is the ID, filled when all are known */
+    json_t *json;              /* instead of cells; owned */
+    uint8_t *preview;          /* owned; NULL: none */
+    size_t preview_len;
 };
 
 struct listing {
     struct row *rows;
     size_t count, cap;
-    json_t *json;
     bool sent, nomem;
+    bool no_previews; /* they are not installed: told once */
     uint64_t now;
 };
 
@@ -100,28 +105,47 @@ static void fill_row(struct listing *l, struct row *row, const struct satchel_tr
          t->problem != NULL && !is_over(t) ? "damaged" : satchel_state_name(t->state), 16);
 }
 
-static void on_transfer(void *cookie, const struct satchel_transfer *t)
+/* Room for one more row, zeroed; NULL: out of memory. */
+static struct row *add_row(struct listing *l)
 {
-    struct listing *l = cookie;
-
-    if (is_over(t) && !all && !l->sent)
-        return;
-    if (ui_json()) {
-        (void)json_array_append_new(l->json, as_json(t));
-        return;
-    }
     if (l->count == l->cap) {
         size_t cap = l->cap > 0 ? l->cap * 2 : 64;
         struct row *rows = realloc(l->rows, cap * sizeof(*rows));
 
-        if (rows == NULL) {
-            l->nomem = true;
-            return;
-        }
+        if (rows == NULL)
+            return NULL;
         l->rows = rows;
         l->cap = cap;
     }
-    fill_row(l, &l->rows[l->count++], t);
+    memset(&l->rows[l->count], 0, sizeof(l->rows[0]));
+    return &l->rows[l->count++];
+}
+
+/* Unpacked later: this is no place to take long. */
+static void keep_preview(struct row *row, const struct satchel_transfer *t)
+{
+    if (!previews || t->preview == NULL || (row->preview = malloc(t->preview_len)) == NULL)
+        return;
+    memcpy(row->preview, t->preview, t->preview_len);
+    row->preview_len = t->preview_len;
+}
+
+static void on_transfer(void *cookie, const struct satchel_transfer *t)
+{
+    struct listing *l = cookie;
+    struct row *row;
+
+    if (is_over(t) && !all && !l->sent)
+        return;
+    row = add_row(l);
+    if (row == NULL || (ui_json() && (row->json = as_json(t)) == NULL)) {
+        l->nomem = true;
+        return;
+    }
+    keep_preview(row, t);
+    if (ui_json())
+        return;
+    fill_row(l, row, t);
     if (t->problem != NULL && !is_over(t)) {
         char safe[TEXT_SAFE];
 
@@ -166,6 +190,34 @@ static void print_row(char cells[COLUMNS][CELL], const size_t *widths)
     ui_line("%s", line);
 }
 
+/* What a row's preview shows, if it has one and it is one. */
+static bool unpack(struct listing *l, const struct row *row, struct satchel_preview *ret)
+{
+    struct satchel_error err;
+    int rc;
+
+    if (row->preview == NULL || l->no_previews)
+        return false;
+    rc = satchel_preview_decode(row->preview, row->preview_len, ret, &err);
+    l->no_previews = rc == SATCHEL_E_UNSUPPORTED || rc == SATCHEL_E_NOTFOUND;
+    if (l->no_previews)
+        ui_note("satchel: %s", err.message);
+    return rc == SATCHEL_OK;
+}
+
+static void draw_row(struct listing *l, const struct row *row)
+{
+    struct satchel_preview p;
+    struct draw_size size;
+    char line[DRAW_LINE];
+
+    if (!unpack(l, row, &p))
+        return;
+    size = draw_size(&p, draw_columns());
+    for (unsigned i = 0; i * 2 < size.height; i++)
+        ui_line("%s", draw_line(&p, size, i, line));
+}
+
 static void print_table(struct listing *l)
 {
     char head[COLUMNS][CELL] = {"ID", "FROM", "NAME", "SIZE", "AGE", "EXPIRES", "STATE"};
@@ -183,21 +235,48 @@ static void print_table(struct listing *l)
                 widths[c] = text_columns(l->rows[i].cells[c]);
     }
     print_row(head, widths);
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count; i++) {
         print_row(l->rows[i].cells, widths);
+        draw_row(l, &l->rows[i]);
+    }
+}
+
+static void print_json(struct listing *l)
+{
+    json_t *rows = json_array();
+    struct satchel_preview p;
+
+    for (size_t i = 0; i < l->count; i++) {
+        if (unpack(l, &l->rows[i], &p))
+            (void)json_object_set_new(l->rows[i].json, "preview",
+                                      json_pack("{s:i,s:i,s:I}", "width", (int)p.width, "height",
+                                                (int)p.height, "bytes",
+                                                (json_int_t)l->rows[i].preview_len));
+        (void)json_array_append(rows, l->rows[i].json);
+    }
+    ui_result(json_pack("{s:o}", "transfers", rows));
+}
+
+static void free_rows(struct listing *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        json_decref(l->rows[i].json);
+        free(l->rows[i].preview);
+    }
+    free(l->rows);
 }
 
 static int list_folder(struct cli *cli, enum satchel_folder folder, struct satchel_error *err)
 {
-    struct listing l = {.json = json_array(), .sent = folder == SATCHEL_SENT, .now = text_now()};
+    struct listing l = {.sent = folder == SATCHEL_SENT, .now = text_now()};
     struct satchel_list_options lo = {.folder = folder, .cookie = &l, .on_transfer = on_transfer};
     struct satchel_listed listed = {0};
     int rc = satchel_sync_list(cli->s, &lo, &listed, err);
 
-    if (rc == SATCHEL_OK && (l.nomem || l.json == NULL))
+    if (rc == SATCHEL_OK && l.nomem)
         rc = cli_error(err, SATCHEL_E_NOMEM, "out of memory");
     if (rc == SATCHEL_OK && ui_json()) {
-        ui_result(json_pack("{s:O}", "transfers", l.json));
+        print_json(&l);
     } else if (rc == SATCHEL_OK && l.count > 0) {
         print_table(&l);
     } else if (rc == SATCHEL_OK) {
@@ -205,8 +284,7 @@ static int list_folder(struct cli *cli, enum satchel_folder folder, struct satch
     }
     if (rc == SATCHEL_OK && listed.hidden > 0)
         ui_note("%llu from blocked senders are not shown", (unsigned long long)listed.hidden);
-    json_decref(l.json);
-    free(l.rows);
+    free_rows(&l);
     return rc;
 }
 
@@ -226,7 +304,7 @@ static int run_sent(struct cli *cli, int argc, char **argv, struct satchel_error
 
 const struct cli_cmd cmd_inbox = {
     .name = "inbox",
-    .args = "[--all]",
+    .args = "[--all] [--previews]",
     .summary = "list what has arrived",
     .details = "Oldest first. Names come from the senders: control characters are shown escaped.",
     .opts = inbox_opts,

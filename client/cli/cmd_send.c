@@ -18,7 +18,7 @@ static struct {
     const char *message, *name;
     uint64_t expires, limit_rate;
     uint32_t opens;
-    bool no_padding, require_otp;
+    bool no_padding, no_preview, require_otp;
 } o;
 
 static const struct opt opts[] = {
@@ -32,6 +32,8 @@ static const struct opt opts[] = {
      "recipients need a one-time password to open it ('satchel factor')"},
     {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
      "bytes a second at most, such as 500K or 10M"},
+    {"no-preview", 0, OPT_FLAG, &o.no_preview, NULL,
+     "send no preview of a picture; PNG and JPEG have one"},
     {"no-padding", 0, OPT_FLAG, &o.no_padding, NULL, "let the server learn the exact size"},
     {0},
 };
@@ -139,6 +141,7 @@ static int start(struct file *f)
         .lifetime = o.expires,
         .opens = o.opens,
         .no_padding = o.no_padding,
+        .no_preview = o.no_preview,
         .require_otp = o.require_otp,
         .limit_rate = o.limit_rate,
         .cookie = f,

@@ -165,6 +165,10 @@ static int check(struct row *row, const struct receive_in *in, struct err *err)
     extended.expires = row->extended;
     rc = receive_check(&extended, &row->r, err);
     row->opened = rc == ERR_OK;
+    /* One that does not open is the sender's fault, but no reason to withhold the rest. */
+    if (rc == ERR_OK && preview_open(&row->r.metadata, &row->r.mek, &row->r.header.tid,
+                                     row->preview, &row->preview_len, NULL) != ERR_OK)
+        row->preview_len = 0;
     return rc;
 }
 
@@ -284,6 +288,8 @@ void row_show(const struct row *row, const struct identity *me, struct satchel_t
         ret->size = m->length;
         ret->modified = m->modified;
         ret->message = m->message != NULL ? m->message : "";
+        ret->preview = row->preview_len > 0 ? row->preview : NULL;
+        ret->preview_len = row->preview_len;
     }
     if (row->problem.code != ERR_OK) {
         (void)handle_error(ret_problem, &row->problem);

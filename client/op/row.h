@@ -7,6 +7,7 @@
 #define CLIENT_OP_ROW_H
 
 #include "client/op/people.h"
+#include "common/transfer/preview.h"
 #include "common/transfer/receive.h"
 #include "common/transfer/statement.h"
 
@@ -16,12 +17,14 @@ struct row {
     struct receive_claim claim;
     const struct person *sender; /* set by whoever has found him */
     struct receive r;
-    bool origin;               /* who sent it, and what, is proven */
-    bool opened;               /* the metadata is open */
-    bool remember;             /* this header was not seen before */
-    struct statement addendum; /* as it claims to be; number 0: there is none */
-    uint64_t extended;         /* the end that a checked addendum gives; 0: it has none */
-    struct err problem;        /* why not; code 0: all is well */
+    bool origin;                         /* who sent it, and what, is proven */
+    bool opened;                         /* the metadata is open */
+    bool remember;                       /* this header was not seen before */
+    struct statement addendum;           /* as it claims to be; number 0: there is none */
+    uint64_t extended;                   /* the end that a checked addendum gives; 0: it has none */
+    uint8_t preview[PREVIEW_LATENT_MAX]; /* unsealed; what it shows is the sender's affair */
+    size_t preview_len;                  /* 0: none, or none that opens */
+    struct err problem;                  /* why not; code 0: all is well */
 };
 
 /* Take ${t} over and see whose it claims to be; what is malformed is in `problem`. */

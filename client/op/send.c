@@ -496,6 +496,7 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
     s->opens = o->opens;
     s->policy = o->require_otp ? HEADER_REQUIRE_OTP : 0;
     s->no_padding = o->no_padding;
+    s->no_preview = o->no_preview;
     s->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;
     s->on_recipient = o->on_recipient;
     s->done = o->done;

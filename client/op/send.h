@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* send - what the files of this operation share: send.c (course), send_body.c (pieces),
- * send_seal.c (metadata, slots, header), send_record.c (what survives).  Nobody else includes it.
+ * send_seal.c (metadata, slots, header), send_preview.c, send_record.c (what survives).  Nobody
+ * else includes it.
  */
 #ifndef CLIENT_OP_SEND_H
 #define CLIENT_OP_SEND_H
@@ -47,7 +48,7 @@ struct send {
     int fd; /* with path NULL */
     uint64_t lifetime;
     uint32_t opens, policy;
-    bool no_padding;
+    bool no_padding, no_preview;
     uint64_t limit_rate;
     satchel_recipient_cb *on_recipient;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_sent *r);
@@ -157,6 +158,10 @@ void send_body_free(struct send *s);
 
 /* Make metadata, slots and header on a worker, unless they are there, and seal the transfer. */
 void send_seal(struct send *s);
+
+/* For workers: a preview into ${m}, if the file is a picture and one can be made of it; whatever
+ * is in the way is no reason not to send. */
+void send_preview(struct send *s, struct metadata *m);
 
 /* Has an earlier command begun the same?  Then go on with it, otherwise send_open(). */
 void send_record_find(struct send *s);

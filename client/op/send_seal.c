@@ -17,7 +17,10 @@ static int seal_metadata(struct send *s, struct err *err)
     (void)snprintf(m.media_type, sizeof(m.media_type), "%s",
                    facts->kind == METADATA_ARCHIVE ? "application/x-tar" : s->media_type);
     m.message = s->message[0] != '\0' ? s->message : NULL;
+    if (!s->no_preview)
+        send_preview(s, &m);
     rc = metadata_seal(&s->mek, &s->header.tid, &m, &s->metadata, err);
+    free(m.preview); /* the rest is not ours */
     if (rc == ERR_OK)
         rc = hash_sha256(s->header.metadata_hash.b, s->metadata.data, s->metadata.len);
     return rc;

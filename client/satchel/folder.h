@@ -32,9 +32,27 @@ struct satchel_transfer {
     uint64_t size, modified; /* modified 0: unknown */
     bool folder;             /* it is a folder; size is that of its archive */
     const char *message;     /* "" none */
+    const uint8_t *preview;  /* for satchel_preview_decode(); NULL: none */
+    size_t preview_len;
     /* Why the metadata is not opened, or the row failed a check; NULL if all is well. */
     const struct satchel_error *problem;
 };
+
+enum { SATCHEL_PREVIEW_SIDE = 64 };
+
+struct satchel_preview {
+    uint32_t width, height; /* their ratio is the picture's, to 9 %; the longer one is 64 */
+    /* The picture stretched to 64 x 64, row by row. */
+    uint8_t rgb[SATCHEL_PREVIEW_SIDE * SATCHEL_PREVIEW_SIDE * 3];
+};
+
+/*
+ * What a preview shows; any thread.  Takes some milliseconds, the first time more, and blocks on
+ * the disk.  SATCHEL_E_UNSUPPORTED, SATCHEL_E_NOTFOUND: previews or their weights are not
+ * installed; SATCHEL_E_CORRUPT: the bytes are no preview, or the weights are damaged.
+ */
+SATCHEL_API int satchel_preview_decode(const uint8_t *data, size_t len, struct satchel_preview *ret,
+                                       struct satchel_error *err);
 
 enum { SATCHEL_CURSOR_SIZE = 128 };
 

@@ -31,8 +31,8 @@ _satchel()
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
         recover) options+=' --server --name --id --words-fd --pin --ca --no-passphrase' ;;
-        send) options+=' --to --message --expires --opens --name --no-padding --require-otp --limit-rate' ;;
-        inbox) options+=' --all' ;;
+        send) options+=' --to --message --expires --opens --name --no-preview --no-padding --require-otp --limit-rate' ;;
+        inbox) options+=' --all --previews' ;;
         device) options+=' --last' ;;
         revoke) options+=' --from' ;;
         status) options+=' --export' ;;

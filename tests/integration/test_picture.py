@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Previews of pictures that are sent: who sees them and when, and pictures that are none."""
+import os
+import re
+
+from harness import TREE, Case
+from test_preview import png, soft
+
+PICTURE = TREE / "tests" / "data" / "picture.jpg"
+PIXEL = re.compile(r"38;2;(\d+);(\d+);(\d+)")
+
+
+class Picture(Case):
+    def write(self, name, data):
+        path = self.work / name
+        path.write_bytes(data)
+        return path
+
+    def send(self, path, *args):
+        return self.alice.send(path, *args, to=[self.bob]).result["id"]
+
+    def row(self, tid, *args, user=None):
+        (row,) = [row for row in (user or self.bob).inbox(*args) if row["id"] == tid]
+        return row
+
+    def preview(self, tid):
+        return self.row(tid, "--previews").get("preview")
+
+    def test_seen_before_release(self):
+        jpeg = self.send(PICTURE)
+        high = self.send(self.write("high.png", png(80, 160, soft)))
+        self.assertEqual(self.preview(jpeg), {"width": 64, "height": 48, "bytes": 256})
+        shown = self.preview(high)
+        self.assertEqual(shown["height"], 64)
+        self.assertTrue(29 <= shown["width"] <= 35, shown)
+        self.assertNotIn("preview", self.row(jpeg))
+        for tid in (jpeg, high):
+            state = self.alice.json("status", tid).text
+            self.assertIn("stored", state)
+            self.assertNotIn("released", state)
+
+    def test_drawn(self):
+        tid = self.send(self.write("soft.png", png(128, 64, lambda x, y: (230, 20, 20) if x < 64 else (20, 20, 230))))
+        plain = self.bob.run("inbox").text
+        self.assertNotIn("\x1b", plain)
+        drawn = self.bob.run("inbox", "--previews").text.split(tid[:8])[1].split("\n")[1:]
+        drawn = [line for line in drawn if "\u2580" in line][:12]
+        self.assertTrue(all(len(re.findall("\u2580", line)) == 48 for line in drawn), drawn)
+        middle = [tuple(map(int, at)) for at in PIXEL.findall(drawn[6])]
+        self.assertGreater(middle[8][0], middle[8][2] + 100)
+        self.assertGreater(middle[40][2], middle[40][0] + 100)
+
+    def test_not_wanted(self):
+        self.assertIsNone(self.preview(self.send(PICTURE, "--no-preview")))
+
+    def test_by_content_not_by_name(self):
+        self.assertIsNotNone(self.preview(self.send(self.write("notes.txt", PICTURE.read_bytes()))))
+        self.assertIsNone(self.preview(self.send(self.write("text.jpg", b"no picture " * 100))))
+        self.assertIsNone(self.preview(self.send(self.write("empty.png", b""))))
+
+    def test_broken_pictures_are_sent(self):
+        jpeg = PICTURE.read_bytes()
+        broken = {
+            "cut.jpg": jpeg[:len(jpeg) // 3],
+            "head.jpg": jpeg[:8],
+            "noise.jpg": jpeg[:4] + os.urandom(4000),
+            "cut.png": png(120, 80, soft)[:200],
+            "bomb.png": png(4, 4, soft, claimed=(30000, 30000)),
+        }
+        for name, data in broken.items():
+            with self.subTest(name):
+                path = self.write(name, data)
+                tid = self.alice.send(path, to=[self.bob]).result["id"]
+                self.assertIsNone(self.preview(tid))
+                out = self.work / f"got-{name}"
+                self.bob.get(tid, "-o", out)
+                self.assertEqual(out.read_bytes(), data)
+
+    def test_everybody_sees_it(self):
+        tid = self.alice.send(PICTURE, to=[self.bob, self.carol]).result["id"]
+        self.assertEqual(self.row(tid, "--previews", user=self.carol)["preview"]["bytes"], 256)
+        self.deliver(self.alice, PICTURE, [self.bob])
