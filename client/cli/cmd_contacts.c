@@ -270,8 +270,8 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 
 const struct cli_cmd cmd_contacts = {
     .name = "contacts",
-    .args = "[list | add WHO | verify WHO | accept WHO | rename WHO NAME | remove WHO |\n"
-            "                        block WHO | unblock WHO | group [NAME [add|remove WHO...]]]",
+    .args = "[list | add|verify|accept|remove|block|unblock WHO | rename WHO NAME |"
+            " group [NAME [add|remove WHO...]]]",
     .summary = "people, their keys, and groups of them",
     .details =
         "WHO is a contact's name, a user ID, or a username. Keys are pinned when first seen;\n"

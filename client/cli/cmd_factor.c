@@ -164,7 +164,8 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
         return enrol(cli, err);
     if (strcmp(what, "totp") == 0 && strcmp(verb, "remove") == 0)
         return take_away(cli, err);
-    rc = cli_error(err, SATCHEL_E_INVALID, "factor: cannot make sense of '%s %s'", what, verb);
+    rc = cli_error(err, SATCHEL_E_INVALID, "factor: cannot make sense of '%s%s%s'", what,
+                   verb[0] != '\0' ? " " : "", verb);
     cli_hint(err, "usage: satchel factor %s", cmd_factor.args);
     return rc;
 }

@@ -98,7 +98,11 @@ static int ask_passphrase(void *cookie, struct secret *ret, struct err *err)
     secret_free(&s);
     if (len < 0)
         return err_set(err, ERR_CANCELED, "interrupted at the passphrase");
-    return len > 0 ? ERR_OK : err_set(err, ERR_PASSPHRASE, "no passphrase was given");
+    if (len > 0)
+        return ERR_OK;
+    (void)err_set(err, ERR_PASSPHRASE, "no passphrase was given");
+    err_hint(err, "type one, or use --passphrase-fd N or SATCHEL_ASKPASS");
+    return ERR_PASSPHRASE;
 }
 
 static int add_keys(struct fernet_job *j, const char *name, struct secret *file)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* satchel - the command: finds the verb, opens what it needs, reports. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <uv.h>
 
@@ -64,6 +66,19 @@ static void setup_signals(void)
     (void)sigaction(SIGHUP, &act, NULL);
     act.sa_handler = SIG_IGN;
     (void)sigaction(SIGPIPE, &act, NULL);
+}
+
+/*
+ * A descriptor 0, 1 or 2 that came closed would be given to the next file or socket, and results
+ * written into it.  It is held by what fails when it is used: reading, or else writing.
+ */
+static bool hold_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
 }
 
 static void help_all(void)
@@ -166,6 +181,8 @@ int main(int argc, char **argv)
     struct satchel_error err = {0};
     int rc;
 
+    if (!hold_standard_files())
+        return 1;
     argc--;
     argv++;
     /* Pieces come and go all the time: trimmed away, each would be zeroed and faulted in anew. */

@@ -148,11 +148,8 @@ long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size)
 
     if (len == -EINTR)
         return -1;
-    if (len <= 0) {
-        ui_note("satchel: no passphrase came; type one, use --passphrase-fd N or SATCHEL_ASKPASS%s",
-                fresh ? ", or --no-passphrase" : "");
+    if (len <= 0)
         return 0;
-    }
     return !fresh || repeats(cli, buf, len) ? len : 0;
 }
 

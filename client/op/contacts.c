@@ -57,8 +57,10 @@ static int load(struct satchel *s, const char *who, struct contact *ret, struct 
 
     if (rc == ERR_OK)
         rc = contact_load(s->profile->vault, &uid, ret, err);
-    if (rc == ERR_NOTFOUND)
+    if (rc == ERR_NOTFOUND) {
         (void)err_set(err, rc, "no contact '%.64s'", who);
+        err_hint(err, "'satchel contacts' lists them; 'satchel contacts add %.64s' adds one", who);
+    }
     return rc;
 }
 

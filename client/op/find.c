@@ -17,12 +17,18 @@ int find_check(const char *text, char ret_prefix[SATCHEL_ID_SIZE], struct err *e
     return ERR_OK;
 }
 
+static void none(const struct find *f, struct err *ret)
+{
+    err_set(ret, ERR_NOTFOUND, "no transfer '%s'", f->prefix);
+    err_hint(ret, "'satchel inbox --all' and 'satchel sent' list them");
+}
+
 struct err find_error(const struct find *f, const struct err *why)
 {
     struct err e = *why;
 
     if (e.code == ERR_NOTFOUND)
-        err_set(&e, ERR_NOTFOUND, "no transfer '%s'", f->prefix);
+        none(f, &e);
     else
         err_wrap(&e, "transfer '%s'", f->prefix);
     return e;
@@ -57,9 +63,11 @@ static void on_one(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct find *f = arg;
     const Satchel__FindReply *m = a->e->find_reply;
+    struct err err = {0};
 
     if (m->n_found == 0) {
-        op_fail(op, ERR_NOTFOUND, "no transfer '%s'", f->prefix);
+        none(f, &err);
+        op_end(op, &err);
     } else if (m->n_found > 1) {
         op_fail(op, ERR_INVALID, "several transfers begin with '%s'", f->prefix);
     } else if (!fits(m->found[0], f->prefix, f->id)) {

@@ -256,6 +256,7 @@ static void on_reply(struct satchel_op *op, void *arg, const struct answer *a)
         err = *a->err;
         if (err.code == ERR_NOTFOUND) {
             err_set(&err, ERR_NOTFOUND, "no user '%s'", label(p));
+            err_hint(&err, "ask them for their username on this server, or for their user ID");
             give_up(p, &err);
         } else {
             op_end(op, &err);

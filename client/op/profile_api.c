@@ -27,6 +27,8 @@ int passphrase_ask(satchel_passphrase_cb *ask, void *cookie, bool fresh, struct 
         rc = err_set(err, ERR_PASSPHRASE, "no passphrase was given");
     else if ((size_t)len > s.len)
         rc = err_set(err, ERR_INVALID, "a passphrase has 1 to %d bytes", SATCHEL_PASSPHRASE_MAX);
+    if (rc == ERR_PASSPHRASE)
+        err_hint(err, "type one, or use --passphrase-fd N or SATCHEL_ASKPASS");
     if (rc == ERR_OK) {
         secret_truncate(&s, (size_t)len);
         secret_move(ret, &s);

@@ -36,7 +36,8 @@ int pin_decode(struct pin *ret, const char *text, struct err *err)
     size_t n = 0;
 
     if (strnlen(text, PIN_CHARS + 1) != PIN_CHARS)
-        return err_set(err, ERR_INVALID, "a pin has %d characters", PIN_CHARS);
+        return err_set(err, ERR_INVALID, "'%.64s' is no pin: a pin has %d characters", text,
+                       PIN_CHARS);
     for (size_t i = 0; i < PIN_CHARS; i++) {
         const char *at = strchr(alphabet, text[i]);
 

@@ -56,6 +56,10 @@ class Server(Case):
             other.kill()
             self.daemon.start()
 
+    def test_what_is_no_pin(self):
+        _, result = self.register("--pin", "wrong", expect=2)
+        self.assertIn("'wrong'", result.error["message"])
+
     def test_unknown_server_without_terminal(self):
         user, result = self.register(expect=4)
         self.assertIn(self.daemon.pin, result.text + result.errors)
@@ -231,7 +235,9 @@ class Vault(Case):
         self.assertEqual(damaged.error, wrong.error)
 
     def test_no_way_to_ask(self):
-        self.assertNotEqual(self.user.json("inbox", expect=None).code, 0)
+        error = self.user.json("inbox", expect=4).error
+        self.assertEqual(error["code"], "passphrase")
+        self.assertIn("--passphrase-fd", error["hint"])
 
     def test_nothing_readable(self):
         names = {path: path.read_bytes() for path in self.user.home.rglob("*") if path.is_file()}
@@ -250,11 +256,14 @@ class Transfers(Case):
         self.assertEqual(foreign["code"], missing["code"])
         self.assertEqual(foreign["message"].replace(tid, "*").replace(tid[:8], "*"),
                          missing["message"].replace("0" * 32, "*").replace("0" * 8, "*"))
+        self.assertIn("satchel inbox", missing["hint"])
+        self.assertEqual(foreign["hint"], missing["hint"])
         self.assertEqual([path.name for path in self.work.iterdir()], ["file.bin"])
 
     def test_nobody_of_that_name(self):
         result = self.alice.send(self.file(10), to=("nobody",), expect=3)
         self.assertIn("nobody", result.error["message"])
+        self.assertTrue(result.error["hint"])
 
     def test_expired(self):
         tid = self.alice.send(self.file(10), "--expires", "2s", to=(self.bob,)).result["id"]
@@ -309,6 +318,20 @@ class Usage(Case):
             with self.subTest(args=args):
                 result = self.alice.run(*args, expect=2)
                 self.assertNotEqual(result.err, b"")
+
+    def test_usage_is_one_line(self):
+        for verb in ("contacts", "device", "factor", "keys"):
+            with self.subTest(verb=verb):
+                error = self.alice.json(verb, "nonsense", expect=2).error
+                self.assertIn("'nonsense'", error["message"])
+                self.assertNotIn("\n", error["hint"])
+
+    def test_closed_standard_files(self):
+        """What came closed is not given to a socket or the vault: a result that cannot be told is an error."""
+        env = {**os.environ, "SATCHEL_HOME": str(self.alice.home)}
+        for closed, code in (("<&-", 0), (">&-", 1), ("2>&-", 0), ("<&- >&- 2>&-", 1)):
+            with self.subTest(closed=closed):
+                run(["sh", "-c", f'exec "$0" inbox {closed}', program("satchel")], expect=code, env=env)
 
     def test_without_a_profile(self):
         nobody = User(self.daemon, self.work, "nobody")
