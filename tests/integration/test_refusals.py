@@ -331,7 +331,7 @@ class Usage(Case):
         env = {**os.environ, "SATCHEL_HOME": str(self.alice.home)}
         for closed, code in (("<&-", 0), (">&-", 1), ("2>&-", 0), ("<&- >&- 2>&-", 1)):
             with self.subTest(closed=closed):
-                run(["sh", "-c", f'exec "$0" inbox {closed}', program("satchel")], expect=code, env=env)
+                run(["sh", "-c", f'exec "$0" --json inbox {closed}', program("satchel")], expect=code, env=env)
 
     def test_without_a_profile(self):
         nobody = User(self.daemon, self.work, "nobody")
