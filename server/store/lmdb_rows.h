@@ -100,6 +100,7 @@ struct lmdb_key lmdb_rows_key_nth(struct lmdb_txn *t, const uint8_t *tid, enum l
 struct lmdb_key lmdb_rows_key_box(const uint8_t *uid, uint64_t time, const uint8_t *tid);
 struct lmdb_key lmdb_rows_key_time(uint64_t time, const uint8_t *tid, const uint8_t *uid);
 struct lmdb_key lmdb_rows_key_piece(const uint8_t *tid, uint32_t index);
+struct lmdb_key lmdb_rows_key_cid_time(uint64_t time, const uint8_t *cid);
 struct lmdb_key lmdb_rows_key_manifest(const uint8_t *uid, uint64_t seq);
 
 /* Load: ERR_NOTFOUND, ERR_CORRUPT.  Save: a failure is kept in the transaction. */

@@ -61,6 +61,9 @@ struct store_blob {
 
 enum store_user_state { STORE_USER_ACTIVE = 1, STORE_USER_SUSPENDED, STORE_USER_DELETED };
 
+/* A CID is known so long after its seal, and as long as its transfer is there. */
+#define STORE_CID_MS ((uint64_t)365 * 86400000)
+
 struct store_user {
     uint8_t uid[STORE_UID_LEN];
     const char *name, *email;
