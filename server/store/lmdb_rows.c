@@ -212,7 +212,8 @@ void lmdb_rows_save_slot(struct lmdb_txn *t, const struct lmdb_key *key, const s
 
 /* ---- recipients ---- */
 
-enum { RECIPIENT_VERSION = 2 }; /* 1 did not tell when it ended */
+/* 1 did not tell when it ended, 2 not what it has left in the log. */
+enum { RECIPIENT_ENDED = 2, RECIPIENT_VERSION = 3 };
 
 static void read_opens(struct rd *r, struct lmdb_recipient *v)
 {
@@ -241,7 +242,9 @@ int lmdb_rows_read_recipient(struct lmdb_txn *t, struct rd r, struct lmdb_recipi
     ret->charge = rd_u64(&r);
     ret->received = rd_u64(&r);
     read_opens(&r, ret);
-    ret->ended = version < RECIPIENT_VERSION ? 0 : rd_u64(&r);
+    ret->ended = version < RECIPIENT_ENDED ? 0 : rd_u64(&r);
+    ret->returns = version < RECIPIENT_VERSION ? 0 : rd_u32(&r);
+    ret->repeats = version < RECIPIENT_VERSION ? 0 : rd_u32(&r);
     return row_end(t, &r);
 }
 
@@ -277,6 +280,8 @@ void lmdb_rows_save_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint
         buf_u64(b, o->at);
     }
     buf_u64(b, v->ended);
+    buf_u32(b, v->returns);
+    buf_u32(b, v->repeats);
     lmdb_txn_put_row(t, T_ROWS, &key);
 }
 
