@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "client/local/beneath.h"
+#include "client/local/output_fd.h"
 #include "client/local/output_tree.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
@@ -23,9 +23,7 @@
 
 enum {
     NAME_BYTES = 255,
-    POLL_MS = 100,
-    PIPE_STEP = 4096, /* PIPE_BUF: poll() promises so much */
-    LARGE = 32 << 20  /* from here on a file goes past the page cache */
+    LARGE = 32 << 20 /* from here on a file goes past the page cache */
 };
 
 struct output {
@@ -35,6 +33,7 @@ struct output {
     int direct;    /* the same file, past the page cache; -1: not possible, or not worth it */
     uint64_t left; /* bytes of an earlier attempt */
     struct output_tree *tree; /* of a folder; fd is not used */
+    struct output_fd to;      /* if to_fd */
     bool to_fd, force, resume, made, committed, keep;
 };
 
@@ -238,7 +237,7 @@ int output_open(const struct output_spec *spec, const char *name, struct output 
         rc = open_file(spec, name, o, err);
     } else {
         o->to_fd = true;
-        o->fd = spec->fd;
+        output_fd_begin(&o->to, spec->fd);
     }
     if (rc == ERR_OK)
         *ret = o;
@@ -362,39 +361,12 @@ static int write_file(struct output *o, uint64_t offset, struct part data, struc
     return ERR_OK;
 }
 
-/* In steps that do not block for ever when nobody reads. */
-static int write_fd(struct output *o, struct part data, const atomic_bool *stop, struct err *err)
-{
-    const uint8_t *p = data.data;
-    struct stat st;
-    bool file = fstat(o->fd, &st) == 0 && S_ISREG(st.st_mode);
-
-    while (data.len > 0) {
-        struct pollfd poll_fd = {.fd = o->fd, .events = POLLOUT};
-        size_t step = file || data.len < PIPE_STEP ? data.len : PIPE_STEP;
-        ssize_t n;
-
-        if (atomic_load(stop))
-            return err_set(err, ERR_CANCELED, "interrupted");
-        if (poll(&poll_fd, 1, POLL_MS) == 0)
-            continue;
-        n = write(o->fd, p, step);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (n < 0)
-            return err_sys(err, errno, "cannot write");
-        p += n;
-        data.len -= (size_t)n;
-    }
-    return ERR_OK;
-}
-
 int output_write(struct output *o, uint64_t offset, struct part data, const atomic_bool *stop,
                  struct err *err)
 {
     if (o->tree != NULL)
         return output_tree_write(o->tree, data, stop, err);
-    return o->to_fd ? write_fd(o, data, stop, err) : write_file(o, offset, data, err);
+    return o->to_fd ? output_fd_write(&o->to, data, stop, err) : write_file(o, offset, data, err);
 }
 
 bool output_read(const struct output *o, uint64_t offset, uint8_t *out, size_t len)
@@ -486,7 +458,9 @@ void output_free(struct output *o)
     output_tree_free(o->tree, o->committed);
     if (o->made && !o->committed && !o->keep)
         (void)unlinkat(o->dir, o->part, 0);
-    if (!o->to_fd && o->fd >= 0)
+    if (o->to_fd)
+        output_fd_end(&o->to);
+    if (o->fd >= 0)
         close(o->fd);
     if (o->direct >= 0)
         close(o->direct);
