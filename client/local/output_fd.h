@@ -29,6 +29,7 @@ void output_fd_begin(struct output_fd *o, int fd);
 MUST_CHECK int output_fd_write(const struct output_fd *o, struct part data, const atomic_bool *stop,
                                struct err *err);
 
+/* Close what was opened; again is harmless. */
 void output_fd_end(struct output_fd *o);
 
 #endif /* CLIENT_LOCAL_OUTPUT_FD_H */
