@@ -53,7 +53,7 @@ class Rotation(Case):
         self.assertEqual({row["id"]: (row["state"], row["slots"]) for row in rows.values()},
                          {done["id"]: ("current", 2), first: ("old", 4)})
         self.assertGreater(rows[done["id"]]["made"], rows[first]["made"])
-        self.bob.get(short, "-o", self.work / "short")
+        self.bob.get(short, "-o", self.work / "got-short")
         self.daemon.kill()
         self.daemon.start()
         for tid in (before, after):

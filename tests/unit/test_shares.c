@@ -43,10 +43,8 @@ static void wait_for(unsigned n)
 
 static struct shares_config config(void)
 {
-    return (struct shares_config){.erasable = erasable,
-                                  .hedge = hedge,
-                                  .instances = {.weights = weights},
-                                  .loop = &loop};
+    return (struct shares_config){
+        .erasable = erasable, .hedge = hedge, .instances = {.weights = weights}, .loop = &loop};
 }
 
 static void start(void)
