@@ -54,8 +54,11 @@ class Folders(Case):
         return top
 
     def expected(self, top):
-        """Set-user-ID and sticky bits do not travel."""
-        return {path: (stat.S_IFMT(mode) | (mode & 0o777), when, what)
+        """Set-user-ID and sticky bits do not travel, and the receiver's umask holds."""
+        mask = os.umask(0)
+        os.umask(mask)
+        return {path: (mode & ~0o7000 if stat.S_ISLNK(mode) else stat.S_IFMT(mode) | (mode & 0o777 & ~mask),
+                       when, what)
                 for path, (mode, when, what) in tree(top).items()}
 
     def compare(self, top, got):
