@@ -249,7 +249,7 @@ static void show_origin(const struct row *row, const struct identity *me,
     ret->created = h->created;
     ret->expires = row->extended != 0 ? row->extended : h->expires;
     ret->opens = h->opens;
-    ret->recipients = h->slots > 1 ? h->slots - 1 : 1;
+    ret->recipients = h->slots > 1 && row->t->role != SATCHEL__ROLE__BOTH ? h->slots - 1 : h->slots;
     ret->padded_size = h->body_length;
 }
 
