@@ -36,6 +36,7 @@ struct cli_cmd {
     const struct opt *opts; /* ends with a row without a name; NULL: none */
     int min_args, max_args; /* -1: no limit */
     unsigned needs;
+    bool hidden; /* from the list of verbs: other programs call it */
     /* Return SATCHEL_OK, or a code with ${err} filled; results are already printed. */
     int (*run)(struct cli *cli, int argc, char **argv, struct satchel_error *err);
 };

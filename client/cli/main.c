@@ -86,7 +86,8 @@ static void help_all(void)
     printf("usage: satchel VERB [ARGUMENTS]\n\n"
            "Send files to people through a server that cannot read them.\n\nverbs:\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        if (!commands[i]->hidden)
+            printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     printf("\noptions, before or after the verb:\n");
     options_help(global_opts);
     printf("\n'satchel VERB --help' tells more; satchel(1) tells all.\n");

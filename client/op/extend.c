@@ -11,11 +11,14 @@
 
 #include "client/op/addendum.h"
 #include "client/op/find.h"
+#include "client/op/lifetime.h"
+#include "common/show.h"
 
 struct extension {
     struct satchel_op op;
     struct find find;
     uint64_t lifetime;
+    struct session_hello limits;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_extended *r);
     struct op_job job;
     Satchel__StatusReply *reply; /* taken out of the answer */
@@ -77,7 +80,9 @@ static int check_header(const struct extension *x, struct header *h, struct err 
 
     if (rc == ERR_OK && (memcmp(&h->tid, &x->find.tid, sizeof(h->tid)) != 0 ||
                          memcmp(&h->sender, &me->uid, sizeof(h->sender)) != 0))
-        return err_set(err, ERR_NOTFOUND, "transfer '%s' was not sent by you", x->find.prefix);
+        return err_set(err, ERR_NOTFOUND,
+                       "transfer '%s' was sent to you: only its sender can change its end",
+                       x->find.prefix);
     m = rc == ERR_OK ? chain_find(&me->chain, &h->manifest) : NULL;
     if (rc == ERR_OK && m == NULL)
         rc = err_set(err, ERR_INTEGRITY, "Header.manifest: not one of ours");
@@ -102,6 +107,17 @@ static int last_number(const struct extension *x, const struct header *h, const 
     return rc;
 }
 
+/* Before anything is signed: both limits are known here. */
+static int check_end(const struct extension *x, const struct header *h, const struct statement *s,
+                     struct err *err)
+{
+    char day[SHOW_TIME];
+
+    if (x->reply->expires <= s->time)
+        return err_set(err, ERR_EXPIRED, "it expired on %s", show_date(x->reply->expires, day));
+    return lifetime_check_end(&x->limits, h->created, s->expires, s->time, err);
+}
+
 static int sign_work(struct op_job *job, struct err *err)
 {
     struct extension *x = (struct extension *)job->op;
@@ -119,6 +135,8 @@ static int sign_work(struct op_job *job, struct err *err)
 
     if (rc == ERR_OK && header_hash(view_of(x->reply->header), &s.header) != ERR_OK)
         rc = err_set(err, ERR_INTERNAL, "cannot hash a header");
+    if (rc == ERR_OK)
+        rc = check_end(x, &h, &s, err);
     if (rc == ERR_OK)
         rc = last_number(x, &h, &s.header, &s.number, err);
     s.number++;
@@ -143,6 +161,11 @@ static void on_status(struct satchel_op *op, void *arg, const struct answer *a)
         op_end(op, &err);
         return;
     }
+    if (op->s->link.session == NULL) {
+        op_fail(op, ERR_CLOSED, "the connection was lost");
+        return;
+    }
+    x->limits = *session_hello(op->s->link.session);
     x->reply = a->e->status_reply;
     a->e->body_case = SATCHEL__ENVELOPE__BODY__NOT_SET; /* it is ours now */
     a->e->status_reply = NULL;

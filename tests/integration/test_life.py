@@ -6,6 +6,11 @@ import os
 from harness import WAIT, Case
 
 
+def today():
+    """The day in UTC, on either side of midnight."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+
+
 class Revoke(Case):
     def test_everybody(self):
         tid = self.alice.send(self.file(1000), to=(self.bob, self.carol)).result["id"]
@@ -17,7 +22,7 @@ class Revoke(Case):
         for user in (self.bob, self.carol):
             refused = user.get(tid, "-o", self.work / "after", expect=4)
             self.assertEqual(refused.error["code"], "revoked")
-            self.assertIn("revoked", refused.error["message"])
+            self.assertIn(f"alice revoked it on {today()}", refused.error["message"])
         self.assertFalse(os.path.exists(self.work / "after"))
         self.assertNotIn(tid, [row["id"] for row in self.bob.inbox()])
         (row,) = [row for row in self.bob.inbox("--all") if row["id"] == tid]
@@ -37,7 +42,10 @@ class Revoke(Case):
 
     def test_refused(self):
         tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
-        self.assertEqual(self.bob.json("revoke", tid, expect=3).error["code"], "notfound")
+        refused = self.bob.json("revoke", tid, expect=3).error
+        self.assertEqual(refused["code"], "notfound")
+        self.assertIn("only its sender can revoke it", refused["message"])
+        self.assertIn(f"satchel delete {tid}", refused["hint"])
         self.assertEqual(self.alice.json("revoke", tid, "--from", "bob,carol", expect=3).error["code"], "notfound")
         self.alice.json("revoke", "f" * 32, expect=3)
         self.alice.json("revoke", tid, "--from", "nobody-of-that-name", expect=3)
@@ -87,7 +95,11 @@ class Extend(Case):
             if result.code != 0:
                 break
         self.assertEqual((result.code, result.error["code"]), (4, "expired"))
-        self.assertEqual(self.alice.json("extend", tid, "1h", expect=4).error["code"], "expired")
+        self.assertIn("it expired on 2", result.error["message"])
+        self.assertEqual(result.error["hint"], "ask alice to send it again")
+        refused = self.alice.json("extend", tid, "1h", expect=4).error
+        self.assertEqual(refused["code"], "expired")
+        self.assertIn("it expired on 2", refused["message"])
         log = [event["event"] for event in self.alice.json("status", tid).result["log"]]
         self.assertEqual(log.count("extended"), 2)
 
@@ -96,8 +108,14 @@ class Extend(Case):
 
     def test_refused(self):
         tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
-        self.assertEqual(self.bob.json("extend", tid, "1h", expect=3).error["code"], "notfound")
-        self.assertEqual(self.alice.json("extend", tid, "30d", expect=4).error["code"], "toolarge")
+        refused = self.bob.json("extend", tid, "1h", expect=3).error
+        self.assertEqual(refused["code"], "notfound")
+        self.assertIn("only its sender", refused["message"])
+        refused = self.alice.json("extend", tid, "30d", expect=4).error
+        self.assertEqual((refused["code"], refused["hint"]), ("toolarge", "the longest from now on is 9d"))
+        self.assertIn("at most 10 days", refused["message"])
+        refused = self.alice.send(self.file(10), "--expires", "90d", to=(self.bob,), expect=4).error
+        self.assertEqual((refused["code"], refused["hint"]), ("toolarge", "the longest is --expires 10d"))
         self.alice.json("extend", tid, "soon", expect=2)
         self.alice.json("extend", "f" * 32, "1h", expect=3)
         self.alice.json("extend", tid, "8d")
