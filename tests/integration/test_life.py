@@ -63,6 +63,21 @@ class Opens(Case):
         self.assertIsNotNone(rows["bob"]["received"])
         self.assertEqual((rows["carol"]["state"], rows["carol"]["received"]), ("released", None))
 
+    def test_no_receipts(self):
+        """A setting of the profile; what the sender sees is 'released'."""
+        self.assertEqual(self.bob.json("receipts").result, {"receipts": True})
+        self.bob.json("receipts", "perhaps", expect=2)
+        self.assertEqual(self.bob.json("receipts", "off").result, {"receipts": False})
+        tid = self.alice.send(self.file(1000), "--opens", "1", to=(self.bob,)).result["id"]
+        self.assertFalse(self.bob.get(tid, "-o", self.work / "off").result["receipt"])
+        (row,) = self.alice.json("status", tid).result["recipients"]
+        self.assertEqual((row["state"], row["received"]), ("released", None))
+        log = [event["event"] for event in self.alice.json("status", tid).result["log"]]
+        self.assertEqual(log, ["stored", "released", "committed"])  # the open is committed all the same
+        self.bob.json("receipts", "on")
+        tid = self.alice.send(self.file(1000), to=(self.bob,)).result["id"]
+        self.assertTrue(self.bob.get(tid, "-o", self.work / "on").result["receipt"])
+
     def test_the_last_open_is_committed(self):
         """Then the key is gone, for the device that opened it too."""
         tid = self.alice.send(self.file(1000), "--opens", "1", to=(self.bob,)).result["id"]
