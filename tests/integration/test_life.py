@@ -3,12 +3,43 @@
 import datetime
 import os
 
-from harness import WAIT, Case
+from harness import ROOT, WAIT, Case
 
 
 def today():
     """The day in UTC, on either side of midnight."""
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+
+
+def documented(verb):
+    """The fields of a verb's result, as the manual page has them."""
+    page = (ROOT / "deploy" / "man" / "satchel.1").read_text()
+    section = page[page.index(".Sh JSON"):page.index(".Sh ENVIRONMENT")]
+    item = section[section.index(f".It Cm {verb}\n"):].split("\n.It ", 1)[0].split("\n.El", 1)[0]
+    line = next(line for line in item.splitlines() if line.startswith(".Va "))
+    return {word for word in line.split()[1:] if word[0].isalpha()}
+
+
+class Fields(Case):
+    users = ("alice", "bob")
+
+    def test_documented(self):
+        """Scripts rely on them."""
+        sent = self.alice.send(self.file(100), to=(self.bob,)).result
+        self.assertEqual(set(sent), documented("send"))
+        tid = sent["id"]
+        self.assertEqual(set(self.bob.get(tid, "-o", self.work / "b").result), documented("get"))
+        (row,) = [row for row in self.bob.inbox() if row["id"] == tid]
+        self.assertLessEqual({"id", "from", "from_id", "name", "size", "state", "expires"}, set(row))
+        status = self.alice.json("status", tid).result
+        self.assertEqual(set(status), documented("status"))
+        self.assertEqual(set(status["recipients"][0]),
+                         {"user_id", "name", "state", "opens_used", "received", "changed"})
+        self.assertEqual(set(status["log"][0]), {"number", "time", "event", "user_id", "name", "receipt"})
+        self.assertEqual(set(self.alice.json("extend", tid, "1d").result), documented("extend"))
+        revoked = self.alice.json("revoke", tid).result
+        self.assertEqual(set(revoked), documented("revoke"))
+        self.assertEqual(set(revoked["recipients"][0]), {"user_id", "name", "state", "opens_used", "received"})
 
 
 class Revoke(Case):
