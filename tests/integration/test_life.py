@@ -3,7 +3,7 @@
 import datetime
 import os
 
-from harness import ROOT, WAIT, Case
+from harness import TREE, WAIT, Case
 
 
 def today():
@@ -13,7 +13,7 @@ def today():
 
 def documented(verb):
     """The fields of a verb's result, as the manual page has them."""
-    page = (ROOT / "deploy" / "man" / "satchel.1").read_text()
+    page = (TREE / "deploy" / "man" / "satchel.1").read_text()
     section = page[page.index(".Sh JSON"):page.index(".Sh ENVIRONMENT")]
     item = section[section.index(f".It Cm {verb}\n"):].split("\n.It ", 1)[0].split("\n.El", 1)[0]
     line = next(line for line in item.splitlines() if line.startswith(".Va "))
