@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-enum { SHOW_SIZE = 16, SHOW_TIME = 32 };
+enum { SHOW_SIZE = 24, SHOW_TIME = 32 };
 
 /* "1.5 MiB", "917 B".  Returns ${out}, as all of these do. */
 char *show_size(uint64_t bytes, char out[SHOW_SIZE]);

@@ -327,8 +327,7 @@ static int copy_options(struct get *g, const struct satchel_get_options *o, stru
     g->spec =
         (struct output_spec){.folder = g->folder, .file = g->file, .fd = o->fd, .force = o->force};
     g->keep_archive = o->keep_archive;
-    g->no_receipt = o->no_receipt ||
-                    (s->profile != NULL && s->profile->settings.receipts == SETTINGS_RECEIPTS_OFF);
+    g->no_receipt = o->no_receipt;
     g->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;
     g->on_transfer = o->on_transfer;
     g->on_code = o->on_code;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Vectors of statements and of the log of a transfer. */
+#include "common/crypto/ed25519.h"
 #include "common/transfer/event_log.h"
 #include "common/transfer/statement.h"
 #include "tests/sample/sample.h"
