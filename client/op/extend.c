@@ -93,29 +93,44 @@ static int check_header(const struct extension *x, struct header *h, struct err 
     return rc;
 }
 
-/* The number of the newest addendum, which the server does not make up; 0: there is none. */
-static int last_number(const struct extension *x, const struct header *h, const struct hash32 *hash,
-                       uint32_t *ret, struct err *err)
+/* The newest addendum, which the server does not make up; number 0: there is none. */
+static int last_addendum(const struct extension *x, const struct header *h,
+                         const struct hash32 *hash, struct statement *ret, struct err *err)
 {
     struct addendum_of of = {h, hash, &x->op.id->chain};
-    struct statement s = {0};
-    int rc = ERR_OK;
 
-    if (x->reply->addendum != NULL)
-        rc = addendum_check(x->reply->addendum, &of, &s, err);
-    *ret = s.number;
-    return rc;
+    *ret = (struct statement){.expires = h->expires};
+    return x->reply->addendum != NULL ? addendum_check(x->reply->addendum, &of, ret, err) : ERR_OK;
 }
 
-/* Before anything is signed: both limits are known here. */
-static int check_end(const struct extension *x, const struct header *h, const struct statement *s,
-                     struct err *err)
+/* Before anything is signed: ${end} is the one it has. */
+static int check_end(const struct extension *x, const struct header *h, uint64_t end,
+                     const struct statement *s, struct err *err)
 {
     char day[SHOW_TIME];
 
-    if (x->reply->expires <= s->time)
-        return err_set(err, ERR_EXPIRED, "it expired on %s", show_date(x->reply->expires, day));
+    if (end <= s->time)
+        return err_set(err, ERR_EXPIRED, "it expired on %s", show_date(end, day));
     return lifetime_check_end(&x->limits, h->created, s->expires, s->time, err);
+}
+
+/* Fill in what header and newest addendum say. */
+static int make_statement(struct extension *x, struct statement *s, struct err *err)
+{
+    struct statement last = {0};
+    struct header h;
+    int rc = check_header(x, &h, err);
+
+    if (rc == ERR_OK && header_hash(view_of(x->reply->header), &s->header) != ERR_OK)
+        rc = err_set(err, ERR_INTERNAL, "cannot hash a header");
+    if (rc == ERR_OK)
+        rc = last_addendum(x, &h, &s->header, &last, err);
+    if (rc == ERR_OK)
+        rc = check_end(x, &h, last.expires, s, err);
+    s->number = last.number + 1;
+    x->extended.before = last.expires;
+    x->extended.expires = s->expires;
+    return rc;
 }
 
 static int sign_work(struct op_job *job, struct err *err)
@@ -130,22 +145,12 @@ static int sign_work(struct op_job *job, struct err *err)
                           .time = now,
                           .expires = now + x->lifetime};
     struct buf raw = {0};
-    struct header h;
-    int rc = check_header(x, &h, err);
+    int rc = make_statement(x, &s, err);
 
-    if (rc == ERR_OK && header_hash(view_of(x->reply->header), &s.header) != ERR_OK)
-        rc = err_set(err, ERR_INTERNAL, "cannot hash a header");
-    if (rc == ERR_OK)
-        rc = check_end(x, &h, &s, err);
-    if (rc == ERR_OK)
-        rc = last_number(x, &h, &s.header, &s.number, err);
-    s.number++;
     if (rc == ERR_OK)
         rc = statement_make(SIGNED_EXTEND, &s, &me->dsk, &raw, err);
     if (rc == ERR_OK)
         rc = signed_unpack(part(raw.data, raw.len), STATEMENT_MAX, &x->body, x->sig, err);
-    x->extended.before = x->reply->expires;
-    x->extended.expires = s.expires;
     buf_free(&raw);
     return rc == ERR_INVALID ? err_set(err, ERR_INTEGRITY, "the server's answer is malformed") : rc;
 }

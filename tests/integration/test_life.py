@@ -123,7 +123,7 @@ class Extend(Case):
     settings = {("limits", "min_lifetime"): "1s", ("limits", "max_lifetime"): "10d"}
 
     def test_later_and_earlier(self):
-        tid = self.alice.send(self.file(1000), "--expires", "4s", to=(self.bob, self.carol)).result["id"]
+        tid = self.alice.send(self.file(1000), "--expires", "10s", to=(self.bob, self.carol)).result["id"]
         done = self.alice.json("extend", tid, "2h").result
         self.assertGreater(done["expires"], done["before"])
         (row,) = [row for row in self.bob.inbox() if row["id"] == tid]
