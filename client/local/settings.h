@@ -16,12 +16,15 @@ enum settings_state {
     SETTINGS_ACTIVE
 };
 
+enum settings_receipts { SETTINGS_RECEIPTS_ON, SETTINGS_RECEIPTS_OFF };
+
 /* Zero-initialised is empty.  Strings are owned, NULL where there is none. */
 struct settings {
-    unsigned state; /* enum settings_state */
-    char *server;   /* host and port, as addr_format() writes it */
-    char *pin;      /* 43 characters; NULL: a CA vouches for the server */
-    char *ca_file;  /* PEM file, or "system" */
+    unsigned state;    /* enum settings_state */
+    unsigned receipts; /* enum settings_receipts */
+    char *server;      /* host and port, as addr_format() writes it */
+    char *pin;         /* 43 characters; NULL: a CA vouches for the server */
+    char *ca_file;     /* PEM file, or "system" */
     char *username, *user_id;
 };
 

@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register recover whoami contacts keys device send inbox get sent status watch revoke extend delete doctor preview factor fernet passphrase unlock lock'
+    local verbs='register recover whoami contacts keys device send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -57,6 +57,7 @@ _satchel()
     factor) mapfile -t COMPREPLY < <(compgen -W 'list totp enrol remove' -- "$cur") ;;
     fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
     status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
+    receipts) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
     keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
     device) mapfile -t COMPREPLY < <(compgen -W "list revoke $(_satchel_values device id)" -- "$cur") ;;
     contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify accept rename remove block unblock group $(_satchel_values contacts name)" -- "$cur") ;;
