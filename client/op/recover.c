@@ -156,29 +156,15 @@ static void on_stored(struct satchel_op *op, void *arg, const struct answer *a)
 
 /* ---- second: keys ---- */
 
-/* The record counts if a device has signed it that was not revoked. */
 static int open_record(struct recover *r, struct secret *ret_plain, struct err *err)
 {
-    struct part body = part(r->record.data, r->record.len);
-    const struct manifest_device *d = NULL;
-    struct account_claim claim;
     struct secret box = {0};
     uint8_t public[IDS_KEY_LEN];
-    int rc = account_peek(body, &claim, err);
+    int rc = account_recovery_box(&r->seed, &box, public, err);
 
-    if (rc == ERR_OK && memcmp(&claim.uid, &r->chain.uid, sizeof(claim.uid)) != 0)
-        rc = err_set(err, ERR_INTEGRITY, "the account record is another user's");
-    if (rc == ERR_OK) {
-        d = manifest_device(chain_newest(&r->chain), &claim.device);
-        if (d == NULL || d->revoked != 0)
-            rc = err_set(err, ERR_INTEGRITY, "a revoked device has signed the account record");
-    }
     if (rc == ERR_OK)
-        rc = signed_check(SIGNED_ACCOUNT, d->key, body, PART_OF(r->record_sig), err);
-    if (rc == ERR_OK)
-        rc = account_recovery_box(&r->seed, &box, public, err);
-    if (rc == ERR_OK)
-        rc = account_open(body, &box, ret_plain, err);
+        rc = backup_open(&r->chain, part(r->record.data, r->record.len), r->record_sig, &box,
+                         ret_plain, err);
     secret_free(&box);
     return rc;
 }
