@@ -33,7 +33,7 @@ _satchel()
         recover) options+=' --server --name --id --words-fd --pin --ca --no-passphrase' ;;
         send) options+=' --to --message --expires --opens --name --no-preview --no-padding --require-otp --limit-rate' ;;
         inbox) options+=' --all --previews' ;;
-        device) options+=' --last' ;;
+        device) options+=' --last --valid --name --otp-fd --server --code-fd --pin --ca --no-passphrase' ;;
         revoke) options+=' --from' ;;
         status) options+=' --export' ;;
         watch) options+=' --notify --exec' ;;
@@ -58,7 +58,7 @@ _satchel()
     fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
     status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
     keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
-    device) mapfile -t COMPREPLY < <(compgen -W "list revoke $(_satchel_values device id)" -- "$cur") ;;
+    device) mapfile -t COMPREPLY < <(compgen -W "list add join revoke $(_satchel_values device id)" -- "$cur") ;;
     contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify accept rename remove block unblock group $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }
