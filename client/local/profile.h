@@ -81,6 +81,13 @@ MUST_CHECK int profile_activate(struct profile *p, struct err *err);
 MUST_CHECK int profile_discard(struct profile *p, struct err *err);
 
 /*
+ * Remove what is in a profile's folder, readable or not, and the folder: nobody is that user here
+ * any more.  A crash leaves a profile that is whole, or none but files to be removed by the same
+ * call.  ERR_NOTFOUND: there is no folder; ERR_BUSY: another process is writing.
+ */
+MUST_CHECK int profile_erase(const char *folder, struct err *err);
+
+/*
  * Another encryption key, when identity_due(): draw and store it, or find the one that is on
  * its way; ${ret} is a new identity with `next` set, or without if none is due any more.
  * Keys that are not needed any more are erased.  One that adds a device is not taken up again: who
