@@ -16,10 +16,11 @@
 #include "client/cli/ui.h"
 
 static const struct cli_cmd *const commands[] = {
-    &cmd_register, &cmd_send,   &cmd_inbox,      &cmd_get,    &cmd_sent,     &cmd_status,
-    &cmd_watch,    &cmd_revoke, &cmd_extend,     &cmd_delete, &cmd_receipts, &cmd_contacts,
-    &cmd_keys,     &cmd_device, &cmd_recover,    &cmd_whoami, &cmd_doctor,   &cmd_preview,
-    &cmd_factor,   &cmd_fernet, &cmd_passphrase, &cmd_unlock, &cmd_lock,     &cmd_agent,
+    &cmd_register,   &cmd_send,     &cmd_inbox,   &cmd_get,    &cmd_sent,
+    &cmd_status,     &cmd_watch,    &cmd_revoke,  &cmd_extend, &cmd_delete,
+    &cmd_receipts,   &cmd_contacts, &cmd_keys,    &cmd_device, &cmd_recover,
+    &cmd_whoami,     &cmd_doctor,   &cmd_preview, &cmd_factor, &cmd_fernet,
+    &cmd_passphrase, &cmd_unlock,   &cmd_lock,    &cmd_agent,  &cmd_profile,
 };
 
 enum {

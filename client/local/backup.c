@@ -40,7 +40,7 @@ static int load_state(struct vault *v, Satchel__Vault__Backup **ret, uint8_t *id
 static int save_state(struct vault *v, const uint8_t *id, const Satchel__Vault__Backup *m,
                       struct err *err)
 {
-    uint8_t bytes[64]; /* three numbers */
+    uint8_t bytes[64]; /* four numbers */
     size_t len = satchel__vault__backup__get_packed_size(m);
 
     if (len > sizeof(bytes))
@@ -85,13 +85,14 @@ static int note_building(struct vault *v, uint64_t *ret_mark, struct err *err)
         return rc;
     fresh.touched = m != NULL ? m->touched : 1;
     fresh.kept = m != NULL ? m->kept : 0;
+    fresh.number = m != NULL ? m->number : 0;
     fresh.building = true;
     satchel__vault__backup__free_unpacked(m, NULL);
     *ret_mark = fresh.touched;
     return save_state(v, id, &fresh, err);
 }
 
-int backup_mark(struct vault *v, uint64_t mark, struct err *err)
+int backup_mark(struct vault *v, uint64_t mark, uint64_t number, struct err *err)
 {
     uint8_t id[VAULT_RECORD_ID_LEN];
     Satchel__Vault__Backup *m = NULL;
@@ -99,9 +100,40 @@ int backup_mark(struct vault *v, uint64_t mark, struct err *err)
 
     if (rc == ERR_OK) {
         m->kept = mark;
+        m->number = number;
         m->building = false;
         rc = save_state(v, id, m, err);
     }
+    satchel__vault__backup__free_unpacked(m, NULL);
+    return rc;
+}
+
+uint64_t backup_number(struct vault *v)
+{
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    Satchel__Vault__Backup *m = NULL;
+    uint64_t number = load_state(v, &m, id, NULL) == ERR_OK ? m->number : 0;
+
+    satchel__vault__backup__free_unpacked(m, NULL);
+    return number;
+}
+
+/* Without a state what is here was never kept, and stays so. */
+int backup_note_number(struct vault *v, uint64_t number, struct err *err)
+{
+    Satchel__Vault__Backup fresh = SATCHEL__VAULT__BACKUP__INIT, *m = NULL;
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    int rc = load_state(v, &m, id, err);
+
+    if (rc == ERR_OK) {
+        fresh = *m;
+    } else if (rc == ERR_NOTFOUND) {
+        fresh.touched = 1;
+        rc = ERR_OK;
+    }
+    fresh.number = number;
+    if (rc == ERR_OK)
+        rc = save_state(v, id, &fresh, err);
     satchel__vault__backup__free_unpacked(m, NULL);
     return rc;
 }
@@ -173,13 +205,21 @@ static int add_group(void *cookie, const struct group *g, struct err *err)
     return ERR_OK;
 }
 
-/* The keys' bytes stay where they are, in the identity: they are taken out before it is freed. */
+/* Keys and names stay where they are, in the identity: they are taken out before it is freed. */
 static int pack(Record *m, const struct identity *id, struct secret *ret, struct err *err)
 {
     Satchel__Vault__OwnKey keys[IDENTITY_KEYS_MAX + 1], *list[IDENTITY_KEYS_MAX + 1];
+    Satchel__Vault__DeviceName names[MANIFEST_DEVICES_MAX], *name_list[MANIFEST_DEVICES_MAX];
     size_t n = 0;
     int rc;
 
+    for (size_t i = 0; i < id->n_names; i++) {
+        satchel__vault__device_name__init(&names[i]);
+        names[i].device =
+            (ProtobufCBinaryData){IDS_DEVICE_LEN, (uint8_t *)(uintptr_t)id->names[i].device.b};
+        names[i].name = (char *)(uintptr_t)id->names[i].name;
+        name_list[i] = &names[i];
+    }
     for (size_t i = 0; i <= id->n_keys; i++) {
         const struct identity_key *k = i < id->n_keys ? &id->keys[i] : &id->next_key;
 
@@ -196,9 +236,12 @@ static int pack(Record *m, const struct identity *id, struct secret *ret, struct
     m->version = 1;
     m->n_keys = n;
     m->keys = list;
+    m->n_names = id->n_names;
+    m->names = name_list;
     rc = pb_secret_pack(&m->base, ret, err);
-    m->n_keys = 0;
+    m->n_keys = m->n_names = 0;
     m->keys = NULL;
+    m->names = NULL;
     return rc;
 }
 
@@ -229,6 +272,26 @@ int backup_build(struct vault *v, const struct identity *id, struct secret *ret_
 
 /* ---- reading ---- */
 
+int backup_open(const struct chain *chain, struct part body,
+                const uint8_t signature[SIGNED_SIG_LEN], const struct secret *box,
+                struct secret *ret_plain, struct err *err)
+{
+    const struct manifest_device *d = NULL;
+    struct account_claim claim;
+    int rc = account_peek(body, &claim, err);
+
+    if (rc == ERR_OK && memcmp(&claim.uid, &chain->uid, sizeof(claim.uid)) != 0)
+        rc = err_set(err, ERR_INTEGRITY, "the account record is another user's");
+    if (rc == ERR_OK) {
+        d = manifest_device(chain_newest(chain), &claim.device);
+        if (d == NULL || d->revoked != 0)
+            rc = err_set(err, ERR_INTEGRITY, "a revoked device has signed the account record");
+    }
+    if (rc == ERR_OK)
+        rc = signed_check(SIGNED_ACCOUNT, d->key, body, part(signature, SIGNED_SIG_LEN), err);
+    return rc == ERR_OK ? account_open(body, box, ret_plain, err) : rc;
+}
+
 static bool is_sound(const Record *m)
 {
     if (m == NULL || m->version != 1 || m->n_keys > IDENTITY_KEYS_MAX + 1)
@@ -246,6 +309,9 @@ static bool is_sound(const Record *m)
         for (size_t k = 0; k < m->groups[i]->n_members; k++)
             if (m->groups[i]->members[k].len != IDS_UID_LEN)
                 return false;
+    for (size_t i = 0; i < m->n_names; i++)
+        if (m->names[i]->device.len != IDS_DEVICE_LEN || !identity_name_fits(m->names[i]->name))
+            return false;
     return true;
 }
 
@@ -282,6 +348,22 @@ int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n, stru
     *ret_n = n;
     satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
     return rc;
+}
+
+int backup_names(struct part plain, struct identity *id, struct err *err)
+{
+    Record *m = unpack(plain);
+
+    for (size_t i = 0; m != NULL && i < m->n_names; i++) {
+        struct device_id device;
+
+        memcpy(device.b, m->names[i]->device.data, sizeof(device.b));
+        identity_keep_name(id, &device, m->names[i]->name);
+    }
+    if (m == NULL)
+        return damaged(err);
+    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    return ERR_OK;
 }
 
 /* ---- what is still to be done ---- */
