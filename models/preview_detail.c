@@ -19,7 +19,7 @@ static const uint8_t size_of[SIZES] = {0,  8,  13, 16, 19, 21, 22, 24,
                                        25, 27, 28, 29, 30, 30, 31, 32};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint16_t origin[PREVIEW_BANDS]; /* of each band's first place in the map */
+static uint16_t origin[PREVIEW_CODED]; /* of each band's first place in the map */
 
 static unsigned stride(const struct preview_band *b)
 {
@@ -31,7 +31,7 @@ static void set_up(void)
     const struct preview_band *bands = preview_bands();
     unsigned at = 0;
 
-    for (int i = 0; i < PREVIEW_BANDS; i++) {
+    for (int i = 0; i < PREVIEW_CODED; i++) {
         origin[i] = (uint16_t)(at + PAD * stride(&bands[i]) + PAD);
         at += stride(&bands[i]) * stride(&bands[i]);
     }
@@ -48,8 +48,7 @@ void preview_survey_start(struct preview_survey *s, const struct preview_net *ne
 }
 
 /* The size at a place of another band, and of its four neighbours together; 0 without a band. */
-static void around(const struct preview_survey *s, int band, unsigned x, unsigned y,
-                   int16_t ret[2])
+static void around(const struct preview_survey *s, int band, unsigned x, unsigned y, int16_t ret[2])
 {
     const struct preview_band *b;
     const uint8_t *at;
@@ -119,7 +118,9 @@ struct preview_guess preview_survey_guess(const struct preview_survey *s, struct
     preview_survey_inputs(s, p, in);
     sum = output(&s->net->tables, p.band, in);
     eighths = (sum >= 0 ? sum >> 20 : -((-sum + (1 << 20) - 1) >> 20)) + FIRST_SCALE;
-    eighths = eighths < 0 ? 0 : eighths > 2 * PREVIEW_SCALES + 63 ? 2 * PREVIEW_SCALES + 63 : eighths;
+    eighths = eighths < 0                         ? 0
+              : eighths > 2 * PREVIEW_SCALES + 63 ? 2 * PREVIEW_SCALES + 63
+                                                  : eighths;
     while (eighths > 2 * PREVIEW_SCALES - 1) {
         eighths -= 8;
         g.raw++;

@@ -14,7 +14,7 @@
 enum {
     /* Bands lie in the map with two zeros before each row and column, and two behind. */
     PREVIEW_MAP_PAD = 2,
-    PREVIEW_MAP_LEN = 3 * (4 * 12 * 12 + 3 * 20 * 20 + 3 * 36 * 36),
+    PREVIEW_MAP_LEN = 3 * (4 * 12 * 12 + 3 * 20 * 20) + 3 * 36 * 36,
 };
 
 /* What is known while details are gone through. */

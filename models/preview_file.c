@@ -53,10 +53,10 @@ static void list(struct preview_net *n, struct section s[SECTIONS])
         {n->odd, PREVIEW_LATENTS, W8, W8},
         {n->row, (size_t)PREVIEW_FINE * PREVIEW_HALF, W16, W16},
         {n->row[PREVIEW_FINE], (size_t)(PREVIEW_LATENTS - PREVIEW_FINE) * PREVIEW_HALF, W16, W8},
-        {t->detail_in, (size_t)PREVIEW_BANDS * PREVIEW_SEEN * PREVIEW_DETAIL_HIDDEN, W16, W16},
-        {t->detail_bias, (size_t)PREVIEW_BANDS * PREVIEW_DETAIL_HIDDEN, W32, W32},
-        {t->detail_out, (size_t)PREVIEW_BANDS * PREVIEW_DETAIL_HIDDEN, W16, W16},
-        {t->detail_out_bias, PREVIEW_BANDS, W32, W32},
+        {t->detail_in, (size_t)PREVIEW_CODED * PREVIEW_SEEN * PREVIEW_DETAIL_HIDDEN, W16, W16},
+        {t->detail_bias, (size_t)PREVIEW_CODED * PREVIEW_DETAIL_HIDDEN, W32, W32},
+        {t->detail_out, (size_t)PREVIEW_CODED * PREVIEW_DETAIL_HIDDEN, W16, W16},
+        {t->detail_out_bias, PREVIEW_CODED, W32, W32},
     };
 
     memcpy(s, all, sizeof(all));
@@ -172,7 +172,8 @@ static bool within(int32_t v, int32_t most)
     return v >= -most && v <= most;
 }
 
-/* What keeps the arithmetic of preview_symbols.c and preview_detail.c within its types, and tables whole. */
+/* What keeps the arithmetic of preview_symbols.c and preview_detail.c within its types, and tables
+ * whole. */
 static const char *check(const struct preview_net *n)
 {
     const struct preview_tables *t = &n->tables;
@@ -187,7 +188,7 @@ static const char *check(const struct preview_net *n)
         if (n->odd[j] > 1)
             return "a latent is in no half";
     }
-    for (int b = 0; b < PREVIEW_BANDS; b++) {
+    for (int b = 0; b < PREVIEW_CODED; b++) {
         bool sane = within(t->detail_out_bias[b], 1 << 30);
 
         for (int h = 0; h < PREVIEW_DETAIL_HIDDEN; h++)

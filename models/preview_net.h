@@ -39,7 +39,7 @@ enum {
 };
 
 /* The first so many latents are in a preview; the others are 0. */
-static const unsigned preview_depths[PREVIEW_DEPTHS] = {PREVIEW_LATENTS, 512, 256, 128};
+static const unsigned preview_depths[PREVIEW_DEPTHS] = {PREVIEW_LATENTS, 256, 128, 64};
 
 /* The estimator and the tables: all integers.  FORMATS.md says how they are used. */
 struct preview_tables {
@@ -58,10 +58,10 @@ struct preview_tables {
     uint16_t count[PREVIEW_SCALES][PREVIEW_SHIFTS][PREVIEW_SYMBOLS]; /* add up to 2^16 */
     int16_t centre[PREVIEW_SCALES][PREVIEW_SHIFTS][PREVIEW_SYMBOLS]; /* of a symbol, 1/1024 */
     /* A network for each band of details. */
-    int16_t detail_in[PREVIEW_BANDS][PREVIEW_SEEN][PREVIEW_DETAIL_HIDDEN]; /* weights, 2^-9 */
-    int32_t detail_bias[PREVIEW_BANDS][PREVIEW_DETAIL_HIDDEN];             /* 2^-12 */
-    int16_t detail_out[PREVIEW_BANDS][PREVIEW_DETAIL_HIDDEN];              /* weights, 2^-8 */
-    int32_t detail_out_bias[PREVIEW_BANDS]; /* 2^-20 of an eighth of an octave */
+    int16_t detail_in[PREVIEW_CODED][PREVIEW_SEEN][PREVIEW_DETAIL_HIDDEN]; /* weights, 2^-9 */
+    int32_t detail_bias[PREVIEW_CODED][PREVIEW_DETAIL_HIDDEN];             /* 2^-12 */
+    int16_t detail_out[PREVIEW_CODED][PREVIEW_DETAIL_HIDDEN];              /* weights, 2^-8 */
+    int32_t detail_out_bias[PREVIEW_CODED]; /* 2^-20 of an eighth of an octave */
 };
 
 /* The same counts added up, as the range coder takes them. */

@@ -157,7 +157,8 @@ struct preview_cost preview_choose_details(const struct preview_choice *c,
     struct level levels[2][PREVIEW_LEVELS];
     struct preview_cost sum = {0, 0};
 
-    s->levels[0] = s->levels[1] = c->net->detailed ? PREVIEW_LEVELS : 0;
+    s->levels[0] = c->net->detailed ? PREVIEW_LEVELS : 0;
+    s->levels[1] = c->net->detailed ? PREVIEW_COLOUR_LEVELS : 0;
     choose_levels(c, details, s, lambda, levels);
     if (drop_levels(s, lambda, levels))
         choose_levels(c, details, s, lambda, levels);
@@ -177,7 +178,8 @@ struct search {
     struct preview_cost latents; /* of the last trial */
     float details[PREVIEW_DETAILS];
     struct preview_symbols trial, best;
-    float lost; /* by the best */
+    float lost;       /* by the best */
+    float trial_bits; /* of the best depth's trial */
 };
 
 /* Keep the trial if it fits and loses less. */
@@ -257,14 +259,45 @@ static void fill(struct search *s, float lost)
     }
 }
 
-/* All steps that may be best at one depth: where bits cross the budget, found by their slope. */
-static int search_depth(struct search *s, uint8_t depth, struct err *err)
+/* The depth that is best at one step, by error and bits together. */
+static int search_depth(struct search *s, uint8_t *ret_depth, struct err *err)
 {
-    int low = -1, high = PREVIEW_STEPS, rc = ERR_OK;
+    float size = (float)s->c->net->tables.step[s->trial.step] / 4096, best = INFINITY;
+
+    for (uint8_t depth = 0; depth < (s->c->net->detailed ? PREVIEW_DEPTHS : 1); depth++) {
+        struct preview_cost cost = {0, 0};
+        float sum;
+        int rc;
+
+        s->trial.depth = depth;
+        rc = try_step(s, &cost, err);
+        if (rc != ERR_OK)
+            return rc;
+        sum = cost.lost + usual_lambda * size * size * cost.bits;
+        if (sum < best) {
+            best = sum;
+            s->trial_bits = cost.bits;
+            *ret_depth = depth;
+        }
+    }
+    return ERR_OK;
+}
+
+/* So many steps further the bits of a trial would be the budget: they halve in about seven. */
+static int steps_from(const struct search *s, float bits)
+{
+    return (int)lrintf(7 * log2f(fmaxf(bits, 1) / s->budget));
+}
+
+/* The steps around the one where bits cross the budget; each as well as it can fill it. */
+static int search_step(struct search *s, struct err *err)
+{
+    int low = -1, high = PREVIEW_STEPS, step = s->trial.step + steps_from(s, s->trial_bits);
     struct preview_cost cost = {0, 0};
 
-    s->trial.depth = depth;
-    for (int step = depth == 0 ? first_step(s) + 1 : s->best.step; low + 1 < high;) {
+    while (low + 1 < high) {
+        int rc;
+
         step = step <= low ? low + 1 : step >= high ? high - 1 : step;
         s->trial.step = (uint8_t)step;
         rc = try_step(s, &cost, err);
@@ -274,7 +307,10 @@ static int search_depth(struct search *s, uint8_t depth, struct err *err)
             high = step;
         else
             low = step;
-        step += (int)lrintf(7 * log2f(cost.bits / s->budget));
+        /* An unfit step close to the budget may fit at another weight: that is found by filling. */
+        if (fabsf(cost.bits / s->budget - 1) < 0.06F)
+            break;
+        step += steps_from(s, cost.bits) != 0 ? steps_from(s, cost.bits) : low == step ? 1 : -1;
     }
     fill(s, cost.lost);
     return ERR_OK;
@@ -287,20 +323,26 @@ int preview_search(const struct preview_choice *c, size_t size, struct preview_s
     float budget = 8 * (float)size - (ret_s->aspect == PREVIEW_SQUARE ? 14 : 20) - 0.5F;
     uint8_t scrap[PREVIEW_LEN_MAX];
     struct search s = {.c = c, .trial = *ret_s};
+    uint8_t depth = 0;
     int rc = ERR_OK;
 
     for (int tries = 0; tries < 8 && rc == ERR_OK; tries++, budget -= 4) {
         s.budget = budget;
         s.lost = INFINITY;
-        for (uint8_t depth = 0; depth < PREVIEW_DEPTHS && rc == ERR_OK; depth++)
-            rc = search_depth(&s, depth, err);
+        s.trial.depth = 0;
+        s.trial.step = (uint8_t)(first_step(&s) + 1U);
+        s.trial.step = s.trial.step < PREVIEW_STEPS ? s.trial.step : PREVIEW_STEPS - 1;
+        rc = search_depth(&s, &depth, err);
+        s.trial.depth = depth;
+        if (rc == ERR_OK)
+            rc = search_step(&s, err);
         if (rc == ERR_OK && s.lost < INFINITY &&
             preview_symbols_encode(c->net, &s.best, scrap, sizeof(scrap)) <= size) {
             *ret_s = s.best;
             return ERR_OK;
         }
     }
-    return rc != ERR_OK ? rc
-                        : err_set(err, ERR_TOOLARGE, "picture does not fit a preview of %zu bytes",
-                                  size);
+    return rc != ERR_OK
+               ? rc
+               : err_set(err, ERR_TOOLARGE, "picture does not fit a preview of %zu bytes", size);
 }

@@ -241,7 +241,7 @@ static void put_details(struct range_enc *e, const struct preview_net *net,
     struct preview_place p;
 
     preview_survey_start(&survey, net, s->step, s->depth);
-    for (p.band = 0; p.band < PREVIEW_BANDS; p.band++) {
+    for (p.band = 0; p.band < PREVIEW_CODED; p.band++) {
         const struct preview_band *b = &bands[p.band];
 
         for (p.y = 0; preview_band_kept(b, s->levels) && p.y < b->side; p.y++)
@@ -264,7 +264,7 @@ static int get_details(struct range_dec *d, const struct preview_net *net,
     struct preview_place p;
 
     preview_survey_start(&survey, net, s->step, s->depth);
-    for (p.band = 0; p.band < PREVIEW_BANDS; p.band++) {
+    for (p.band = 0; p.band < PREVIEW_CODED; p.band++) {
         const struct preview_band *b = &bands[p.band];
 
         for (p.y = 0; preview_band_kept(b, s->levels) && p.y < b->side; p.y++)
@@ -337,8 +337,8 @@ int preview_symbols_decode(const struct preview_net *net, const uint8_t *data, s
     memset(ret_v, 0, sizeof(*ret_v));
     range_dec_start(&d, data, len);
     get_head(&d, ret_s);
-    if (!net->detailed && preview_has_details(ret_s))
-        return err_set(err, ERR_CORRUPT, "preview with details, which these weights do not have");
+    if ((!net->detailed && preview_has_details(ret_s)) || ret_s->levels[1] > PREVIEW_COLOUR_LEVELS)
+        return err_set(err, ERR_CORRUPT, "preview with details that these weights do not have");
     rc = get_latents(&d, net, ret_s, ret_v->latents, err);
     if (rc == ERR_OK && preview_has_details(ret_s))
         rc = get_details(&d, net, ret_s, ret_v->details, err);

@@ -28,7 +28,7 @@ enum {
 struct preview_symbols {
     uint8_t aspect, step; /* below PREVIEW_ASPECTS and PREVIEW_STEPS */
     uint8_t depth;        /* index of preview_depths */
-    uint8_t levels[2];    /* of details: of brightness, of colour; 0 to PREVIEW_LEVELS */
+    uint8_t levels[2];    /* of details: of brightness (0 to 3), of colours (0 to 2) */
     int32_t q[PREVIEW_LATENTS];
     int16_t d[PREVIEW_DETAILS]; /* 0 in bands beyond the levels */
 };

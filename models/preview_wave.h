@@ -15,8 +15,10 @@
 
 enum {
     PREVIEW_DETAILS = PREVIEW_BYTES,
-    PREVIEW_LEVELS = 3, /* of 8 x 8, 16 x 16 and 32 x 32 coefficients */
-    PREVIEW_BANDS = 30, /* 3 colours x 10 */
+    PREVIEW_LEVELS = 3,        /* of 8 x 8, 16 x 16 and 32 x 32 coefficients */
+    PREVIEW_COLOUR_LEVELS = 2, /* of them that are coded of colours */
+    PREVIEW_BANDS = 30,        /* 3 colours x 10 */
+    PREVIEW_CODED = 24,        /* the first ones: the finest of the two colours never pay */
 };
 
 /* A band: side x side coefficients that begin at ${first} of all. */

@@ -25,7 +25,8 @@ static const struct opt opts[] = {
     {"plot", 0, OPT_TEXT, &plot, "FILE", "eval: plot of rate and distortion"},
     {"only", 0, OPT_TEXT, &only, "LIST", "eval: only the paths in this file, one a line"},
     {"limit", 0, OPT_COUNT, &limit, "N", "eval: at most N pictures"},
-    {"crops", 0, OPT_COUNT, &crops, "N", "eval: N squares out of each picture instead of all of it"},
+    {"crops", 0, OPT_COUNT, &crops, "N",
+     "eval: N squares out of each picture instead of all of it"},
     {NULL, 0, OPT_FLAG, NULL, NULL, NULL},
 };
 

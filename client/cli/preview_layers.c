@@ -28,8 +28,8 @@ static void row(const char *name, json_t *all, const uint8_t *data, size_t len)
         hex[2 * i + 1] = "0123456789abcdef"[data[i] & 15];
     }
     ui_line("%-33s %4zu bytes  %s...", name, len, hex);
-    (void)json_array_append_new(all, json_pack("{s:s,s:I,s:s}", "step", name, "bytes",
-                                               (json_int_t)len, "begin", hex));
+    (void)json_array_append_new(
+        all, json_pack("{s:s,s:I,s:s}", "step", name, "bytes", (json_int_t)len, "begin", hex));
 }
 
 static int seal(struct layers *l, struct part latent)

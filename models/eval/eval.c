@@ -24,7 +24,8 @@ struct eval {
     bool measured; /* the file could be read */
 };
 
-/* Square ${n} of a picture: all of the shorter side, half of it, a quarter; places spread evenly. */
+/* Square ${n} of a picture: all of the shorter side, half of it, a quarter; places spread evenly.
+ */
 static struct picture_part square(const struct picture *p, unsigned n)
 {
     static const double golden = 0.6180339887498949, silver = 0.4142135623730950;

@@ -36,8 +36,8 @@ struct learned {
 
 /* Write it all to ${path}, or read it back.  ERR_NOTFOUND, ERR_CORRUPT for other shapes or bytes.
  */
-MUST_CHECK int checkpoint_write(const char *path, const struct progress *p,
-                                const struct learned *l, struct err *err);
+MUST_CHECK int checkpoint_write(const char *path, const struct progress *p, const struct learned *l,
+                                struct err *err);
 MUST_CHECK int checkpoint_read(const char *path, struct progress *ret_p, const struct learned *l,
                                struct err *err);
 

@@ -18,9 +18,8 @@ static int write_csv(const char *path, const struct progress *p, struct err *err
     buf_put(&b, "round,part,loss,before,seconds\n", 31);
     for (unsigned i = 0; i < p->rounds; i++) {
         const struct curve_point *c = &p->curve[i];
-        int n = snprintf(line, sizeof(line), "%u,%s,%.7g,%.7g,%.1f\n", i + 1,
-                         curve_parts[c->part], (double)c->loss, (double)c->before,
-                         (double)c->seconds);
+        int n = snprintf(line, sizeof(line), "%u,%s,%.7g,%.7g,%.1f\n", i + 1, curve_parts[c->part],
+                         (double)c->loss, (double)c->before, (double)c->seconds);
 
         buf_put(&b, line, (size_t)n);
     }
@@ -51,8 +50,7 @@ static int draw(const char *path, const struct progress *p, struct err *err)
         y[part][n[part]++] = (double)(c->loss / (part == 1 ? c->before : first[part]));
     }
     for (int part = 0; part < CURVE_PARTS; part++)
-        plot.series[plot.n++] =
-            (struct plot_series){curve_parts[part], x[part], y[part], n[part]};
+        plot.series[plot.n++] = (struct plot_series){curve_parts[part], x[part], y[part], n[part]};
     return plot_write(path, &plot, err);
 }
 

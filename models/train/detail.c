@@ -14,7 +14,7 @@
 #include "models/preview_detail.h"
 #include "models/train/logistic.h"
 
-enum { B = PREVIEW_BANDS, H = PREVIEW_DETAIL_HIDDEN, IN = PREVIEW_SEEN };
+enum { B = PREVIEW_CODED, H = PREVIEW_DETAIL_HIDDEN, IN = PREVIEW_SEEN };
 
 struct numbers {
     float in[B][IN][H], bias[B][H], out[B][H], out_bias[B];
@@ -135,8 +135,8 @@ double detail_learn(struct detail *d, const float *details, const struct detail_
 
         for (struct preview_place p = {.band = band}; p.y < b->side; p.y++)
             for (p.x = 0; p.x < b->side; p.x++)
-                sum -= (double)learn_place(
-                    d, p, details[b->first + p.y * b->side + p.x] / at->size, at->lambda);
+                sum -= (double)learn_place(d, p, details[b->first + p.y * b->side + p.x] / at->size,
+                                           at->lambda);
     }
     d->pictures++;
     return sum / (double)logf(2);

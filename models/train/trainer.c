@@ -122,14 +122,14 @@ static int estimate_round(struct trainer *t, unsigned round, struct prg *prg,
     return ERR_OK;
 }
 
-/* Quantise a picture's latents at a drawn step and depth; half of all have full depth. */
+/* Quantise a picture's latents at a drawn step and depth. */
 static void quantise(struct trainer *t, struct prg *prg, struct detail_at *at, float *latents)
 {
     const struct preview_choice choice = {.net = t->net, .costs = &t->costs, .latents = latents};
     struct preview_symbols s = {.aspect = PREVIEW_SQUARE};
 
     s.step = (uint8_t)draw_step(t, prg);
-    s.depth = (uint8_t)(prg_below(prg, 2) == 0 ? prg_below(prg, PREVIEW_DEPTHS) : 0);
+    s.depth = (uint8_t)prg_below(prg, PREVIEW_DEPTHS);
     (void)preview_choose(&choice, &s, t->spec->lambda);
     preview_centres(t->net, &s, latents);
     *at = (struct detail_at){.step = s.step,
@@ -225,8 +225,8 @@ static int detail_round(struct trainer *t, unsigned round, struct prg *prg,
             size_t first = b * PREVIEW_BYTES;
 
             for (size_t k = 0; k < PREVIEW_BYTES; k++)
-                rest[k] = t->target[first + k] - t->base[first + k] -
-                          conv_output(t->repair)[first + k];
+                rest[k] =
+                    t->target[first + k] - t->base[first + k] - conv_output(t->repair)[first + k];
             preview_wave(rest, details);
             bits += detail_learn(t->detail, details, &t->at[b]);
             if (b % 4 == 3)
