@@ -12,6 +12,11 @@ enum {
     FIRST_SCALE = 32,
     SIZES = 16,
     ONE = 8, /* inputs are eighths */
+    /* The inputs behind the sizes. */
+    SEEN_Y = 16,
+    SEEN_X,
+    SEEN_STEP,
+    SEEN_DEPTH,
 };
 
 /* Eighths of the logarithm to 2 of 1 + the size. */
@@ -44,6 +49,7 @@ void preview_survey_start(struct preview_survey *s, const struct preview_net *ne
     s->net = net;
     s->step = step;
     s->depth = depth;
+    s->start_band = PREVIEW_BANDS;
     memset(s->map, 0, sizeof(s->map));
 }
 
@@ -81,42 +87,59 @@ void preview_survey_inputs(const struct preview_survey *s, struct preview_place 
     around(s, b->others[1], p.x, p.y, &ret[10]);
     around(s, b->planes[0], p.x, p.y, &ret[12]);
     around(s, b->planes[1], p.x, p.y, &ret[14]);
-    ret[16] = (int16_t)(2 * ONE * p.y / b->side);
-    ret[17] = (int16_t)(2 * ONE * (unsigned)(off < 0 ? -off : off) / b->side);
-    ret[18] = (int16_t)s->step;
-    ret[19] = (int16_t)(s->depth * ONE);
+    ret[SEEN_Y] = (int16_t)(2 * ONE * p.y / b->side);
+    ret[SEEN_X] = (int16_t)(2 * ONE * (unsigned)(off < 0 ? -off : off) / b->side);
+    ret[SEEN_STEP] = (int16_t)s->step;
+    ret[SEEN_DEPTH] = (int16_t)(s->depth * ONE);
+}
+
+/* Numbers that all places of a row share. */
+static void start_row(struct preview_survey *s, struct preview_place p, const int16_t *in)
+{
+    static const int shared[] = {SEEN_Y, SEEN_STEP, SEEN_DEPTH};
+    const struct preview_tables *t = &s->net->tables;
+
+    memcpy(s->start, t->detail_bias[p.band], sizeof(s->start));
+    for (int i = 0; i < 3; i++)
+        for (int h = 0; h < PREVIEW_DETAIL_HIDDEN; h++)
+            s->start[h] += in[shared[i]] * t->detail_in[p.band][shared[i]][h];
+    s->start_band = p.band;
+    s->start_y = p.y;
 }
 
 /* 2^20 times the eighths of an octave, exact: weights are checked when they are loaded. */
-HOT_WIDE static int64_t output(const struct preview_tables *t, unsigned band, const int16_t *in)
+HOT_WIDE static int64_t output(const struct preview_survey *s, unsigned band, const int16_t *in)
 {
+    const struct preview_tables *t = &s->net->tables;
     int64_t sum = t->detail_out_bias[band];
-
     int32_t hidden[PREVIEW_DETAIL_HIDDEN];
 
-    memcpy(hidden, t->detail_bias[band], sizeof(hidden));
-    for (int i = 0; i < PREVIEW_SEEN; i++) {
+    memcpy(hidden, s->start, sizeof(hidden));
+    for (int i = 0; i < SEEN_Y; i++) {
         const int16_t *weights = t->detail_in[band][i];
 
         for (int h = 0; h < PREVIEW_DETAIL_HIDDEN && in[i] != 0; h++)
             hidden[h] += in[i] * weights[h];
     }
     for (int h = 0; h < PREVIEW_DETAIL_HIDDEN; h++) {
-        int32_t v = hidden[h] < 0 ? 0 : hidden[h] > 32767 ? 32767 : hidden[h];
+        int32_t v = hidden[h] + in[SEEN_X] * t->detail_in[band][SEEN_X][h];
 
+        v = v < 0 ? 0 : v > 32767 ? 32767 : v;
         sum += v * t->detail_out[band][h];
     }
     return sum;
 }
 
-struct preview_guess preview_survey_guess(const struct preview_survey *s, struct preview_place p)
+struct preview_guess preview_survey_guess(struct preview_survey *s, struct preview_place p)
 {
     struct preview_guess g = {.shift = MIDDLE_SHIFT};
     int16_t in[PREVIEW_SEEN];
     int64_t sum, eighths;
 
     preview_survey_inputs(s, p, in);
-    sum = output(&s->net->tables, p.band, in);
+    if (s->start_band != p.band || s->start_y != p.y)
+        start_row(s, p, in);
+    sum = output(s, p.band, in);
     eighths = (sum >= 0 ? sum >> 20 : -((-sum + (1 << 20) - 1) >> 20)) + FIRST_SCALE;
     eighths = eighths < 0                         ? 0
               : eighths > 2 * PREVIEW_SCALES + 63 ? 2 * PREVIEW_SCALES + 63

@@ -22,6 +22,9 @@ struct preview_survey {
     const struct preview_net *net;
     unsigned step, depth;
     uint8_t map[PREVIEW_MAP_LEN]; /* sizes of the symbols so far, by band */
+    /* Hidden values of a row's places before what is around them: most of it is the same. */
+    int32_t start[PREVIEW_DETAIL_HIDDEN];
+    unsigned start_band, start_y;
 };
 
 /* A place in a band. */
@@ -38,7 +41,7 @@ void preview_survey_inputs(const struct preview_survey *s, struct preview_place 
                            int16_t ret[PREVIEW_SEEN]);
 
 /* The table of the symbol at a place. */
-struct preview_guess preview_survey_guess(const struct preview_survey *s, struct preview_place at);
+struct preview_guess preview_survey_guess(struct preview_survey *s, struct preview_place at);
 
 /* Tell the symbol at a place. */
 void preview_survey_tell(struct preview_survey *s, struct preview_place at, int32_t q);

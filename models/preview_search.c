@@ -178,8 +178,7 @@ struct search {
     struct preview_cost latents; /* of the last trial */
     float details[PREVIEW_DETAILS];
     struct preview_symbols trial, best;
-    float lost;       /* by the best */
-    float trial_bits; /* of the best depth's trial */
+    float lost; /* by the best */
 };
 
 /* Keep the trial if it fits and loses less. */
@@ -194,13 +193,13 @@ static bool keep(struct search *s, struct preview_cost cost)
     return fits;
 }
 
-/* Choose everything at the trial's step and depth. */
-static int try_step(struct search *s, struct preview_cost *ret, struct err *err)
+/* Choose everything at the trial's step and depth; keep it if it fits and loses less. */
+static int try_step(struct search *s, float lambda, struct preview_cost *ret, struct err *err)
 {
     float latents[PREVIEW_LATENTS], rgb[PREVIEW_BYTES];
     int rc;
 
-    s->latents = preview_choose(s->c, &s->trial, usual_lambda);
+    s->latents = preview_choose(s->c, &s->trial, lambda);
     preview_centres(s->c->net, &s->trial, latents);
     rc = s->c->picture(s->c->arg, latents, s->trial.step, rgb, err);
     if (rc != ERR_OK)
@@ -208,8 +207,9 @@ static int try_step(struct search *s, struct preview_cost *ret, struct err *err)
     for (int i = 0; i < PREVIEW_BYTES; i++)
         rgb[i] = s->c->rgb[i] - rgb[i];
     preview_wave(rgb, s->details);
-    *ret = preview_choose_details(s->c, s->details, &s->trial, usual_lambda);
+    *ret = preview_choose_details(s->c, s->details, &s->trial, lambda);
     ret->bits += s->latents.bits;
+    (void)keep(s, *ret);
     return ERR_OK;
 }
 
@@ -243,24 +243,25 @@ static struct preview_cost reweighed(struct search *s, bool details, float lambd
     return cost;
 }
 
-/* Use the bits that the last step leaves, or spare those it lacks. */
-static void fill(struct search *s, float lost)
+/* Use the bits that the last trial, at weight ${lambda}, leaves, or spare those it lacks. */
+static void fill(struct search *s, float lambda, float lost)
 {
-    float low = 0.03F, high = 0.75F;
+    float low = lambda / 1.5F, high = lambda * 1.5F;
     bool details = preview_has_details(&s->trial);
 
     for (int round = 0; round < 4; round++) {
-        float lambda = sqrtf(low * high);
+        float middle = sqrtf(low * high);
 
-        if (keep(s, reweighed(s, details, lambda, lost)))
-            high = lambda;
+        if (keep(s, reweighed(s, details, middle, lost)))
+            high = middle;
         else
-            low = lambda;
+            low = middle;
     }
 }
 
-/* The depth that is best at one step, by error and bits together. */
-static int search_depth(struct search *s, uint8_t *ret_depth, struct err *err)
+/* The depth that is best at one step, by error and bits together: the fewer latents the better,
+ * until it turns. */
+static int search_depth(struct search *s, uint8_t *ret_depth, float *ret_bits, struct err *err)
 {
     float size = (float)s->c->net->tables.step[s->trial.step] / 4096, best = INFINITY;
 
@@ -270,15 +271,15 @@ static int search_depth(struct search *s, uint8_t *ret_depth, struct err *err)
         int rc;
 
         s->trial.depth = depth;
-        rc = try_step(s, &cost, err);
+        rc = try_step(s, usual_lambda, &cost, err);
         if (rc != ERR_OK)
             return rc;
         sum = cost.lost + usual_lambda * size * size * cost.bits;
-        if (sum < best) {
-            best = sum;
-            s->trial_bits = cost.bits;
-            *ret_depth = depth;
-        }
+        if (sum >= best)
+            break;
+        best = sum;
+        *ret_bits = cost.bits;
+        *ret_depth = depth;
     }
     return ERR_OK;
 }
@@ -286,34 +287,35 @@ static int search_depth(struct search *s, uint8_t *ret_depth, struct err *err)
 /* So many steps further the bits of a trial would be the budget: they halve in about seven. */
 static int steps_from(const struct search *s, float bits)
 {
-    return (int)lrintf(7 * log2f(fmaxf(bits, 1) / s->budget));
+    int steps = (int)lrintf(7 * log2f(fmaxf(bits, 1) / s->budget));
+
+    return steps != 0 ? steps : bits > s->budget ? 1 : -1;
 }
 
-/* The steps around the one where bits cross the budget; each as well as it can fill it. */
-static int search_step(struct search *s, struct err *err)
+/* The step where bits cross the budget, nearly; there the weight that makes them fit. */
+static int search_step(struct search *s, float bits, struct err *err)
 {
-    int low = -1, high = PREVIEW_STEPS, step = s->trial.step + steps_from(s, s->trial_bits);
-    struct preview_cost cost = {0, 0};
+    int low = -1, high = PREVIEW_STEPS, step = s->trial.step, rc;
+    float lambda = usual_lambda;
+    struct preview_cost cost = {.bits = bits};
 
-    while (low + 1 < high) {
-        int rc;
-
+    do {
+        step += steps_from(s, cost.bits);
         step = step <= low ? low + 1 : step >= high ? high - 1 : step;
         s->trial.step = (uint8_t)step;
-        rc = try_step(s, &cost, err);
+        rc = try_step(s, lambda, &cost, err);
         if (rc != ERR_OK)
             return rc;
-        if (keep(s, cost))
+        if (cost.bits <= s->budget)
             high = step;
         else
             low = step;
-        /* An unfit step close to the budget may fit at another weight: that is found by filling. */
-        if (fabsf(cost.bits / s->budget - 1) < 0.06F)
-            break;
-        step += steps_from(s, cost.bits) != 0 ? steps_from(s, cost.bits) : low == step ? 1 : -1;
-    }
-    fill(s, cost.lost);
-    return ERR_OK;
+    } while (low + 1 < high && fabsf(cost.bits / s->budget - 1) > 0.06F);
+    lambda *= fminf(fmaxf(powf(cost.bits / s->budget, 5), 0.5F), 2.5F);
+    rc = try_step(s, lambda, &cost, err);
+    if (rc == ERR_OK)
+        fill(s, lambda, cost.lost);
+    return rc;
 }
 
 int preview_search(const struct preview_choice *c, size_t size, struct preview_symbols *ret_s,
@@ -324,6 +326,7 @@ int preview_search(const struct preview_choice *c, size_t size, struct preview_s
     uint8_t scrap[PREVIEW_LEN_MAX];
     struct search s = {.c = c, .trial = *ret_s};
     uint8_t depth = 0;
+    float bits = 0;
     int rc = ERR_OK;
 
     for (int tries = 0; tries < 8 && rc == ERR_OK; tries++, budget -= 4) {
@@ -332,10 +335,10 @@ int preview_search(const struct preview_choice *c, size_t size, struct preview_s
         s.trial.depth = 0;
         s.trial.step = (uint8_t)(first_step(&s) + 1U);
         s.trial.step = s.trial.step < PREVIEW_STEPS ? s.trial.step : PREVIEW_STEPS - 1;
-        rc = search_depth(&s, &depth, err);
+        rc = search_depth(&s, &depth, &bits, err);
         s.trial.depth = depth;
         if (rc == ERR_OK)
-            rc = search_step(&s, err);
+            rc = search_step(&s, bits, err);
         if (rc == ERR_OK && s.lost < INFINITY &&
             preview_symbols_encode(c->net, &s.best, scrap, sizeof(scrap)) <= size) {
             *ret_s = s.best;

@@ -18,7 +18,7 @@ static const char *weights = "general", *output, *sheet, *plot, *only;
 static uint32_t class = 256, limit, crops;
 
 static const struct opt opts[] = {
-    {"weights", 'w', OPT_TEXT, &weights, "NAME", "general (default), faces, or a weight file"},
+    {"weights", 'w', OPT_TEXT, &weights, "NAME", "general (default), a weight file, or in a build tree faces"},
     {"class", 'c', OPT_COUNT, &class, "BYTES", "encode: 128, 256 (default) or 512 bytes"},
     {"output", 'o', OPT_TEXT, &output, "FILE", "encode, decode: where the result goes"},
     {"sheet", 0, OPT_TEXT, &sheet, "FILE", "eval: contact sheet: original, preview, difference"},
@@ -152,7 +152,7 @@ const struct cli_cmd cmd_preview = {
     .name = "preview",
     .args = "encode|decode PICTURE|FILE, eval FOLDER",
     .summary = "make, show and judge previews of pictures",
-    .details = "encode writes the preview of a PNG or JPEG picture; decode makes a PNG of a\n"
+    .details = "encode writes the preview of a PNG, JPEG or WebP picture; decode makes a PNG of a\n"
                "preview; eval prints how good previews of all pictures in a folder are.\n",
     .opts = opts,
     .min_args = 2,
