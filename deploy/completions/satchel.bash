@@ -39,7 +39,7 @@ _satchel()
         status) options+=' --export' ;;
         watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
-        preview) options+=' --weights --class --output --sheet --plot --only --limit' ;;
+        preview) options+=' --weights --class --output --sheet --plot --only --limit --crops' ;;
         get) options+=' -o --output --force --no-unpack --no-receipt --otp-fd --limit-rate' ;;
         passphrase) options+=' --renew --none --new-fd' ;;
         unlock) options+=' --for' ;;
