@@ -20,13 +20,6 @@ uint64_t daemon_time(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-bool daemon_time_is_near(uint64_t time)
-{
-    uint64_t now = daemon_time();
-
-    return (time > now ? time - now : now - time) <= LOGIN_CLOCK_MS;
-}
-
 bool daemon_draining(const struct daemon *d)
 {
     return d->drain_until != 0;

@@ -99,9 +99,6 @@ uint64_t daemon_retry_after(const struct daemon *d);
 /* Milliseconds since 1970. */
 uint64_t daemon_time(void);
 
-/* Is ${time}, of something just made by a client, within LOGIN_CLOCK_MS of ours? */
-bool daemon_time_is_near(uint64_t time);
-
 /* Take one use of ${key}: 0, or the ms until the next will be free. */
 uint64_t daemon_charge(struct daemon *d, enum daemon_rate rate, const void *key, size_t len);
 

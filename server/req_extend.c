@@ -333,7 +333,7 @@ static int check_addendum(struct extending *x, const struct conn *conn, const Sa
         return err_set(err, ERR_INVALID, "addendum: not of this user and device");
     if (x->s.number == 0)
         return err_set(err, ERR_INVALID, "addendum: number is 0");
-    if (!daemon_time_is_near(x->s.time))
+    if (!call_time_is_near(x->s.time))
         return err_set(err, ERR_INVALID,
                        "addendum: time is more than 24 hours from the daemon's time");
     if (x->s.number > ADDENDA_MAX)

@@ -163,7 +163,7 @@ void req_login(struct call *c)
     secret_wipe(conn->nonce, sizeof(conn->nonce)); /* good for one attempt */
     if (conn_exporter(conn, a->login.exporter, NULL) != ERR_OK)
         refuse(c, NULL);
-    else if (!daemon_time_is_near(msg->time))
+    else if (!call_time_is_near(msg->time))
         refuse(c, "the clock of this device is more than 24 hours off");
     else
         get_user(c);

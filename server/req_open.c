@@ -60,7 +60,7 @@ static int check_times(const Satchel__OpenTransfer *msg, const struct settings *
 {
     uint64_t now = daemon_time();
 
-    if (!daemon_time_is_near(msg->created))
+    if (!call_time_is_near(msg->created))
         return err_set(err, ERR_INVALID, "created is more than 24 hours from the daemon's time");
     if (msg->expires <= now || msg->expires <= msg->created)
         return err_set(err, ERR_INVALID, "expires has passed");

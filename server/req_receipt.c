@@ -140,7 +140,7 @@ static int check_receipt(struct receiving *r, const struct store_transfer *t, st
         return err_set(err, ERR_INVALID, "receipt: not of this user and device");
     if (s.number != 0 || s.expires != 0)
         return err_set(err, ERR_INVALID, "receipt: has fields of an addendum");
-    if (!daemon_time_is_near(s.time))
+    if (!call_time_is_near(s.time))
         return err_set(err, ERR_INVALID,
                        "receipt: time is more than 24 hours from the daemon's time");
     if (statement_verify(SIGNED_RECEIPT, raw, r->device_key, err) != ERR_OK)
