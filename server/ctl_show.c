@@ -130,13 +130,13 @@ int ctl_show_invites(const json_t *result)
 int ctl_show_instances(const json_t *result)
 {
     const json_t *list = json_object_get(result, "instances"), *v;
-    char made[TIME_TEXT];
+    char made[SHOW_TIME];
     size_t i;
 
     json_array_foreach(list, i, v)
     {
         printf("%s  %-7s  made %s  %" PRId64 " slots need it\n", text(v, "id"), text(v, "state"),
-               date(number(v, "made"), made), number(v, "slots"));
+               show_time(amount(v, "made"), made), number(v, "slots"));
     }
     return EXIT_SUCCESS;
 }
