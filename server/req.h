@@ -41,18 +41,4 @@ void req_put_receipt(struct call *c);
 void req_list_events(struct call *c);
 void req_subscribe(struct call *c);
 
-/*
- * A body of one small piece: PutPiece waits a moment for the seal that follows in the same flight,
- * and both go in one transaction.
- */
-
-/* For PutPiece: is ${c} a seal of ${tid} that may still take its piece? */
-bool req_seal_wants_piece(const struct call *c, const uint8_t *tid);
-
-/* For the seal of ${tid}: the PutPiece before ${c} on its connection that waits for it; NULL. */
-struct call *req_piece_waiting(const struct call *c, const uint8_t *tid);
-
-/* The seal has stored what ${piece} brought: acknowledge it. */
-void req_piece_stored(struct call *piece);
-
 #endif /* SERVER_REQ_H */

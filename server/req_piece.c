@@ -16,6 +16,7 @@
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/dispatch.h"
+#include "server/flight.h"
 #include "server/length.h"
 #include "server/req.h"
 

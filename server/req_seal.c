@@ -24,6 +24,7 @@
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/dispatch.h"
+#include "server/flight.h"
 #include "server/length.h"
 #include "server/own_manifest.h"
 #include "server/req.h"

@@ -376,15 +376,9 @@ int suite_seal(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_seal),
-        TEST(test_seal_refuses),
-        TEST(test_cid_only_once),
-        TEST(test_one_flight),
-        TEST(test_small_bodies),
-        TEST(test_piece_with_a_bad_seal),
-        TEST(test_abort),
-        TEST(test_leases),
-        TEST(test_cid_is_forgotten),
+        TEST(test_seal),       TEST(test_seal_refuses), TEST(test_cid_only_once),
+        TEST(test_one_flight), TEST(test_small_bodies), TEST(test_piece_with_a_bad_seal),
+        TEST(test_abort),      TEST(test_leases),       TEST(test_cid_is_forgotten),
     };
 
     return cmocka_run_group_tests_name("seal", tests, NULL, NULL);
