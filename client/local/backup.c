@@ -112,6 +112,7 @@ int backup_mark(struct vault *v, uint64_t mark, struct err *err)
 struct draft {
     Record *m;
     size_t bytes;
+    size_t rest, rest_groups; /* the first ones: what a recovery has still to bring back */
 };
 
 static int add_contact(void *cookie, const struct contact *c, const struct manifest *newest,
@@ -173,6 +174,75 @@ static int add_group(void *cookie, const struct group *g, struct err *err)
     return ERR_OK;
 }
 
+/* ---- what a recovery has not brought back yet stays in the record as it was ---- */
+
+static int add_known(void *cookie, const struct contact *c, const struct manifest *newest,
+                     struct err *err)
+{
+    const struct draft *d = cookie;
+
+    for (size_t i = 0; i < d->rest; i++)
+        if (memcmp(d->m->contacts[i]->user_id.data, newest->uid.b, IDS_UID_LEN) == 0)
+            return ERR_OK;
+    return add_contact(cookie, c, newest, err);
+}
+
+static int add_known_group(void *cookie, const struct group *g, struct err *err)
+{
+    const struct draft *d = cookie;
+
+    for (size_t i = 0; i < d->rest_groups; i++)
+        if (strcmp(d->m->groups[i]->name, g->name) == 0)
+            return ERR_OK;
+    return add_group(cookie, g, err);
+}
+
+static int add_rest_contact(struct draft *d, const Row *row, struct err *err)
+{
+    struct contact c = {.named = row->named, .blocked = row->blocked, .replaced = row->replaced};
+    struct manifest newest = {0};
+
+    (void)snprintf(c.name, sizeof(c.name), "%s", row->name);
+    (void)snprintf(c.verified, sizeof(c.verified), "%s", row->verified);
+    memcpy(newest.uid.b, row->user_id.data, IDS_UID_LEN);
+    memcpy(newest.hash.b, row->manifest.data, IDS_HASH_LEN);
+    return add_contact(d, &c, &newest, err);
+}
+
+static int add_rest_group(struct draft *d, const Satchel__Vault__Group *row, struct err *err)
+{
+    struct group *g = calloc(1, sizeof(*g));
+    int rc = g != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_OK && row->n_members > 0 && row->n_members <= GROUP_MAX) {
+        (void)snprintf(g->name, sizeof(g->name), "%s", row->name);
+        for (size_t i = 0; i < row->n_members; i++)
+            memcpy(g->members[g->n++].b, row->members[i].data, IDS_UID_LEN);
+        rc = add_group(d, g, err);
+    }
+    free(g);
+    return rc;
+}
+
+static int load_rest(struct vault *v, Record **ret, struct err *err);
+
+static int add_rest(struct vault *v, struct draft *d, struct err *err)
+{
+    Record *m = NULL;
+    int rc = load_rest(v, &m, err);
+
+    if (rc == ERR_NOTFOUND)
+        return ERR_OK;
+    for (size_t i = 0; rc == ERR_OK && i < m->n_contacts; i++)
+        rc = add_rest_contact(d, m->contacts[i], err);
+    for (size_t i = 0; rc == ERR_OK && i < m->n_groups; i++)
+        rc = add_rest_group(d, m->groups[i], err);
+    d->rest = d->m->n_contacts;
+    d->rest_groups = d->m->n_groups;
+    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    return rc;
+}
+
 /* The keys' bytes stay where they are, in the identity: they are taken out before it is freed. */
 static int pack(Record *m, const struct identity *id, struct secret *ret, struct err *err)
 {
@@ -218,9 +288,11 @@ int backup_build(struct vault *v, const struct identity *id, struct secret *ret_
     if (rc == ERR_OK)
         rc = note_building(v, ret_mark, err);
     if (rc == ERR_OK)
-        rc = contact_each(v, add_contact, &d, err);
+        rc = add_rest(v, &d, err);
     if (rc == ERR_OK)
-        rc = group_each(v, add_group, &d, err);
+        rc = contact_each(v, add_known, &d, err);
+    if (rc == ERR_OK)
+        rc = group_each(v, add_known_group, &d, err);
     if (rc == ERR_OK)
         rc = pack(d.m, id, ret_plain, err);
     satchel__vault__account__free_unpacked(d.m, NULL);

@@ -8,7 +8,8 @@
  * Ways to fail:
  *  - before the new manifest leaves: nothing has changed at the server; a pending profile may be
  *    left, which the same call replaces
- *  - the answer is lost: the same call makes one more succession
+ *  - the answer is lost, or the new device is before it has given the server a record of its own:
+ *    the same call makes one more succession, and the manifest before vouches for the record
  *  - not the words of this user                      ERR_AUTH
  */
 #include <stdio.h>
@@ -40,6 +41,7 @@ struct recover {
     uint64_t last;
     struct buf record; /* body of the account record, or empty */
     uint8_t record_sig[SIGNED_SIG_LEN];
+    struct hash32 record_hash;
     struct settings settings; /* to be written */
     struct profile *profile;  /* pending */
     struct satchel_recovered result;
@@ -156,25 +158,46 @@ static void on_stored(struct satchel_op *op, void *arg, const struct answer *a)
 
 /* ---- second: keys ---- */
 
-/* The record counts if a device has signed it that was not revoked. */
+/*
+ * Is it the record that an earlier recovery has taken, and did not come so far as to replace?  That
+ * one has revoked the device that signed it.
+ */
+static bool was_taken(const struct chain *chain, const struct hash32 *record)
+{
+    for (size_t i = 0; i < chain->n; i++)
+        if (chain->m[i]->has_account && memcmp(&chain->m[i]->account, record, sizeof(*record)) == 0)
+            return true;
+    return false;
+}
+
+/* Has a device signed it that the newest manifest lists and has not revoked? */
+static int check_signer(const struct recover *r, struct part body, struct err *err)
+{
+    const struct manifest_device *d;
+    struct account_claim claim;
+    int rc = account_peek(body, &claim, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (memcmp(&claim.uid, &r->chain.uid, sizeof(claim.uid)) != 0)
+        return err_set(err, ERR_INTEGRITY, "the account record is another user's");
+    d = manifest_device(chain_newest(&r->chain), &claim.device);
+    if (d == NULL || d->revoked != 0)
+        return err_set(err, ERR_INTEGRITY, "a revoked device has signed the account record");
+    return signed_check(SIGNED_ACCOUNT, d->key, body, PART_OF(r->record_sig), err);
+}
+
 static int open_record(struct recover *r, struct secret *ret_plain, struct err *err)
 {
     struct part body = part(r->record.data, r->record.len);
-    const struct manifest_device *d = NULL;
-    struct account_claim claim;
     struct secret box = {0};
     uint8_t public[IDS_KEY_LEN];
-    int rc = account_peek(body, &claim, err);
+    int rc = account_hash(body, &r->record_hash);
 
-    if (rc == ERR_OK && memcmp(&claim.uid, &r->chain.uid, sizeof(claim.uid)) != 0)
-        rc = err_set(err, ERR_INTEGRITY, "the account record is another user's");
-    if (rc == ERR_OK) {
-        d = manifest_device(chain_newest(&r->chain), &claim.device);
-        if (d == NULL || d->revoked != 0)
-            rc = err_set(err, ERR_INTEGRITY, "a revoked device has signed the account record");
-    }
-    if (rc == ERR_OK)
-        rc = signed_check(SIGNED_ACCOUNT, d->key, body, PART_OF(r->record_sig), err);
+    if (rc != ERR_OK)
+        return err_set(err, rc, "cannot hash the account record");
+    if (!was_taken(&r->chain, &r->record_hash))
+        rc = check_signer(r, body, err);
     if (rc == ERR_OK)
         rc = account_recovery_box(&r->seed, &box, public, err);
     if (rc == ERR_OK)
@@ -223,8 +246,10 @@ static int prepare(struct recover *r, struct identity_key *keys, struct err *err
         if (rc == ERR_OK)
             rc = backup_keys(part_secret(&plain), keys, &n, &why);
         r->result.record = rc == ERR_OK;
-        if (rc == ERR_OK)
+        if (rc == ERR_OK) {
             plan.account = &plain;
+            recovery.account = &r->record_hash;
+        }
     }
     /* Without a good record the identity can still be had back. */
     if (rc == ERR_NOMEM || rc == ERR_INTERNAL) {
