@@ -31,6 +31,7 @@
 
 struct collector;
 struct ctl;
+struct joins;
 struct manifest;
 struct listeners;
 struct uploads;
@@ -67,6 +68,7 @@ struct daemon {
     struct collector *collector;
     struct uploads *uploads;
     struct watches *watches;
+    struct joins *joins;
     struct count *addresses; /* connections of each */
     struct rate_table *rates[DAEMON_RATES];
     struct rate_bucket handshakes;

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/core/catchup.h"
 #include "client/core/deposit.h"
 #include "client/core/handle.h"
 #include "client/core/op.h"
@@ -79,6 +80,11 @@ static void ask_pin(struct link *l)
     struct err why = {0};
 
     pin_encode(&l->asked, text);
+    if (l->on_trial) {
+        enter(l, LINK_ASKING);
+        link_pin_answer(l, true);
+        return;
+    }
     if (s->on_pin != NULL) {
         enter(l, LINK_ASKING);
         s->on_pin(s->cookie, &q);
@@ -150,15 +156,25 @@ static void on_login(void *cookie, const struct answer *a)
     l->used = a->e->login_reply->used;
     l->server_sequence = a->e->login_reply->sequence;
     l->account = a->e->login_reply->account;
-    if (l->session == NULL || !(rotate_due(l) || deposit_due(l))) {
+    if (l->session == NULL || !(catchup_due(l) || rotate_due(l) || deposit_due(l))) {
         link_ready(l);
         return;
     }
     enter(l, LINK_ROTATING);
-    if (rotate_due(l))
-        rotate_start(l);
+    if (catchup_due(l))
+        catchup_start(l);
     else
+        link_caught_up(l);
+}
+
+void link_caught_up(struct link *l)
+{
+    if (l->session != NULL && rotate_due(l))
+        rotate_start(l);
+    else if (deposit_due(l))
         deposit_start(l);
+    else
+        link_ready(l);
 }
 
 /* proto/FORMATS.md section 5. */
@@ -352,6 +368,7 @@ int link_target(struct link *l, const struct settings *target, struct err *err)
         return rc;
     SSL_CTX_free(l->ctx);
     l->ctx = NULL;
+    l->on_trial = false;
     if (l->session != NULL) {
         struct err why = {0};
 

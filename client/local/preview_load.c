@@ -82,7 +82,9 @@ int preview_weights(const char *name, char *ret_path, size_t size, struct err *e
         return err_set(err, ERR_INVALID, "name of weights is too long");
     if (!fs_exists(ret_path)) {
         (void)err_set(err, ERR_NOTFOUND, "no weights %s", ret_path);
-        err_hint(err, "general is installed with previews; others need --weights FILE");
+        err_hint(err, strcmp(name, "faces") == 0
+                           ? "faces is for research and not installed: it is in models/weights of the sources"
+                           : "general is installed with previews; others need --weights FILE");
         return ERR_NOTFOUND;
     }
     return ERR_OK;

@@ -8,6 +8,7 @@
 #include "common/fs.h"
 
 static const char *const states[] = {"pending", "active", NULL};
+static const char *const on_off[] = {"on", "off", NULL};
 
 #define ROW(name, type, field) "profile", name, type, offsetof(struct settings, field)
 static const struct config_option options[] = {
@@ -20,6 +21,8 @@ static const struct config_option options[] = {
      "File of certificate authorities, or system"},
     {ROW("username", CONFIG_STRING, username), 1, 32, NULL, NULL, true, "The user's name"},
     {ROW("user-id", CONFIG_STRING, user_id), 42, 42, NULL, NULL, true, "The user's ID"},
+    {ROW("receipts", CONFIG_ENUM, receipts), 0, 0, on_off, "on", false,
+     "Are senders told that something was received"},
 };
 static const struct config_schema schema = {options, sizeof(options) / sizeof(options[0]),
                                             sizeof(struct settings)};
@@ -71,7 +74,7 @@ int settings_set(char **field, const char *text, struct err *err)
 
 int settings_copy(const struct settings *s, struct settings *ret, struct err *err)
 {
-    struct settings copy = {.state = s->state};
+    struct settings copy = {.state = s->state, .receipts = s->receipts};
     int rc = settings_set(&copy.server, s->server, err);
 
     if (rc == ERR_OK)

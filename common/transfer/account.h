@@ -27,6 +27,10 @@ enum {
 MUST_CHECK int account_recovery_box(const struct secret *seed, struct secret *ret_private,
                                     uint8_t ret_public[IDS_KEY_LEN], struct err *err);
 
+/* The same for one device, from its device key's seed; the public half stands in the manifest. */
+MUST_CHECK int account_device_box(const struct secret *device_key, struct secret *ret_private,
+                                  uint8_t ret_public[IDS_KEY_LEN], struct err *err);
+
 struct account_plan {
     struct uid uid;
     uint64_t number;

@@ -33,6 +33,8 @@ struct manifest_device {
     uint8_t key[IDS_KEY_LEN]; /* DSK, public */
     struct device_id id;
     uint64_t added, revoked; /* revoked 0: it is not */
+    bool has_box;            /* devices of earlier versions have none */
+    uint8_t box[IDS_KEY_LEN];
 };
 
 /* An encryption key (EK). */

@@ -168,7 +168,7 @@ class Restored(Case):
         self.copy(self.work / "store", store)
         self.daemon.env = {}
         self.daemon.start()
-        self.assertEqual(bob.get(tid, "-o", self.work / "a", expect=None).code, 4)
+        self.assertEqual(bob.get(tid, "-o", self.work / "a", expect=4).error["code"], "expired")
         self.assertFalse((self.work / "a").exists())
         self.daemon.stop()
         # With the keys from before it opens: so the test can fail.
