@@ -15,6 +15,8 @@ static const struct config_option options[] = {
     {ROW("state", CONFIG_ENUM, state), 0, 0, states, NULL, true, "How far the registration is"},
     {ROW("server", CONFIG_STRING, server), 1, 280, NULL, NULL, true, "Host and port of the server"},
     {ROW("pin", CONFIG_STRING, pin), 43, 43, NULL, NULL, false, "Pin of the server's key"},
+    {ROW("next-pin", CONFIG_STRING, next_pin), 43, 43, NULL, NULL, false,
+     "Pin of the key that will replace it"},
     {ROW("ca", CONFIG_STRING, ca_file), 1, 1024, NULL, NULL, false,
      "File of certificate authorities, or system"},
     {ROW("username", CONFIG_STRING, username), 1, 32, NULL, NULL, true, "The user's name"},
@@ -77,6 +79,8 @@ int settings_copy(const struct settings *s, struct settings *ret, struct err *er
 
     if (rc == ERR_OK)
         rc = settings_set(&copy.pin, s->pin, err);
+    if (rc == ERR_OK)
+        rc = settings_set(&copy.next_pin, s->next_pin, err);
     if (rc == ERR_OK)
         rc = settings_set(&copy.ca_file, s->ca_file, err);
     if (rc == ERR_OK)

@@ -24,6 +24,7 @@ struct settings {
     unsigned receipts; /* enum settings_receipts */
     char *server;      /* host and port, as addr_format() writes it */
     char *pin;         /* 43 characters; NULL: a CA vouches for the server */
+    char *next_pin;    /* what the server has announced to take its place; NULL: nothing */
     char *ca_file;     /* PEM file, or "system" */
     char *username, *user_id;
 };

@@ -71,7 +71,7 @@ _satcheld()
     local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --config | --data | check-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-    *) mapfile -t COMPREPLY < <(compgen -W 'init pin check-config train shares --config --data --listen --help --version' -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'init pin check-config train shares --config --data --listen --next --help --version' -- "$cur") ;;
     esac
 }
 
