@@ -42,16 +42,22 @@ int err_exit_code(int code)
     return rows[row_of(code)].exit_code;
 }
 
+/* The message alone: what an earlier error left is gone. */
+static void say(struct err *e, int code, const char *fmt, va_list ap)
+{
+    e->code = code;
+    e->hint[0] = '\0';
+    e->retry_ms = 0;
+    (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+}
+
 int err_set(struct err *e, int code, const char *fmt, ...)
 {
     if (e != NULL) {
         va_list ap;
 
-        e->code = code;
-        e->hint[0] = '\0';
-        e->retry_ms = 0;
         va_start(ap, fmt);
-        (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+        say(e, code, fmt, ap);
         va_end(ap);
     }
     return code;
@@ -66,11 +72,8 @@ int err_sys(struct err *e, int sys, const char *fmt, ...)
         va_list ap;
         size_t n;
 
-        e->code = code;
-        e->hint[0] = '\0';
-        e->retry_ms = 0;
         va_start(ap, fmt);
-        (void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+        say(e, code, fmt, ap);
         va_end(ap);
         n = strlen(e->msg);
         (void)snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", strerror_r(sys, text, sizeof(text)));

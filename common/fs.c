@@ -119,7 +119,7 @@ int fs_sync_dir(const char *path, struct err *err)
     return rc;
 }
 
-static int sync_parent(const char *path, struct err *err)
+int fs_sync_parent(const char *path, struct err *err)
 {
     char *copy = strdup(path);
     int rc;
@@ -173,7 +173,7 @@ int fs_replace(const char *path, const void *data, size_t len, mode_t mode, stru
         (void)unlink(tmp);
     }
     free(tmp);
-    return rc == ERR_OK ? sync_parent(path, err) : rc;
+    return rc == ERR_OK ? fs_sync_parent(path, err) : rc;
 }
 
 int fs_create(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
@@ -189,7 +189,7 @@ int fs_create(const char *path, const void *data, size_t len, mode_t mode, struc
                              : err_sys(err, errno, "cannot create '%s'", path);
     (void)unlink(tmp);
     free(tmp);
-    return rc == ERR_OK ? sync_parent(path, err) : rc;
+    return rc == ERR_OK ? fs_sync_parent(path, err) : rc;
 }
 
 int fs_mkdirs(const char *path, mode_t mode, struct err *err)

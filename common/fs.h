@@ -41,6 +41,9 @@ MUST_CHECK int fs_mkdirs(const char *path, mode_t mode, struct err *err);
 /* Make the entries of a folder durable. */
 MUST_CHECK int fs_sync_dir(const char *path, struct err *err);
 
+/* The same for the folder in which ${path} stands, which need not exist itself. */
+MUST_CHECK int fs_sync_parent(const char *path, struct err *err);
+
 /* Write all of ${data} to ${fd}, through short writes and signals. */
 MUST_CHECK int fs_write_all(int fd, const void *data, size_t len, struct err *err);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/transfer/login.h"
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/dispatch.h"
@@ -234,6 +235,13 @@ void call_give_up(struct call *c)
     log_event(LOG_AT_WARN, "request_timeout", log_str("request", c->row->name));
     c->since = 0;
     call_error(c, ERR_TIMEOUT, NULL);
+}
+
+bool call_time_is_near(uint64_t time)
+{
+    uint64_t now = daemon_time();
+
+    return (time > now ? time - now : now - time) <= LOGIN_CLOCK_MS;
 }
 
 bool call_take(struct call *c, const ProtobufCBinaryData *from, const char *field, void *to,

@@ -100,6 +100,9 @@ void call_give_up(struct call *c);
 /* There is room in the store again: try those that wait. */
 void call_on_room(struct daemon *d);
 
+/* Is ${time}, of something that a client has just made, within LOGIN_CLOCK_MS of ours? */
+bool call_time_is_near(uint64_t time);
+
 /*
  * Fields of fixed size.  False: not that long, answered with BAD_REQUEST that
  * names the field; the handler returns.

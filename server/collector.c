@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "server/clock_guard.h"
 #include "server/daemon.h"
+#include "server/instances.h"
 #include "server/watch.h"
 
 enum {
@@ -16,7 +17,8 @@ enum {
     EXPIRE_BATCH = 100,
     ERASE_BATCH = 1000,
     COLLECT_BATCH = 64,
-    DAYS_EVERY_MS = 60000
+    DAYS_EVERY_MS = 60000,
+    INSTANCES_EVERY_MS = 3600000
 };
 
 struct collector {
@@ -31,6 +33,8 @@ struct collector {
     bool more, moved, failed; /* there are more; at least one was marked */
     struct shares_job *erase, *days;
     uint64_t days_at; /* uv_now() when days were last looked at */
+    struct instances instances;
+    uint64_t instances_at; /* the same of old key networks; 0: as soon as there is one */
     struct clock_guard clock;
     uint64_t confirmed, confirmed_boot; /* when the operator said that the clock is right */
 };
@@ -41,6 +45,7 @@ static void start_marks(struct collector *c);
 static void start_erase(struct collector *c);
 static void start_days(struct collector *c);
 static void start_collect(struct collector *c);
+static void start_instances(struct collector *c);
 
 /* ---- the end of a round, and of it all ---- */
 
@@ -244,7 +249,7 @@ static void on_collected(void *arg, struct store_result *res)
     if (more)
         start_collect(c);
     else
-        end_round(c);
+        start_instances(c);
 }
 
 static void start_collect(struct collector *c)
@@ -254,6 +259,39 @@ static void start_collect(struct collector *c)
 
     if (rc != ERR_OK)
         fail_round(c, "collect", rc, "");
+}
+
+/* ---- 5: key networks that nothing needs any more ---- */
+
+static void on_instances(void *arg)
+{
+    struct collector *c = arg;
+    int code = c->instances.code;
+
+    instances_free(&c->instances);
+    if (code != ERR_OK && code != ERR_CLOSED) {
+        c->instances_at = 0;
+        fail_round(c, "instances", code, "");
+        return;
+    }
+    end_round(c);
+}
+
+static void start_instances(struct collector *c)
+{
+    uint64_t now = uv_now(c->d->loop);
+    struct shares_stats s;
+    int rc;
+
+    shares_stats(c->d->shares, &s);
+    if (s.instances < 2 || (c->instances_at != 0 && now - c->instances_at < INSTANCES_EVERY_MS)) {
+        end_round(c);
+        return;
+    }
+    c->instances_at = now;
+    rc = instances_look(c->d, &c->instances, true, on_instances, c);
+    if (rc != ERR_OK)
+        fail_round(c, "instances", rc, "");
 }
 
 /* ---- rounds ---- */
@@ -373,6 +411,12 @@ void collector_free(struct collector *c)
 void collector_stats(const struct collector *c, struct collector_stats *ret)
 {
     *ret = c->stats;
+}
+
+void collector_look_at_instances(struct collector *c)
+{
+    c->instances_at = 0;
+    collector_kick(c);
 }
 
 void collector_confirm_clock(struct collector *c)

@@ -5,7 +5,8 @@
  *
  * One round: mark expired recipients -> erase the cells that are due -> tell the
  * store that they are -> destroy the day keys of past days -> collect rows and
- * pieces.  A crash anywhere leaves work that the next round finds.
+ * pieces -> now and then, remove key networks that no slot needs any more.  A crash anywhere leaves
+ * work that the next round finds.
  *
  * What time ends is gone for good, so a clock that has jumped ahead ends nothing
  * until the operator has confirmed it (clock_guard.h, satchelctl clock confirm).  Erasing what
@@ -40,6 +41,9 @@ struct collector_stats {
     uint64_t clock_trusted; /* the time by which things expire */
 };
 void collector_stats(const struct collector *c, struct collector_stats *ret);
+
+/* Old key networks that no slot needs go with the next round, not only within the hour. */
+void collector_look_at_instances(struct collector *c);
 
 /* The operator says that the clock is right. */
 void collector_confirm_clock(struct collector *c);

@@ -50,6 +50,7 @@ struct ctl_client {
     const char *words[CTL_WORDS_MAX + 1]; /* NULL behind the last */
     size_t used;                          /* of them, by the command's name */
     void *data;
+    void (*drop)(void *data);
     bool busy, ended, going;
     ctl_step *then, *sent;
     unsigned writes;
@@ -77,6 +78,8 @@ static void free_client(struct ctl_client *cl)
     if (cl->next != NULL)
         cl->next->prev = cl->prev;
     c->n--;
+    if (cl->drop != NULL && cl->data != NULL)
+        cl->drop(cl->data);
     free(cl->data);
     free(cl);
     ctl_closed_if_done(c);
@@ -174,6 +177,13 @@ void ctl_client_result(struct ctl_client *cl, json_t *json)
     send_line(cl, json_pack("{s:o*}", "result", json));
 }
 
+static void send_error(struct ctl_client *cl, int code, const char *message, const char *hint)
+{
+    cl->ended = true;
+    send_line(cl, json_pack("{s:{s:s,s:s,s:s}}", "error", "code", err_name(code), "message",
+                            message, "hint", hint));
+}
+
 void ctl_client_error(struct ctl_client *cl, int code, const char *fmt, ...)
 {
     char text[256];
@@ -182,9 +192,12 @@ void ctl_client_error(struct ctl_client *cl, int code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    cl->ended = true;
-    send_line(cl, json_pack("{s:{s:s,s:s,s:s}}", "error", "code", err_name(code), "message", text,
-                            "hint", ""));
+    send_error(cl, code, text, "");
+}
+
+void ctl_client_refuse(struct ctl_client *cl, int code, const struct err *err)
+{
+    send_error(cl, code, err->msg[0] != '\0' ? err->msg : err_text(code), err->hint);
 }
 
 /* ---- commands ---- */
@@ -226,6 +239,22 @@ void ctl_client_on_store(void *arg, struct store_result *res)
     store_result_free(res);
     if (cl->going)
         free_if_done(cl);
+}
+
+void ctl_client_drop(struct ctl_client *cl, void (*drop)(void *data))
+{
+    cl->drop = drop;
+}
+
+void ctl_client_wait(struct ctl_client *cl, ctl_step *then)
+{
+    cl->busy = true;
+    cl->then = then;
+}
+
+void ctl_client_on_done(void *arg)
+{
+    ctl_client_on_store(arg, NULL);
 }
 
 void ctl_client_sent(struct ctl_client *cl, ctl_step *then)

@@ -20,6 +20,8 @@ static const struct ctl_cmd table[] = {
     {{"invite", "create"}, 2, 2, ctl_cmd_invite_create},
     {{"invite", "list"}, 0, 0, ctl_cmd_invite_list},
     {{"verify", NULL}, 0, 0, ctl_cmd_verify},
+    {{"instance", "list"}, 0, 0, ctl_cmd_instance_list},
+    {{"instance", "rotate"}, 0, 0, ctl_cmd_instance_rotate},
     {{"clock", "confirm"}, 0, 0, ctl_cmd_clock},
     {{"reload", NULL}, 0, 0, ctl_cmd_reload},
     {{"drain", NULL}, 0, 0, ctl_cmd_drain},
@@ -65,9 +67,10 @@ static json_t *shares_part(const struct daemon *d)
     struct shares_stats s;
 
     shares_stats(d->shares, &s);
-    return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o}", "kernel", shares_kernel(d->shares), "computed",
-                     number(s.computed), "batches", number(s.batches), "largest", number(s.largest),
-                     "waiting", number(s.waiting), "health_failures", number(s.failures));
+    return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "kernel", shares_kernel(d->shares),
+                     "computed", number(s.computed), "batches", number(s.batches), "largest",
+                     number(s.largest), "waiting", number(s.waiting), "health_failures",
+                     number(s.failures), "instances", number(s.instances));
 }
 
 static json_t *collector_part(const struct daemon *d)

@@ -18,6 +18,6 @@ const struct ctl_cmd *ctl_cmd_find(const char *const *words, size_t n, size_t *r
 typedef void ctl_cmd_fn(struct ctl_client *cl);
 ctl_cmd_fn ctl_cmd_status, ctl_cmd_users, ctl_cmd_user_show, ctl_cmd_user_suspend,
     ctl_cmd_user_resume, ctl_cmd_quota, ctl_cmd_invite_create, ctl_cmd_invite_list, ctl_cmd_verify,
-    ctl_cmd_clock, ctl_cmd_reload, ctl_cmd_drain;
+    ctl_cmd_instance_list, ctl_cmd_instance_rotate, ctl_cmd_clock, ctl_cmd_reload, ctl_cmd_drain;
 
 #endif /* SERVER_CTL_CMD_H */

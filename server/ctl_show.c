@@ -149,6 +149,27 @@ int ctl_show_invites(const json_t *result)
     return EXIT_SUCCESS;
 }
 
+int ctl_show_instances(const json_t *result)
+{
+    const json_t *list = json_object_get(result, "instances"), *v;
+    char made[TIME_TEXT];
+    size_t i;
+
+    json_array_foreach(list, i, v)
+    {
+        printf("%s  %-7s  made %s  %" PRId64 " slots need it\n", text(v, "id"), text(v, "state"),
+               date(number(v, "made"), made), number(v, "slots"));
+    }
+    return EXIT_SUCCESS;
+}
+
+int ctl_show_rotated(const json_t *result)
+{
+    printf("%s is in use; %s stays as long as a slot needs it\n", text(result, "id"),
+           text(result, "previous"));
+    return EXIT_SUCCESS;
+}
+
 int ctl_show_verify(const json_t *result)
 {
     const json_t *list = json_object_get(result, "faults"), *f;

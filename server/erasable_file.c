@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,18 +75,6 @@ static int fill_new(struct erasable_file *f, uint64_t now, struct err *err)
     return rc == ERR_OK ? erasable_block_put_header(f, &want, err) : rc;
 }
 
-static int sync_folder_of(const char *path, struct err *err)
-{
-    char *copy = strdup(path);
-    int rc;
-
-    if (copy == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory");
-    rc = fs_sync_dir(dirname(copy), err);
-    free(copy);
-    return rc;
-}
-
 int erasable_file_create(const char *path, uint64_t now, struct err *err)
 {
     struct erasable_file f = {0};
@@ -111,7 +98,7 @@ int erasable_file_create(const char *path, uint64_t now, struct err *err)
     (void)unlink(tmp);
     close(f.fd);
     free(tmp);
-    return rc == ERR_OK ? sync_folder_of(path, err) : rc;
+    return rc == ERR_OK ? fs_sync_parent(path, err) : rc;
 }
 
 /*

@@ -46,6 +46,8 @@ static const struct verb verbs[] = {
      " --config ", false, verb_pin},
     {"check-config", "FILE", "name every problem of a settings file", " ", " ", true,
      verb_check_config},
+    {"train", "--config FILE", "make the key network that satchelctl instance rotate puts in use",
+     " --config ", " --config ", false, verb_train},
     {"shares", "--data DIR --raw --count N", "write N body shares from fresh seeds, 32 bytes each",
      " --data --raw --count ", " --data --raw --count ", false, verb_shares},
 };

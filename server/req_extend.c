@@ -2,9 +2,9 @@
 /*
  * Extend: another end, later or earlier, as an addendum of the sender says.
  *
- * Happy path: the addendum is the caller's -> the transfer as it is -> seeds
- * under fresh cells, durable -> the store has them, and the new end -> the old
- * cells are overwritten, durable -> the store forgets them -> reply.
+ * Happy path: the addendum is the caller's -> the manifest it names is his and lists the device ->
+ * the transfer as it is -> seeds under fresh cells, durable -> the store has them, and the new end
+ * -> the old cells are overwritten, durable -> the store forgets them -> reply.
  *
  * A crash before the commit leaves the old cells and fresh ones that lead nowhere; one behind it
  * leaves the old ones on the store's list: the collector erases them.  This goes on also when the
@@ -23,6 +23,7 @@
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/mail.h"
+#include "server/own_manifest.h"
 #include "server/req.h"
 #include "server/watch.h"
 
@@ -32,6 +33,7 @@ enum {
 };
 
 struct extending {
+    struct own_manifest own; /* first */
     uint8_t tid[STORE_TID_LEN];
     struct uid sender;
     struct buf addendum; /* serialised Signed */
@@ -46,6 +48,7 @@ static void extending_free(void *data)
 {
     struct extending *x = data;
 
+    manifest_free(x->own.m);
     buf_free(&x->addendum);
     shares_job_free(x->moved);
     shares_job_free(x->old);
@@ -328,12 +331,27 @@ static int check_addendum(struct extending *x, const struct conn *conn, const Sa
         return err_set(err, ERR_INVALID, "addendum: not of this user and device");
     if (x->s.number == 0)
         return err_set(err, ERR_INVALID, "addendum: number is 0");
+    if (!call_time_is_near(x->s.time))
+        return err_set(err, ERR_INVALID,
+                       "addendum: time is more than 24 hours from the daemon's time");
     if (x->s.number > ADDENDA_MAX)
         return err_set(err, ERR_TOOLARGE, "a transfer's end is changed at most %d times",
                        ADDENDA_MAX);
     if (statement_verify(SIGNED_EXTEND, raw, conn->device_key, err) != ERR_OK)
         return err_set(err, ERR_INVALID, "addendum: the signature is not good");
     return ERR_OK;
+}
+
+/* Recipients will look for the device there. */
+static void on_manifest(struct call *c)
+{
+    const struct extending *x = c->data;
+    struct err err = {0};
+
+    if (own_manifest_check(&x->own, &x->s.device, x->s.time, &err) != ERR_OK)
+        call_error(c, err.code, "%s", err.msg);
+    else
+        get_transfer(c);
 }
 
 void req_extend(struct call *c)
@@ -352,8 +370,11 @@ void req_extend(struct call *c)
     if (!call_take(c, &c->msg->extend->tid, "tid", x->tid, sizeof(x->tid)))
         return;
     rc = check_addendum(x, c->conn, c->msg->extend->addendum, &err);
-    if (rc != ERR_OK)
+    if (rc != ERR_OK) {
         call_error(c, rc, "%s", err.msg);
-    else
-        get_transfer(c);
+        return;
+    }
+    x->own = (struct own_manifest){
+        .uid = x->sender, .hash = x->s.manifest, .what = "addendum", .then = on_manifest};
+    own_manifest_find(c);
 }

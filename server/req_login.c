@@ -142,13 +142,6 @@ static void get_user(struct call *c)
     call_store(c, store_user_get(c->d->port, &in, call_on_store, c), get_user, on_user);
 }
 
-static bool clock_is_off(uint64_t theirs)
-{
-    uint64_t ours = daemon_time();
-
-    return (theirs > ours ? theirs - ours : ours - theirs) > LOGIN_CLOCK_MS;
-}
-
 void req_login(struct call *c)
 {
     const Satchel__Login *msg = c->msg->login;
@@ -170,7 +163,7 @@ void req_login(struct call *c)
     secret_wipe(conn->nonce, sizeof(conn->nonce)); /* good for one attempt */
     if (conn_exporter(conn, a->login.exporter, NULL) != ERR_OK)
         refuse(c, NULL);
-    else if (clock_is_off(msg->time))
+    else if (!call_time_is_near(msg->time))
         refuse(c, "the clock of this device is more than 24 hours off");
     else
         get_user(c);

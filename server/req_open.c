@@ -27,7 +27,6 @@
 #include "server/uploads.h"
 
 enum { DAY_MS = 86400000 };
-#define CLOCK_MS ((uint64_t)DAY_MS) /* how far `created` may be from our time */
 
 struct opening {
     struct uid sender;
@@ -61,7 +60,7 @@ static int check_times(const Satchel__OpenTransfer *msg, const struct settings *
 {
     uint64_t now = daemon_time();
 
-    if ((msg->created > now ? msg->created - now : now - msg->created) > CLOCK_MS)
+    if (!call_time_is_near(msg->created))
         return err_set(err, ERR_INVALID, "created is more than 24 hours from the daemon's time");
     if (msg->expires <= now || msg->expires <= msg->created)
         return err_set(err, ERR_INVALID, "expires has passed");

@@ -2,9 +2,9 @@
 /*
  * PutReceipt: the caller's device has got all of a transfer.
  *
- * Happy path: the receipt is the caller's and about this transfer -> its open
- * is committed -> the receipt is an event -> reply.  After the last commit the
- * slot's cell is due, and the collector erases it.
+ * Happy path: the receipt is the caller's and about this transfer -> the manifest it names is his
+ * and lists the device -> its open is committed -> the receipt is an event -> reply.  After the
+ * last commit the slot's cell is due, and the collector erases it.
  *
  * Ways to fail: NOT_FOUND, BAD_REQUEST (the receipt), BAD_STATE (this device never
  * claimed an open).  A transfer that has ended meanwhile still takes the receipt.
@@ -17,21 +17,25 @@
 #include "server/collector.h"
 #include "server/conn.h"
 #include "server/daemon.h"
+#include "server/own_manifest.h"
 #include "server/req.h"
 #include "server/watch.h"
 
 struct receiving {
+    struct own_manifest own; /* first */
     uint8_t tid[STORE_TID_LEN];
     struct uid uid;
     struct device_id device;
     uint8_t device_key[IDS_KEY_LEN];
     struct buf receipt; /* serialised Signed; empty: none */
+    uint64_t signed_at; /* what it says */
 };
 
 static void receiving_free(void *data)
 {
     struct receiving *r = data;
 
+    manifest_free(r->own.m);
     buf_free(&r->receipt);
     free(r);
 }
@@ -105,8 +109,20 @@ static void commit(struct call *c)
     call_store(c, store_slot_update(c->d->port, &in, call_on_store, c), commit, on_committed);
 }
 
+/* The sender will look for the device there. */
+static void on_manifest(struct call *c)
+{
+    const struct receiving *r = c->data;
+    struct err err = {0};
+
+    if (own_manifest_check(&r->own, &r->device, r->signed_at, &err) != ERR_OK)
+        call_error(c, err.code, "%s", err.msg);
+    else
+        commit(c);
+}
+
 /* The signature says who; these say about what. */
-static int check_receipt(const struct receiving *r, const struct store_transfer *t, struct err *err)
+static int check_receipt(struct receiving *r, const struct store_transfer *t, struct err *err)
 {
     struct part raw = part(r->receipt.data, r->receipt.len);
     struct hash32 hash;
@@ -124,14 +140,20 @@ static int check_receipt(const struct receiving *r, const struct store_transfer 
         return err_set(err, ERR_INVALID, "receipt: not of this user and device");
     if (s.number != 0 || s.expires != 0)
         return err_set(err, ERR_INVALID, "receipt: has fields of an addendum");
+    if (!call_time_is_near(s.time))
+        return err_set(err, ERR_INVALID,
+                       "receipt: time is more than 24 hours from the daemon's time");
     if (statement_verify(SIGNED_RECEIPT, raw, r->device_key, err) != ERR_OK)
         return err_set(err, ERR_INVALID, "receipt: the signature is not good");
+    r->own = (struct own_manifest){
+        .uid = r->uid, .hash = s.manifest, .what = "receipt", .then = on_manifest};
+    r->signed_at = s.time;
     return ERR_OK;
 }
 
 static void on_slot(struct call *c)
 {
-    const struct receiving *r = c->data;
+    struct receiving *r = c->data;
     struct err err = {0};
     int rc;
 
@@ -143,7 +165,7 @@ static void on_slot(struct call *c)
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
     else
-        commit(c);
+        own_manifest_find(c);
 }
 
 static void get_slot(struct call *c)

@@ -17,33 +17,32 @@
 #include "common/crypto/hash.h"
 #include "common/crypto/merkle.h"
 #include "common/transfer/body.h"
-#include "common/transfer/manifest.h"
 #include "common/transfer/metadata.h"
 #include "common/transfer/slot.h"
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/dispatch.h"
 #include "server/length.h"
+#include "server/own_manifest.h"
 #include "server/req.h"
 #include "server/uploads.h"
 #include "server/watch.h"
 
-enum { MANIFESTS_PAGE = 16 };
-
 struct sealing {
+    struct own_manifest own; /* first */
     struct header h;
     struct part *parts;            /* the slots as sent */
     struct store_slot_seal *slots; /* the same, with their keys */
     uint8_t (*leaves)[MERKLE_LEN]; /* of the slots */
     uint32_t pieces;
-    uint64_t next_manifest; /* the page to look through begins here */
-    struct merkle tree;     /* over the pieces */
+    struct merkle tree; /* over the pieces */
 };
 
 static void sealing_free(void *data)
 {
     struct sealing *s = data;
 
+    manifest_free(s->own.m);
     free(s->parts);
     free(s->slots);
     free(s->leaves);
@@ -246,9 +245,7 @@ static void wait_for_pieces(struct call *c)
         get_leaves(c);
 }
 
-/* ---- the manifest and its device: pages from the newest back ---- */
-
-static void get_manifests(struct call *c);
+/* ---- the manifest and its device ---- */
 
 static int check_device(struct call *c, const struct manifest *m, struct err *err)
 {
@@ -265,34 +262,6 @@ static int check_device(struct call *c, const struct manifest *m, struct err *er
     return ERR_OK;
 }
 
-/* Hashing is cheap, checking a manifest's signatures is not. */
-static bool has_hash(struct part raw, const struct hash32 *hash)
-{
-    uint8_t sig[SIGNED_SIG_LEN];
-    struct hash32 found;
-    struct buf body = {0};
-    bool same = signed_unpack(raw, MANIFEST_MAX, &body, sig, NULL) == ERR_OK &&
-                manifest_hash(part(body.data, body.len), &found) == ERR_OK &&
-                memcmp(found.b, hash->b, sizeof(found.b)) == 0;
-
-    buf_free(&body);
-    return same;
-}
-
-/* The manifest with the header's hash among those of this page; NULL: none. */
-static struct manifest *find_manifest(const struct store_result *res, const struct hash32 *hash)
-{
-    struct manifest *m = NULL;
-
-    for (size_t i = res->count; i-- > 0 && m == NULL;) {
-        struct part raw = part(res->u.manifests[i].bytes.data, res->u.manifests[i].bytes.len);
-
-        if (has_hash(raw, hash) && manifest_parse_signed(raw, &m, NULL) != ERR_OK)
-            break; /* a damaged row */
-    }
-    return m;
-}
-
 /* The manifest that the header names is here: go on with its device. */
 static void on_manifest(struct call *c)
 {
@@ -304,61 +273,23 @@ static void on_manifest(struct call *c)
         wait_for_pieces(c);
 }
 
-static void on_manifests(struct call *c)
+static void on_found(struct call *c)
 {
     struct sealing *s = c->data;
-    struct manifest *m = NULL;
 
-    if (c->res->code != ERR_OK) {
-        call_failed(c);
-        return;
-    }
-    m = find_manifest(c->res, &s->h.manifest);
-    if (m == NULL && s->next_manifest > 1) {
-        s->next_manifest -=
-            s->next_manifest > MANIFESTS_PAGE ? MANIFESTS_PAGE : s->next_manifest - 1;
-        get_manifests(c);
-        return;
-    }
-    if (m == NULL) {
-        call_error(c, ERR_INVALID, "header: manifest is not one of the sender's");
-        return;
-    }
     manifest_free(c->conn->manifest);
-    c->conn->manifest = m;
+    c->conn->manifest = s->own.m;
+    s->own.m = NULL;
     on_manifest(c);
 }
 
-static void get_manifests(struct call *c)
-{
-    const struct sealing *s = c->data;
-    struct store_manifest_list in = {.from = s->next_manifest, .limit = MANIFESTS_PAGE};
-
-    memcpy(in.uid, s->h.sender.b, sizeof(in.uid));
-    call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_manifests,
-               on_manifests);
-}
-
-static void on_user(struct call *c)
+static void get_manifest(struct call *c)
 {
     struct sealing *s = c->data;
-    uint64_t newest = c->res->u.user.manifest_seq;
 
-    if (c->res->code != ERR_OK) {
-        call_failed(c);
-        return;
-    }
-    s->next_manifest = newest >= MANIFESTS_PAGE ? newest - MANIFESTS_PAGE + 1 : 1;
-    get_manifests(c);
-}
-
-static void get_user(struct call *c)
-{
-    const struct sealing *s = c->data;
-    struct store_user_get in = {.by = STORE_BY_UID};
-
-    memcpy(in.uid, s->h.sender.b, sizeof(in.uid));
-    call_store(c, store_user_get(c->d->port, &in, call_on_store, c), get_user, on_user);
+    s->own = (struct own_manifest){
+        .uid = s->h.sender, .hash = s->h.manifest, .what = "header", .then = on_found};
+    own_manifest_find(c);
 }
 
 /* ---- the upload ---- */
@@ -404,7 +335,7 @@ static void on_upload(struct call *c)
              memcmp(&c->conn->manifest->hash, &s->h.manifest, sizeof(s->h.manifest)) == 0)
         on_manifest(c); /* nearly always the one of the seal before */
     else
-        get_user(c);
+        get_manifest(c);
 }
 
 static void get_upload(struct call *c)

@@ -321,19 +321,26 @@ static int open_store(struct daemon *d, struct err *err)
 
 static int start_shares(struct daemon *d, struct err *err)
 {
-    char *weights = settings_file(d->settings.data, SETTINGS_WEIGHTS);
-    char *erasable = settings_file(d->settings.data, SETTINGS_ERASABLE);
-    char *hedge = settings_file(d->settings.data, SETTINGS_HEDGE_KEY);
-    struct shares_config cfg = {weights, erasable, hedge, d->loop};
-    int rc = ERR_NOMEM;
+    static const enum settings_name names[] = {
+        SETTINGS_WEIGHTS,   SETTINGS_NEXT_WEIGHTS, SETTINGS_INSTANCES, SETTINGS_CARD,
+        SETTINGS_NEXT_CARD, SETTINGS_ERASABLE,     SETTINGS_HEDGE_KEY};
+    enum { NAMES = sizeof(names) / sizeof(names[0]) };
+    char *paths[NAMES] = {NULL};
+    struct shares_config cfg = {.loop = d->loop};
+    int rc = ERR_OK;
 
-    if (weights != NULL && erasable != NULL && hedge != NULL)
+    for (size_t i = 0; i < NAMES; i++)
+        if ((paths[i] = settings_file(d->settings.data, names[i])) == NULL)
+            rc = err_set(err, ERR_NOMEM, "out of memory");
+    cfg.instances = (struct instance_paths){paths[0], paths[1], paths[2], paths[3], paths[4]};
+    cfg.erasable = paths[5];
+    cfg.hedge = paths[6];
+    if (rc == ERR_OK)
         rc = shares_start(&d->shares, &cfg, err);
     if (rc == ERR_OK)
         shares_on_room(d->shares, on_room, d);
-    free(weights);
-    free(erasable);
-    free(hedge);
+    for (size_t i = 0; i < NAMES; i++)
+        free(paths[i]);
     return rc;
 }
 

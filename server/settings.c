@@ -105,11 +105,19 @@ const struct config_schema settings_schema = {options, sizeof(options) / sizeof(
                                               sizeof(struct settings)};
 
 static const char *const names[SETTINGS_NAMES] = {
-    [SETTINGS_SERVER_KEY] = "server.key",  [SETTINGS_TLS_KEY] = "tls.key",
-    [SETTINGS_TLS_CERT] = "tls.crt",       [SETTINGS_HEDGE_KEY] = "hedge.key",
-    [SETTINGS_WEIGHTS] = "keynet.weights", [SETTINGS_CARD] = "keynet.card",
-    [SETTINGS_ERASABLE] = "erasable.keys", [SETTINGS_STORE] = "store",
-    [SETTINGS_FACTOR_KEY] = "factors.key", [SETTINGS_SOCKET] = "satcheld.sock",
+    [SETTINGS_SERVER_KEY] = "server.key",
+    [SETTINGS_TLS_KEY] = "tls.key",
+    [SETTINGS_TLS_CERT] = "tls.crt",
+    [SETTINGS_HEDGE_KEY] = "hedge.key",
+    [SETTINGS_WEIGHTS] = "keynet.weights",
+    [SETTINGS_CARD] = "keynet.card",
+    [SETTINGS_NEXT_WEIGHTS] = "keynet.next",
+    [SETTINGS_NEXT_CARD] = "keynet.next.card",
+    [SETTINGS_INSTANCES] = "instances",
+    [SETTINGS_ERASABLE] = "erasable.keys",
+    [SETTINGS_STORE] = "store",
+    [SETTINGS_FACTOR_KEY] = "factors.key",
+    [SETTINGS_SOCKET] = "satcheld.sock",
     [SETTINGS_CONFIG] = "satcheld.conf",
 };
 

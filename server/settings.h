@@ -68,17 +68,20 @@ void settings_free(struct settings *s);
 
 /* Files of the data folder. */
 enum settings_name {
-    SETTINGS_SERVER_KEY, /* Ed25519 seed, 32 bytes: the daemon's identity */
-    SETTINGS_TLS_KEY,    /* PEM */
-    SETTINGS_TLS_CERT,   /* PEM */
-    SETTINGS_HEDGE_KEY,  /* hedge.h */
-    SETTINGS_FACTOR_KEY, /* factor_row.h, 32 bytes */
-    SETTINGS_WEIGHTS,    /* keynet.h */
-    SETTINGS_CARD,       /* model card of the instance, text */
-    SETTINGS_ERASABLE,   /* erasable_file.h */
-    SETTINGS_STORE,      /* folder, store.h */
-    SETTINGS_SOCKET,     /* ctl.h */
-    SETTINGS_CONFIG,     /* satcheld.conf, unless named otherwise */
+    SETTINGS_SERVER_KEY,   /* Ed25519 seed, 32 bytes: the daemon's identity */
+    SETTINGS_TLS_KEY,      /* PEM */
+    SETTINGS_TLS_CERT,     /* PEM */
+    SETTINGS_HEDGE_KEY,    /* hedge.h */
+    SETTINGS_FACTOR_KEY,   /* factor_row.h, 32 bytes */
+    SETTINGS_WEIGHTS,      /* keynet.h */
+    SETTINGS_CARD,         /* model card of the instance, text */
+    SETTINGS_NEXT_WEIGHTS, /* the same two of one that satcheld train has made */
+    SETTINGS_NEXT_CARD,
+    SETTINGS_INSTANCES, /* folder of old ones, instance_files.h */
+    SETTINGS_ERASABLE,  /* erasable_file.h */
+    SETTINGS_STORE,     /* folder, store.h */
+    SETTINGS_SOCKET,    /* ctl.h */
+    SETTINGS_CONFIG,    /* satcheld.conf, unless named otherwise */
     SETTINGS_NAMES
 };
 

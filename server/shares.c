@@ -8,12 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
-#include "models/keynet.h"
 #include "server/erasable_file.h"
 #include "server/hedge.h"
-
-enum { HEALTH_QUIET_S = 60, NS = 1000000000 };
 
 /* ---- jobs ---- */
 
@@ -45,13 +41,16 @@ static void on_done(struct loopq_item *item)
         s->on_room(s->room_arg);
 }
 
-static int begin(struct shares *s, struct shares_job *job, enum shares_kind kind)
+int shares_begin(struct shares *s, struct shares_job *job, enum shares_kind kind,
+                 void (*cb)(void *), void *arg)
 {
     if (kind <= SHARES_MOVE && atomic_load(&s->items) + job->n > SHARES_ITEMS_MAX) {
         s->refused = true;
         return ERR_BUSY;
     }
     atomic_fetch_add(&s->items, job->n);
+    job->cb = cb;
+    job->arg = arg;
     job->kind = (int)kind;
     job->service = s;
     job->next = NULL;
@@ -68,42 +67,34 @@ static int begin(struct shares *s, struct shares_job *job, enum shares_kind kind
     return ERR_OK;
 }
 
-static int begin_with(struct shares *s, struct shares_job *job, enum shares_kind kind,
-                      void (*cb)(void *), void *arg)
-{
-    job->cb = cb;
-    job->arg = arg;
-    return begin(s, job, kind);
-}
-
 int shares_open(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
 {
-    return begin_with(s, job, SHARES_OPEN, cb, arg);
+    return shares_begin(s, job, SHARES_OPEN, cb, arg);
 }
 
 int shares_find(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
 {
-    return begin_with(s, job, SHARES_FIND, cb, arg);
+    return shares_begin(s, job, SHARES_FIND, cb, arg);
 }
 
 int shares_move(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
 {
-    return begin_with(s, job, SHARES_MOVE, cb, arg);
+    return shares_begin(s, job, SHARES_MOVE, cb, arg);
 }
 
 int shares_erase(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
 {
-    return begin_with(s, job, SHARES_ERASE, cb, arg);
+    return shares_begin(s, job, SHARES_ERASE, cb, arg);
 }
 
 int shares_end_days(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
 {
-    return begin_with(s, job, SHARES_END_DAYS, cb, arg);
+    return shares_begin(s, job, SHARES_END_DAYS, cb, arg);
 }
 
 int shares_confirm_clock(struct shares *s, struct shares_job *job, void (*cb)(void *), void *arg)
 {
-    return begin_with(s, job, SHARES_CONFIRM, cb, arg);
+    return shares_begin(s, job, SHARES_CONFIRM, cb, arg);
 }
 
 void shares_on_room(struct shares *s, void (*on_room)(void *arg), void *arg)
@@ -114,23 +105,10 @@ void shares_on_room(struct shares *s, void (*on_room)(void *arg), void *arg)
 
 /* ---- start and stop ---- */
 
-/* Counted always, told once a minute at most. */
-static void on_health(void *cookie, uint64_t failures)
-{
-    struct shares *s = cookie;
-    uint64_t now = uv_hrtime() / NS;
-
-    atomic_store(&s->failures, failures);
-    if (s->health_told != 0 && now - s->health_told < HEALTH_QUIET_S)
-        return;
-    s->health_told = now;
-    log_event(LOG_AT_WARN, "keynet_health", log_num("failures", failures));
-}
-
 static void free_all(struct shares *s)
 {
-    share_batch_free(s->batch);
-    keynet_free(s->net);
+    shares_free_nets(s);
+    instance_files_close(s->files);
     erasable_file_close(s->cells);
     hedge_close(s->hedge);
     secret_free(&s->seed);
@@ -143,18 +121,12 @@ static void free_all(struct shares *s)
 
 static int load(struct shares *s, const struct shares_config *cfg, struct err *err)
 {
-    int rc = keynet_load(&s->net, cfg->weights, err);
+    int rc = instance_files_open(&s->files, &cfg->instances, err);
 
     if (rc == ERR_OK)
-        rc = keynet_self_test(s->net, err);
+        rc = shares_load_nets(s, err);
     if (rc == ERR_OK)
-        rc = share_batch_new(&s->batch, s->net, err);
-    if (rc == ERR_OK) {
-        memcpy(s->instance.b, keynet_instance_id(s->net), sizeof(s->instance.b));
-        s->kernel = keynet_kernel_name(share_batch_worker(s->batch));
-        keynet_worker_watch(share_batch_worker(s->batch), on_health, s);
         rc = erasable_file_open(&s->cells, cfg->erasable, err);
-    }
     if (rc == ERR_OK)
         s->noted = erasable_file_time(s->cells);
     if (rc == ERR_OK)
@@ -229,6 +201,7 @@ void shares_stats(const struct shares *s, struct shares_stats *ret)
                                  .batches = atomic_load(&s->batches),
                                  .largest = atomic_load(&s->largest),
                                  .failures = atomic_load(&s->failures),
+                                 .instances = atomic_load(&s->loaded),
                                  .waiting = atomic_load(&s->items)};
 }
 

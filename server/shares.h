@@ -24,6 +24,7 @@
 #include <uv.h>
 
 #include "common/transfer/share.h"
+#include "server/instance_files.h"
 #include "server/loopq.h"
 
 enum {
@@ -32,6 +33,8 @@ enum {
 };
 
 struct shares;
+struct shares_hold;
+struct shares_instances;
 
 /* One recipient's slot.  "in" and "out" are seen from the service. */
 struct shares_item {
@@ -50,17 +53,22 @@ struct shares_job {
     struct secret
         out; /* SHARES_SIZE bytes an item: meta, then body; zeros where item.code is set */
     int code;
-    uint64_t now; /* ms since 1970: in, for the days and the clock */
+    uint64_t now;                       /* ms since 1970: in, for the days and the clock */
+    struct shares_instances *instances; /* shares_instances.h */
     /* Private. */
     struct loopq_item done;
     struct shares_job *next;
     int kind;
     struct shares *service;
+    struct shares_hold *hold; /* what was opened is not known to be in the store yet */
     void (*cb)(void *arg);
     void *arg;
 };
 
-/* With ${n} zeroed items; NULL when out of memory. */
+/*
+ * With ${n} zeroed items; NULL when out of memory.  One that opened is not freed before the store
+ * has what was opened: as long as it is there, so is its instance.
+ */
 struct shares_job *shares_job_new(size_t n);
 void shares_job_free(void *job); /* wipes; NULL is fine */
 
@@ -70,13 +78,15 @@ const uint8_t *shares_body(const struct shares_job *job, size_t i);
 
 /* Paths are borrowed for the call. */
 struct shares_config {
-    const char *weights, *erasable, *hedge;
+    const char *erasable, *hedge;
+    struct instance_paths instances;
     uv_loop_t *loop;
 };
 
 /*
- * Load the instance, prove that it computes what it must, open the cells, start
- * the worker.  Blocks.  ERR_CORRUPT or ERR_INTERNAL: the network is not what it was.
+ * Load the instances, prove that each computes what it must, open the cells, start
+ * the worker.  Blocks.  ERR_CORRUPT or ERR_INTERNAL: a network is not what it was; ERR_LIMIT: there
+ * are more than can be loaded.
  */
 MUST_CHECK int shares_start(struct shares **ret_s, const struct shares_config *cfg,
                             struct err *err);
@@ -118,6 +128,7 @@ struct shares_stats {
     uint64_t computed, batches, largest; /* shares pairs; runs of the network; most in one run */
     uint64_t failures;                   /* of the health tests */
     uint64_t waiting;                    /* items now */
+    uint64_t instances;                  /* loaded */
 };
 void shares_stats(const struct shares *s, struct shares_stats *ret);
 

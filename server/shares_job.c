@@ -1,7 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "server/shares.h"
+#include "server/shares_work.h"
+
+struct shares_hold *shares_hold_new(void)
+{
+    struct shares_hold *h = calloc(1, sizeof(*h));
+
+    if (h != NULL)
+        atomic_init(&h->n, 1);
+    return h;
+}
+
+struct shares_hold *shares_hold_take(struct shares_hold *h)
+{
+    atomic_fetch_add(&h->n, 1);
+    return h;
+}
+
+void shares_hold_drop(struct shares_hold *h)
+{
+    if (h != NULL && atomic_fetch_sub(&h->n, 1) == 1)
+        free(h);
+}
 
 struct shares_job *shares_job_new(size_t n)
 {
@@ -24,6 +45,7 @@ void shares_job_free(void *arg)
 
     if (job == NULL)
         return;
+    shares_hold_drop(job->hold);
     secret_free(&job->out);
     free(job->items);
     secret_wipe(job, sizeof(*job));

@@ -15,17 +15,18 @@
 
 /* ---- the worker: one batch ---- */
 
-static int flush_batch(struct shares *s)
+int shares_flush_net(struct shares_net *net)
 {
-    size_t n = share_batch_len(s->batch);
+    struct shares *s = net->service;
+    size_t n = share_batch_len(net->batch);
     int rc;
 
     if (n == 0)
         return ERR_OK;
-    rc = share_batch_run(s->batch);
+    rc = share_batch_run(net->batch);
     for (size_t i = 0; rc == ERR_OK && i < n; i++)
-        memcpy(s->out[i], share_batch_pair(s->batch, i), SHARES_SIZE);
-    share_batch_clear(s->batch);
+        memcpy(net->out[i], share_batch_pair(net->batch, i), SHARES_SIZE);
+    share_batch_clear(net->batch);
     atomic_fetch_add(&s->computed, n);
     atomic_fetch_add(&s->batches, 1);
     if (n > atomic_load(&s->largest))
@@ -38,16 +39,18 @@ static int flush_batch(struct shares *s)
 /* s->seed belongs to ${item}, whose shares go to ${out}. */
 static int add_to_batch(struct shares *s, struct shares_item *item, uint8_t *out)
 {
+    struct shares_net *net = shares_net_of(s, &item->instance);
     size_t at;
-    int rc = ERR_OK;
+    int rc = net != NULL ? ERR_OK : ERR_CORRUPT;
 
-    if (share_batch_len(s->batch) == SHARE_BATCH_MAX)
-        rc = flush_batch(s);
-    at = share_batch_len(s->batch);
+    if (rc == ERR_OK && share_batch_len(net->batch) == SHARE_BATCH_MAX)
+        rc = shares_flush_net(net);
+    if (rc != ERR_OK)
+        return rc;
+    at = share_batch_len(net->batch);
+    rc = share_batch_add(net->batch, &item->place, s->seed.data);
     if (rc == ERR_OK)
-        rc = share_batch_add(s->batch, &item->place, s->seed.data);
-    if (rc == ERR_OK)
-        s->out[at] = out;
+        net->out[at] = out;
     return rc;
 }
 
@@ -96,7 +99,7 @@ static int draw_item(struct shares *s, struct shares_item *item)
 
     if (rc == ERR_OK)
         rc = seal_item(s, item);
-    item->instance = s->instance;
+    item->instance = s->nets[0]->from.id;
     return rc;
 }
 
@@ -109,6 +112,8 @@ static int open_job(struct shares *s, struct shares_job *job)
 
     if (rc != ERR_OK)
         return rc;
+    shares_hold_drop(job->hold);
+    job->hold = shares_hold_take(s->nets[0]->hold);
     for (size_t i = 0; i < job->n; i++)
         job->items[i].cell = first + i;
     for (size_t i = 0; rc == ERR_OK && i < job->n; i++) {
@@ -129,7 +134,7 @@ static int open_item(struct shares *s, struct shares_item *item)
     struct share_cells keys = {&s->day_key, &s->slot_key};
     int rc;
 
-    if (memcmp(item->instance.b, s->instance.b, sizeof(item->instance.b)) != 0)
+    if (shares_net_of(s, &item->instance) == NULL)
         return ERR_CORRUPT;
     rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, NULL);
     if (rc == ERR_OK)
@@ -235,8 +240,10 @@ static int run_job(struct shares *s, struct shares_job *job)
         return erase_cells(s, job->items, job->n);
     case SHARES_CONFIRM:
         return erasable_file_confirm(s->cells, job->now, NULL);
-    default:
+    case SHARES_END_DAYS:
         return end_days(s, job->now);
+    default:
+        return shares_instances_job(s, job);
     }
 }
 
@@ -259,7 +266,8 @@ static void run_jobs(struct shares *s, struct shares_job *first)
     synced = wrote ? erasable_file_sync(s->cells, NULL) : ERR_OK;
     if (wrote)
         s->suspect = synced != ERR_OK;
-    (void)flush_batch(s);
+    for (size_t i = 0; i < s->nnets; i++)
+        (void)shares_flush_net(s->nets[i]);
     for (struct shares_job *job = first, *next; job != NULL; job = next) {
         next = job->next;
         if (job->code == ERR_OK && writes(job->kind))

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 
 #include "server/share_batch.h"
-#include "server/shares.h"
+#include "server/shares_instances.h"
 
 enum shares_kind {
     SHARES_OPEN,
@@ -20,12 +20,32 @@ enum shares_kind {
     SHARES_MOVE,
     SHARES_ERASE,
     SHARES_END_DAYS,
-    SHARES_CONFIRM
+    SHARES_CONFIRM,
+    SHARES_LIST,
+    SHARES_ROTATE,
+    SHARES_DROP
+};
+
+/* How many have an eye on an instance: itself, and each job that opened with it. */
+struct shares_hold {
+    atomic_size_t n;
+};
+
+struct shares_hold *shares_hold_new(void); /* by one; NULL when out of memory */
+struct shares_hold *shares_hold_take(struct shares_hold *h);
+void shares_hold_drop(struct shares_hold *h); /* the last one frees it; NULL is fine */
+
+/* A loaded instance.  The worker's own, but for what is atomic. */
+struct shares_net {
+    struct shares *service;
+    struct instance_loaded from;
+    struct share_batch *batch;
+    struct shares_hold *hold;
+    uint64_t failures;             /* of the health tests */
+    uint8_t *out[SHARE_BATCH_MAX]; /* where the shares of the batch belong */
 };
 
 struct shares {
-    struct keynet *net;
-    struct instance_id instance;
     const char *kernel;
     uint64_t noted; /* time in erasable.keys at the start */
     struct loopq *home;
@@ -40,17 +60,36 @@ struct shares {
     struct shares_job *first, *last; /* under lock */
     bool stop;                       /* under lock */
     atomic_size_t items;             /* under way */
+    atomic_size_t loaded;            /* instances */
     atomic_uint_fast64_t computed, batches, largest, failures;
     /* The worker's own. */
+    struct instance_files *files;
+    struct shares_net *nets[SHARES_INSTANCES_MAX]; /* the first is current, then the newest */
+    size_t nnets;
     struct erasable_file *cells;
     struct hedge *hedge;
-    struct share_batch *batch;
     struct secret seed, day_key, slot_key;
-    uint64_t health_told;          /* seconds of uv_hrtime() */
-    int failed;                    /* of a batch of this gathering */
-    bool suspect;                  /* a sync has failed: a day's key may not be on the disk */
-    uint8_t *out[SHARE_BATCH_MAX]; /* where the shares of the batch belong */
+    uint64_t health_told; /* seconds of uv_hrtime() */
+    int failed;           /* of a batch of this gathering */
+    bool suspect;         /* a sync has failed: a day's key may not be on the disk */
 };
+
+/* Queue ${job}; what shares_open() and the others do. */
+MUST_CHECK int shares_begin(struct shares *s, struct shares_job *job, enum shares_kind kind,
+                            void (*cb)(void *), void *arg);
+
+/* Before the thread runs: load what there is.  After it: free it. */
+MUST_CHECK int shares_load_nets(struct shares *s, struct err *err);
+void shares_free_nets(struct shares *s);
+
+/* In the worker.  NULL: it is not loaded. */
+struct shares_net *shares_net_of(struct shares *s, const struct instance_id *id);
+
+/* In the worker: what is in the batch, computed and delivered. */
+int shares_flush_net(struct shares_net *net);
+
+/* In the worker: the jobs of shares_instances.h. */
+int shares_instances_job(struct shares *s, struct shares_job *job);
 
 /* The thread: runs what is queued until ${arg}'s stop.  NULL. */
 void *shares_work(void *arg);

@@ -26,6 +26,7 @@ MUST_CHECK int verb_init(const struct verb_opts *o, struct err *err);
 MUST_CHECK int verb_pin(const struct verb_opts *o, struct err *err);
 MUST_CHECK int verb_serve(const struct verb_opts *o, struct err *err);
 MUST_CHECK int verb_check_config(const struct verb_opts *o, struct err *err);
+MUST_CHECK int verb_train(const struct verb_opts *o, struct err *err);
 MUST_CHECK int verb_shares(const struct verb_opts *o, struct err *err);
 
 #endif /* SERVER_VERB_H */

@@ -20,17 +20,15 @@
 #include "common/net/pin.h"
 #include "common/net/tls_cert.h"
 #include "common/net/tls_ctx.h"
-#include "models/keynet.h"
-#include "models/keynet_report.h"
-#include "models/keynet_train.h"
 #include "server/daemon.h"
 #include "server/erasable_file.h"
 #include "server/hedge.h"
 #include "server/settings.h"
 #include "server/store/store.h"
+#include "server/train.h"
 #include "server/verb.h"
 
-enum { DIR_MODE = 0700, SECRET_MODE = 0600, PUBLIC_MODE = 0644, HOST_MAX = 256, SEED_LEN = 32 };
+enum { DIR_MODE = 0700, SECRET_MODE = 0600, PUBLIC_MODE = 0644, HOST_MAX = 256 };
 
 /* One initialisation. */
 struct init {
@@ -201,57 +199,6 @@ static int print_pin(const struct init *in, struct err *err)
     return rc;
 }
 
-/* ---- the key network ---- */
-
-static int on_progress(void *cookie, const struct keynet_progress *p)
-{
-    (void)cookie;
-    if (isatty(STDERR_FILENO) && (p->step % 16 == 0 || p->step == p->steps))
-        fprintf(stderr, "\rtraining the key network: %3zu%%%s", 100 * p->step / p->steps,
-                p->step == p->steps ? "\n" : "");
-    return ERR_OK;
-}
-
-static int write_card(const struct init *in, const struct buf *weights,
-                      const struct keynet_training *t, struct err *err)
-{
-    struct keynet *net = NULL;
-    struct buf card = {0};
-    int rc = keynet_parse(&net, weights->data, weights->len, err);
-
-    if (rc == ERR_OK)
-        rc = keynet_self_test(net, err);
-    if (rc == ERR_OK)
-        rc = keynet_report(net, NULL, t, &card, err);
-    if (rc == ERR_OK)
-        rc = fs_replace(in->paths[SETTINGS_CARD], card.data, card.len, SECRET_MODE, err);
-    keynet_free(net);
-    buf_free(&card);
-    return rc;
-}
-
-static int train_instance(const struct init *in, struct err *err)
-{
-    uint8_t seed[SEED_LEN];
-    struct keynet_train_opts opts = {
-        .seed = seed, .seed_len = sizeof(seed), .progress = on_progress};
-    struct keynet_training t = {0};
-    struct buf weights = {0};
-    int rc = rng_bytes(seed, sizeof(seed));
-
-    if (rc != ERR_OK)
-        return err_set(err, rc, "the random number generator failed");
-    rc = keynet_train(&opts, &weights, &t, err);
-    if (rc == ERR_OK)
-        rc = write_card(in, &weights, &t, err);
-    if (rc == ERR_OK)
-        rc = fs_replace(in->paths[SETTINGS_WEIGHTS], weights.data, weights.len, SECRET_MODE, err);
-    secret_wipe(seed, sizeof(seed));
-    secret_wipe(weights.data, weights.len);
-    buf_free(&weights);
-    return rc;
-}
-
 /* ---- stores and keys ---- */
 
 static int make_stores(const struct init *in, struct err *err)
@@ -313,7 +260,7 @@ int verb_init(const struct verb_opts *o, struct err *err)
     if (rc == ERR_OK)
         rc = set_up_tls(&in, err);
     if (rc == ERR_OK)
-        rc = train_instance(&in, err);
+        rc = train_instance(in.paths[SETTINGS_WEIGHTS], in.paths[SETTINGS_CARD], NULL, err);
     if (rc == ERR_OK)
         rc = make_stores(&in, err);
     if (rc == ERR_OK)

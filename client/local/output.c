@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "client/local/beneath.h"
+#include "client/local/output_fd.h"
 #include "client/local/output_tree.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
@@ -23,18 +23,20 @@
 
 enum {
     NAME_BYTES = 255,
-    POLL_MS = 100,
-    PIPE_STEP = 4096, /* PIPE_BUF: poll() promises so much */
-    LARGE = 32 << 20  /* from here on a file goes past the page cache */
+    LARGE = 32 << 20,       /* from here on a file gets its room before */
+    BEHIND_STEP = 8 << 20,  /* is given to the disk at a time */
+    BEHIND_LATE = 16 << 20, /* pieces may come that much later than others */
+    CACHED = 64 << 20       /* what has come last stays in the page cache */
 };
 
 struct output {
     char *path; /* as told; "" for a descriptor */
     char name[NAME_BYTES + 1], part[NAME_BYTES + 1];
     int dir, fd;
-    int direct;    /* the same file, past the page cache; -1: not possible, or not worth it */
-    uint64_t left; /* bytes of an earlier attempt */
+    uint64_t left;            /* bytes of an earlier attempt */
+    _Atomic uint64_t begun;   /* up to here it was given to the disk */
     struct output_tree *tree; /* of a folder; fd is not used */
+    struct output_fd to;      /* if to_fd */
     bool to_fd, force, resume, made, committed, keep;
 };
 
@@ -233,12 +235,12 @@ int output_open(const struct output_spec *spec, const char *name, struct output 
 
     if (o == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    o->dir = o->fd = o->direct = -1;
+    o->dir = o->fd = -1;
     if (spec->folder != NULL || spec->file != NULL) {
         rc = open_file(spec, name, o, err);
     } else {
         o->to_fd = true;
-        o->fd = spec->fd;
+        output_fd_begin(&o->to, spec->fd);
     }
     if (rc == ERR_OK)
         *ret = o;
@@ -257,34 +259,7 @@ const char *output_path(const struct output *o)
     return o->path != NULL ? o->path : "";
 }
 
-/* ---- large files ---------------------------------------------------------------------------- */
-
-/* Does the file system say that it can, with pieces as we have them?  Those on a network do not. */
-static bool can_direct(int fd)
-{
-#ifdef STATX_DIOALIGN
-    struct statx st = {0};
-
-    return statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
-           (st.stx_mask & STATX_DIOALIGN) != 0 && st.stx_dio_offset_align > 0 &&
-           OUTPUT_ALIGN % st.stx_dio_offset_align == 0 && st.stx_dio_mem_align > 0 &&
-           OUTPUT_ALIGN % st.stx_dio_mem_align == 0;
-#else
-    (void)fd;
-    return false;
-#endif
-}
-
-/* Filling the page cache costs more than writing to a fast disk, and pushes out what others use. */
-static int open_direct(int fd)
-{
-    char path[40];
-
-    if (!can_direct(fd))
-        return -1;
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd); /* whatever has the name now */
-    return open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
-}
+/* ---- room ---------------------------------------------------------------------------- */
 
 /* What the file still needs against what the disk has for us; blocks that it has count. */
 static int check_room(const struct output *o, uint64_t length, struct err *err)
@@ -321,35 +296,35 @@ int output_expect(struct output *o, uint64_t length, struct err *err)
     if (fallocate(o->fd, 0, 0, (off_t)length) != 0 &&
         (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
         return err_sys(err, errno, "no room for '%s'", o->path);
-    /* Other failures: this file system cannot; the writes will see. */
-    o->direct = open_direct(o->fd);
-    return ERR_OK;
+    return ERR_OK; /* other failures: this file system cannot; the writes will see */
 }
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
-static bool is_aligned(uint64_t offset, struct part data)
+/*
+ * What was written goes to the disk while more comes: at the end there is little left to wait for.
+ * And it leaves the page cache when it is there, for memory that is new to the cache costs more
+ * than the disk, and others lose what they had in it.  Pieces come nearly in order: what comes late
+ * is caught by the next range, or by the last sync.
+ */
+static void write_behind(struct output *o, uint64_t end)
 {
-    return (offset | data.len | (uintptr_t)data.data) % OUTPUT_ALIGN == 0;
-}
+    uint64_t from = atomic_load(&o->begun);
 
-/* As pwrite(), past the page cache where that goes. */
-static ssize_t write_some(const struct output *o, uint64_t offset, struct part data)
-{
-    ssize_t n;
-
-    if (o->direct >= 0 && is_aligned(offset, data)) {
-        n = pwrite(o->direct, data.data, data.len, (off_t)offset);
-        if (n >= 0 || errno != EINVAL)
-            return n;
-    }
-    return pwrite(o->fd, data.data, data.len, (off_t)offset);
+    if (end < from + BEHIND_STEP || !atomic_compare_exchange_strong(&o->begun, &from, end))
+        return;
+    from -= from < BEHIND_LATE ? from : BEHIND_LATE;
+    (void)sync_file_range(o->fd, (off_t)from, (off_t)(end - from), SYNC_FILE_RANGE_WRITE);
+    if (end <= CACHED)
+        return;
+    from -= from < CACHED ? from : CACHED;
+    (void)posix_fadvise(o->fd, (off_t)from, (off_t)(end - CACHED - from), POSIX_FADV_DONTNEED);
 }
 
 static int write_file(struct output *o, uint64_t offset, struct part data, struct err *err)
 {
     while (data.len > 0) {
-        ssize_t n = write_some(o, offset, data);
+        ssize_t n = pwrite(o->fd, data.data, data.len, (off_t)offset);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -359,33 +334,7 @@ static int write_file(struct output *o, uint64_t offset, struct part data, struc
         data.len -= (size_t)n;
         offset += (uint64_t)n;
     }
-    return ERR_OK;
-}
-
-/* In steps that do not block for ever when nobody reads. */
-static int write_fd(struct output *o, struct part data, const atomic_bool *stop, struct err *err)
-{
-    const uint8_t *p = data.data;
-    struct stat st;
-    bool file = fstat(o->fd, &st) == 0 && S_ISREG(st.st_mode);
-
-    while (data.len > 0) {
-        struct pollfd poll_fd = {.fd = o->fd, .events = POLLOUT};
-        size_t step = file || data.len < PIPE_STEP ? data.len : PIPE_STEP;
-        ssize_t n;
-
-        if (atomic_load(stop))
-            return err_set(err, ERR_CANCELED, "interrupted");
-        if (poll(&poll_fd, 1, POLL_MS) == 0)
-            continue;
-        n = write(o->fd, p, step);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (n < 0)
-            return err_sys(err, errno, "cannot write");
-        p += n;
-        data.len -= (size_t)n;
-    }
+    write_behind(o, offset);
     return ERR_OK;
 }
 
@@ -394,7 +343,7 @@ int output_write(struct output *o, uint64_t offset, struct part data, const atom
 {
     if (o->tree != NULL)
         return output_tree_write(o->tree, data, stop, err);
-    return o->to_fd ? write_fd(o, data, stop, err) : write_file(o, offset, data, err);
+    return o->to_fd ? output_fd_write(&o->to, data, stop, err) : write_file(o, offset, data, err);
 }
 
 bool output_read(const struct output *o, uint64_t offset, uint8_t *out, size_t len)
@@ -486,10 +435,10 @@ void output_free(struct output *o)
     output_tree_free(o->tree, o->committed);
     if (o->made && !o->committed && !o->keep)
         (void)unlinkat(o->dir, o->part, 0);
-    if (!o->to_fd && o->fd >= 0)
+    if (o->to_fd)
+        output_fd_end(&o->to);
+    if (o->fd >= 0)
         close(o->fd);
-    if (o->direct >= 0)
-        close(o->direct);
     if (o->dir >= 0)
         close(o->dir);
     free(o->path);

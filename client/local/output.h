@@ -47,11 +47,9 @@ uint64_t output_left(const struct output *o);
 MUST_CHECK int output_empty(struct output *o, struct err *err);
 
 /*
- * ${length} bytes will come, no more.  Takes the room for a large file at once, and lets those of
- * its writes go past the page cache whose offset, length and address are multiples of OUTPUT_ALIGN.
- * ERR_IO: the disk has no room; of a small file too, before anything was written.
+ * ${length} bytes will come, no more.  Takes the room for a large file at once.  ERR_IO: the disk
+ * has no room; of a small file too, before anything was written.
  */
-enum { OUTPUT_ALIGN = 4096 };
 MUST_CHECK int output_expect(struct output *o, uint64_t length, struct err *err);
 
 /*

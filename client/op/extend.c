@@ -4,14 +4,13 @@
  * devices -> an addendum is signed on a worker -> Extend -> done.
  *
  * Ways to fail: ERR_NOTFOUND (no such transfer of ours), ERR_INVALID (ambiguous), ERR_EXPIRED,
- * ERR_TOOLARGE, ERR_INTEGRITY (the server shows another header).
+ * ERR_TOOLARGE, ERR_INTEGRITY (the server shows another header, or an addendum that is not ours).
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/op/addendum.h"
 #include "client/op/find.h"
-#include "common/transfer/header.h"
-#include "common/transfer/statement.h"
 
 struct extension {
     struct satchel_op op;
@@ -89,19 +88,16 @@ static int check_header(const struct extension *x, struct header *h, struct err 
     return rc;
 }
 
-/* The number of the newest addendum; 0: there is none. */
-static int last_number(const struct extension *x, uint32_t *ret, struct err *err)
+/* The number of the newest addendum, which the server does not make up; 0: there is none. */
+static int last_number(const struct extension *x, const struct header *h, const struct hash32 *hash,
+                       uint32_t *ret, struct err *err)
 {
-    const Satchel__Signed *a = x->reply->addendum;
+    struct addendum_of of = {h, hash, &x->op.id->chain};
     struct statement s = {0};
-    struct buf raw = {0};
     int rc = ERR_OK;
 
-    if (a != NULL)
-        rc = signed_pack(view_of(a->body), view_of(a->signature), &raw, err);
-    if (a != NULL && rc == ERR_OK)
-        rc = statement_read(part(raw.data, raw.len), &s, err);
-    buf_free(&raw);
+    if (x->reply->addendum != NULL)
+        rc = addendum_check(x->reply->addendum, &of, &s, err);
     *ret = s.number;
     return rc;
 }
@@ -121,11 +117,11 @@ static int sign_work(struct op_job *job, struct err *err)
     struct header h;
     int rc = check_header(x, &h, err);
 
-    if (rc == ERR_OK)
-        rc = last_number(x, &s.number, err);
-    s.number++;
     if (rc == ERR_OK && header_hash(view_of(x->reply->header), &s.header) != ERR_OK)
         rc = err_set(err, ERR_INTERNAL, "cannot hash a header");
+    if (rc == ERR_OK)
+        rc = last_number(x, &h, &s.header, &s.number, err);
+    s.number++;
     if (rc == ERR_OK)
         rc = statement_make(SIGNED_EXTEND, &s, &me->dsk, &raw, err);
     if (rc == ERR_OK)

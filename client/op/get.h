@@ -77,8 +77,7 @@ struct get {
     struct pool_waiter waiter;
     unsigned credits; /* taken from the pool */
     uint32_t next_asked, next_written, finished;
-    bool writing; /* in order, one at a time */
-    struct get_piece *turn;
+    uint32_t turn; /* so many from next_written on are being written, in order */
 };
 
 /* Get and check the leaves, then all pieces, then make the file whole and end. */

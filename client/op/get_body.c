@@ -98,12 +98,18 @@ static int open_work(struct op_job *job, struct err *err)
     return rc;
 }
 
+/* The pieces whose turn it is. */
 static int turn_work(struct op_job *job, struct err *err)
 {
     struct get *g = (struct get *)job->op;
-    int rc = write_piece(g, g->turn, err);
+    int rc = ERR_OK;
 
-    g->turn->there = rc == ERR_OK;
+    for (uint32_t i = 0; rc == ERR_OK && i < g->turn; i++) {
+        struct get_piece *p = place_of(g, g->next_written + i);
+
+        rc = write_piece(g, p, err);
+        p->there = rc == ERR_OK;
+    }
     return rc;
 }
 
@@ -113,23 +119,30 @@ static void turned(struct op_job *job)
 {
     struct get *g = (struct get *)job->op;
 
-    g->writing = false;
-    g->next_written++;
-    piece_done(g, g->turn);
+    for (; g->turn > 0 && !g->op.ended; g->turn--)
+        piece_done(g, place_of(g, g->next_written++));
     if (!g->op.ended)
         next_turn(g);
 }
 
-/* To a descriptor: the next one in order, if it is there. */
+static bool is_open(struct get *g, uint32_t index)
+{
+    const struct get_piece *p = place_of(g, index);
+
+    return p->open && p->index == index;
+}
+
+/* To a descriptor: the next ones in order, as many as are there. */
 static void next_turn(struct get *g)
 {
-    struct get_piece *p = place_of(g, g->next_written);
+    uint32_t first = g->next_written;
 
-    if (g->writing || !p->open || p->index != g->next_written)
+    if (g->turn > 0)
         return;
-    g->writing = true;
-    g->turn = p;
-    op_job(&g->op, &p->job, turn_work, turned);
+    while (g->turn < POOL_PIECES && is_open(g, first + g->turn))
+        g->turn++;
+    if (g->turn > 0)
+        op_job(&g->op, &place_of(g, first)->job, turn_work, turned);
 }
 
 static void opened(struct op_job *job)
@@ -401,7 +414,7 @@ static void forget_pieces(struct get *g)
         }
         piece_free(g, p);
     }
-    g->writing = false;
+    g->turn = 0;
     g->next_asked = output_in_order(g->output) ? g->next_written : 0;
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/op/addendum.h"
+
 #define FORGET_MS                                                                                  \
     ((uint64_t)31 * 24 * 3600 * 1000) /* rows are shown for 30 days after their end                \
                                        */
@@ -113,31 +115,16 @@ static const struct hash32 *known_header(const struct row *row, const struct row
 /* Behind receive_origin(): the sender's own word that it ends at another time. */
 static int check_addendum(struct row *row, const struct receive_in *in, struct err *err)
 {
-    const Satchel__Signed *a = row->t->addendum;
-    const struct manifest *m = NULL;
+    struct addendum_of of = {&row->r.header, &row->r.header_hash, in->chain};
     struct statement s;
-    struct buf raw = {0};
-    int rc = ERR_OK;
+    int rc;
 
-    if (a == NULL)
+    if (row->t->addendum == NULL)
         return ERR_OK;
-    rc = signed_pack(view_of(a->body), view_of(a->signature), &raw, err);
-    if (rc == ERR_OK)
-        rc = statement_read(part(raw.data, raw.len), &s, err);
-    if (rc == ERR_OK && (memcmp(&s.tid, &row->r.header.tid, sizeof(s.tid)) != 0 ||
-                         memcmp(&s.header, &row->r.header_hash, sizeof(s.header)) != 0 ||
-                         memcmp(&s.user, &row->r.header.sender, sizeof(s.user)) != 0 ||
-                         s.number == 0 || s.expires <= row->r.header.created))
-        rc = err_set(err, ERR_INTEGRITY, "Transfer.addendum: not of this transfer");
-    if (rc == ERR_OK && (m = chain_find(in->chain, &s.manifest)) == NULL)
-        rc = err_set(err, ERR_INTEGRITY, "Transfer.addendum: not one of the sender's manifests");
-    if (rc == ERR_OK)
-        rc = statement_check(SIGNED_EXTEND, part(raw.data, raw.len), m, chain_newest(in->chain),
-                             err);
+    rc = addendum_check(row->t->addendum, &of, &s, err);
     if (rc == ERR_OK)
         row->extended = s.expires;
-    buf_free(&raw);
-    return rc == ERR_INVALID ? err_set(err, ERR_INTEGRITY, "Transfer.addendum: malformed") : rc;
+    return rc;
 }
 
 static int check(struct row *row, const struct receive_in *in, struct err *err)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/crypto/digits.h"
+
 size_t b64url_len(size_t len)
 {
     return len / 3 * 4 + (len % 3 * 4 + 2) / 3;
@@ -10,19 +12,8 @@ size_t b64url_len(size_t len)
 
 void b64url_encode(char *ret_text, const void *data, size_t len)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const uint8_t *p = data;
-    uint32_t bits = 0;
-    unsigned have = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        bits = bits << 8 | p[i];
-        for (have += 8; have >= 6; have -= 6)
-            *ret_text++ = digits[bits >> (have - 6) & 63];
-    }
-    if (have > 0)
-        *ret_text++ = digits[bits << (6 - have) & 63];
-    *ret_text = '\0';
+    digits_encode(ret_text, data, len, 6,
+                  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 }
 
 static int value(char c)

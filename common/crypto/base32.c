@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/crypto/base32.h"
 
+#include "common/crypto/digits.h"
+
 size_t base32_len(size_t len)
 {
     return len / 5 * 8 + (len % 5 * 8 + 4) / 5;
@@ -8,17 +10,5 @@ size_t base32_len(size_t len)
 
 void base32_encode(char *ret_text, const void *data, size_t len)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    const uint8_t *p = data;
-    uint32_t bits = 0;
-    unsigned have = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        bits = bits << 8 | p[i];
-        for (have += 8; have >= 5; have -= 5)
-            *ret_text++ = digits[bits >> (have - 5) & 31];
-    }
-    if (have > 0)
-        *ret_text++ = digits[bits << (5 - have) & 31];
-    *ret_text = '\0';
+    digits_encode(ret_text, data, len, 5, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
 }

@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { LARGE = 64 * 1024 };
-
 int frame_prefix(uint8_t ret_prefix[FRAME_PREFIX], size_t head_len, size_t tail_len,
                  struct err *err)
 {
@@ -40,20 +38,14 @@ void frame_reader_limit(struct frame_reader *r, size_t head_max, size_t tail_max
     r->tail_max = (uint32_t)(tail_max < FRAME_TAIL_MAX ? tail_max : FRAME_TAIL_MAX);
 }
 
-/*
- * Exactly ${len} bytes: buf_reserve() would take more than the frame asks for.  Large ones begin
- * on a page: so they can go to a disk without a copy.
- */
+/* Exactly ${len} bytes: buf_reserve() would take more than the frame asks for. */
 static int part_alloc(struct buf *part, uint32_t len, struct err *err)
 {
-    void *data = NULL;
+    uint8_t *data;
 
     if (part->data != NULL)
         return ERR_OK;
-    if (len < LARGE)
-        data = malloc(len);
-    else if (posix_memalign(&data, FRAME_TAIL_ALIGN, len) != 0)
-        data = NULL;
+    data = malloc(len);
     if (data == NULL)
         return err_set(err, ERR_NOMEM, "no memory for a frame of %u bytes", (unsigned)len);
     part->data = data;

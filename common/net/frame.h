@@ -29,8 +29,7 @@
 enum {
     FRAME_PREFIX = 8,
     FRAME_HEAD_MAX = 256 * 1024, /* bytes */
-    FRAME_TAIL_MAX = 262400,     /* bytes; one piece of ciphertext */
-    FRAME_TAIL_ALIGN = 4096      /* where a long tail that was read begins */
+    FRAME_TAIL_MAX = 262400      /* bytes; one piece of ciphertext */
 };
 
 /* Write the prefix.  ERR_TOOLARGE above FRAME_HEAD_MAX or FRAME_TAIL_MAX, ERR_INVALID without

@@ -68,7 +68,7 @@ _satcheld()
     local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --config | --data | check-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-    *) mapfile -t COMPREPLY < <(compgen -W 'init pin check-config shares --config --data --listen --help --version' -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'init pin check-config train shares --config --data --listen --help --version' -- "$cur") ;;
     esac
 }
 
@@ -79,8 +79,9 @@ _satchelctl()
     --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     user) mapfile -t COMPREPLY < <(compgen -W 'show suspend resume' -- "$cur") ;;
     invite) mapfile -t COMPREPLY < <(compgen -W 'create list' -- "$cur") ;;
+    instance) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
     clock) mapfile -t COMPREPLY < <(compgen -W 'confirm' -- "$cur") ;;
-    *) mapfile -t COMPREPLY < <(compgen -W 'status users user quota invite verify clock reload drain --socket --json --help' -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'status users user quota invite verify instance clock reload drain --socket --json --help' -- "$cur") ;;
     esac
 }
 

@@ -3,8 +3,8 @@
  * lmdb_collect - housekeeping in bounded steps.
  *
  * Steps of one call: (index) uploads whose lease has passed become garbage, recipients whose end is
- * long past lose what they still list, one
- * transfer of the garbage is chosen; (bodies) its pieces go; (index) its leaves and
+ * long past lose what they still list, CIDs of transfers long gone are forgotten, one transfer of
+ * the garbage is chosen; (bodies) its pieces go; (index) its leaves and
  * rows go, at last its row of garbage.  Each step is a commit of its own; what a crash
  * interrupts is chosen again, since the row of garbage goes last.
  */
@@ -14,7 +14,7 @@
 #include "server/store/lmdb_feed.h"
 #include "server/store/lmdb_parts.h"
 
-enum { UPLOADS_PER_CALL = 16, ENDED_PER_CALL = 64, FEED_PER_CALL = 256 };
+enum { UPLOADS_PER_CALL = 16, ENDED_PER_CALL = 64, FEED_PER_CALL = 256, CIDS_PER_CALL = 64 };
 
 /* ---- leases ---- */
 
@@ -78,6 +78,36 @@ static void forget_ended(struct lmdb_txn *t, uint64_t now)
     }
 }
 
+/* ---- CIDs ---- */
+
+/* CIDs of seals STORE_CID_MS ago; that of a transfer that is still there gets as long again. */
+static void forget_cids(struct lmdb_txn *t, uint64_t now)
+{
+    struct lmdb_key rows[CIDS_PER_CALL], start = {0};
+    struct lmdb_walk w;
+    struct rd r;
+    size_t n = 0;
+    bool on;
+
+    on = lmdb_walk_start(&w, t, T_CID_TIMES, &start, 0);
+    for (; on && n < CIDS_PER_CALL && get_be64(w.key) + STORE_CID_MS <= now;
+         on = lmdb_walk_next(&w))
+        rows[n++] = lmdb_key_of(w.key, w.key_len);
+    lmdb_walk_end(&w);
+    for (size_t i = 0; i < n; i++) {
+        struct lmdb_key cid = lmdb_key_of(rows[i].bytes + 8, STORE_CID_LEN);
+        struct lmdb_key moved = lmdb_rows_key_cid_time(now, cid.bytes);
+
+        lmdb_txn_del(t, T_CID_TIMES, &rows[i]);
+        if (lmdb_txn_get(t, T_CIDS, &cid, &r) != ERR_OK)
+            continue; /* damaged, which t knows, or gone */
+        if (r.left == STORE_TID_LEN && lmdb_rows_number(t, r.p) != 0)
+            lmdb_txn_put(t, T_CID_TIMES, &moved, NULL, 0);
+        else
+            lmdb_txn_del(t, T_CIDS, &cid);
+    }
+}
+
 int lmdb_collect_choose(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_collect *in = &job->in->collect;
@@ -90,6 +120,7 @@ int lmdb_collect_choose(struct lmdb_txn *t, struct store_job *job)
     for (size_t i = 0; i < n; i++)
         job->note[LMDB_NOTE_UPLOADS] += end_lease(t, &rows[i], in->now);
     forget_ended(t, in->now);
+    forget_cids(t, in->now);
     job->note[LMDB_NOTE_LAST] = !lmdb_walk_start(&w, t, T_GARBAGE, &start, 0);
     if (!job->note[LMDB_NOTE_LAST])
         memcpy(job->tid, w.key, STORE_TID_LEN);

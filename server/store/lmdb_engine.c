@@ -90,6 +90,7 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_event_list] = {{READ, lmdb_events_list}},
     [STORE_OP_cells_due] = {{READ, lmdb_slots_cells_due}},
     [STORE_OP_cells_done] = {{INDEX, lmdb_slots_cells_done}},
+    [STORE_OP_instances] = {{READ, lmdb_instances_run}},
     [STORE_OP_verify] = {{READ_ITSELF, lmdb_verify_run}},
 };
 

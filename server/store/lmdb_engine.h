@@ -102,6 +102,7 @@ STEP(lmdb_events_list);
 STEP(lmdb_feed_list);
 STEP(lmdb_slots_cells_due);
 STEP(lmdb_slots_cells_done);
+STEP(lmdb_instances_run);
 STEP(lmdb_verify_run);
 
 #undef STEP

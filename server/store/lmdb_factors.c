@@ -55,5 +55,5 @@ int lmdb_factors_put(struct lmdb_txn *t, struct store_job *job)
     buf_u64(&t->row, in->number);
     buf_put(&t->row, in->bytes.data, in->bytes.len);
     lmdb_txn_put_row(t, T_FACTORS, &key);
-    return ERR_OK;
+    return lmdb_txn_code(t);
 }

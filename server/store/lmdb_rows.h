@@ -40,6 +40,7 @@ struct lmdb_recipient {
     uint8_t life, views; /* views: enum store_view bits */
     uint64_t charge;     /* bytes of quota it holds */
     uint64_t received, ended;
+    uint32_t returns, repeats; /* opens given back; events of claims that were no first ones */
     uint32_t nopens;
     struct store_open_row opens[STORE_OPENS_MAX];
 };
@@ -99,6 +100,7 @@ struct lmdb_key lmdb_rows_key_nth(struct lmdb_txn *t, const uint8_t *tid, enum l
 /* Keys of other tables. */
 struct lmdb_key lmdb_rows_key_box(const uint8_t *uid, uint64_t time, const uint8_t *tid);
 struct lmdb_key lmdb_rows_key_time(uint64_t time, const uint8_t *tid, const uint8_t *uid);
+struct lmdb_key lmdb_rows_key_cid_time(uint64_t time, const uint8_t *cid);
 struct lmdb_key lmdb_rows_key_piece(const uint8_t *tid, uint32_t index);
 struct lmdb_key lmdb_rows_key_manifest(const uint8_t *uid, uint64_t seq);
 

@@ -228,12 +228,14 @@ static void put_transfer(struct lmdb_txn *t, const struct store_upload_seal *in,
 {
     struct lmdb_key upload = lmdb_rows_key(t, in->tid, ROW_UPLOAD);
     struct lmdb_key cid = lmdb_key_of(in->cid, STORE_CID_LEN);
+    struct lmdb_key cid_time = lmdb_rows_key_cid_time(in->now, in->cid);
     struct lmdb_key lease = lmdb_rows_key_time(u->lease_row, in->tid, NULL);
     struct lmdb_key sent = lmdb_rows_key_box(in->sender, in->now, in->tid);
     struct lmdb_header h = {in->header, in->sig, in->meta, in->slot_leaves};
 
     lmdb_rows_save_header(t, in->tid, &h);
     lmdb_txn_put(t, T_CIDS, &cid, in->tid, STORE_TID_LEN);
+    lmdb_txn_put(t, T_CID_TIMES, &cid_time, NULL, 0);
     lmdb_parts_list(t, T_SENT, &sent, in->tid);
     lmdb_txn_del(t, T_LEASES, &lease);
     lmdb_txn_del(t, T_ROWS, &upload);

@@ -17,8 +17,6 @@
 #include "server/store/lmdb_feed.h"
 #include "server/store/lmdb_parts.h"
 
-enum { CLAIM_EVENTS = 256 }; /* of one device */
-
 /* One move under way. */
 struct move {
     struct lmdb_txn *t;
@@ -67,13 +65,15 @@ static int move_claim(struct move *m, const struct store_slot_update *in, struct
         open = &m->v.opens[m->v.nopens++];
         *open = (struct store_open_row){.state = STORE_CLAIMED, .at = in->now};
         memcpy(open->device, in->device, sizeof(open->device));
+        m->event = true;
     } else {
         res->duplicate = true;
+        m->event = m->v.repeats < STORE_REPEATS_MAX; /* the log must not grow for ever */
+        m->v.repeats += m->event;
     }
     open->claims++;
     res->u.slot.claim = open->claims;
     m->changed = true;
-    m->event = open->claims <= CLAIM_EVENTS; /* the log must not grow for ever */
     return ERR_OK;
 }
 
@@ -90,6 +90,9 @@ static int move_give_back(struct move *m, const struct store_slot_update *in,
     /* Somebody claimed it again meanwhile, and perhaps that share left. */
     if (open->state != STORE_CLAIMED || open->claims != 1 || in->claim != 1)
         return store_fail(res, ERR_BADSTATE, "the open is in use");
+    if (m->v.returns >= STORE_RETURNS_MAX) /* each one leaves two events */
+        return store_fail(res, ERR_BADSTATE, "opens were given back too often");
+    m->v.returns++;
     last = &m->v.opens[--m->v.nopens];
     memmove(open, open + 1, (size_t)((char *)last - (char *)open));
     m->changed = m->event = true;

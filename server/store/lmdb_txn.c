@@ -30,6 +30,7 @@ const char *const lmdb_tables_index[T_INDEX_COUNT] = {
     [T_BLOCKS] = "blocks",
     [T_ACCOUNTS] = "accounts",
     [T_FACTORS] = "factors",
+    [T_CID_TIMES] = "cid-times",
 };
 
 const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
@@ -54,6 +55,7 @@ static const struct {
     [T_INBOX] = {44, 44},
     [T_SENT] = {44, 44},
     [T_CIDS] = {32, 32},
+    [T_CID_TIMES] = {40, 40},
     [T_FACTORS] = {20, 20},
     [T_EXPIRIES] = {44, 44},
     [T_GARBAGE] = {16, 16},

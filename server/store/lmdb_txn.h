@@ -44,6 +44,7 @@ enum lmdb_table {
     T_ACCOUNTS,
     T_ENDED,
     T_FACTORS,
+    T_CID_TIMES,
     T_INDEX_COUNT,
     /* Tables of a body environment. */
     T_PIECES = T_INDEX_COUNT,

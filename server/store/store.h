@@ -24,6 +24,7 @@
 
 #include "common/err.h"
 #include "server/store/store_account.h"
+#include "server/store/store_instances.h"
 #include "server/store/store_mail.h"
 #include "server/store/store_result.h"
 #include "server/store/store_types.h"
@@ -110,6 +111,7 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(event_list, false)                                                                           \
     X(cells_due, false)                                                                            \
     X(cells_done, true)                                                                            \
+    X(instances, false)                                                                            \
     X(verify, false)
 
 /*

@@ -93,9 +93,10 @@ enum store_move {
  * EXPIRE of one not LIVE comes too late: a duplicate, u.slot.life says why.
  * Codes: ERR_NOTFOUND; ERR_EXPIRED, ERR_REVOKED, ERR_SPENT: not LIVE (CLAIM, COMMIT);
  * ERR_SPENT: no open left; ERR_LIMIT: STORE_OPENS_MAX devices; ERR_BADSTATE:
- * GIVE_BACK of an open claimed again since or committed (it stays used), COMMIT without a
- * claim, EXPIRE before its time.  The event is appended only if something changed, of CLAIM the
- * first 256 times of a device.
+ * GIVE_BACK of an open claimed again since or committed, or by a recipient that has given back
+ * STORE_RETURNS_MAX (it stays used), COMMIT without a claim, EXPIRE before its time.  The event is
+ * appended only if something changed; of claims of the same open again STORE_REPEATS_MAX times for
+ * a recipient.
  */
 struct store_slot_update {
     uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN]; /* uid: the recipient */

@@ -368,6 +368,11 @@ static void copy_verify(struct pack *k, union store_request *in)
     in->verify.cursor = pack(k, in->verify.cursor, STORE_PLACE_LEN);
 }
 
+static void copy_instances(struct pack *k, union store_request *in)
+{
+    in->instances.cursor = pack(k, in->instances.cursor, STORE_TID_LEN);
+}
+
 /* check, copy: NULL if there is nothing to check, nothing it points to. */
 static const struct {
     size_t size, limit_at, limit_max; /* where the limit of a list stands; limit_max 0: no list */
@@ -416,6 +421,7 @@ static const struct {
     LIST(feed_list, STORE_LIST_MAX, NULL, NULL),
     LIST(cells_due, STORE_LIST_MAX, NULL, NULL),
     ROW(cells_done, check_cells_done, copy_cells_done),
+    LIST(instances, STORE_LIST_MAX, NULL, copy_instances),
     LIST(verify, STORE_LIST_MAX, NULL, copy_verify),
 #undef LIST
 #undef ROW

@@ -11,6 +11,7 @@
 #define SERVER_STORE_RESULT_H
 
 #include "common/err.h"
+#include "server/store/store_instances.h"
 #include "server/store/store_types.h"
 
 /* Which of its unique values stood in the way of a new user. */
@@ -80,12 +81,13 @@ struct store_result {
         } slot; /* slot_update; slot_delete: sender */
         struct {
             const struct store_feed_row *rows;
-            uint64_t newest;              /* number of the user's newest row; 0: none */
-        } feed;                           /* feed_list */
-        const struct store_due *due;      /* expired_list */
-        struct store_event event;         /* event_append; without data */
-        const struct store_event *events; /* event_list */
-        const uint64_t *cells;            /* cells_due */
+            uint64_t newest;                        /* number of the user's newest row; 0: none */
+        } feed;                                     /* feed_list */
+        const struct store_due *due;                /* expired_list */
+        struct store_event event;                   /* event_append; without data */
+        const struct store_event *events;           /* event_list */
+        const uint64_t *cells;                      /* cells_due */
+        const struct store_instance_use *instances; /* instances: each once in a page */
         struct {
             uint64_t transfers, pieces;       /* looked at */
             const struct store_fault *faults; /* ${count} of them */

@@ -37,6 +37,8 @@ enum {
     STORE_SLOTS_MAX = 512,     /* slots of one transfer, the sender's own included */
     STORE_USER_SLOTS_MAX = 16, /* of those, for one user */
     STORE_OPENS_MAX = 64,      /* devices of one recipient that may open one transfer */
+    STORE_RETURNS_MAX = 16,    /* opens that one recipient of a transfer may give back */
+    STORE_REPEATS_MAX = 128,   /* its claims of the same open again that its log tells of */
     STORE_PIECE_MAX = 262400,  /* FORMATS.md: every piece but the last has this length */
     STORE_SLOT_COST = 4096,    /* of a quota, for the rows of a slot, beside body and metadata */
     STORE_ROOM_STEPS = 16,     /* of a quota: what others learn of the room in a mailbox */
@@ -58,6 +60,9 @@ struct store_blob {
 
 /* Rows of a recipient that is not live any more stay so long after the transfer's expiry. */
 #define STORE_ENDED_MS ((uint64_t)30 * 86400000)
+
+/* A CID is known so long after its seal, and as long as its transfer is there. */
+#define STORE_CID_MS ((uint64_t)365 * 86400000)
 
 enum store_user_state { STORE_USER_ACTIVE = 1, STORE_USER_SUSPENDED, STORE_USER_DELETED };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto/ed25519.h"
 #include "common/crypto/rng.h"
 #include "common/net/tls_cert.h"
 #include "common/net/tls_ctx.h"
@@ -192,7 +193,9 @@ void fake_start(struct fake *f, uv_loop_t *loop)
 
     *f = (struct fake){.loop = loop, .registration = SATCHEL__REGISTRATION__OPEN, .window = 16};
     fake_new_certificate(f);
-    MUST(rng_bytes(f->server_key, sizeof(f->server_key)) == ERR_OK);
+    MUST(secret_new(&f->server_seed, ED25519_SEED_LEN, NULL) == ERR_OK);
+    MUST(rng_bytes(f->server_seed.data, f->server_seed.len) == ERR_OK);
+    MUST(ed25519_public(f->server_key, f->server_seed.data) == ERR_OK);
     MUST(net_loop_new(&f->net, loop, NULL) == ERR_OK);
     MUST(uv_ip4_addr("127.0.0.1", 0, &at) == 0 && uv_tcp_init(loop, &f->listener) == 0);
     MUST(uv_tcp_bind(&f->listener, (const struct sockaddr *)&at, 0) == 0);
@@ -227,6 +230,8 @@ void fake_free(struct fake *f)
         for (size_t k = 0; k < FAKE_PIECES; k++)
             buf_free(&f->transfers[i].pieces[k]);
         satchel__seal_transfer__free_unpacked(f->transfers[i].seal, NULL);
+        satchel__signed__free_unpacked(f->transfers[i].addendum, NULL);
     }
+    secret_free(&f->server_seed);
     SSL_CTX_free(f->ctx);
 }

@@ -17,13 +17,28 @@
 #include "common/transfer/slot.h"
 #include "proto/satchel.pb-c.h"
 
-enum { FAKE_USERS = 8, FAKE_TRANSFERS = 16, FAKE_SLOTS = 4, FAKE_MANIFESTS = 4, FAKE_PIECES = 64 };
+enum {
+    FAKE_USERS = 8,
+    FAKE_TRANSFERS = 16,
+    FAKE_SLOTS = 4,
+    FAKE_MANIFESTS = 4,
+    FAKE_PIECES = 64,
+    FAKE_EVENTS = 16
+};
 
 struct fake_user {
     struct uid uid;
     char username[64], email[256];
     Satchel__Signed *manifests[FAKE_MANIFESTS];
     size_t n;
+};
+
+/* One event of a log; the rest of it is made when it is asked for. */
+struct fake_event {
+    uint16_t kind;
+    struct uid who;
+    uint8_t data[600];
+    size_t len;
 };
 
 struct fake_transfer {
@@ -41,6 +56,9 @@ struct fake_transfer {
     bool sealed, abandoned;
     Satchel__SealTransfer *seal; /* as it came */
     Satchel__SlotState state;
+    struct fake_event events[FAKE_EVENTS];
+    size_t n_events;
+    Satchel__Signed *addendum; /* the newest */
 };
 
 struct fake;
@@ -63,9 +81,10 @@ struct fake {
     uv_tcp_t listener;
     bool listening;
     struct fake_conn *conns;
-    struct stream *stream; /* the one that spoke last */
-    struct uid caller;     /* who has logged in on it */
-    uint8_t server_key[32];
+    struct stream *stream;  /* the one that spoke last */
+    struct uid caller;      /* who has logged in on it */
+    uint8_t server_key[32]; /* public */
+    struct secret server_seed;
     Satchel__Registration registration;
     struct fake_user users[FAKE_USERS];
     size_t n_users;

@@ -17,7 +17,7 @@ static uint64_t now_ms(void)
     return (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000;
 }
 
-static ProtobufCBinaryData bytes(const void *data, size_t len)
+ProtobufCBinaryData fake_bytes(const void *data, size_t len)
 {
     ProtobufCBinaryData b = {len, malloc(len > 0 ? len : 1)};
 
@@ -27,13 +27,12 @@ static ProtobufCBinaryData bytes(const void *data, size_t len)
     return b;
 }
 
-static ProtobufCBinaryData copy(ProtobufCBinaryData b)
+ProtobufCBinaryData fake_copy(ProtobufCBinaryData b)
 {
-    return bytes(b.data, b.len);
+    return fake_bytes(b.data, b.len);
 }
 
-/* Deep copy through the wire form. */
-static void *clone_of(const ProtobufCMessage *m)
+void *fake_clone(const ProtobufCMessage *m)
 {
     size_t len = protobuf_c_message_get_packed_size(m);
     uint8_t *raw = malloc(len + 1);
@@ -47,8 +46,7 @@ static void *clone_of(const ProtobufCMessage *m)
     return out;
 }
 
-/* A fresh message of a kind, from malloc(), so that the envelope's freeing takes it. */
-static void *make(const ProtobufCMessageDescriptor *d)
+void *fake_make(const ProtobufCMessageDescriptor *d)
 {
     void *m = malloc(d->sizeof_message);
 
@@ -77,8 +75,8 @@ static struct fake_user *by_uid(struct fake *f, ProtobufCBinaryData uid)
 
 static void on_hello(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
-    Satchel__HelloReply *m = make(&satchel__hello_reply__descriptor);
-    Satchel__Limits *l = make(&satchel__limits__descriptor);
+    Satchel__HelloReply *m = fake_make(&satchel__hello_reply__descriptor);
+    Satchel__Limits *l = fake_make(&satchel__limits__descriptor);
     struct server_id id;
     uint8_t nonce[32];
 
@@ -87,9 +85,9 @@ static void on_hello(struct fake *f, const Satchel__Envelope *e, Satchel__Envelo
     MUST(rng_bytes(nonce, sizeof(nonce)) == ERR_OK);
     m->version = 1;
     m->software = strdup("fake/1");
-    m->server_id = bytes(id.b, sizeof(id.b));
-    m->server_key = bytes(f->server_key, sizeof(f->server_key));
-    m->nonce = bytes(nonce, sizeof(nonce));
+    m->server_id = fake_bytes(id.b, sizeof(id.b));
+    m->server_key = fake_bytes(f->server_key, sizeof(f->server_key));
+    m->nonce = fake_bytes(nonce, sizeof(nonce));
     m->time = now_ms();
     m->registration = f->registration;
     m->limits = l;
@@ -120,11 +118,11 @@ static void on_register(struct fake *f, const Satchel__Envelope *e, Satchel__Env
             memcpy(u->uid.b, manifest->user_id.data, IDS_UID_LEN);
             (void)snprintf(u->username, sizeof(u->username), "%s", q->username);
             (void)snprintf(u->email, sizeof(u->email), "%s", q->email);
-            u->manifests[u->n++] = clone_of(&q->manifest->base);
+            u->manifests[u->n++] = fake_clone(&q->manifest->base);
         }
         r->body_case = SATCHEL__ENVELOPE__BODY_REGISTER_REPLY;
-        r->register_reply = make(&satchel__register_reply__descriptor);
-        r->register_reply->user_id = bytes(u->uid.b, IDS_UID_LEN);
+        r->register_reply = fake_make(&satchel__register_reply__descriptor);
+        r->register_reply->user_id = fake_bytes(u->uid.b, IDS_UID_LEN);
     }
     satchel__manifest__free_unpacked(manifest, NULL);
 }
@@ -139,7 +137,7 @@ static void on_login(struct fake *f, const Satchel__Envelope *e, Satchel__Envelo
     }
     f->caller = u->uid;
     r->body_case = SATCHEL__ENVELOPE__BODY_LOGIN_REPLY;
-    r->login_reply = make(&satchel__login_reply__descriptor);
+    r->login_reply = fake_make(&satchel__login_reply__descriptor);
     r->login_reply->username = strdup(u->username);
     r->login_reply->sequence = u->n;
 }
@@ -157,21 +155,21 @@ static void on_lookup(struct fake *f, const Satchel__Envelope *e, Satchel__Envel
         fake_error(r, SATCHEL__CODE__NOT_FOUND, "no such user");
         return;
     }
-    m = make(&satchel__lookup_reply__descriptor);
-    m->user_id = bytes(u->uid.b, IDS_UID_LEN);
+    m = fake_make(&satchel__lookup_reply__descriptor);
+    m->user_id = fake_bytes(u->uid.b, IDS_UID_LEN);
     m->username = strdup(u->username);
     m->last_sequence = u->n;
     m->manifests = calloc(FAKE_MANIFESTS, sizeof(Satchel__Signed *));
     for (size_t i = from; i < u->n; i++)
-        m->manifests[m->n_manifests++] = clone_of(&u->manifests[i]->base);
+        m->manifests[m->n_manifests++] = fake_clone(&u->manifests[i]->base);
     r->body_case = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY;
     r->lookup_reply = m;
 }
 
-static void done(Satchel__Envelope *r)
+void fake_done(Satchel__Envelope *r)
 {
     r->body_case = SATCHEL__ENVELOPE__BODY_DONE;
-    r->done = make(&satchel__done__descriptor);
+    r->done = fake_make(&satchel__done__descriptor);
 }
 
 static void on_put_manifest(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
@@ -184,15 +182,15 @@ static void on_put_manifest(struct fake *f, const Satchel__Envelope *e, Satchel_
     MUST(u != NULL && u->n < FAKE_MANIFESTS);
     last = u->manifests[u->n - 1];
     if (last->body.len != m->body.len || memcmp(last->body.data, m->body.data, m->body.len) != 0)
-        u->manifests[u->n++] = clone_of(&m->base);
-    done(r);
+        u->manifests[u->n++] = fake_clone(&m->base);
+    fake_done(r);
 }
 
 static void on_ping(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
     (void)f;
     (void)e;
-    done(r);
+    fake_done(r);
 }
 
 /* ---- uploads ------------------------------------------------------------------------- */
@@ -231,7 +229,7 @@ static struct fake_transfer *new_transfer(struct fake *f, const Satchel__OpenTra
 static void on_open(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
     const Satchel__OpenTransfer *q = e->open_transfer;
-    Satchel__OpenTransferReply *m = make(&satchel__open_transfer_reply__descriptor);
+    Satchel__OpenTransferReply *m = fake_make(&satchel__open_transfer_reply__descriptor);
     struct fake_transfer *t;
 
     MUST(q->upload_key.len == 16);
@@ -239,15 +237,15 @@ static void on_open(struct fake *f, const Satchel__Envelope *e, Satchel__Envelop
     if (t == NULL)
         t = new_transfer(f, q);
     m->lease = now_ms() + (uint64_t)7 * 24 * 3600 * 1000;
-    m->tid = bytes(t->tid.b, sizeof(t->tid.b));
+    m->tid = fake_bytes(t->tid.b, sizeof(t->tid.b));
     m->n_shares = t->n;
     m->shares = calloc(t->n, sizeof(Satchel__SlotShares *));
     for (size_t i = 0; i < t->n; i++) {
         memcpy(t->who[i].b, q->recipients[i]->user_id.data, IDS_UID_LEN);
         t->role[i] = q->recipients[i]->role;
-        m->shares[i] = make(&satchel__slot_shares__descriptor);
-        m->shares[i]->share_meta = bytes(t->share[i][0], 32);
-        m->shares[i]->share_body = bytes(t->share[i][1], 32);
+        m->shares[i] = fake_make(&satchel__slot_shares__descriptor);
+        m->shares[i]->share_meta = fake_bytes(t->share[i][0], 32);
+        m->shares[i]->share_body = fake_bytes(t->share[i][1], 32);
     }
     r->body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY;
     r->open_transfer_reply = m;
@@ -279,7 +277,7 @@ static void on_put(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope
     if (q->index >= t->n_pieces)
         t->n_pieces = q->index + 1;
     r->body_case = SATCHEL__ENVELOPE__BODY_PIECE_ACK;
-    r->piece_ack = make(&satchel__piece_ack__descriptor);
+    r->piece_ack = fake_make(&satchel__piece_ack__descriptor);
     r->piece_ack->index = q->index;
 }
 
@@ -299,11 +297,13 @@ static void on_seal(struct fake *f, const Satchel__Envelope *e, Satchel__Envelop
             return;
         }
     satchel__seal_transfer__free_unpacked(t->seal, NULL);
-    t->seal = clone_of(&e->seal_transfer->base);
+    t->seal = fake_clone(&e->seal_transfer->base);
+    if (!t->sealed)
+        fake_log_stored(f, t);
     t->sealed = true;
     satchel__header__free_unpacked(h, NULL);
     r->body_case = SATCHEL__ENVELOPE__BODY_SEAL_REPLY;
-    r->seal_reply = make(&satchel__seal_reply__descriptor);
+    r->seal_reply = fake_make(&satchel__seal_reply__descriptor);
     r->seal_reply->stored = now_ms();
 }
 
@@ -316,14 +316,14 @@ static void on_upload_state(struct fake *f, const Satchel__Envelope *e, Satchel_
         fake_error(r, SATCHEL__CODE__NOT_FOUND, "no such upload");
         return;
     }
-    m = make(&satchel__upload_state_reply__descriptor);
+    m = fake_make(&satchel__upload_state_reply__descriptor);
     m->pieces = calloc(FAKE_PIECES, sizeof(Satchel__Range *));
     for (uint32_t i = e->upload_state->from; i < t->n_pieces; i++) {
         Satchel__Range *one;
 
         if (t->pieces[i].len == 0)
             continue;
-        one = make(&satchel__range__descriptor);
+        one = fake_make(&satchel__range__descriptor);
         one->first = i;
         one->count = 1;
         m->pieces[m->n_pieces++] = one;
@@ -338,7 +338,7 @@ static void on_abandon(struct fake *f, const Satchel__Envelope *e, Satchel__Enve
 
     if (t != NULL)
         t->abandoned = true;
-    done(r);
+    fake_done(r);
 }
 
 /* ---- downloads -------------------------------------------------------------------------- */
@@ -355,7 +355,7 @@ static size_t place_of_caller(const struct fake *f, const struct fake_transfer *
 
 static Satchel__Transfer *row_of(const struct fake *f, const struct fake_transfer *t)
 {
-    Satchel__Transfer *row = make(&satchel__transfer__descriptor);
+    Satchel__Transfer *row = fake_make(&satchel__transfer__descriptor);
     size_t me = place_of_caller(f, t), n = t->seal->n_slots, at = 0, path_len = 0;
     struct part slots[FAKE_SLOTS];
     struct hash32 path[SLOT_PROOF_MAX];
@@ -366,15 +366,15 @@ static Satchel__Transfer *row_of(const struct fake *f, const struct fake_transfe
             at = i;
     }
     MUST(slot_path(slots, n, at, path, &path_len) == ERR_OK);
-    row->header = copy(t->seal->header);
-    row->signature = copy(t->seal->signature);
-    row->slot = copy(t->seal->slots[at]->slot);
+    row->header = fake_copy(t->seal->header);
+    row->signature = fake_copy(t->seal->signature);
+    row->slot = fake_copy(t->seal->slots[at]->slot);
     row->slot_index = (uint32_t)at;
     row->proof = calloc(path_len + 1, sizeof(ProtobufCBinaryData));
     for (size_t i = 0; i < path_len; i++)
-        row->proof[row->n_proof++] = bytes(path[i].b, sizeof(path[i].b));
-    row->metadata = copy(t->seal->metadata);
-    row->share_meta = bytes(t->share[me][0], 32);
+        row->proof[row->n_proof++] = fake_bytes(path[i].b, sizeof(path[i].b));
+    row->metadata = fake_copy(t->seal->metadata);
+    row->share_meta = fake_bytes(t->share[me][0], 32);
     row->state = t->state;
     row->stored = now_ms();
     return row;
@@ -382,7 +382,7 @@ static Satchel__Transfer *row_of(const struct fake *f, const struct fake_transfe
 
 static void on_list(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
-    Satchel__ListReply *m = make(&satchel__list_reply__descriptor);
+    Satchel__ListReply *m = fake_make(&satchel__list_reply__descriptor);
     bool sent = e->list_transfers->folder == SATCHEL__FOLDER__SENT;
 
     m->transfers = calloc(FAKE_TRANSFERS, sizeof(Satchel__Transfer *));
@@ -399,7 +399,7 @@ static void on_list(struct fake *f, const Satchel__Envelope *e, Satchel__Envelop
 }
 
 /* The transfer asked for, if the caller may see it; otherwise the answer is NOT_FOUND. */
-static struct fake_transfer *wanted(struct fake *f, ProtobufCBinaryData tid, Satchel__Envelope *r)
+struct fake_transfer *fake_wanted(struct fake *f, ProtobufCBinaryData tid, Satchel__Envelope *r)
 {
     struct fake_transfer *t = by_tid(f, tid);
 
@@ -411,45 +411,45 @@ static struct fake_transfer *wanted(struct fake *f, ProtobufCBinaryData tid, Sat
 
 static void on_get(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
-    const struct fake_transfer *t = wanted(f, e->get_transfer->tid, r);
+    const struct fake_transfer *t = fake_wanted(f, e->get_transfer->tid, r);
 
     if (t == NULL)
         return;
     r->body_case = SATCHEL__ENVELOPE__BODY_TRANSFER_REPLY;
-    r->transfer_reply = make(&satchel__transfer_reply__descriptor);
+    r->transfer_reply = fake_make(&satchel__transfer_reply__descriptor);
     r->transfer_reply->transfer = row_of(f, t);
 }
 
 static void on_release(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
-    const struct fake_transfer *t = wanted(f, e->release->tid, r);
+    const struct fake_transfer *t = fake_wanted(f, e->release->tid, r);
 
     if (t == NULL)
         return;
     r->body_case = SATCHEL__ENVELOPE__BODY_RELEASE_REPLY;
-    r->release_reply = make(&satchel__release_reply__descriptor);
-    r->release_reply->share_body = bytes(t->share[place_of_caller(f, t)][1], 32);
+    r->release_reply = fake_make(&satchel__release_reply__descriptor);
+    r->release_reply->share_body = fake_bytes(t->share[place_of_caller(f, t)][1], 32);
 }
 
 static void on_leaves(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
     const Satchel__GetLeaves *q = e->get_leaves;
-    const struct fake_transfer *t = wanted(f, q->tid, r);
+    const struct fake_transfer *t = fake_wanted(f, q->tid, r);
 
     if (t == NULL)
         return;
     MUST(q->first + q->count <= t->n_pieces);
     r->body_case = SATCHEL__ENVELOPE__BODY_LEAVES_REPLY;
-    r->leaves_reply = make(&satchel__leaves_reply__descriptor);
+    r->leaves_reply = fake_make(&satchel__leaves_reply__descriptor);
     r->leaves_reply->first = q->first;
-    r->leaves_reply->leaves = bytes(t->leaves + q->first, (size_t)q->count * 32);
+    r->leaves_reply->leaves = fake_bytes(t->leaves + q->first, (size_t)q->count * 32);
 }
 
 /* The pieces themselves; Done follows as the answer. */
 static void on_pieces(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
     const Satchel__GetPieces *q = e->get_pieces;
-    const struct fake_transfer *t = wanted(f, q->tid, r);
+    const struct fake_transfer *t = fake_wanted(f, q->tid, r);
 
     for (uint32_t i = q->first; t != NULL && i < q->first + q->count; i++) {
         Satchel__Envelope piece = SATCHEL__ENVELOPE__INIT;
@@ -459,18 +459,18 @@ static void on_pieces(struct fake *f, const Satchel__Envelope *e, Satchel__Envel
         buf_put(&tail, t->pieces[i].data, t->pieces[i].len);
         piece.id = e->id;
         piece.body_case = SATCHEL__ENVELOPE__BODY_PIECE;
-        piece.piece = make(&satchel__piece__descriptor);
+        piece.piece = fake_make(&satchel__piece__descriptor);
         piece.piece->index = i;
         fake_answer(f, &piece, &tail);
         buf_free(&tail);
     }
     if (t != NULL)
-        done(r);
+        fake_done(r);
 }
 
 static void on_find(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
-    Satchel__FindReply *m = make(&satchel__find_reply__descriptor);
+    Satchel__FindReply *m = fake_make(&satchel__find_reply__descriptor);
 
     m->found = calloc(FAKE_TRANSFERS, sizeof(Satchel__Found *));
     for (size_t i = 0; i < f->n_transfers; i++) {
@@ -482,40 +482,12 @@ static void on_find(struct fake *f, const Satchel__Envelope *e, Satchel__Envelop
         if (me == t->n ||
             strncmp(text, e->find_transfers->prefix, strlen(e->find_transfers->prefix)) != 0)
             continue;
-        m->found[m->n_found] = make(&satchel__found__descriptor);
-        m->found[m->n_found]->tid = bytes(t->tid.b, sizeof(t->tid.b));
+        m->found[m->n_found] = fake_make(&satchel__found__descriptor);
+        m->found[m->n_found]->tid = fake_bytes(t->tid.b, sizeof(t->tid.b));
         m->found[m->n_found++]->role = t->role[me];
     }
     r->body_case = SATCHEL__ENVELOPE__BODY_FIND_REPLY;
     r->find_reply = m;
-}
-
-static void on_status(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
-{
-    const struct fake_transfer *t = wanted(f, e->status->tid, r);
-    Satchel__StatusReply *m;
-
-    if (t == NULL)
-        return;
-    m = make(&satchel__status_reply__descriptor);
-    m->header = copy(t->seal->header);
-    m->signature = copy(t->seal->signature);
-    m->recipients = calloc(FAKE_SLOTS, sizeof(Satchel__RecipientStatus *));
-    for (size_t i = 0; i < t->n; i++) {
-        m->recipients[i] = make(&satchel__recipient_status__descriptor);
-        m->recipients[i]->user_id = bytes(t->who[i].b, IDS_UID_LEN);
-        m->n_recipients++;
-    }
-    r->body_case = SATCHEL__ENVELOPE__BODY_STATUS_REPLY;
-    r->status_reply = m;
-}
-
-static void on_receipt(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
-{
-    (void)f;
-    (void)e;
-    r->body_case = SATCHEL__ENVELOPE__BODY_DONE;
-    r->done = make(&satchel__done__descriptor);
 }
 
 /* ---- dispatch ------------------------------------------------------------------------------ */
@@ -539,8 +511,10 @@ static handler *const handlers[100] = {
     [SATCHEL__ENVELOPE__BODY_GET_LEAVES] = on_leaves,
     [SATCHEL__ENVELOPE__BODY_GET_PIECES] = on_pieces,
     [SATCHEL__ENVELOPE__BODY_FIND_TRANSFERS] = on_find,
-    [SATCHEL__ENVELOPE__BODY_STATUS] = on_status,
-    [SATCHEL__ENVELOPE__BODY_PUT_RECEIPT] = on_receipt,
+    [SATCHEL__ENVELOPE__BODY_STATUS] = fake_log_status,
+    [SATCHEL__ENVELOPE__BODY_PUT_RECEIPT] = fake_log_receipt,
+    [SATCHEL__ENVELOPE__BODY_EXTEND] = fake_log_extend,
+    [SATCHEL__ENVELOPE__BODY_LIST_EVENTS] = fake_log_events,
 };
 
 void fake_serve(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r, struct buf *tail)

@@ -134,6 +134,21 @@ static void on_status(void *cookie, const struct satchel_error *err, const struc
     (void)end(cookie, err);
 }
 
+static void on_logged(void *cookie, const struct satchel_logged *e)
+{
+    struct actor_handle *h = cookie;
+
+    h->last.rows++;
+    h->last.problems += e->problem != NULL;
+}
+
+static void on_extended(void *cookie, const struct satchel_error *err,
+                        const struct satchel_extended *r)
+{
+    (void)r;
+    (void)end(cookie, err);
+}
+
 /* ---- operations -------------------------------------------------------------------- */
 
 static void too_long(uv_timer_t *t)
@@ -274,6 +289,26 @@ struct ending *do_status(struct actor_handle *h, const char *id)
 
     fresh(h);
     return started(h, satchel_status_start(h->s, &o, NULL, &err), &err);
+}
+
+struct ending *do_log(struct actor_handle *h, const char *id)
+{
+    struct satchel_status_options o = {
+        .id = id, .cookie = h, .on_logged = on_logged, .done = on_status};
+    struct satchel_error err = {0};
+
+    fresh(h);
+    return started(h, satchel_status_start(h->s, &o, NULL, &err), &err);
+}
+
+struct ending *do_extend(struct actor_handle *h, const char *id, uint64_t lifetime)
+{
+    struct satchel_extend_options o = {
+        .id = id, .lifetime = lifetime, .cookie = h, .done = on_extended};
+    struct satchel_error err = {0};
+
+    fresh(h);
+    return started(h, satchel_extend_start(h->s, &o, NULL, &err), &err);
 }
 
 /* ---- outputs -------------------------------------------------------------------------- */

@@ -67,6 +67,8 @@ struct ending *do_list(struct actor_handle *h, enum satchel_folder folder);
 struct ending *do_add(struct actor_handle *h, const char *who);
 struct ending *do_ping(struct actor_handle *h);
 struct ending *do_status(struct actor_handle *h, const char *id);
+struct ending *do_log(struct actor_handle *h, const char *id); /* status with the log */
+struct ending *do_extend(struct actor_handle *h, const char *id, uint64_t lifetime);
 
 /* A get that is only begun. */
 struct satchel_op *begin_get(struct actor_handle *h);

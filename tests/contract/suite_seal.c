@@ -129,7 +129,6 @@ static void test_cid_only_once(void **state)
     (void)DO(h, upload_seal, &b.seal, ERR_OK);
 }
 
-/* Pieces and seal in one flight: the seal sees them all. */
 static void test_one_flight(void **state)
 {
     struct harness *h = *state;
@@ -247,12 +246,49 @@ static void test_leases(void **state)
     assert_int_equal(harness_used(h, 2), harness_price(STORE_PIECE_MAX));
 }
 
+/* It is forgotten a year later, but not before its transfer. */
+static void test_cid_is_forgotten(void **state)
+{
+    struct harness *h = *state;
+    struct store_slot_delete del = {.view = STORE_VIEW_SENT};
+    struct sample a, b;
+    unsigned uploads, pieces;
+    uint64_t year;
+
+    users(h);
+    harness_sample(&a, 1, 1, 2);
+    harness_send(h, &a);
+    year = a.seal.now + STORE_CID_MS;
+    harness_sample(&b, 2, 1, 2);
+    memcpy(b.seal.cid, a.seal.cid, sizeof(b.seal.cid));
+    b.open.lease = b.open.expires = 4 * year;
+    (void)DO(h, upload_open, &b.open, ERR_OK);
+    collect_all(h, year, &uploads, &pieces);
+    (void)DO(h, upload_seal, &b.seal, ERR_KEYREUSED);
+    memcpy(del.tid, a.open.tid, sizeof(del.tid));
+    harness_uid(1, del.uid);
+    (void)DO_ONCE(h, slot_delete, &del, ERR_OK, ERR_NOTFOUND);
+    del.view = STORE_VIEW_INBOX;
+    harness_uid(2, del.uid);
+    (void)DO_ONCE(h, slot_delete, &del, ERR_OK, ERR_NOTFOUND);
+    collect_all(h, year + STORE_CID_MS - 1, &uploads, &pieces);
+    (void)DO(h, upload_seal, &b.seal, ERR_KEYREUSED);
+    collect_all(h, year + STORE_CID_MS, &uploads, &pieces);
+    (void)DO(h, upload_seal, &b.seal, ERR_OK);
+}
+
+/* Pieces and seal in one flight: the seal sees them all. */
 int suite_seal(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_seal),       TEST(test_seal_refuses), TEST(test_cid_only_once),
-        TEST(test_one_flight), TEST(test_abort),        TEST(test_leases),
+        TEST(test_seal),
+        TEST(test_seal_refuses),
+        TEST(test_cid_only_once),
+        TEST(test_one_flight),
+        TEST(test_abort),
+        TEST(test_leases),
+        TEST(test_cid_is_forgotten),
     };
 
     return cmocka_run_group_tests_name("seal", tests, NULL, NULL);

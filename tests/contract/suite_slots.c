@@ -93,6 +93,48 @@ static void test_too_many_devices(void **state)
     (void)MOVE(h, &s, CLAIM, 3, ERR_OK);
 }
 
+static uint32_t count_events(struct harness *h, const struct sample *s)
+{
+    struct store_event_list list = {.from = 1};
+
+    memcpy(list.tid, s->open.tid, sizeof(list.tid));
+    harness_uid(1, list.sender);
+    return (uint32_t)DO(h, event_list, &list, ERR_OK)->count;
+}
+
+/* Whoever claims and gives back for ever leaves no more events than this. */
+static void test_returns_are_counted(void **state)
+{
+    struct harness *h = *state;
+    struct store_event_new event = {.kind = STORE_EVENT_RELEASED};
+    struct store_slot_update in;
+    struct sample s;
+
+    if (harness_fails()) /* what is tried again is another claim */
+        skip();
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    s.open.opens_max = 1;
+    harness_body(&s, 100);
+    harness_send(h, &s);
+    for (unsigned i = 0; i <= STORE_RETURNS_MAX; i++) {
+        in = move(&s, STORE_MOVE_CLAIM, 'a');
+        in.event = &event;
+        in.claim = DO(h, slot_update, &in, ERR_OK)->u.slot.claim;
+        in.move = STORE_MOVE_GIVE_BACK;
+        (void)DO(h, slot_update, &in, i < STORE_RETURNS_MAX ? ERR_OK : ERR_BADSTATE);
+    }
+    assert_int_equal(count_events(h, &s), 2 * STORE_RETURNS_MAX + 1);
+    (void)MOVE(h, &s, CLAIM, 'b', ERR_SPENT); /* it is used, by the one that has it */
+    for (unsigned i = 0; i < STORE_REPEATS_MAX + 10; i++) {
+        in = move(&s, STORE_MOVE_CLAIM, 'a');
+        in.event = &event;
+        assert_int_equal(DO(h, slot_update, &in, ERR_OK)->u.slot.opens_used, 1);
+    }
+    assert_int_equal(count_events(h, &s), 2 * STORE_RETURNS_MAX + 1 + STORE_REPEATS_MAX);
+    (void)MOVE(h, &s, COMMIT, 'a', ERR_OK);
+}
+
 /* The recipient of a sample: user 2. */
 static struct store_revoke revoke_bob(const struct sample *s)
 {
@@ -450,14 +492,9 @@ int suite_slots(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_opens),
-        TEST(test_too_many_devices),
-        TEST(test_ends_of_life),
-        TEST(test_ended_rows_go),
-        TEST(test_ended_rows_of_what_is_gone),
-        TEST(test_delete),
-        TEST(test_to_oneself),
-        TEST(test_events),
+        TEST(test_opens),        TEST(test_too_many_devices), TEST(test_returns_are_counted),
+        TEST(test_ends_of_life), TEST(test_ended_rows_go),    TEST(test_ended_rows_of_what_is_gone),
+        TEST(test_delete),       TEST(test_to_oneself),       TEST(test_events),
         TEST(test_revoke),
     };
 

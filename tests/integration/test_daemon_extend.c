@@ -34,25 +34,32 @@ static int teardown(void **state)
     return stage_down();
 }
 
-/* Extend with the addendum of this number; the id. */
-static uint64_t send_extend(struct peer *p, const struct parcel *x, uint32_t number)
+/* What alice's device says of ${x} in the addendum of this number. */
+static struct statement addendum_of(const struct parcel *x, uint32_t number)
 {
-    Satchel__Extend msg = SATCHEL__EXTEND__INIT;
-    Satchel__Signed addendum = SATCHEL__SIGNED__INIT;
-    PEER_ENV(env, EXTEND, extend, &msg);
     struct statement s = {.tid = x->header.tid,
                           .user = alice.u.uid,
                           .manifest = alice.u.first->hash,
                           .device = alice.u.device.id,
-                          .time = SAMPLE_TIME,
+                          .time = x->header.created,
                           .number = number,
                           .expires = x->header.expires + (uint64_t)(number % 2) * SECOND_MS};
+
+    assert_int_equal(header_hash(part(x->header_raw.data, x->header_raw.len), &s.header), ERR_OK);
+    return s;
+}
+
+/* Extend with this addendum; the id. */
+static uint64_t send_addendum(struct peer *p, const struct parcel *x, const struct statement *s)
+{
+    Satchel__Extend msg = SATCHEL__EXTEND__INIT;
+    Satchel__Signed addendum = SATCHEL__SIGNED__INIT;
+    PEER_ENV(env, EXTEND, extend, &msg);
     struct buf raw = {0}, body = {0};
     uint8_t sig[SIGNED_SIG_LEN];
     uint64_t id;
 
-    assert_int_equal(header_hash(part(x->header_raw.data, x->header_raw.len), &s.header), ERR_OK);
-    assert_int_equal(statement_make(SIGNED_EXTEND, &s, &alice.u.dsk, &raw, NULL), ERR_OK);
+    assert_int_equal(statement_make(SIGNED_EXTEND, s, &alice.u.dsk, &raw, NULL), ERR_OK);
     assert_int_equal(signed_unpack(part(raw.data, raw.len), STATEMENT_MAX, &body, sig, NULL),
                      ERR_OK);
     addendum.body = (ProtobufCBinaryData){body.len, body.data};
@@ -63,6 +70,13 @@ static uint64_t send_extend(struct peer *p, const struct parcel *x, uint32_t num
     buf_free(&raw);
     buf_free(&body);
     return id;
+}
+
+static uint64_t send_extend(struct peer *p, const struct parcel *x, uint32_t number)
+{
+    struct statement s = addendum_of(x, number);
+
+    return send_addendum(p, x, &s);
 }
 
 static Satchel__Code extend(struct peer *p, const struct parcel *x, uint32_t number)
@@ -107,6 +121,38 @@ static void test_what_is_refused_takes_no_cells(void **state)
     assert_int_equal(size_of_keys(), before);
     assert_int_equal(extend(&p, &x, 1), OK); /* again */
     assert_int_equal(extend(&p, &x, 2), OK);
+    peer_close(&p);
+    parcel_free(&x);
+}
+
+static Satchel__Code extend_as(struct peer *p, const struct parcel *x, const struct statement *s)
+{
+    return peer_code(peer_wait(p, send_addendum(p, x, s)));
+}
+
+/* What no recipient would believe is not taken: he would refuse the transfer with it. */
+static void test_what_recipients_would_refuse(void **state)
+{
+    const uint64_t day = (uint64_t)24 * 3600 * SECOND_MS;
+    struct statement good, bad;
+    struct parcel x;
+    struct peer p;
+
+    (void)state;
+    deliver(&x, 4);
+    stage_enter(&p, &alice);
+    good = bad = addendum_of(&x, 1);
+    bad.manifest = bob.u.first->hash; /* not one of hers */
+    assert_int_equal(extend_as(&p, &x, &bad), CODE(BAD_REQUEST));
+    bad = good;
+    bad.time -= day + 60 * SECOND_MS;
+    assert_int_equal(extend_as(&p, &x, &bad), CODE(BAD_REQUEST));
+    bad = good;
+    bad.time += day + 60 * SECOND_MS;
+    assert_int_equal(extend_as(&p, &x, &bad), CODE(BAD_REQUEST));
+    bad.time = UINT64_MAX;
+    assert_int_equal(extend_as(&p, &x, &bad), CODE(BAD_REQUEST));
+    assert_int_equal(extend_as(&p, &x, &good), OK);
     peer_close(&p);
     parcel_free(&x);
 }
@@ -156,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_refused_takes_no_cells),
+        cmocka_unit_test(test_what_recipients_would_refuse),
         cmocka_unit_test(test_addenda_are_counted),
         cmocka_unit_test(test_beside_a_release),
     };

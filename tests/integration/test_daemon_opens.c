@@ -87,7 +87,7 @@ static struct statement receipt_of(const struct parcel *x, const struct actor *w
                           .user = who->u.uid,
                           .manifest = who->u.first->hash,
                           .device = who->u.device.id,
-                          .time = SAMPLE_TIME};
+                          .time = x->header.created};
 
     assert_int_equal(header_hash(part(x->header_raw.data, x->header_raw.len), &s.header), ERR_OK);
     return s;
@@ -174,6 +174,12 @@ static void test_receipts_that_are_refused(void **state)
     assert_int_equal(put(&p, &x, &wrong, &bob.u.dsk), CODE(BAD_REQUEST));
     wrong = s;
     wrong.expires = 1;
+    assert_int_equal(put(&p, &x, &wrong, &bob.u.dsk), CODE(BAD_REQUEST));
+    wrong = s;
+    wrong.manifest = carol.u.first->hash;
+    assert_int_equal(put(&p, &x, &wrong, &bob.u.dsk), CODE(BAD_REQUEST));
+    wrong = s;
+    wrong.time = SAMPLE_TIME; /* long ago */
     assert_int_equal(put(&p, &x, &wrong, &bob.u.dsk), CODE(BAD_REQUEST));
     assert_int_equal(opens_used(&x, &now), 1);
     assert_int_equal(now, SATCHEL__SLOT_STATE__RELEASED);

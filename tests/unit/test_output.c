@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* output: received files appear whole or not at all, whatever the sender calls them. */
 #include <dirent.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -348,6 +350,77 @@ static void a_full_pipe_can_be_left(void **state)
     close(ends[1]);
 }
 
+struct reading {
+    int fd;
+    size_t len, wrong;
+};
+
+/* Reads as many bytes, each the low ones of its place, in small steps. */
+static void *read_slowly(void *arg)
+{
+    struct reading *r = arg;
+    uint8_t block[1000];
+
+    for (size_t at = 0; at < r->len;) {
+        ssize_t n = read(r->fd, block, sizeof(block));
+
+        for (ssize_t i = 0; i < n; i++, at++)
+            r->wrong += block[i] != (uint8_t)(at % 251);
+        if (n <= 0)
+            break;
+    }
+    return NULL;
+}
+
+static void a_pipe_takes_more_than_it_holds(void **state)
+{
+    enum { LEN = 3 << 20 };
+    uint8_t *bytes = malloc(LEN);
+    struct output_spec spec = {.fd = -1};
+    struct reading r = {.len = LEN};
+    struct output *o = NULL;
+    pthread_t reader;
+    int ends[2];
+
+    (void)state;
+    assert_non_null(bytes);
+    for (size_t i = 0; i < LEN; i++)
+        bytes[i] = (uint8_t)(i % 251);
+    assert_int_equal(pipe(ends), 0);
+    spec.fd = ends[1];
+    r.fd = ends[0];
+    assert_int_equal(output_open(&spec, "x", &o, NULL), ERR_OK);
+    assert_int_equal(pthread_create(&reader, NULL, read_slowly, &r), 0);
+    assert_int_equal(output_write(o, 0, part(bytes, LEN), &go_on, NULL), ERR_OK);
+    assert_int_equal(pthread_join(reader, NULL), 0);
+    assert_int_equal(r.wrong, 0);
+    /* Others who write to it block as before. */
+    assert_int_equal(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0);
+    output_free(o);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], bytes, 1), 0); /* nothing of ours keeps it open */
+    close(ends[0]);
+    free(bytes);
+}
+
+static void a_pipe_without_reader(void **state)
+{
+    struct output_spec spec = {.fd = -1};
+    struct output *o = NULL;
+    struct err err = {0};
+    int ends[2];
+
+    (void)state;
+    (void)signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(pipe(ends), 0);
+    spec.fd = ends[1];
+    assert_int_equal(output_open(&spec, "x", &o, NULL), ERR_OK);
+    close(ends[0]);
+    assert_int_equal(output_write(o, 0, part_str("hello"), &go_on, &err), ERR_IO);
+    output_free(o);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +439,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_of_the_users_choice, setup, teardown),
         cmocka_unit_test_setup_teardown(descriptors_get_bytes_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_pipe_can_be_left, setup, teardown),
+        cmocka_unit_test(a_pipe_takes_more_than_it_holds),
+        cmocka_unit_test(a_pipe_without_reader),
     };
 
     return cmocka_run_group_tests_name("output", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* output: files that appear whole, the large ones written past the page cache. */
+/* output: files that appear whole, the large ones on the disk while more comes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #include "tests/unit/tmpdir.h"
 
 enum { PIECE = 256 * 1024, TAIL = 4097 };
-static const uint64_t large = (32ULL << 20) + PIECE + TAIL;
+static const uint64_t large = (96ULL << 20) + PIECE + TAIL; /* more than stays in the page cache */
 
 struct state {
     char dir[TMPDIR_SIZE];
@@ -77,37 +77,75 @@ static void check_bytes(FILE *f, uint64_t offset, uint8_t value, size_t len)
     assert_int_equal(fseeko(f, (off_t)offset, SEEK_SET), 0);
     assert_int_equal(fread(got, 1, len, f), len);
     for (size_t i = 0; i < len; i++)
-        assert_int_equal(got[i], value);
+        if (got[i] != value)
+            fail_msg("byte %llu is %u, not %u", (unsigned long long)(offset + i), got[i], value);
     free(got);
 }
 
-/* The last piece has any length, and memory may lie anywhere: the bytes are the same. */
+/* The value of all bytes of piece ${i}. */
+static uint8_t value_of(uint64_t i)
+{
+    return (uint8_t)(1 + i % 255);
+}
+
+static void write_piece(struct state *s, uint8_t *memory, uint64_t i)
+{
+    memset(memory, value_of(i), PIECE);
+    write_at(s, i * PIECE, memory, PIECE);
+}
+
+/* The last piece has any length, and pieces come out of order: the bytes are the same. */
 static void large_file_is_whole(void **state)
 {
     struct state *s = *state;
-    uint8_t *memory = NULL;
+    uint8_t *memory = malloc(PIECE);
+    uint64_t pieces = large / PIECE;
     struct stat st;
     char *path = path_of(s, "name");
     FILE *f;
 
-    assert_int_equal(posix_memalign((void **)&memory, OUTPUT_ALIGN, 2 * PIECE), 0);
+    assert_non_null(memory);
     assert_int_equal(output_expect(s->output, large, NULL), ERR_OK);
-    memset(memory, 3, 2 * PIECE);
-    write_at(s, large - TAIL, memory, TAIL);
-    memset(memory, 1, 2 * PIECE);
-    write_at(s, 0, memory, PIECE);
-    memset(memory, 2, 2 * PIECE);
-    write_at(s, PIECE, memory + 1, PIECE);
+    for (uint64_t i = 0; i + 1 < pieces; i += 2) {
+        write_piece(s, memory, i + 1);
+        write_piece(s, memory, i);
+    }
+    if (pieces % 2 == 1)
+        write_piece(s, memory, pieces - 1);
+    memset(memory, 77, TAIL);
+    write_at(s, pieces * PIECE, memory, TAIL);
     assert_false(is_there(s, "name"));
     assert_int_equal(output_commit(s->output, NULL), ERR_OK);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_size, large);
     f = fopen(path, "rb");
     assert_non_null(f);
-    check_bytes(f, 0, 1, PIECE);
-    check_bytes(f, PIECE, 2, PIECE);
-    check_bytes(f, 2 * PIECE, 0, PIECE);
-    check_bytes(f, large - TAIL, 3, TAIL);
+    for (uint64_t i = 0; i < pieces; i++)
+        check_bytes(f, i * PIECE, value_of(i), PIECE);
+    check_bytes(f, pieces * PIECE, 77, TAIL);
+    assert_int_equal(fclose(f), 0);
+    free(memory);
+    free(path);
+}
+
+/* Pieces that come last, or again, at the file's beginning are not lost behind the others. */
+static void early_bytes_may_come_late(void **state)
+{
+    struct state *s = *state;
+    uint8_t *memory = malloc(PIECE);
+    uint64_t pieces = large / PIECE;
+    char *path = path_of(s, "name");
+    FILE *f;
+
+    assert_non_null(memory);
+    assert_int_equal(output_expect(s->output, pieces * PIECE, NULL), ERR_OK);
+    for (uint64_t i = pieces; i-- > 0;)
+        write_piece(s, memory, i);
+    assert_int_equal(output_commit(s->output, NULL), ERR_OK);
+    f = fopen(path, "rb");
+    assert_non_null(f);
+    for (uint64_t i = 0; i < pieces; i += 17)
+        check_bytes(f, i * PIECE, value_of(i), PIECE);
     assert_int_equal(fclose(f), 0);
     free(memory);
     free(path);
@@ -144,6 +182,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(large_file_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(early_bytes_may_come_late, setup, teardown),
         cmocka_unit_test_setup_teardown(small_file_has_its_own_length, setup, teardown),
         cmocka_unit_test_setup_teardown(no_disk_is_that_large, setup, teardown),
     };

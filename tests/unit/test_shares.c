@@ -41,9 +41,15 @@ static void wait_for(unsigned n)
         (void)uv_run(&loop, UV_RUN_ONCE);
 }
 
+static struct shares_config config(void)
+{
+    return (struct shares_config){
+        .erasable = erasable, .hedge = hedge, .instances = {.weights = weights}, .loop = &loop};
+}
+
 static void start(void)
 {
-    struct shares_config cfg = {weights, erasable, hedge, &loop};
+    struct shares_config cfg = config();
 
     assert_int_equal(shares_start(&service, &cfg, NULL), ERR_OK);
 }
@@ -325,7 +331,7 @@ static void test_the_queue_is_bounded(void **state)
 
 static void test_a_damaged_instance_does_not_start(void **state)
 {
-    struct shares_config cfg = {weights, erasable, hedge, &loop};
+    struct shares_config cfg = config();
     struct shares *s = NULL;
     FILE *f;
 
@@ -339,7 +345,7 @@ static void test_a_damaged_instance_does_not_start(void **state)
     fclose(f);
     assert_int_equal(shares_start(&s, &cfg, NULL), ERR_CORRUPT);
     assert_null(s);
-    cfg.weights = "/nonexistent";
+    cfg.instances.weights = "/nonexistent";
     assert_int_equal(shares_start(&s, &cfg, NULL), ERR_NOTFOUND);
 }
 
