@@ -63,7 +63,8 @@ int preview_load(const struct preview_module **ret_module, struct err *err)
     (void)pthread_once(&once, load);
     if (module == NULL) {
         (void)err_set(err, ERR_UNSUPPORTED, "previews are not available: %s", why);
-        err_hint(err, "install %s and oneDNN, libpng and libturbojpeg", PREVIEW_MODULE_FILE);
+        err_hint(err, "install %s and oneDNN, libpng, libturbojpeg and libwebp",
+                 PREVIEW_MODULE_FILE);
         return ERR_UNSUPPORTED;
     }
     *ret_module = module;
