@@ -119,7 +119,9 @@ class Join(Machines):
         # Old mail, contacts; new mail on both; what one sends the other can show.
         out = self.folder_of("out")
         self.assertEqual(other.get(before, "-o", out).result["from"], "Robert")
-        self.deliver(self.bob, self.file(100, "x"), [alice])
+        both = self.bob.send(self.file(100, "x"), to=[alice]).result["id"]
+        for user, name in ((alice, "a"), (other, "b")):
+            user.get(both, "-o", self.folder_of(name))
         tid = other.send(self.file(50, "y"), to=["Robert"]).result["id"]
         self.assertEqual(alice.json("status", tid).result["recipients"][0]["state"], "stored")
         self.bob.get(tid, "-o", self.folder_of("bob"))
@@ -271,11 +273,12 @@ class Opens(Machines):
         """Who has begun goes on; the other device is refused throughout."""
         first = self.person("cut")
         second = self.both(first)
-        path = self.file(6_000_000, "large")
+        turns = {"quick": 3, "all": 20, "soak": 20}[LEVEL]
+        path = self.file(4_000_000 * turns, "large")
         tid = self.bob.send(path, "--opens", "1", to=[first]).result["id"]
         out = self.work / "got"
-        for turn in range({"quick": 3, "all": 20, "soak": 20}[LEVEL]):
-            getting = first.start("get", tid, "-o", out, "--limit-rate", "3M")
+        for turn in range(turns):
+            getting = first.start("get", tid, "-o", out, "--limit-rate", "500K")
             for line in getting.stdout:
                 event = json.loads(line)
                 if event.get("phase") == "transfer" and event["done"] > 0:
