@@ -7,6 +7,7 @@
 #include "client/local/agent.h"
 #include "client/op/passphrase.h"
 #include "common/crypto/hex.h"
+#include "common/fs.h"
 
 int passphrase_ask(satchel_passphrase_cb *ask, void *cookie, bool fresh, struct secret *ret,
                    struct err *err)
@@ -95,12 +96,12 @@ int satchel_profile_use(const struct satchel_place *place, struct satchel_error 
 /* The agent first: it would keep the keys that are to go. */
 static int reset(const struct place *p, struct err *err)
 {
-    int rc = agent_end(p->folder, NULL, err);
+    int rc = fs_exists(p->folder)
+                 ? agent_end(p->folder, NULL, err)
+                 : err_set(err, ERR_NOTFOUND, "there is no profile '%s'", p->profile);
 
-    if (rc == ERR_OK || rc == ERR_NOTFOUND)
+    if (rc == ERR_OK)
         rc = profile_erase(p->folder, err);
-    if (rc == ERR_NOTFOUND)
-        rc = err_set(err, rc, "there is no profile '%s'", p->profile);
     return rc == ERR_OK ? place_use_no_more(p, err) : rc;
 }
 
