@@ -260,29 +260,45 @@ static void fill(struct search *s, float lambda, float lost)
     }
 }
 
-/* The depth that is best at one step, by error and bits together: the fewer latents the better,
- * until it turns. */
+/* Error and bits together at a depth, and the bits; at the trial's step. */
+static int weigh_depth(struct search *s, uint8_t depth, struct preview_cost *ret, struct err *err)
+{
+    float size = (float)s->c->net->tables.step[s->trial.step] / 4096;
+    int rc;
+
+    s->trial.depth = depth;
+    rc = try_step(s, usual_lambda, ret, err);
+    ret->lost += usual_lambda * size * size * ret->bits;
+    return rc;
+}
+
+/* The depth that is best at one step.  From one of the middle it only gets better until it turns.
+ */
 static int search_depth(struct search *s, uint8_t *ret_depth, float *ret_bits, struct err *err)
 {
-    float size = (float)s->c->net->tables.step[s->trial.step] / 4096, best = INFINITY;
+    struct preview_cost first = {0, 0}, second = {0, 0}, third = {0, 0};
+    uint8_t last;
+    int rc;
 
-    for (uint8_t depth = 0; depth < (s->c->net->detailed ? PREVIEW_DEPTHS : 1); depth++) {
-        struct preview_cost cost = {0, 0};
-        float sum;
-        int rc;
-
-        s->trial.depth = depth;
-        rc = try_step(s, usual_lambda, &cost, err);
-        if (rc != ERR_OK)
-            return rc;
-        sum = cost.lost + usual_lambda * size * size * cost.bits;
-        if (sum >= best)
-            break;
-        best = sum;
-        *ret_bits = cost.bits;
-        *ret_depth = depth;
+    *ret_depth = s->c->net->detailed ? 1 : 0;
+    rc = weigh_depth(s, *ret_depth, &first, err);
+    *ret_bits = first.bits;
+    if (rc != ERR_OK || !s->c->net->detailed)
+        return rc;
+    rc = weigh_depth(s, 2, &second, err);
+    last = second.lost < first.lost ? 3 : 0;
+    if (last == 3) {
+        *ret_depth = 2;
+        *ret_bits = second.bits;
+        first = second;
     }
-    return ERR_OK;
+    if (rc == ERR_OK)
+        rc = weigh_depth(s, last, &third, err);
+    if (rc == ERR_OK && third.lost < first.lost) {
+        *ret_depth = last;
+        *ret_bits = third.bits;
+    }
+    return rc;
 }
 
 /* So many steps further the bits of a trial would be the budget: they halve in about seven. */

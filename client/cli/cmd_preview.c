@@ -18,7 +18,8 @@ static const char *weights = "general", *output, *sheet, *plot, *only;
 static uint32_t class = 256, limit, crops;
 
 static const struct opt opts[] = {
-    {"weights", 'w', OPT_TEXT, &weights, "NAME", "general (default), a weight file, or in a build tree faces"},
+    {"weights", 'w', OPT_TEXT, &weights, "NAME",
+     "general (default), a weight file, or in a build tree faces"},
     {"class", 'c', OPT_COUNT, &class, "BYTES", "encode: 128, 256 (default) or 512 bytes"},
     {"output", 'o', OPT_TEXT, &output, "FILE", "encode, decode: where the result goes"},
     {"sheet", 0, OPT_TEXT, &sheet, "FILE", "eval: contact sheet: original, preview, difference"},

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/cli/preview_layers.h"
 
-#include <string.h>
 #include <time.h>
 
 #include "client/cli/ui.h"
 #include "common/crypto/fernet.h"
 #include "common/crypto/gcm.h"
 #include "common/crypto/rng.h"
+#include "common/secret.h"
 #include "models/preview.h"
 
 enum { SHOWN = 12, TOKEN_MAX = 1024 };
@@ -61,8 +61,9 @@ static int open_again(struct layers *l, struct part latent)
     if (rc == ERR_OK)
         rc = fernet_open(part(l->fernet_key, sizeof(l->fernet_key)), &(struct fernet_age){0},
                          part(l->opened, len), l->latent, &got);
-    if (rc == ERR_OK && (got.len != latent.len || memcmp(l->latent, latent.data, latent.len) != 0 ||
-                         memcmp(l->opened, l->token.data, len) != 0))
+    if (rc == ERR_OK &&
+        (got.len != latent.len || !secret_equal(l->latent, latent.data, latent.len) ||
+         !secret_equal(l->opened, l->token.data, len)))
         rc = ERR_INTEGRITY;
     return rc;
 }

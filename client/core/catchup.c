@@ -25,6 +25,7 @@ struct catchup {
     struct manifest **manifests; /* of news, which are parsed as they come */
     struct buf record;
     uint8_t record_sig[SIGNED_SIG_LEN];
+    bool ours;   /* what was on its way from here has arrived */
     bool unread; /* the record could not be opened, for record_err */
     struct err record_err;
     int rc;
@@ -84,6 +85,7 @@ static void keep_work(uv_work_t *req)
     c->rc = profile_catch_up(c->profile, &c->news, &id, &c->err);
     if (c->rc != ERR_OK)
         return;
+    c->ours = c->news.ours;
     if (c->record.len > 0) {
         rc = open_record(c, id, &plain);
         c->unread = rc != ERR_OK && rc != ERR_NOTFOUND;
@@ -113,6 +115,10 @@ static void kept(uv_work_t *req, int status)
         c->id = NULL;
         if (!c->unread && c->news.record > c->profile->record)
             c->profile->record = c->news.record;
+    }
+    if (c->rc == ERR_OK && c->ours) {
+        c->profile->backup_due = c->profile->id->has_box;
+        handle_notice(c->l->s, SATCHEL_NOTICE_ROTATED, NULL, "a new encryption key was published");
     }
     end(c);
 }

@@ -469,15 +469,14 @@ static int take_record(struct profile *p, struct identity *id, const struct prof
     return rc == ERR_OK ? backup_note_number(p->vault, news->record, err) : rc;
 }
 
-int profile_catch_up(struct profile *p, struct profile_news *news, struct identity **ret,
-                     struct err *err)
+/* The manifests that are not here yet. */
+static int follow(struct identity *id, struct profile_news *news, struct err *err)
 {
-    struct identity *id = NULL;
-    int rc = vault_lock(p->vault, err);
+    struct hash32 next = {{0}};
+    int rc = ERR_OK;
 
-    if (rc != ERR_OK)
-        return rc;
-    rc = identity_load(p->vault, &id, err);
+    if (id->next != NULL)
+        next = id->next->hash;
     for (size_t i = 0; rc == ERR_OK && i < news->n; i++) {
         struct manifest *m = news->manifests[i];
 
@@ -487,10 +486,27 @@ int profile_catch_up(struct profile *p, struct profile_news *news, struct identi
         news->manifests[i] = NULL;
         rc = identity_follow(id, m, err);
     }
+    news->ours = rc == ERR_OK && news->n > 0 && chain_find(&id->chain, &next) != NULL;
+    return rc;
+}
+
+int profile_catch_up(struct profile *p, struct profile_news *news, struct identity **ret,
+                     struct err *err)
+{
+    struct identity *id = NULL;
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = identity_load(p->vault, &id, err);
+    if (rc == ERR_OK)
+        rc = follow(id, news, err);
     if (rc == ERR_OK && news->account != NULL)
         rc = take_record(p, id, news, err);
     if (rc == ERR_OK)
         rc = identity_save(id, p->vault, err);
+    if (rc == ERR_OK && news->ours)
+        rc = backup_touch(p->vault, err);
     vault_unlock(p->vault);
     if (rc == ERR_OK)
         *ret = id;

@@ -124,7 +124,8 @@ struct profile_news {
     struct manifest **manifests; /* that follow ours, taken; NULL where one was */
     size_t n;
     const struct secret *account; /* plaintext of a newer account record; NULL: none */
-    uint64_t record;              /* its number, */
+    uint64_t record;              /* its number */
+    bool ours; /* afterwards: the manifest that was on its way from here is among them */
 };
 MUST_CHECK int profile_catch_up(struct profile *p, struct profile_news *news, struct identity **ret,
                                 struct err *err);

@@ -32,7 +32,7 @@ enum {
     OTP_TRIES = 3
 };
 
-struct adding {
+struct admission {
     struct satchel_op op;
     struct satchel_device_add_options o; /* callbacks; its strings are not kept */
     char name[IDENTITY_NAME_SIZE];       /* of this machine */
@@ -55,14 +55,14 @@ struct adding {
 
 static void finish(struct satchel_op *op, const struct satchel_error *err)
 {
-    struct adding *a = (struct adding *)op;
+    struct admission *a = (struct admission *)op;
 
     a->o.done(op->done_cookie, err, err == NULL ? &a->result : NULL);
 }
 
 static void free_adding(struct satchel_op *op)
 {
-    struct adding *a = (struct adding *)op;
+    struct admission *a = (struct admission *)op;
 
     join_code_free(&a->code);
     secret_free(&a->otp);
@@ -75,7 +75,7 @@ static void free_adding(struct satchel_op *op)
 /* ---- what is said to the server ---- */
 
 /* What a message of the offer says; ${cb} gets errors as well. */
-static void tell(struct adding *a, const Satchel__OfferJoin *what, op_answer_cb *cb)
+static void tell(struct admission *a, const Satchel__OfferJoin *what, op_answer_cb *cb)
 {
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__OfferJoin m = *what;
@@ -89,7 +89,7 @@ static void tell(struct adding *a, const Satchel__OfferJoin *what, op_answer_cb 
 }
 
 /* Say it; whether the server hears so does not matter. */
-static void mention(struct adding *a, bool refuse, bool end)
+static void mention(struct admission *a, bool refuse, bool end)
 {
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__OfferJoin m = SATCHEL__OFFER_JOIN__INIT;
@@ -108,14 +108,14 @@ static void mention(struct adding *a, bool refuse, bool end)
 /* It is over: the server need not keep the offer. */
 static void stop(struct satchel_op *op)
 {
-    struct adding *a = (struct adding *)op;
+    struct admission *a = (struct admission *)op;
 
     alarm_clear(&a->tick);
     if (a->ends != 0 && op->err.code != ERR_OK)
         mention(a, false, true);
 }
 
-static uint64_t left(const struct adding *a)
+static uint64_t left(const struct admission *a)
 {
     uint64_t now = uv_now(a->op.s->loop);
 
@@ -126,7 +126,7 @@ static uint64_t left(const struct adding *a)
 
 static void on_answered(struct satchel_op *op, void *arg, const struct answer *reply)
 {
-    struct adding *a = (struct adding *)op;
+    struct admission *a = (struct admission *)op;
     const struct identity *id = op->s->profile->id;
     const struct manifest_device *d = manifest_device(chain_newest(&id->chain), &a->device.id);
     struct err err;
@@ -145,7 +145,7 @@ static void on_answered(struct satchel_op *op, void *arg, const struct answer *r
     op_end(op, NULL);
 }
 
-static void send_answer(struct adding *a)
+static void send_answer(struct admission *a)
 {
     Satchel__OfferJoin m = SATCHEL__OFFER_JOIN__INIT;
 
@@ -155,7 +155,7 @@ static void send_answer(struct adding *a)
 
 /* ---- fourth: what it needs ---- */
 
-static int seal_answer(struct adding *a, const struct identity *id, struct secret *account,
+static int seal_answer(struct admission *a, const struct identity *id, struct secret *account,
                        struct err *err)
 {
     struct join_answer out = {.manifest = chain_newest(&id->chain)->hash, .has_box = id->has_box};
@@ -181,7 +181,7 @@ static int seal_answer(struct adding *a, const struct identity *id, struct secre
 /* Names of both are kept with the identity, and go with what is given. */
 static int grant_work(struct op_job *job, struct err *err)
 {
-    struct adding *a = (struct adding *)job->op;
+    struct admission *a = (struct admission *)job->op;
     struct vault *v = job->op->s->profile->vault;
     struct identity *id = NULL;
     struct secret account = {0};
@@ -211,7 +211,7 @@ static int grant_work(struct op_job *job, struct err *err)
 
 static void granted(struct op_job *job)
 {
-    struct adding *a = (struct adding *)job->op;
+    struct admission *a = (struct admission *)job->op;
     struct profile *profile = job->op->s->profile;
 
     identity_unref(profile->id);
@@ -222,11 +222,11 @@ static void granted(struct op_job *job)
 
 /* ---- third: listed among our devices ---- */
 
-static void list_device(struct adding *a);
+static void list_device(struct admission *a);
 
 static void published(struct publish *p)
 {
-    struct adding *a = (struct adding *)p->op;
+    struct admission *a = (struct admission *)p->op;
 
     a->publishing = false;
     secret_free(&a->otp);
@@ -235,7 +235,7 @@ static void published(struct publish *p)
 
 static void refused(struct publish *p, const struct err *why)
 {
-    struct adding *a = (struct adding *)p->op;
+    struct admission *a = (struct admission *)p->op;
 
     a->publishing = false;
     if (why->code == ERR_FACTOR && a->o.ask_otp != NULL && a->tries < OTP_TRIES) {
@@ -247,7 +247,7 @@ static void refused(struct publish *p, const struct err *why)
 }
 
 /* False: the operation has ended. */
-static bool ask_otp(struct adding *a)
+static bool ask_otp(struct admission *a)
 {
     struct satchel_joiner who = {0};
     struct secret code = {0};
@@ -272,7 +272,7 @@ static bool ask_otp(struct adding *a)
     return err.code == ERR_OK;
 }
 
-static void list_device(struct adding *a)
+static void list_device(struct admission *a)
 {
     if (a->factor && !ask_otp(a))
         return;
@@ -290,10 +290,10 @@ static void list_device(struct adding *a)
 
 /* ---- second: somebody comes ---- */
 
-static void wait_for(struct adding *a, bool refuse);
+static void wait_for(struct admission *a, bool refuse);
 
 /* Between the new machine and the server stands nobody: it sees the key that we know. */
-static int check_pin(const struct adding *a, struct err *err)
+static int check_pin(const struct admission *a, struct err *err)
 {
     const struct settings *t = &a->op.s->profile->settings;
     struct pin ours;
@@ -313,7 +313,7 @@ static int check_pin(const struct adding *a, struct err *err)
     return ERR_OK;
 }
 
-static int take_request(struct adding *a, const Satchel__JoinReply *m, struct err *err)
+static int take_request(struct admission *a, const Satchel__JoinReply *m, struct err *err)
 {
     int rc = join_request_open(&a->joiner, &a->code, &a->op.s->profile->id->server,
                                part(m->sealed.data, m->sealed.len), err);
@@ -333,7 +333,7 @@ static int take_request(struct adding *a, const Satchel__JoinReply *m, struct er
 
 static void on_come(struct satchel_op *op, void *arg, const struct answer *reply)
 {
-    struct adding *a = (struct adding *)op;
+    struct admission *a = (struct admission *)op;
     struct err err = {0};
     int rc;
 
@@ -365,7 +365,7 @@ static void on_come(struct satchel_op *op, void *arg, const struct answer *reply
     }
 }
 
-static void wait_for(struct adding *a, bool refuse)
+static void wait_for(struct admission *a, bool refuse)
 {
     Satchel__OfferJoin m = SATCHEL__OFFER_JOIN__INIT;
 
@@ -375,7 +375,7 @@ static void wait_for(struct adding *a, bool refuse)
 
 static void on_tick(struct alarm *alarm)
 {
-    struct adding *a = LIST_OWNER(alarm, struct adding, tick);
+    struct admission *a = LIST_OWNER(alarm, struct admission, tick);
 
     if (left(a) == 0) {
         op_fail(&a->op, ERR_EXPIRED, "nobody has joined in time: the code counts no more");
@@ -389,7 +389,7 @@ static void on_tick(struct alarm *alarm)
 
 /* ---- first: a code ---- */
 
-static void show_code(struct adding *a)
+static void show_code(struct admission *a)
 {
     const struct settings *t = &a->op.s->profile->settings;
     struct secret text = {0}, uri = {0};
@@ -415,7 +415,7 @@ static void show_code(struct adding *a)
 
 static void on_offered(struct satchel_op *op, void *arg, const struct answer *reply)
 {
-    struct adding *a = (struct adding *)op;
+    struct admission *a = (struct admission *)op;
     bool again = a->ends != 0;
 
     (void)arg;
@@ -435,7 +435,7 @@ static void on_offered(struct satchel_op *op, void *arg, const struct answer *re
     wait_for(a, false);
 }
 
-static void offer(struct adding *a)
+static void offer(struct admission *a)
 {
     Satchel__OfferJoin m = SATCHEL__OFFER_JOIN__INIT;
 
@@ -447,7 +447,7 @@ static void offer(struct adding *a)
 
 static int draw_work(struct op_job *job, struct err *err)
 {
-    struct adding *a = (struct adding *)job->op;
+    struct admission *a = (struct admission *)job->op;
     struct secret s = {0};
     int rc = hedge_draw(job->op->s->profile->hedge, "join code", part(NULL, 0), &s, err);
 
@@ -461,12 +461,12 @@ static int draw_work(struct op_job *job, struct err *err)
 
 static void drawn(struct op_job *job)
 {
-    offer((struct adding *)job->op);
+    offer((struct admission *)job->op);
 }
 
 static void on_factors(struct satchel_op *op, void *arg, const struct answer *reply)
 {
-    struct adding *a = (struct adding *)op;
+    struct admission *a = (struct admission *)op;
     const Satchel__FactorListReply *m = reply->e->factor_list_reply;
 
     (void)arg;
@@ -494,13 +494,13 @@ static void begin(struct satchel_op *op)
 
 static void pause_adding(struct satchel_op *op)
 {
-    alarm_clear(&((struct adding *)op)->tick);
+    alarm_clear(&((struct admission *)op)->tick);
 }
 
 /* After the login we know whether the server has the manifest that lists the device. */
 static void again(struct satchel_op *op)
 {
-    struct adding *a = (struct adding *)op;
+    struct admission *a = (struct admission *)op;
     bool listed;
 
     identity_unref(op->id);
@@ -528,7 +528,7 @@ int satchel_device_add_start(struct satchel *s, const struct satchel_device_add_
                                         .again = again,
                                         .finish = finish,
                                         .free = free_adding};
-    struct adding *a;
+    struct admission *a;
     struct err err = {0};
 
     if (o->on_code == NULL || o->lifetime > LIFETIME_MAX_MS) {

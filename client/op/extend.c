@@ -110,7 +110,8 @@ static int check_end(const struct extension *x, const struct header *h, uint64_t
     char day[SHOW_TIME];
 
     if (end <= s->time)
-        return err_set(err, ERR_EXPIRED, "it expired on %s", show_date(end, day));
+        return err_set(err, ERR_EXPIRED, "transfer '%s': it expired on %s", x->find.prefix,
+                       show_date(end, day));
     return lifetime_check_end(&x->limits, h->created, s->expires, s->time, err);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/crypto/hkdf.h"
 
-#include <openssl/core_names.h>
+#include <openssl/evp.h>
 
 #include "common/crypto/alg.h"
 #include "common/crypto/mac.h"
@@ -12,38 +12,60 @@ int hkdf_extract(enum hash_id id, uint8_t *ret_prk, struct part salt, struct par
     return mac_parts(id, ret_prk, salt, &ikm, 1);
 }
 
-static int derive(const OSSL_PARAM *params, uint8_t *out, size_t len)
+/* T(n) = HMAC(prk, T(n-1) || info || n): RFC 5869 section 2.3. */
+static bool next_block(EVP_MAC_CTX *ctx, struct part before, struct part info, uint8_t n,
+                       uint8_t *ret_block)
 {
-    EVP_KDF *hkdf = alg_hkdf();
-    EVP_KDF_CTX *ctx;
-    int rc;
+    size_t len = 0;
 
-    if (hkdf == NULL)
-        return ERR_INTERNAL;
-    ctx = EVP_KDF_CTX_new(hkdf);
-    if (ctx == NULL)
-        return ERR_NOMEM;
-    rc = EVP_KDF_derive(ctx, out, len, params) == 1 ? ERR_OK : ERR_INTERNAL;
-    if (rc != ERR_OK)
-        secret_wipe(out, len);
-    EVP_KDF_CTX_free(ctx);
-    return rc;
+    return (before.len == 0 || EVP_MAC_update(ctx, before.data, before.len) == 1) &&
+           (info.len == 0 || EVP_MAC_update(ctx, info.data, info.len) == 1) &&
+           EVP_MAC_update(ctx, &n, 1) == 1 &&
+           EVP_MAC_final(ctx, ret_block, &len, HASH_MAX_LEN) == 1;
+}
+
+/*
+ * One context for all blocks, with the key's pads computed once.  OpenSSL's own HKDF finds its
+ * digest by name each time, which takes longer than to hash a few hundred bytes.
+ */
+static bool expand(EVP_MAC_CTX *ctx, struct part prk, struct part info, uint8_t *out, size_t len)
+{
+    uint8_t block[HASH_MAX_LEN];
+    bool good = EVP_MAC_init(ctx, part_bytes(prk), prk.len, NULL) == 1;
+    const size_t step = good ? EVP_MAC_CTX_get_mac_size(ctx) : 0;
+    size_t done = 0;
+
+    good = good && step > 0;
+    for (uint8_t n = 1; good && done < len; n++) {
+        size_t take = len - done < step ? len - done : step;
+
+        good = (n == 1 || EVP_MAC_init(ctx, NULL, 0, NULL) == 1) &&
+               next_block(ctx, part(block, n > 1 ? step : 0), info, n, block);
+        if (good)
+            memcpy(out + done, block, take);
+        done += take;
+    }
+    secret_wipe(block, sizeof(block));
+    return good;
 }
 
 int hkdf_expand(enum hash_id id, struct part prk, struct part info, uint8_t *out, size_t len)
 {
-    int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-    OSSL_PARAM params[5] = {
-        alg_param_hash(OSSL_KDF_PARAM_DIGEST, id),
-        OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-        alg_param_bytes(OSSL_KDF_PARAM_KEY, prk),
-        alg_param_bytes(OSSL_KDF_PARAM_INFO, info),
-        OSSL_PARAM_END,
-    };
+    EVP_MAC_CTX *ctx;
+    int rc;
 
     if (len == 0 || len > 255 * hash_len(id) || info.len > HKDF_INFO_MAX)
         return ERR_INVALID;
-    return derive(params, out, len);
+    if (alg_hmac(id) == NULL)
+        return ERR_INTERNAL;
+    ctx = EVP_MAC_CTX_dup(alg_hmac(id));
+    if (ctx == NULL)
+        return ERR_NOMEM;
+    rc = expand(ctx, prk, info, out, len) ? ERR_OK : ERR_INTERNAL;
+    if (rc != ERR_OK)
+        secret_wipe(out, len);
+    EVP_MAC_CTX_free(ctx);
+    return rc;
 }
 
 int hkdf_full(enum hash_id id, const struct hkdf_input *in, uint8_t *out, size_t len)

@@ -11,7 +11,10 @@
 static const char help[] =
     "usage: satchel-train preview [OPTION]... --out FILE FOLDER...\n"
     "\n"
-    "Train the weights of previews on the PNG and JPEG files in folders.\n"
+    "Train the weights of previews on the PNG, JPEG and WebP files in folders.\n"
+    "After each round the weights so far, a checkpoint and the loss curve are written.\n"
+    "With --resume and otherwise the same options an interrupted training goes on from\n"
+    "the checkpoint and ends with the weights it would have ended with.\n"
     "\n"
     "  --out FILE           the weight file; FILE.checkpoint, FILE.csv and FILE.png beside it\n"
     "  --held-out LIST      paths, relative to their folder, that training must not see\n"

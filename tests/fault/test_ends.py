@@ -52,10 +52,14 @@ class Killed(Case):
 
     def recover(self, trace):
         """True if the daemon was killed; it serves again afterwards."""
-        dead = self.daemon.process.poll() is not None
-        trace.terminate()
+        trace.terminate()  # from here on nothing kills it; what was sent before arrives
         trace.wait(WAIT)
         trace.stderr.close()
+        try:
+            self.daemon.process.wait(0.5)
+            dead = True
+        except subprocess.TimeoutExpired:
+            dead = False
         if dead:
             self.daemon.process = None
             self.daemon.notify.close()

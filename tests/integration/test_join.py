@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from harness import WAIT, Case, User, program
+from harness import LEVEL, WAIT, Case, User, program, sha256
 from test_factor import Authenticator
 
 
@@ -83,6 +83,18 @@ class Machines(Case):
         process.stdin.flush()
         return process
 
+    def enrol(self, user):
+        read, write = os.pipe()
+        process = user.start("factor", "totp", "enrol", "--otp-fd", read, pass_fds=(read,))
+        os.close(read)
+        phone = Authenticator(json.loads(process.stdout.readline())["secret"])
+        os.write(write, phone.code().encode() + b"\n")
+        os.close(write)
+        phone.recovery = json.loads(process.stdout.readline())["codes"]
+        process.communicate(timeout=WAIT)
+        self.assertEqual(process.returncode, 0)
+        return phone
+
 
 class Join(Machines):
     def test_all_of_it(self):
@@ -107,7 +119,9 @@ class Join(Machines):
         # Old mail, contacts; new mail on both; what one sends the other can show.
         out = self.folder_of("out")
         self.assertEqual(other.get(before, "-o", out).result["from"], "Robert")
-        self.deliver(self.bob, self.file(100, "x"), [alice])
+        both = self.bob.send(self.file(100, "x"), to=[alice]).result["id"]
+        for user, name in ((alice, "a"), (other, "b")):
+            user.get(both, "-o", self.folder_of(name))
         tid = other.send(self.file(50, "y"), to=["Robert"]).result["id"]
         self.assertEqual(alice.json("status", tid).result["recipients"][0]["state"], "stored")
         self.bob.get(tid, "-o", self.folder_of("bob"))
@@ -205,18 +219,6 @@ class Join(Machines):
 class Factors(Machines):
     """What lets a device in needs the second factor."""
 
-    def enrol(self, user):
-        read, write = os.pipe()
-        process = user.start("factor", "totp", "enrol", "--otp-fd", read, pass_fds=(read,))
-        os.close(read)
-        phone = Authenticator(json.loads(process.stdout.readline())["secret"])
-        os.write(write, phone.code().encode() + b"\n")
-        os.close(write)
-        phone.recovery = json.loads(process.stdout.readline())["codes"]
-        process.communicate(timeout=WAIT)
-        self.assertEqual(process.returncode, 0)
-        return phone
-
     def test_device(self):
         user = self.person("olga")
         phone = self.enrol(user)
@@ -250,3 +252,93 @@ class Factors(Machines):
         self.assertEqual(len(user.json("device").result["devices"]), 1)
         self.assertEqual(user.json("whoami").result["manifest"], 1)
         user.json("keys", "rotate")  # nothing stands in the way of the next manifest
+
+
+class Opens(Machines):
+    """A transfer with one open, and a user with two devices."""
+
+    def test_race(self):
+        """Both ask for it at the same time, again and again: one of them gets it."""
+        first = self.person("ray")
+        second = self.both(first)
+        for turn in range({"quick": 3, "all": 25, "soak": 25}[LEVEL]):
+            tid = self.bob.send(self.file(900, f"turn{turn}"), "--opens", "1", to=[first]).result["id"]
+            running = [user.start("get", tid, "-o", self.work / f"{turn}-{n}") for n, user in enumerate((first, second))]
+            ends = [process.communicate(timeout=WAIT) for process in running]
+            self.assertEqual(sorted(process.returncode for process in running), [0, 4], ends)
+            loser = ends[0] if running[0].returncode == 4 else ends[1]
+            self.assertEqual(json.loads(loser[0].splitlines()[-1])["error"]["code"], "spent")
+
+    def test_cut(self):
+        """Who has begun goes on; the other device is refused throughout."""
+        first = self.person("cut")
+        second = self.both(first)
+        turns = {"quick": 3, "all": 20, "soak": 20}[LEVEL]
+        path = self.file(4_000_000 * turns, "large")
+        tid = self.bob.send(path, "--opens", "1", to=[first]).result["id"]
+        out = self.work / "got"
+        for turn in range(turns):
+            getting = first.start("get", tid, "-o", out, "--limit-rate", "500K")
+            for line in getting.stdout:
+                event = json.loads(line)
+                if event.get("phase") == "transfer" and event["done"] > 0:
+                    break
+            getting.kill()
+            getting.communicate(timeout=WAIT)
+            if turn % 4 == 1:
+                self.daemon.kill()
+                self.daemon.start()
+            self.assertEqual(second.get(tid, "-o", self.work / "other", expect=4).error["code"], "spent")
+        first.get(tid, "-o", out)
+        self.assertEqual(sha256(out), sha256(path))
+        self.assertEqual(second.get(tid, "-o", self.work / "other", expect=4).error["code"], "spent")
+
+    def test_revoked(self):
+        """The second device is taken out: nothing of it counts that was not seen before."""
+        first = self.person("rita")
+        second = self.both(first)
+        seen = second.send(self.file(10, "seen"), to=["bob"]).result["id"]
+        self.assertIn(seen, [row["id"] for row in self.bob.inbox()])
+        unseen = second.send(self.file(11, "unseen"), to=["bob"]).result["id"]
+        waiting = self.bob.send(self.file(12, "waiting"), to=[first]).result["id"]
+        first.json("device", "revoke", second.joined["device"][:12])
+        for args in (["inbox"], ["get", waiting, "-o", self.work], ["send", self.file(5), "--to", "bob"]):
+            self.assertEqual(second.json(*args, expect=4).error["code"], "auth")
+        self.bob.get(seen, "-o", self.folder_of("seen-out"))
+        self.assertEqual(self.bob.get(unseen, "-o", self.folder_of("unseen-out"), expect=4).error["code"], "revoked")
+        first.get(waiting, "-o", self.folder_of("waiting-out"))
+        self.deliver(first, self.file(13), [self.bob])
+        # It is not let in again without a code, and the last one is not taken out by chance.
+        self.assertEqual(first.json("device", "revoke", first.json("whoami").result["device"], expect=4).error["code"],
+                         "refused")
+
+
+class Recovery(Machines):
+    """The words are not enough where a second factor is enrolled."""
+
+    def test_recover(self):
+        user = User(self.daemon, self.work, "rob")
+        words = next(item["words"] for item in user.register().objects if item.get("event") == "recovery_words")
+        phone = self.enrol(user)
+
+        def recover(home, codes, expect=0):
+            again = self.machine(user, home)
+            pipes = [os.pipe(), os.pipe()]
+            os.write(pipes[0][1], words.encode() + b"\n")
+            os.write(pipes[1][1], "".join(code + "\n" for code in codes).encode())
+            for _, write in pipes:
+                os.close(write)
+            again.result = again.json("recover", "--server", self.daemon.server, "--name", "rob", "--pin",
+                                      self.daemon.pin, "--no-passphrase", "--words-fd", pipes[0][0], "--otp-fd",
+                                      pipes[1][0], expect=expect, pass_fds=(pipes[0][0], pipes[1][0]))
+            for read, _ in pipes:
+                os.close(read)
+            return again
+
+        self.assertEqual(recover("none", [], expect=4).result.error["code"], "factor")
+        user.inbox()  # it is his still
+        again = recover("again", ["nonsense", phone.recovery[1]])
+        self.assertEqual(again.json("whoami").result["user_id"], user.uid)
+        self.assertEqual(user.json("inbox", expect=4).error["code"], "auth")
+        # The recovery code counted once.
+        self.assertEqual(recover("more", [phone.recovery[1]], expect=4).result.error["code"], "factor")

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -137,7 +138,7 @@ static void test_requests(void **state)
                              ERR_OK);
     }
     buf_free(&one);
-    strcpy(r.name, "a\nb"); /* a name that moves a cursor */
+    (void)snprintf(r.name, sizeof(r.name), "a\nb"); /* a name that moves a cursor */
     assert_int_equal(join_request_seal(&r, &c, &server, &one, NULL), ERR_OK);
     assert_int_equal(join_request_open(&back, &c, &server, part(one.data, one.len), NULL),
                      ERR_INVALID);
@@ -169,9 +170,9 @@ static void make_scene(struct scene *s)
     assert_int_equal(x25519_public(s->public, s->key.data), ERR_OK);
     assert_int_equal(secret_copy(&s->a.isk, "iskiskiskiskiskiskiskiskiskiskis", 32, NULL), ERR_OK);
     assert_int_equal(secret_copy(&s->a.account, "plaintext", 9, NULL), ERR_OK);
-    strcpy(s->a.username, "alice");
-    strcpy(s->a.email, "alice@example.org");
-    strcpy(s->a.name, "desk");
+    (void)snprintf(s->a.username, sizeof(s->a.username), "alice");
+    (void)snprintf(s->a.email, sizeof(s->a.email), "alice@example.org");
+    (void)snprintf(s->a.name, sizeof(s->a.name), "desk");
     s->a.has_box = true;
     memset(s->a.manifest.b, 5, sizeof(s->a.manifest.b));
 }
