@@ -83,6 +83,12 @@ static bool adds_device(const struct manifest *before, const struct manifest *ne
     return false;
 }
 
+/* May somebody log in, or another key speak for the user, who could not before? */
+static bool needs_factor(const struct manifest *before, const struct manifest *next)
+{
+    return next->n_successions > before->n_successions || adds_device(before, next);
+}
+
 /* The one before, and the one with this number if there is one already. */
 static void on_before(struct call *c)
 {
@@ -90,7 +96,7 @@ static void on_before(struct call *c)
     const struct store_result *res = c->res;
     struct manifest *before = NULL;
     struct err err = {0};
-    bool adds = false;
+    bool asks = false;
     int rc = ERR_OK;
 
     if (res->code != ERR_OK) {
@@ -104,11 +110,11 @@ static void on_before(struct call *c)
             part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len), &before, &err);
     if (rc == ERR_OK && before != NULL && manifest_follows(before, u->manifest, &err) != ERR_OK)
         rc = ERR_INVALID;
-    adds = rc == ERR_OK && before != NULL && adds_device(before, u->manifest);
+    asks = rc == ERR_OK && before != NULL && needs_factor(before, u->manifest);
     manifest_free(before);
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
-    else if (adds)
+    else if (asks)
         factor_check(c, &u->manifest->uid, c->msg->put_manifest->code, FACTOR_IF_ACTIVE, put);
     else
         put(c);

@@ -84,7 +84,7 @@ static int confirm(const struct satchel_profile_info *p, struct satchel_error *e
             "This removes the keys and contacts of %s from this machine. The account at %s stays:\n"
             "another device of yours leads back to it, or the 24 recovery words. Without both it "
             "is\n"
-            "gone, with all mail that was not read. To end the account: satchel account delete",
+            "gone, with all mail that was not read.",
             p->username, p->server);
     (void)snprintf(question, sizeof(question),
                    "To remove it type the profile's name (%s): ", p->name);

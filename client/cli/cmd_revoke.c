@@ -47,8 +47,13 @@ static void report(const struct satchel_revoked *r, const struct openers *l)
 {
     ui_result(json_pack("{s:s,s:I,s:I,s:O}", "id", r->id, "revoked", (json_int_t)r->revoked,
                         "opened", (json_int_t)r->opened, "recipients", l->json));
-    ui_line("%.12s  revoked for %u %s: it cannot be opened any more", r->id, r->revoked,
-            r->revoked == 1 ? "person" : "people");
+    if (r->revoked == 0)
+        ui_line(
+            "%.12s  revoked for no recipient: those not named, or ended before, stay as they are",
+            r->id);
+    else
+        ui_line("%.12s  revoked for %u %s: it cannot be opened any more by them", r->id, r->revoked,
+                r->revoked == 1 ? "person" : "people");
     for (size_t i = 0; i < l->count; i++) {
         char time[TEXT_TIME];
 

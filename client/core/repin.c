@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "client/core/handle.h"
+#include "client/local/vault.h"
 
 int repin_verify(const struct settings *target, struct tls_verify *ret, struct err *err)
 {
@@ -45,8 +46,22 @@ static void keep_free(struct keep *k)
 static void keep_work(uv_work_t *req)
 {
     struct keep *k = LIST_OWNER(req, struct keep, req);
+    struct settings now = {0};
 
-    k->rc = settings_write(k->profile->folder, &k->settings, &k->err);
+    k->rc = vault_lock(k->profile->vault, &k->err);
+    if (k->rc != ERR_OK)
+        return;
+    k->rc = settings_read(k->profile->folder, &now,
+                          &k->err); /* another process may have changed the rest */
+    if (k->rc == ERR_OK)
+        k->rc = settings_set(&now.pin, k->settings.pin, &k->err);
+    if (k->rc == ERR_OK)
+        k->rc = settings_set(&now.next_pin, k->settings.next_pin, &k->err);
+    if (k->rc == ERR_OK)
+        k->rc = settings_write(k->profile->folder, &now, &k->err);
+    vault_unlock(k->profile->vault);
+    settings_free(&k->settings);
+    k->settings = now;
 }
 
 static void kept(uv_work_t *req, int status)

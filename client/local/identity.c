@@ -356,20 +356,30 @@ static int plan_devices(const struct identity *id, const struct identity_change 
 }
 
 /*
+ * With a device that comes the others' keys stay.  A device that goes by its own will draws none
+ * either: the others, who are to read what is sealed to it, could not learn it any more.
+ */
+static bool draws_key(const struct identity *id, const struct identity_change *change)
+{
+    return change->add == NULL &&
+           (change->revoke == NULL || memcmp(change->revoke, &id->device, sizeof(id->device)) != 0);
+}
+
+/*
  * Those of the newest that are worth listing: that still run; for a change that adds no EK the
- * newest one as well, for senders take it even when it has ended.  After a revocation none: the
- * device knows them.
+ * newest one as well, for senders take it even when it has ended.  After another device's
+ * revocation none: that device knows them.
  */
 static size_t plan_eks(const struct manifest *newest, const struct identity_change *change,
-                       uint64_t now, struct manifest_ek *ret)
+                       bool draws, uint64_t now, struct manifest_ek *ret)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < newest->n_eks; i++) {
-        bool last = change->add != NULL && i + 1 == newest->n_eks;
+        bool last = !draws && i + 1 == newest->n_eks;
 
-        if (change->revoke == NULL && (newest->eks[i].not_after > now || last) &&
-            (change->add != NULL || n < MANIFEST_KEYS_MAX - 1))
+        if ((change->revoke == NULL || !draws) && (newest->eks[i].not_after > now || last) &&
+            (!draws || n < MANIFEST_KEYS_MAX - 1))
             ret[n++] = newest->eks[i];
     }
     return n;
@@ -383,14 +393,15 @@ int identity_plan(struct identity *id, const struct identity_change *change, str
     struct manifest_ek eks[MANIFEST_KEYS_MAX] = {0};
     struct manifest_build_plan plan = {
         .previous = newest, .created = now, .devices = devices, .eks = eks};
+    const bool draws = draws_key(id, change);
     uint8_t public[IDS_KEY_LEN];
     int rc;
 
     if (id->next != NULL)
         return ERR_OK;
     rc = plan_devices(id, change, now, devices, &plan.n_devices, err);
-    plan.n_eks = plan_eks(newest, change, now, eks);
-    if (rc == ERR_OK && change->add == NULL) {
+    plan.n_eks = plan_eks(newest, change, draws, now, eks);
+    if (rc == ERR_OK && draws) {
         rc = draw_key(h, now, &id->next_key, public, err);
         eks[plan.n_eks++] = (struct manifest_ek){.suite = IDS_SUITE_X25519,
                                                  .key = PART_OF(public),

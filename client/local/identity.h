@@ -113,7 +113,7 @@ bool identity_due(const struct identity *id, uint64_t now);
 /* What the next manifest changes; zeros: a fresh EK, as every 30 days. */
 struct identity_change {
     /* A device that is revoked from `now` on; then the earlier EKs, which it knows, are not
-     * listed any more. */
+     * listed any more.  Our own: they stay, and none is drawn. */
     const struct device_id *revoke;
     /* A device that is listed from `now` on; then no EK is drawn. */
     const struct manifest_device *add;

@@ -391,8 +391,12 @@ int output_commit(struct output *o, struct err *err)
 {
     int rc;
 
-    if (o->to_fd || o->committed)
+    if (o->committed)
         return ERR_OK;
+    if (o->to_fd) /* a file behind standard output is to be durable before anybody is told so */
+        return fsync(o->to.fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP
+                   ? ERR_OK
+                   : err_sys(err, errno, "cannot sync the output");
     if (o->tree != NULL) {
         rc = output_tree_end(o->tree, err);
         if (rc != ERR_OK)

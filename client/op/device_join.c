@@ -185,8 +185,8 @@ static void ask(struct joining *j);
 
 static int take_manifests(struct joining *j, const Satchel__JoinReply *m, struct err *err)
 {
-    int rc =
-        m->n_manifests > 0 ? ERR_OK : err_set(err, ERR_PROTO, "the server holds back manifests");
+    size_t had = j->chain.n;
+    int rc = ERR_OK;
 
     for (size_t i = 0; rc == ERR_OK && i < m->n_manifests; i++) {
         const Satchel__Signed *s = m->manifests[i];
@@ -200,6 +200,8 @@ static int take_manifests(struct joining *j, const Satchel__JoinReply *m, struct
         if (rc == ERR_OK)
             rc = chain_add(&j->chain, one, &change, err);
     }
+    if (rc == ERR_OK && j->chain.n == had)
+        rc = err_set(err, ERR_PROTO, "the server holds back manifests");
     if (rc == ERR_OK && j->sealed.len == 0) {
         buf_put(&j->sealed, m->sealed.data, m->sealed.len);
         rc = buf_check(&j->sealed, err);
@@ -212,7 +214,8 @@ static void refused(struct joining *j, const struct err *why)
 {
     struct err err = *why;
 
-    if (err.code == ERR_BUSY) { /* somebody else's request is being looked at */
+    if (err.code == ERR_BUSY &&
+        uv_now(j->op.s->loop) < j->ends) { /* somebody else's request is being looked at */
         alarm_set(j->op.s->alarms, &j->pause, BUSY_MS);
         return;
     }

@@ -481,31 +481,72 @@ static void old_keys_go_without_a_new_one(void **state)
     profile_close(p);
 }
 
+/* Give ${p} a second device, whose ID is ${ret}. */
+static void add_device(struct profile *p, uint64_t now, struct device_id *ret)
+{
+    struct manifest_device other = {.key = {7}};
+    struct identity_change change = {.add = &other};
+    struct identity *id = NULL, *done = NULL;
+
+    assert_int_equal(ids_device(other.key, &other.id), ERR_OK);
+    assert_int_equal(profile_plan_change(p, &change, now, &id, NULL), ERR_OK);
+    assert_int_equal(profile_promote(p, &id->next->hash, now, IDENTITY_DAY_MS, &done, NULL),
+                     ERR_OK);
+    identity_unref(id);
+    identity_unref(p->id);
+    p->id = done;
+    *ret = other.id;
+}
+
 static void revoking_a_device_takes_a_new_key(void **state)
 {
     struct state *s = *state;
     struct profile *p = begin(s, "alice", NULL, ERR_OK);
-    struct device_id nobody = {{1}}, self = p->id->device;
-    struct identity_change change = {.revoke = &nobody};
+    struct device_id other = {{1}};
+    struct identity_change change = {.revoke = &other};
     struct identity *id = NULL, *done = NULL;
     uint64_t now = NOW + IDENTITY_DAY_MS;
     const struct manifest *m;
 
     assert_int_equal(profile_plan_change(p, &change, now, &id, NULL), ERR_NOTFOUND);
-    change.revoke = &self;
-    assert_int_equal(profile_plan_change(p, &change, now, &id, NULL), ERR_OK);
+    add_device(p, now, &other);
+    assert_int_equal(profile_plan_change(p, &change, now + 1, &id, NULL), ERR_OK);
     m = id->next;
-    assert_int_equal(m->n_devices, 1);
-    assert_int_equal(m->devices[0].revoked, now);
+    assert_int_equal(m->n_devices, 2);
+    assert_int_equal(manifest_device(m, &other)->revoked, now + 1);
     assert_int_equal(m->n_eks, 1); /* the one that the device did not know */
     assert_memory_equal(&m->eks[0].id, &id->next_key.id, sizeof(struct ek_id));
     /* One change at a time. */
-    assert_int_equal(profile_plan_change(p, &change, now, &done, NULL), ERR_BUSY);
-    assert_int_equal(profile_promote(p, &m->hash, now, IDENTITY_DAY_MS, &done, NULL), ERR_OK);
+    assert_int_equal(profile_plan_change(p, &change, now + 1, &done, NULL), ERR_BUSY);
+    assert_int_equal(profile_promote(p, &m->hash, now + 1, IDENTITY_DAY_MS, &done, NULL), ERR_OK);
     assert_int_equal(done->n_keys, 2); /* what is on its way can be read */
     identity_unref(id);
     identity_unref(done);
-    assert_int_equal(profile_plan_change(p, &change, now + 1, &id, NULL), ERR_REVOKED);
+    assert_int_equal(profile_plan_change(p, &change, now + 2, &id, NULL), ERR_REVOKED);
+    profile_close(p);
+}
+
+/* Nobody but the device that goes would have the new one. */
+static void a_device_that_goes_leaves_the_keys(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct device_id self = p->id->device, other;
+    struct identity_change change = {.revoke = &self};
+    struct identity *id = NULL, *done = NULL;
+    uint64_t now = NOW + IDENTITY_DAY_MS;
+    const struct manifest *m;
+
+    add_device(p, now, &other);
+    assert_int_equal(profile_plan_change(p, &change, now + 1, &id, NULL), ERR_OK);
+    m = id->next;
+    assert_int_equal(manifest_device(m, &self)->revoked, now + 1);
+    assert_int_equal(m->n_eks, 1);
+    assert_memory_equal(&m->eks[0].id, &id->keys[0].id, sizeof(struct ek_id));
+    assert_int_equal(profile_promote(p, &m->hash, now + 1, IDENTITY_DAY_MS, &done, NULL), ERR_OK);
+    assert_int_equal(done->n_keys, 1);
+    identity_unref(id);
+    identity_unref(done);
     profile_close(p);
 }
 
@@ -561,6 +602,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(old_keys_go_without_a_new_one, setup, teardown),
         cmocka_unit_test_setup_teardown(revoking_a_device_takes_a_new_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_device_that_goes_leaves_the_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(promotion_is_finished_after_a_crash, setup, teardown),
     };
 
