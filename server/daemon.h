@@ -59,6 +59,8 @@ struct daemon {
     struct server_id id;
     struct secret factor_key; /* factor_row.h */
     SSL_CTX *tls;
+    struct pin next_pin; /* of the key that will come, */
+    bool has_next_pin;   /* if one is announced */
     struct net_loop *net;
     struct store *store;
     struct store_port *port;

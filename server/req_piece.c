@@ -4,27 +4,38 @@
  *
  * Happy path: the connection knows the upload, or asks the store once -> index
  * and length fit -> the store takes the piece -> PieceAck when it is durable.
+ *
+ * The one small piece of a body first rests for a turn of the loop: if the seal is there by then,
+ * it waits until that takes it along (req_piece_stored()) or lets it go.
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/transfer/body.h"
 #include "server/conn.h"
 #include "server/daemon.h"
+#include "server/dispatch.h"
+#include "server/flight.h"
 #include "server/length.h"
 #include "server/req.h"
 
-static void on_put(struct call *c)
+void req_piece_stored(struct call *c)
 {
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__PieceAck ack = SATCHEL__PIECE_ACK__INIT;
 
+    ack.index = c->msg->put_piece->index;
+    env.body_case = SATCHEL__ENVELOPE__BODY_PIECE_ACK;
+    env.piece_ack = &ack;
+    call_reply(c, &env);
+}
+
+static void on_put(struct call *c)
+{
     switch (c->res->code) {
     case ERR_OK:
-        ack.index = c->msg->put_piece->index;
-        env.body_case = SATCHEL__ENVELOPE__BODY_PIECE_ACK;
-        env.piece_ack = &ack;
-        call_reply(c, &env);
+        req_piece_stored(c);
         return;
     case ERR_EXISTS:
         call_error(c, ERR_EXISTS, "another piece is there");
@@ -62,6 +73,79 @@ static void put(struct call *c)
     call_store(c, rc, put, on_put);
 }
 
+/* ---- with the seal ---- */
+
+/* What a lone piece waits with; the seal finds it by this. */
+struct lone {
+    struct net_task turn;
+    struct conn *conn;
+    bool over; /* the turn */
+};
+
+static void lone_free(void *data)
+{
+    struct lone *l = data;
+
+    net_loop_forget(&l->turn);
+    free(l);
+}
+
+static void on_lone_turn(struct net_task *task)
+{
+    struct lone *l = (struct lone *)(void *)((char *)task - offsetof(struct lone, turn));
+
+    l->over = true;
+    conn_settle(l->conn); /* may free it */
+}
+
+static void wait_for_seal(struct call *c)
+{
+    const struct lone *l = c->data;
+
+    for (const struct call *s = c->next; s != NULL; s = s->next)
+        if (req_seal_wants_piece(s, c->msg->put_piece->tid.data)) {
+            call_hold(c, wait_for_seal);
+            return;
+        }
+    if (l->over)
+        put(c);
+    else
+        call_hold(c, wait_for_seal);
+}
+
+static void rest(struct call *c)
+{
+    struct lone *l = calloc(1, sizeof(*l));
+
+    if (l == NULL) {
+        put(c);
+        return;
+    }
+    l->conn = c->conn;
+    l->turn.run = on_lone_turn;
+    c->data = l;
+    c->drop = lone_free;
+    net_loop_later(c->d->net, &l->turn);
+    call_hold(c, wait_for_seal);
+}
+
+struct call *req_piece_waiting(const struct call *c, const uint8_t *tid)
+{
+    for (struct call *p = c->prev; p != NULL; p = p->prev)
+        if (p->row->body == SATCHEL__ENVELOPE__BODY_PUT_PIECE && p->data != NULL &&
+            p->tail.len > 0 && memcmp(p->msg->put_piece->tid.data, tid, IDS_TID_LEN) == 0)
+            return p;
+    return NULL;
+}
+
+/* ---- the request ---- */
+
+static bool is_lone(const struct call *c, const struct conn_upload *up)
+{
+    return !up->grows && c->msg->put_piece->index == 0 && body_pieces(up->body_length) == 1 &&
+           c->tail.len <= STORE_SMALL_MAX;
+}
+
 /* Index and length are those of a piece of this upload?  The end of one that grows may come early.
  */
 static void check(struct call *c, const struct conn_upload *up)
@@ -74,10 +158,12 @@ static void check(struct call *c, const struct conn_upload *up)
         return;
     }
     full = body_sealed_len(up->body_length, msg->index);
-    if (up->grows ? c->tail.len <= full && length_is_piece(c->tail.len) : c->tail.len == full)
-        put(c);
-    else
+    if (up->grows ? c->tail.len > full || !length_is_piece(c->tail.len) : c->tail.len != full)
         call_error(c, ERR_INVALID, "the piece has %zu bytes instead of %zu", c->tail.len, full);
+    else if (is_lone(c, up))
+        rest(c);
+    else
+        put(c);
 }
 
 static struct conn_upload *find_known(struct conn *conn, const uint8_t *tid)

@@ -5,8 +5,10 @@
  * Happy path: the request fits together -> it fits the upload -> the manifest it
  * names is one of the sender's and lists the device, whose signature is good ->
  * pieces sent before it on this connection are answered -> body_root is the root over
- * the stored leaves -> the store seals.  The signatures are checked while the last
- * pieces become durable: a small send has all of it in one flight.
+ * the stored leaves -> the store seals.  A body of one small piece that waits for this seal goes
+ * in the same transaction; should that fail, both take the long way, which says why.  The
+ * signatures are checked while the last pieces become durable: a small send has all of it in one
+ * flight.
  *
  * Ways to fail: BAD_REQUEST names the field; BAD_STATE pieces are missing;
  * EXISTS sealed with another header; KEY_REUSED; NOT_FOUND; EXPIRED.
@@ -22,6 +24,7 @@
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/dispatch.h"
+#include "server/flight.h"
 #include "server/length.h"
 #include "server/own_manifest.h"
 #include "server/req.h"
@@ -35,7 +38,8 @@ struct sealing {
     struct store_slot_seal *slots; /* the same, with their keys */
     uint8_t (*leaves)[MERKLE_LEN]; /* of the slots */
     uint32_t pieces;
-    struct merkle tree; /* over the pieces */
+    struct merkle tree;   /* over the pieces */
+    bool apart, together; /* its piece need not wait any more; goes with it now */
 };
 
 static void sealing_free(void *data)
@@ -120,12 +124,26 @@ static int check_slots(const Satchel__SealTransfer *msg, struct sealing *s, stru
 
 /* ---- the end ---- */
 
+static void wait_for_pieces(struct call *c);
+
 static void on_sealed(struct call *c)
 {
-    const struct sealing *s = c->data;
+    struct sealing *s = c->data;
+    struct conn *conn = c->conn;
+    struct call *piece = s->together ? req_piece_waiting(c, s->h.tid.b) : NULL;
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__SealReply reply = SATCHEL__SEAL_REPLY__INIT;
 
+    if (s->together && c->res->code != ERR_OK) {
+        s->together = false;
+        s->apart = true;
+        wait_for_pieces(c);
+        return;
+    }
+    if (piece != NULL)
+        req_piece_stored(piece);
+    if (conn->state == CONN_CLOSING)
+        return; /* a failed send has closed it, and ${c} is gone */
     switch (c->res->code) {
     case ERR_OK:
         uploads_remove(c->d->uploads, &s->h.sender, &s->h.tid);
@@ -158,6 +176,7 @@ static void seal(struct call *c)
 {
     const Satchel__SealTransfer *msg = c->msg->seal_transfer;
     const struct sealing *s = c->data;
+    const struct call *piece = s->together ? req_piece_waiting(c, s->h.tid.b) : NULL;
     struct hash32 hash = {0};
     struct store_event_new event = {.kind = STORE_EVENT_STORED, .data = {hash.b, sizeof(hash.b)}};
     struct store_upload_seal in = {
@@ -181,6 +200,10 @@ static void seal(struct call *c)
     memcpy(in.tid, s->h.tid.b, sizeof(in.tid));
     memcpy(in.sender, s->h.sender.b, sizeof(in.sender));
     memcpy(in.cid, s->h.cid.b, sizeof(in.cid));
+    if (piece != NULL) {
+        in.piece = (struct store_blob){piece->tail.data, piece->tail.len};
+        memcpy(in.leaf, s->h.body_root.b, sizeof(in.leaf));
+    }
     call_store(c, store_upload_seal(c->d->port, &in, call_on_store, c), seal, on_sealed);
 }
 
@@ -237,9 +260,34 @@ static bool pieces_under_way(const struct call *c)
     return false;
 }
 
+bool req_seal_wants_piece(const struct call *c, const uint8_t *tid)
+{
+    const struct sealing *s = c->data;
+
+    return c->row->body == SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER && s != NULL && !s->apart &&
+           memcmp(s->h.tid.b, tid, IDS_TID_LEN) == 0;
+}
+
+/* Is the one piece of the body here, and what the header says?  The root of one leaf is the leaf.
+ */
+static bool has_piece(const struct call *c)
+{
+    const struct sealing *s = c->data;
+    const struct call *piece = s->apart ? NULL : req_piece_waiting(c, s->h.tid.b);
+
+    return piece != NULL && s->pieces == 1 && piece->tail.len == length_sealed(s->h.body_length) &&
+           memcmp(piece->msg->put_piece->leaf.data, s->h.body_root.b, IDS_HASH_LEN) == 0;
+}
+
 static void wait_for_pieces(struct call *c)
 {
-    if (pieces_under_way(c))
+    struct sealing *s = c->data;
+
+    s->together = has_piece(c);
+    s->apart = !s->together;
+    if (s->together)
+        seal(c);
+    else if (pieces_under_way(c))
         call_hold(c, wait_for_pieces);
     else
         get_leaves(c);
@@ -325,6 +373,7 @@ static void on_upload(struct call *c)
     }
     s->pieces = body_pieces(s->h.body_length);
     if (up->sealed) { /* the store compares the headers */
+        s->apart = true;
         seal(c);
         return;
     }

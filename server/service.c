@@ -293,6 +293,8 @@ static int load_tls(struct daemon *d, struct err *err)
 
     if (cert != NULL && key != NULL)
         rc = tls_ctx_server_files(&d->tls, cert, key, err);
+    if (rc == ERR_OK)
+        rc = settings_next_pin(&d->settings, &d->next_pin, &d->has_next_pin, err);
     free(cert);
     free(key);
     return rc;

@@ -20,6 +20,7 @@
 #include "client/core/deposit.h"
 #include "client/core/handle.h"
 #include "client/core/op.h"
+#include "client/core/repin.h"
 #include "client/core/rotate.h"
 #include "common/net/tls_ctx.h"
 
@@ -238,6 +239,7 @@ static void on_greeted(void *cookie)
         handle_notice(
             l->s, SATCHEL_NOTICE_CLOCK, NULL, "the server's clock is %lld seconds %s ours",
             (long long)((ahead > 0 ? ahead : -ahead) / 1000), ahead > 0 ? "ahead of" : "behind");
+    repin_look(l);
     enter(l, LINK_GREETED);
     step(l);
 }
@@ -278,12 +280,8 @@ static void dial(struct link *l)
     struct err err = {0};
     int rc = addr_parse(&to, l->target.server, &err);
 
-    if (rc == ERR_OK && l->target.pin != NULL) {
-        verify.mode = TLS_VERIFY_PIN;
-        rc = pin_decode(&verify.pin, l->target.pin, &err);
-    } else if (rc == ERR_OK && l->target.ca_file != NULL) {
-        verify.mode = TLS_VERIFY_CA;
-    }
+    if (rc == ERR_OK)
+        rc = repin_verify(&l->target, &verify, &err);
     verify.host = to.host;
     if (rc == ERR_OK)
         rc = session_open(&l->session, &opts, &err);

@@ -28,6 +28,10 @@ MUST_CHECK int backup_build(struct vault *v, const struct identity *id, struct s
                             uint64_t *ret_mark, struct err *err);
 MUST_CHECK int backup_mark(struct vault *v, uint64_t mark, uint64_t number, struct err *err);
 
+/* For backup_build(): a record is being made, of which ${ret_mark} tells how new it is.  The caller
+ * holds the lock. */
+MUST_CHECK int backup_building(struct vault *v, uint64_t *ret_mark, struct err *err);
+
 /*
  * The number of the newest record that was written or read on this device; 0: none, or that
  * cannot be told.  And note one that was read; the caller holds the lock.
@@ -37,7 +41,8 @@ MUST_CHECK int backup_note_number(struct vault *v, uint64_t number, struct err *
 
 /*
  * The plaintext of a record as the server gave it, for the owner of ${box}.  It counts if a device
- * has signed it that the newest of ${chain} lists and has not revoked.  ERR_INTEGRITY,
+ * has signed it that the newest of ${chain} lists and has not revoked, or if one of the chain's
+ * manifests names it (FORMATS.md section 17).  ERR_INTEGRITY,
  * ERR_NOTFOUND: not sealed to this box; and those of account.h.
  */
 MUST_CHECK int backup_open(const struct chain *chain, struct part body,

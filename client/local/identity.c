@@ -223,8 +223,8 @@ static size_t recovered_devices(const struct manifest *newest, uint64_t now,
     return n + 1;
 }
 
-static int recovered_manifest(struct identity *id, const struct secret *seed, struct hedge *h,
-                              uint64_t now, struct err *err)
+static int recovered_manifest(struct identity *id, const struct identity_recovery *r,
+                              struct hedge *h, uint64_t now, struct err *err)
 {
     struct manifest_device devices[MANIFEST_DEVICES_MAX] = {0};
     struct manifest_ek ek = {.suite = IDS_SUITE_X25519};
@@ -232,13 +232,14 @@ static int recovered_manifest(struct identity *id, const struct secret *seed, st
                                        .created = now,
                                        .devices = devices,
                                        .eks = &ek,
-                                       .n_eks = 1};
+                                       .n_eks = 1,
+                                       .account = r->account};
     struct identity_key *key = &id->keys[id->n_keys];
     uint8_t public[IDS_KEY_LEN];
     struct manifest *m = NULL;
     struct buf succession = {0};
     enum chain_change change;
-    int rc = make_succession(id, seed, &succession, err);
+    int rc = make_succession(id, r->seed, &succession, err);
 
     if (rc == ERR_OK)
         rc = draw_key(h, now, key, public, err);
@@ -283,7 +284,7 @@ int identity_recover(const struct identity_plan *plan, struct identity_recovery 
         rc = take_box(id, r->seed, err);
     }
     if (rc == ERR_OK)
-        rc = recovered_manifest(id, r->seed, h, plan->now, err);
+        rc = recovered_manifest(id, r, h, plan->now, err);
     return end_making(rc, id, h, ret);
 }
 

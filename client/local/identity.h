@@ -71,13 +71,15 @@ MUST_CHECK int identity_make(const struct identity_plan *plan, struct vault *v,
 /*
  * The same for a user who comes back with the recovery seed: all keys are new but the encryption
  * keys ${keys}, which are moved, oldest first; ${chain} is moved as well.  The newest manifest is
- * then a succession that revokes all other devices: it counts when the server has it.
+ * then a succession that revokes all other devices: it counts when the server has it.  It names the
+ * account record, so that this one stays good although its device is revoked now.
  */
 struct identity_recovery {
     const struct secret *seed;
     struct chain *chain;
     struct identity_key *keys;
     size_t n_keys;
+    const struct hash32 *account; /* the record that they come from; NULL: there is none */
 };
 MUST_CHECK int identity_recover(const struct identity_plan *plan, struct identity_recovery *r,
                                 struct vault *v, struct identity **ret, struct err *err);

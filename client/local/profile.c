@@ -412,6 +412,22 @@ int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
     return rc;
 }
 
+int profile_set_receipts(struct profile *p, unsigned receipts, struct err *err)
+{
+    struct settings now = {0};
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = settings_read(p->folder, &now, err); /* another process may have changed the rest */
+    now.receipts = receipts;
+    if (rc == ERR_OK)
+        rc = settings_write(p->folder, &now, err);
+    vault_unlock(p->vault);
+    settings_free(&now);
+    return rc;
+}
+
 int profile_drop_next(struct profile *p, const struct hash32 *next, struct identity **ret,
                       struct err *err)
 {

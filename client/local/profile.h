@@ -107,6 +107,10 @@ MUST_CHECK int profile_plan_next(struct profile *p, const struct profile_care *c
 MUST_CHECK int profile_plan_change(struct profile *p, const struct identity_change *change,
                                    uint64_t now, struct identity **ret, struct err *err);
 
+/* Write another choice (enum settings_receipts) into the settings on the disk; those of ${p} stay.
+ */
+MUST_CHECK int profile_set_receipts(struct profile *p, unsigned receipts, struct err *err);
+
 /* The server has the manifest ${next}: ${ret} is the identity after it. */
 MUST_CHECK int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
                                uint64_t max_lifetime, struct identity **ret, struct err *err);

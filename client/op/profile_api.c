@@ -305,7 +305,20 @@ int satchel_whoami(struct satchel *s, struct satchel_me *ret, struct satchel_err
     hex_encode(me.server_id, p->id->server.b, sizeof(p->id->server.b));
     hex_encode(me.device, p->id->device.b, sizeof(p->id->device.b));
     me.manifest = (uint32_t)chain_newest(&p->id->chain)->sequence;
+    me.receipts = p->settings.receipts == SETTINGS_RECEIPTS_ON;
     me.key_ends = p->id->keys[p->id->n_keys - 1].not_after;
     *ret = me;
     return SATCHEL_OK;
+}
+
+int satchel_set_receipts(struct satchel *s, bool on, struct satchel_error *error)
+{
+    unsigned receipts = on ? SETTINGS_RECEIPTS_ON : SETTINGS_RECEIPTS_OFF;
+    struct err err = {0};
+
+    if (s->profile == NULL)
+        (void)err_set(&err, ERR_BADSTATE, "no profile is open");
+    else if (profile_set_receipts(s->profile, receipts, &err) == ERR_OK)
+        s->profile->settings.receipts = receipts;
+    return handle_error(error, &err);
 }

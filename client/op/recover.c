@@ -8,7 +8,8 @@
  * Ways to fail:
  *  - before the new manifest leaves: nothing has changed at the server; a pending profile may be
  *    left, which the same call replaces
- *  - the answer is lost: the same call makes one more succession
+ *  - the answer is lost, or the new device is before it has given the server a record of its own:
+ *    the same call makes one more succession, and the manifest before vouches for the record
  *  - not the words of this user                      ERR_AUTH
  *  - a second factor is enrolled, and no good code    ERR_FACTOR, ERR_RATE
  */
@@ -46,6 +47,7 @@ struct recover {
     uint64_t last;
     struct buf record; /* body of the account record, or empty */
     uint8_t record_sig[SIGNED_SIG_LEN];
+    struct hash32 record_hash;
     struct settings settings; /* to be written */
     struct profile *profile;  /* pending */
     struct satchel_recovered result;
@@ -237,12 +239,18 @@ static int prepare(struct recover *r, struct identity_key *keys, struct err *err
     int rc = ERR_OK;
 
     if (r->record.len > 0) {
-        rc = open_record(r, &plain, &why);
+        rc = account_hash(part(r->record.data, r->record.len), &r->record_hash);
+        if (rc != ERR_OK)
+            rc = err_set(&why, rc, "cannot hash the account record");
+        if (rc == ERR_OK)
+            rc = open_record(r, &plain, &why);
         if (rc == ERR_OK)
             rc = backup_keys(part_secret(&plain), keys, &n, &why);
         r->result.record = rc == ERR_OK;
-        if (rc == ERR_OK)
+        if (rc == ERR_OK) {
             plan.account = &plain;
+            recovery.account = &r->record_hash;
+        }
     }
     /* Without a good record the identity can still be had back. */
     if (rc == ERR_NOMEM || rc == ERR_INTERNAL) {

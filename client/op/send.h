@@ -67,7 +67,7 @@ struct send {
     bool opened, sealed; /* the daemon has an upload; it has the transfer */
     bool told;           /* on_recipient was called */
     bool asked;          /* OpenTransfer has left: ask for the same if there was no answer */
-    bool sealing;        /* all pieces are on their way */
+    bool sealing;        /* the seal is being made, or on its way */
     struct secret cek, mek;
     /* Keys of the pieces; `end` those of a stream's last ones, once its length is known. */
     struct body *body, *end;

@@ -157,11 +157,22 @@ static void on_rate(struct alarm *a)
     fill(LIST_OWNER(a, struct send, rate.alarm));
 }
 
+/* The only piece of a body: together with its seal it costs the server one commit, not two. */
+static bool waits_for_seal(const struct send *s)
+{
+    return s->n_pieces == 1 && s->next_leaf == 1 && s->packed_header.len == 0;
+}
+
 /* Send what is recorded, in order. */
 void send_body_flush(struct send *s)
 {
     uint32_t end = s->log != NULL && s->durable < s->next_leaf ? s->durable : s->next_leaf;
 
+    if (waits_for_seal(s)) {
+        if (!s->sealing && op_going(&s->op))
+            send_seal(s);
+        return;
+    }
     for (; s->next_sent < end && op_going(&s->op); s->next_sent++) {
         struct send_piece *p = place_of(s, s->next_sent);
 

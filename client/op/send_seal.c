@@ -196,7 +196,12 @@ static void ask_seal(struct send *s)
 
 static void sealed(struct op_job *job)
 {
-    ask_seal((struct send *)job->op);
+    struct send *s = (struct send *)job->op;
+
+    if (s->next_sent < s->n_pieces) /* its only piece has waited */
+        send_body_flush(s);
+    if (op_going(&s->op))
+        ask_seal(s);
 }
 
 void send_seal(struct send *s)

@@ -150,6 +150,7 @@ struct satchel_me {
     uint32_t manifest; /* its sequence number */
     uint64_t key_ends; /* end of the newest encryption key */
     bool passphrase;
+    bool receipts; /* are sent */
 };
 
 /* Who the opened profile is.  From the vault, without the network. */

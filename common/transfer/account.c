@@ -301,6 +301,11 @@ static int cut_padding(struct secret *plain)
     return ERR_OK;
 }
 
+int account_hash(struct part body, struct hash32 *ret_hash)
+{
+    return hash_lp(HASH_SHA256, ret_hash->b, PARTS(part_str("satchel/1 account hash"), body));
+}
+
 int account_open(struct part body, const struct secret *box, struct secret *ret_plain,
                  struct err *err)
 {

@@ -53,6 +53,9 @@ struct account_claim {
 };
 MUST_CHECK int account_peek(struct part body, struct account_claim *ret, struct err *err);
 
+/* What a manifest names a record by: FORMATS.md section 17. */
+MUST_CHECK int account_hash(struct part body, struct hash32 *ret_hash);
+
 /* The plaintext, for the owner of one of the boxes.  The signature is the caller's to check. */
 MUST_CHECK int account_open(struct part body, const struct secret *box, struct secret *ret_plain,
                             struct err *err);

@@ -20,6 +20,9 @@ static const struct wire_field fixed_fields[] = {
 static const struct wire_field previous_field[] = {
     WIRE_FIELD(Satchel__Manifest, previous, struct manifest, previous.b, IDS_HASH_LEN),
 };
+static const struct wire_field account_field[] = {
+    WIRE_FIELD(Satchel__Manifest, account, struct manifest, account.b, IDS_HASH_LEN),
+};
 static const struct wire_field device_fields[] = {
     WIRE_FIELD(Satchel__Device, key, struct manifest_device, key, IDS_KEY_LEN),
 };
@@ -58,6 +61,13 @@ static int take_fixed(struct manifest *m, const Satchel__Manifest *msg, struct e
     wire_get(&msg->base, fixed_fields, COUNT(fixed_fields), m);
     m->sequence = msg->sequence;
     m->created = msg->created;
+    m->has_account = msg->account.len > 0;
+    if (m->has_account)
+        rc = wire_check(&msg->base, account_field, COUNT(account_field), err);
+    if (rc != ERR_OK)
+        return rc;
+    if (m->has_account)
+        wire_get(&msg->base, account_field, COUNT(account_field), m);
     if (m->sequence == 0)
         return bad(err, "sequence: 0");
     if (m->sequence == 1)

@@ -61,6 +61,8 @@ struct manifest {
     uint64_t sequence, created;
     struct hash32 previous; /* zeros when sequence is 1 */
     struct hash32 hash;
+    struct hash32 account; /* of the account record that was taken, if it has one */
+    bool has_account;
     struct manifest_device *devices;
     struct manifest_ek *eks;
     struct manifest_succession *successions;

@@ -46,6 +46,8 @@ static int draft_keys(struct draft *d, const struct manifest_build_plan *plan,
         d->msg.previous = wire_data(PART_OF(prev->hash.b));
     }
     d->msg.created = plan->created;
+    if (plan->account != NULL)
+        d->msg.account = wire_data(PART_OF(plan->account->b));
     return ERR_OK;
 }
 

@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete doctor preview factor fernet passphrase unlock lock'
+    local verbs='register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -39,7 +39,7 @@ _satchel()
         status) options+=' --export' ;;
         watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
-        preview) options+=' --weights --class --output --sheet --plot --only --limit' ;;
+        preview) options+=' --weights --class --output --sheet --plot --only --limit --crops' ;;
         get) options+=' -o --output --force --no-unpack --no-receipt --otp-fd --limit-rate' ;;
         passphrase) options+=' --renew --none --new-fd' ;;
         unlock) options+=' --for' ;;
@@ -58,6 +58,7 @@ _satchel()
     factor) mapfile -t COMPREPLY < <(compgen -W 'list totp enrol remove' -- "$cur") ;;
     fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
     status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
+    receipts) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
     keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
     profile) mapfile -t COMPREPLY < <(compgen -W "list use reset $(_satchel_values profile name)" -- "$cur") ;;
     device) mapfile -t COMPREPLY < <(compgen -W "list add join revoke $(_satchel_values device id)" -- "$cur") ;;
@@ -70,7 +71,7 @@ _satcheld()
     local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --config | --data | check-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-    *) mapfile -t COMPREPLY < <(compgen -W 'init pin check-config train shares --config --data --listen --help --version' -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'init pin check-config train shares --config --data --listen --next --help --version' -- "$cur") ;;
     esac
 }
 

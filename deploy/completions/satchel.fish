@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete doctor preview factor fernet passphrase unlock lock
+set -l verbs register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -39,6 +39,7 @@ complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l no-unpack -d 'Keep the archive of a folder'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l no-receipt -d 'Do not tell the sender'
+complete -c satchel -n '__fish_seen_subcommand_from receipts' -x -a 'on off'
 complete -c satchel -n '__fish_seen_subcommand_from status revoke extend' -x -a '(__satchel_values sent id)'
 complete -c satchel -n '__fish_seen_subcommand_from status' -l export -r -F -d 'Write the log'
 complete -c satchel -n '__fish_seen_subcommand_from watch' -l notify -d 'Notify the desktop'
@@ -73,6 +74,7 @@ complete -c satchel -n '__fish_seen_subcommand_from preview' -l sheet -r -F -d '
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l plot -r -F -d 'Plot'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l only -r -F -d 'List of paths'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l limit -x -d 'Pictures at most'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -l crops -x -d 'Squares of each picture'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l renew -d 'New keys of the vault, after a leak'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l none -d 'No passphrase any more'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l new-fd -x -d 'Descriptor to read the new one from'

@@ -5,7 +5,8 @@
  * A piece is put here first; the leaf in the index, which makes it count, follows in
  * a later commit.  What a crash leaves between the two is a piece without a leaf: put
  * again with the same bytes it is taken as it is, with other bytes it is ERR_EXISTS,
- * and with the upload it is collected.
+ * and with the upload it is collected.  Small pieces never come here: they are in the
+ * row of their leaf.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ static int check_index(struct lmdb_txn *t, struct store_job *job)
 
     if (rc != ERR_OK)
         return rc;
-    rc = lmdb_uploads_check_piece(&index, job, &u);
+    rc = lmdb_uploads_check_piece(&index, &job->in->piece_put, job->res, &u);
     lmdb_engine_read_end(&index);
     return rc;
 }
@@ -72,12 +73,27 @@ static int may_read(struct lmdb_txn *t, const struct store_pieces_get *in, uint3
     return rc;
 }
 
-static int copy_piece(struct lmdb_txn *t, const uint8_t *tid, uint32_t index,
+/* Only the last piece may be with its leaf. */
+static int find_piece(struct lmdb_txn *t, const uint8_t *tid, uint32_t index, bool last,
+                      struct rd *ret)
+{
+    struct lmdb_key key = lmdb_rows_key_nth(t, tid, ROW_LEAF, index);
+    int rc = last ? lmdb_txn_get(t, T_ROWS, &key, ret) : ERR_OK;
+
+    if (rc == ERR_OK && last && lmdb_parts_leaf_piece(ret))
+        return ERR_OK;
+    if (rc != ERR_OK)
+        return rc;
+    key = lmdb_rows_key_piece(tid, index);
+    rc = lmdb_txn_get(t->body, T_PIECES, &key, ret);
+    return rc != ERR_OK && rc != ERR_NOTFOUND ? lmdb_txn_fail(t, t->body->hard) : rc;
+}
+
+static int copy_piece(struct lmdb_txn *t, const uint8_t *tid, uint32_t index, bool last,
                       struct store_piece *to)
 {
-    struct lmdb_key key = lmdb_rows_key_piece(tid, index);
     struct rd r;
-    int rc = lmdb_txn_get(t, T_PIECES, &key, &r);
+    int rc = find_piece(t, tid, index, last, &r);
 
     if (rc == ERR_NOTFOUND)
         return lmdb_txn_fail(t, MDB_CORRUPTED); /* it was there when the transfer was sealed */
@@ -109,9 +125,11 @@ int lmdb_bodies_get(struct lmdb_txn *t, struct store_job *job)
     if (res->u.pieces == NULL)
         return ERR_NOMEM;
     res->pieces_inside = true;
-    for (; rc == ERR_OK && res->count < n; res->count += rc == ERR_OK)
-        rc = copy_piece(t->body, in->tid, in->from + (uint32_t)res->count,
-                        &res->u.pieces[res->count]);
+    for (; rc == ERR_OK && res->count < n; res->count += rc == ERR_OK) {
+        uint32_t index = in->from + (uint32_t)res->count;
+
+        rc = copy_piece(t, in->tid, index, index + 1 == pieces, &res->u.pieces[res->count]);
+    }
     res->more = in->from + res->count < pieces;
     return rc;
 }

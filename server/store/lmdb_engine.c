@@ -4,10 +4,10 @@
  *
  * Threads: one writer for the index, one for each body environment, a few
  * readers.  A job belongs to the thread whose queue it is in.
- * Durability: pieces are committed before the leaf that makes them count, rows before their
- * callback.  Bodies are written and deleted only by jobs that go through their writer's queue:
- * the collector, which comes behind the row of garbage it acts on, therefore
- * sees every piece whose writer still saw the upload.
+ * Durability: pieces are committed before the leaf that makes them count, small ones with it; rows
+ * before their callback.  Bodies are written and deleted only by jobs that go through their
+ * writer's queue: the collector, which comes behind the row of garbage it acts on, therefore sees
+ * every piece whose writer still saw the upload.
  */
 #include "server/store/lmdb_engine.h"
 
@@ -264,6 +264,13 @@ static void run_read(struct lmdb_engine *e, struct store_job *job)
     store_job_done(job);
 }
 
+/* Small pieces are rows of the index, and a body of nothing else has no other pieces. */
+static bool passes_bodies(const struct store_job *job)
+{
+    return (job->op == STORE_OP_piece_put && job->in->piece_put.len <= STORE_SMALL_MAX) ||
+           (job->op == STORE_OP_upload_seal && job->in->upload_seal.body_len <= STORE_SMALL_MAX);
+}
+
 static void submit(void *impl, struct store_job *job)
 {
     struct lmdb_engine *e = impl;
@@ -277,6 +284,8 @@ static void submit(void *impl, struct store_job *job)
         memcpy(job->tid, job->in->upload_seal.tid, STORE_TID_LEN);
     else if (job->op == STORE_OP_upload_abort)
         memcpy(job->tid, job->in->upload_abort.tid, STORE_TID_LEN);
+    if (passes_bodies(job))
+        job->phase++;
     go(e, job);
 }
 

@@ -20,7 +20,7 @@
 #include "server/store/lmdb_writer.h"
 #include "server/store/store_engine.h"
 
-enum { LMDB_BODIES_MAX = 16, LMDB_SCHEMA = 1 };
+enum { LMDB_BODIES_MAX = 16, LMDB_SCHEMA = 2 };
 
 /* job->phase: number of the step; LAST: none is left. */
 enum { LMDB_PHASE_LAST = 1000 };
@@ -111,7 +111,11 @@ STEP(lmdb_verify_run);
  * Is there an upload that may take this piece?  ERR_OK with res->duplicate: it has it already;
  * ${ret_u} is then not set.
  */
-MUST_CHECK int lmdb_uploads_check_piece(struct lmdb_txn *t, struct store_job *job,
-                                        struct lmdb_upload *ret_u);
+MUST_CHECK int lmdb_uploads_check_piece(struct lmdb_txn *t, const struct store_piece_put *in,
+                                        struct store_result *res, struct lmdb_upload *ret_u);
+
+/* Put the leaf of a piece, and a small piece with it.  ${res} says duplicate if it was there. */
+MUST_CHECK int lmdb_uploads_add(struct lmdb_txn *t, const struct store_piece_put *in,
+                                struct store_result *res);
 
 #endif /* SERVER_STORE_LMDB_ENGINE_H */

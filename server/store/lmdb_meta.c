@@ -88,6 +88,9 @@ int lmdb_meta_check(struct lmdb_txn *t, unsigned bodies, unsigned *ret_bodies, s
         rc = read_meta(t, "bodies", &n);
     if (rc != ERR_OK || schema == 0 || n == 0 || n > LMDB_BODIES_MAX)
         return err_set(err, ERR_CORRUPT, "the store's meta rows make no sense");
+    /* What an earlier version wrote is read as it is; what we write it would not find. */
+    if (schema < LMDB_SCHEMA)
+        write_meta(t, "schema", LMDB_SCHEMA);
     *ret_bodies = n;
-    return ERR_OK;
+    return lmdb_txn_code(t);
 }

@@ -238,3 +238,10 @@ void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct
     t->added[LMDB_UPLOADS]--;
     lmdb_parts_garbage(t, tid, LMDB_GARBAGE_BODY | LMDB_GARBAGE_ROWS);
 }
+
+bool lmdb_parts_leaf_piece(struct rd *r)
+{
+    (void)rd_take(r, STORE_HASH_LEN);
+    (void)rd_u32(r);
+    return !r->bad && r->left > 0;
+}

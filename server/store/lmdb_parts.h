@@ -67,4 +67,10 @@ void lmdb_slots_forget(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *ui
 /* Undo an upload that was not sealed: quota, lease, attempt and rows; its pieces become garbage. */
 void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u);
 
+/*
+ * From the value of a leaf's row to the piece that stands behind the leaf.  False: it is not there
+ * but in its environment, or the row is damaged.
+ */
+bool lmdb_parts_leaf_piece(struct rd *r);
+
 #endif /* SERVER_STORE_LMDB_PARTS_H */

@@ -4,9 +4,10 @@
  *
  * Happy path: the upload is the sender's and complete, its slots are the sealed
  * ones, the CID is new; then every row is written, the mailboxes' last.
- * Ways to fail, all before the first change: no such upload (NOTFOUND), sealed with
- * another header (EXISTS), too late (EXPIRED), pieces missing (BADSTATE), lengths or slots
- * do not fit (INVALID), CID of another transfer (KEYREUSED), a mailbox has become full (QUOTA).
+ * Ways to fail, all before the first change but that of a piece that comes along: no such upload
+ * (NOTFOUND), sealed with another header (EXISTS), too late (EXPIRED), pieces missing (BADSTATE),
+ * lengths or slots do not fit (INVALID), CID of another transfer (KEYREUSED), a mailbox has become
+ * full (QUOTA).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +273,22 @@ static void seal(struct lmdb_txn *t, const struct store_upload_seal *in,
     put_transfer(t, in, u, &tr);
 }
 
+/* The one piece of the body, which comes with the seal. */
+static int put_piece(struct lmdb_txn *t, const struct store_upload_seal *in,
+                     struct store_result *res)
+{
+    struct store_piece_put piece = {.data = (uint8_t *)(uintptr_t)in->piece.data,
+                                    .len = in->piece.len};
+    int rc;
+
+    memcpy(piece.tid, in->tid, sizeof(piece.tid));
+    memcpy(piece.sender, in->sender, sizeof(piece.sender));
+    memcpy(piece.leaf, in->leaf, sizeof(piece.leaf));
+    rc = lmdb_uploads_add(t, &piece, res);
+    res->duplicate = false; /* which it may be, but not the seal */
+    return rc;
+}
+
 int lmdb_seal_run(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_upload_seal *in = &job->in->upload_seal;
@@ -283,6 +300,10 @@ int lmdb_seal_run(struct lmdb_txn *t, struct store_job *job)
         return sealed_before(t, in, job->res);
     if (rc == ERR_OK && memcmp(u.sender, in->sender, STORE_UID_LEN) != 0)
         rc = ERR_NOTFOUND;
+    if (rc == ERR_OK && in->piece.len > 0)
+        rc = put_piece(t, in, job->res);
+    if (rc == ERR_OK && in->piece.len > 0)
+        rc = lmdb_rows_load_upload(t, in->tid, &u);
     if (rc != ERR_OK)
         return rc;
     sorted = calloc(in->nslots, sizeof(*sorted));

@@ -276,7 +276,7 @@ int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
     return rc;
 }
 
-/* ---- pieces: the index half, after the body half is durable ---- */
+/* ---- pieces: the index half, after the body half is durable; small ones have no other ---- */
 
 /* A leaf is there: is it this one? */
 static int compare_leaf(const struct store_piece_put *in, struct rd r, struct store_result *res)
@@ -307,9 +307,9 @@ static int piece_too_late(struct lmdb_txn *t, const struct store_piece_put *in,
     return store_fail(res, ERR_BADSTATE, "the transfer is sealed");
 }
 
-int lmdb_uploads_check_piece(struct lmdb_txn *t, struct store_job *job, struct lmdb_upload *ret_u)
+int lmdb_uploads_check_piece(struct lmdb_txn *t, const struct store_piece_put *in,
+                             struct store_result *res, struct lmdb_upload *ret_u)
 {
-    const struct store_piece_put *in = &job->in->piece_put;
     struct lmdb_key key = lmdb_rows_key_nth(t, in->tid, ROW_LEAF, in->index);
     uint64_t begins = (uint64_t)in->index * STORE_PIECE_MAX;
     struct lmdb_upload u;
@@ -317,34 +317,33 @@ int lmdb_uploads_check_piece(struct lmdb_txn *t, struct store_job *job, struct l
     int rc = lmdb_rows_load_upload(t, in->tid, &u);
 
     if (rc == ERR_NOTFOUND)
-        return piece_too_late(t, in, job->res);
+        return piece_too_late(t, in, res);
     if (rc != ERR_OK)
         return rc;
     if (memcmp(u.sender, in->sender, STORE_UID_LEN) != 0)
         return ERR_NOTFOUND;
     if (begins >= u.body_max || in->len > u.body_max - begins)
-        return store_fail(job->res, ERR_TOOLARGE, "the piece is beyond the announced length");
+        return store_fail(res, ERR_TOOLARGE, "the piece is beyond the announced length");
     rc = lmdb_txn_get(t, T_ROWS, &key, &r);
     if (rc == ERR_OK)
-        return compare_leaf(in, r, job->res);
+        return compare_leaf(in, r, res);
     if (rc != ERR_NOTFOUND)
         return rc;
     if (in->len < STORE_PIECE_MAX && u.short_piece != STORE_NO_PIECE)
-        return store_fail(job->res, ERR_INVALID, "a second short piece");
-    rc = lmdb_grow_check(t, in->tid, &u, job->res);
+        return store_fail(res, ERR_INVALID, "a second short piece");
+    rc = lmdb_grow_check(t, in->tid, &u, res);
     if (rc == ERR_OK)
         *ret_u = u;
     return rc;
 }
 
-int lmdb_uploads_leaf(struct lmdb_txn *t, struct store_job *job)
+int lmdb_uploads_add(struct lmdb_txn *t, const struct store_piece_put *in, struct store_result *res)
 {
-    const struct store_piece_put *in = &job->in->piece_put;
     struct lmdb_key key = lmdb_rows_key_nth(t, in->tid, ROW_LEAF, in->index);
     struct lmdb_upload u;
-    int rc = lmdb_uploads_check_piece(t, job, &u);
+    int rc = lmdb_uploads_check_piece(t, in, res, &u);
 
-    if (rc != ERR_OK || job->res->duplicate)
+    if (rc != ERR_OK || res->duplicate)
         return rc;
     u.pieces++;
     u.bytes += in->len;
@@ -357,9 +356,16 @@ int lmdb_uploads_leaf(struct lmdb_txn *t, struct store_job *job)
     buf_reset(&t->row);
     buf_put(&t->row, in->leaf, STORE_HASH_LEN);
     buf_u32(&t->row, (uint32_t)in->len);
+    if (in->len <= STORE_SMALL_MAX)
+        buf_put(&t->row, in->data, in->len);
     lmdb_txn_put_row(t, T_ROWS, &key);
     t->added[LMDB_LEAVES]++;
     return ERR_OK;
+}
+
+int lmdb_uploads_leaf(struct lmdb_txn *t, struct store_job *job)
+{
+    return lmdb_uploads_add(t, &job->in->piece_put, job->res);
 }
 
 /* ---- abort ---- */

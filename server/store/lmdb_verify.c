@@ -50,14 +50,15 @@ static void check_piece(struct check *c, const struct lmdb_walk *w)
 {
     uint32_t index = get_be32(w->key + LMDB_FRONT), len;
     struct lmdb_key key = lmdb_rows_key_piece(c->tid, index);
-    struct rd leaf = w->value, piece;
+    struct rd leaf = w->value, piece = w->value;
     const uint8_t *hash = rd_take(&leaf, STORE_HASH_LEN);
 
     c->res->u.verify.pieces++;
     len = rd_u32(&leaf);
-    if (hash == NULL || !rd_done(&leaf))
+    if (hash == NULL || leaf.bad)
         fault(c, index, "leaf does not decode");
-    else if (lmdb_txn_get(c->body, T_PIECES, &key, &piece) != ERR_OK)
+    else if (!lmdb_parts_leaf_piece(&piece) &&
+             lmdb_txn_get(c->body, T_PIECES, &key, &piece) != ERR_OK)
         fault(c, index, "piece is missing");
     else if (piece.left != len)
         fault(c, index, "piece has another length");

@@ -216,9 +216,12 @@ static int check_upload_seal(const union store_request *in)
                       check_blob(&q->sig, 1, STORE_SIG_MAX));
 
     rc = first_of(rc, check_blob(&q->meta, 1, STORE_META_MAX));
+    rc = first_of(rc, check_blob(&q->piece, 0, STORE_SMALL_MAX));
     rc = first_of(rc, check_event(q->event));
     if (rc != ERR_OK)
         return rc;
+    if (q->piece.len > 0 && (q->pieces != 1 || q->piece.len != q->body_len))
+        return ERR_INVALID;
     if (q->nslots == 0 || q->slots == NULL || q->nslots > STORE_SLOTS_MAX)
         return ERR_INVALID;
     if (q->slot_leaves.len != q->nslots * STORE_HASH_LEN || q->slot_leaves.data == NULL)
@@ -238,6 +241,7 @@ static void copy_upload_seal(struct pack *k, union store_request *in)
     pack_blob(k, &q->header);
     pack_blob(k, &q->sig);
     pack_blob(k, &q->meta);
+    pack_blob(k, &q->piece);
     pack_blob(k, &q->slot_leaves);
     pack_event(k, &q->event);
     q->slots = to = pack(k, from, q->nslots * sizeof(*from));

@@ -40,6 +40,7 @@ enum {
     STORE_RETURNS_MAX = 16,    /* opens that one recipient of a transfer may give back */
     STORE_REPEATS_MAX = 128,   /* its claims of the same open again that its log tells of */
     STORE_PIECE_MAX = 262400,  /* FORMATS.md: every piece but the last has this length */
+    STORE_SMALL_MAX = 16384,   /* a last piece up to this length is kept with the rows */
     STORE_SLOT_COST = 4096,    /* of a quota, for the rows of a slot, beside body and metadata */
     STORE_ROOM_STEPS = 16,     /* of a quota: what others learn of the room in a mailbox */
     STORE_FIND_WALK = 100000,  /* newest rows of a box that a search by prefix reads */

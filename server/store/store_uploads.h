@@ -92,10 +92,16 @@ struct store_slot_seal {
  * those opened, or the length is not that of the pieces; ERR_EXPIRED: lease or
  * expiry has passed at ${now}; ERR_QUOTA: a mailbox has no room for body, metadata and
  * STORE_SLOT_COST a slot (any more): the upload stays.
+ *
+ * With ${piece} the body is that one piece, of at most STORE_SMALL_MAX bytes, which comes along: it
+ * is put in the same transaction, or not at all if the seal fails.  Then also the codes of
+ * store_piece_put().
  */
 struct store_upload_seal {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN], cid[STORE_CID_LEN];
     struct store_blob header, sig, meta;
+    struct store_blob piece;       /* none: all pieces were put before */
+    uint8_t leaf[STORE_HASH_LEN];  /* of ${piece}, trusted to be its hash */
     struct store_blob slot_leaves; /* nslots times 32 bytes */
     uint32_t pieces;
     uint64_t body_len, now; /* now: its place in the mailboxes */

@@ -81,12 +81,12 @@ static void test_newer_schema_is_refused(void **state)
     struct err err = {0};
 
     harness_close(h);
-    write_meta(h, "schema", 2);
+    write_meta(h, "schema", 3);
     assert_int_equal(store_open(&s, &h->cfg, &err), ERR_UNSUPPORTED);
-    assert_non_null(strstr(err.msg, "schema 2"));
+    assert_non_null(strstr(err.msg, "schema 3"));
     write_meta(h, "schema", 0);
     assert_int_equal(store_open(&s, &h->cfg, &err), ERR_CORRUPT);
-    write_meta(h, "schema", 1);
+    write_meta(h, "schema", 2);
     write_meta(h, "bodies", 1000);
     assert_int_equal(store_open(&s, &h->cfg, &err), ERR_CORRUPT);
     assert_null(s);
@@ -133,6 +133,62 @@ static void test_piece_without_leaf(void **state)
     p = harness_piece(&s, 1);
     (void)DO(h, piece_put, &p, ERR_EXISTS);
     assert_int_equal(DO(h, upload_pieces, &list, ERR_OK)->count, 1);
+}
+
+static uint32_t read_meta(struct harness *h, const char *name)
+{
+    MDB_val k = text(name), v;
+    MDB_txn *txn = NULL;
+    MDB_dbi dbi;
+    MDB_env *env = begin(h, "index", "meta", &txn, &dbi);
+    uint32_t value;
+
+    assert_int_equal(mdb_get(txn, dbi, &k, &v), 0);
+    assert_int_equal(v.mv_size, 4);
+    value = get_be32(v.mv_data);
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    return value;
+}
+
+/* Schema 1 kept small pieces with the others: such a store is read, and then has schema 2. */
+static void test_small_piece_of_schema_1(void **state)
+{
+    struct harness *h = *state;
+    struct store_pieces_get get = {.limit = 1};
+    struct store_piece_put p;
+    struct store_result *res;
+    uint8_t place[20], row[13], leaf[STORE_HASH_LEN + 4];
+    MDB_val k = {sizeof(row), row}, at = {sizeof(place), place}, v = {sizeof(leaf), leaf};
+    struct sample s;
+
+    harness_user(h, 1, QUOTA);
+    harness_user(h, 2, QUOTA);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 100);
+    p = harness_piece(&s, 0);
+    harness_send(h, &s);
+    harness_close(h);
+    assert_int_equal(row_key(h, &s, LEAF, row), 9);
+    put_be32(row + 9, 0);
+    memcpy(leaf, p.leaf, STORE_HASH_LEN);
+    put_be32(leaf + STORE_HASH_LEN, (uint32_t)p.len);
+    change_row(h, "index", "rows", k, &v);
+    piece_key(&s, 0, place);
+    v = (MDB_val){p.len, p.data};
+    change_row(h, "bodies-00", "pieces", at, &v);
+    write_meta(h, "schema", 1);
+    harness_open(h);
+    memcpy(get.tid, s.open.tid, sizeof(get.tid));
+    memcpy(get.uid, s.open.sender, sizeof(get.uid));
+    res = DO(h, pieces_get, &get, ERR_OK);
+    assert_int_equal(res->count, 1);
+    assert_int_equal(res->u.pieces[0].len, p.len);
+    assert_memory_equal(res->u.pieces[0].data, p.data, p.len);
+    harness_close(h);
+    assert_int_equal(read_meta(h, "schema"), 2);
+    harness_open(h);
+    free(p.data);
 }
 
 /* A transfer whose leaves are hashes. */
@@ -240,9 +296,8 @@ int suite_lmdb(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_newer_schema_is_refused),
-        TEST(test_piece_without_leaf),
-        TEST(test_verify_finds_damage),
+        TEST(test_newer_schema_is_refused), TEST(test_piece_without_leaf),
+        TEST(test_small_piece_of_schema_1), TEST(test_verify_finds_damage),
         TEST(test_damage_spares_the_batch),
     };
 

@@ -153,6 +153,100 @@ static void test_one_flight(void **state)
 
 /* ---- the end of an upload that was not sealed ---- */
 
+/* The one piece of ${s} goes with its seal; ${p} keeps the bytes. */
+static void take_along(struct sample *s, const struct store_piece_put *p)
+{
+    s->seal.piece = (struct store_blob){p->data, p->len};
+    memcpy(s->seal.leaf, p->leaf, sizeof(s->seal.leaf));
+}
+
+/* What the sender reads of piece 0. */
+static void check_piece(struct harness *h, const struct sample *s, const struct store_piece_put *p)
+{
+    struct store_pieces_get get = {.limit = 2};
+    struct store_result *res;
+
+    memcpy(get.tid, s->open.tid, sizeof(get.tid));
+    memcpy(get.uid, s->open.sender, sizeof(get.uid));
+    res = DO(h, pieces_get, &get, ERR_OK);
+    assert_int_equal(res->count, 1);
+    assert_int_equal(res->u.pieces[0].index, 0);
+    assert_int_equal(res->u.pieces[0].len, p->len);
+    assert_memory_equal(res->u.pieces[0].data, p->data, p->len);
+}
+
+/* Small bodies: the piece before its seal, or along with it; just too large for that. */
+static void test_small_bodies(void **state)
+{
+    static const size_t lengths[] = {1, 4112, STORE_SMALL_MAX, STORE_SMALL_MAX + 1};
+    struct harness *h = *state;
+
+    users(h);
+    for (unsigned i = 0; i < 2 * sizeof(lengths) / sizeof(lengths[0]); i++) {
+        struct store_piece_put p, copy;
+        struct sample s;
+
+        harness_sample(&s, i + 1, 1, 2);
+        harness_body(&s, lengths[i / 2]);
+        copy = harness_piece(&s, 0);
+        (void)DO(h, upload_open, &s.open, ERR_OK);
+        if (i % 2 == 0) {
+            p = harness_piece(&s, 0);
+            (void)DO(h, piece_put, &p, ERR_OK);
+        } else {
+            take_along(&s, &copy);
+        }
+        if (s.seal.piece.len > STORE_SMALL_MAX)
+            (void)DO(h, upload_seal, &s.seal, ERR_TOOLARGE);
+        else
+            (void)DO(h, upload_seal, &s.seal, ERR_OK);
+        if (s.seal.piece.len <= STORE_SMALL_MAX)
+            check_piece(h, &s, &copy);
+        free(copy.data);
+    }
+}
+
+/* A seal that fails leaves nothing of the piece that came along, and may come again. */
+static void test_piece_with_a_bad_seal(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_pieces list = {.limit = 1};
+    struct store_piece_put p, other;
+    struct sample a, s;
+
+    users(h);
+    harness_sample(&a, 1, 1, 2);
+    harness_send(h, &a);
+    harness_sample(&s, 2, 1, 2);
+    harness_body(&s, 100);
+    p = harness_piece(&s, 0);
+    take_along(&s, &p);
+    (void)DO(h, upload_seal, &s.seal, ERR_NOTFOUND);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    memcpy(list.tid, s.open.tid, sizeof(list.tid));
+    memcpy(list.sender, s.open.sender, sizeof(list.sender));
+    memcpy(s.seal.cid, a.seal.cid, sizeof(s.seal.cid));
+    (void)DO(h, upload_seal, &s.seal, ERR_KEYREUSED);
+    assert_int_equal(DO(h, upload_pieces, &list, ERR_OK)->count, 0);
+    s.seal.cid[0] ^= 1;
+    s.seal.pieces = 2;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID);
+    s.seal.pieces = 1;
+    s.seal.body_len = 99;
+    (void)DO(h, upload_seal, &s.seal, ERR_INVALID);
+    s.seal.body_len = 100;
+    /* Another piece is there already; or this one, which does no harm. */
+    other = harness_piece(&s, 0);
+    (void)DO(h, piece_put, &other, ERR_OK);
+    s.seal.leaf[0] ^= 1;
+    (void)DO(h, upload_seal, &s.seal, ERR_EXISTS);
+    s.seal.leaf[0] ^= 1;
+    ASSERT_FRESH(h, DO(h, upload_seal, &s.seal, ERR_OK));
+    assert_true(DO(h, upload_seal, &s.seal, ERR_OK)->duplicate);
+    check_piece(h, &s, &p);
+    free(p.data);
+}
+
 static void collect_all(struct harness *h, uint64_t now, unsigned *uploads, unsigned *pieces)
 {
     struct store_collect in = {.now = now, .limit = 3};
@@ -282,13 +376,9 @@ int suite_seal(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_seal),
-        TEST(test_seal_refuses),
-        TEST(test_cid_only_once),
-        TEST(test_one_flight),
-        TEST(test_abort),
-        TEST(test_leases),
-        TEST(test_cid_is_forgotten),
+        TEST(test_seal),       TEST(test_seal_refuses), TEST(test_cid_only_once),
+        TEST(test_one_flight), TEST(test_small_bodies), TEST(test_piece_with_a_bad_seal),
+        TEST(test_abort),      TEST(test_leases),       TEST(test_cid_is_forgotten),
     };
 
     return cmocka_run_group_tests_name("seal", tests, NULL, NULL);

@@ -65,6 +65,63 @@ static void test_a_flight(void **state)
     parcel_free(&x);
 }
 
+/* The body has so many pieces, which the sender may read. */
+static void check_body(const struct parcel *x, uint32_t pieces)
+{
+    uint64_t id = parcel_ask_pieces(&a, x, 0, pieces);
+
+    for (uint32_t i = 0; i < pieces; i++) {
+        struct message *m = peer_wait(&a, id);
+
+        assert_non_null(m);
+        assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_PIECE);
+        message_free(m);
+    }
+    assert_int_equal(peer_code(peer_wait(&a, id)), OK);
+}
+
+/* One small piece becomes durable with its seal; each has its own answer. */
+static void test_a_small_flight(void **state)
+{
+    struct parcel x;
+    uint64_t piece, again, seal;
+
+    (void)state;
+    stage_parcel(&x, 1000, 40);
+    assert_int_equal(parcel_open(&a, &x), OK);
+    parcel_seal_body(&x);
+    piece = parcel_send_piece(&a, &x, 0);
+    again = parcel_send_piece(&a, &x, 0);
+    seal = parcel_send_seal(&a, &x);
+    assert_int_equal(peer_code(peer_wait(&a, seal)), OK);
+    assert_int_equal(peer_code(peer_wait(&a, piece)), OK);
+    assert_int_equal(peer_code(peer_wait(&a, again)), OK);
+    check_body(&x, 1);
+    parcel_free(&x);
+}
+
+/* A seal that is refused leaves the piece to itself, and comes again alone. */
+static void test_a_small_flight_with_a_bad_seal(void **state)
+{
+    struct parcel x;
+    uint64_t piece, seal;
+
+    (void)state;
+    stage_parcel(&x, 1000, 41);
+    assert_int_equal(parcel_open(&a, &x), OK);
+    parcel_seal_body(&x);
+    x.signature[0] ^= 1;
+    piece = parcel_send_piece(&a, &x, 0);
+    seal = parcel_send_seal(&a, &x);
+    assert_int_equal(peer_code(peer_wait(&a, seal)), SATCHEL__CODE__BAD_REQUEST);
+    assert_int_equal(peer_code(peer_wait(&a, piece)), OK);
+    x.signature[0] ^= 1;
+    seal = parcel_send_seal(&a, &x);
+    assert_int_equal(peer_code(peer_wait(&a, seal)), OK);
+    check_body(&x, 1);
+    parcel_free(&x);
+}
+
 static void test_pieces_are_missing(void **state)
 {
     struct parcel x;
@@ -267,6 +324,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_flight),
+        TEST(test_a_small_flight),
+        TEST(test_a_small_flight_with_a_bad_seal),
         TEST(test_pieces_are_missing),
         TEST(test_sealed_twice),
         TEST(test_a_content_key_twice),
