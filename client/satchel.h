@@ -10,6 +10,7 @@
  *   satchel/server.h    ping and doctor
  *   satchel/contacts.h  people and their pinned keys
  *   satchel/account.h   encryption keys and devices of our own
+ *   satchel/device.h    let another machine in
  *   satchel/send.h      send a file
  *   satchel/folder.h    list the inbox and the sent folder, find by prefix
  *   satchel/factor.h    one-time passwords
@@ -47,6 +48,7 @@
 #include "satchel/account.h"
 #include "satchel/base.h"
 #include "satchel/contacts.h"
+#include "satchel/device.h"
 #include "satchel/error.h"
 #include "satchel/factor.h"
 #include "satchel/folder.h"

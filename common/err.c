@@ -43,6 +43,7 @@ int err_exit_code(int code)
 }
 
 /* The message alone: what an earlier error left is gone. */
+PRINTF_LIKE(3, 0)
 static void say(struct err *e, int code, const char *fmt, va_list ap)
 {
     e->code = code;

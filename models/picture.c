@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libpng's simple interface and TurboJPEG: both return errors instead of
- * jumping, and both give the dimensions before they decode.
+ * libpng's simple interface, TurboJPEG and libwebp: all return errors instead
+ * of jumping, and all give the dimensions before they decode.
  */
 #include "models/picture.h"
 
@@ -10,6 +10,7 @@
 
 #include <png.h>
 #include <turbojpeg.h>
+#include <webp/decode.h>
 
 #include "common/buf.h"
 #include "common/fs.h"
@@ -108,6 +109,60 @@ done:
     return rc;
 }
 
+/* Half as fine as ${side} asks for, at most: averaging does the rest. */
+static void scale_webp(WebPDecoderConfig *c, unsigned side)
+{
+    int shorter = c->input.width < c->input.height ? c->input.width : c->input.height;
+    int wanted = 2 * (int)side;
+
+    if (side == 0 || shorter <= wanted)
+        return;
+    c->options.use_scaling = 1;
+    c->options.scaled_width = (int)((int64_t)c->input.width * wanted / shorter);
+    c->options.scaled_height = (int)((int64_t)c->input.height * wanted / shorter);
+}
+
+/* Onto white, from four bytes a pixel. */
+static void flatten(struct picture *p, const uint8_t *rgba)
+{
+    for (size_t i = 0; i < (size_t)p->width * p->height; i++) {
+        unsigned alpha = rgba[i * 4 + 3];
+
+        for (size_t c = 0; c < 3; c++)
+            p->rgb[i * 3 + c] = (uint8_t)((rgba[i * 4 + c] * alpha + 255 * (255 - alpha)) / 255);
+    }
+}
+
+static int decode_webp(struct picture *p, const uint8_t *data, size_t len, unsigned side,
+                       struct err *err)
+{
+    WebPDecoderConfig c;
+    int rc;
+
+    if (WebPInitDecoderConfig(&c) == 0 || WebPGetFeatures(data, len, &c.input) != VP8_STATUS_OK ||
+        c.input.width < 1 || c.input.height < 1)
+        return err_set(err, ERR_CORRUPT, "WebP: not readable");
+    if (c.input.has_animation != 0)
+        return err_set(err, ERR_UNSUPPORTED, "WebP: an animation");
+    rc = check_size((uint64_t)c.input.width, (uint64_t)c.input.height, err);
+    if (rc != ERR_OK)
+        return rc;
+    scale_webp(&c, side);
+    c.output.colorspace = MODE_RGBA;
+    if (WebPDecode(data, len, &c) != VP8_STATUS_OK) {
+        WebPFreeDecBuffer(&c.output);
+        return err_set(err, ERR_CORRUPT, "WebP: damaged");
+    }
+    rc = allot(p, (unsigned)c.output.width, (unsigned)c.output.height, err);
+    if (rc == ERR_OK) {
+        p->full_width = (unsigned)c.input.width;
+        p->full_height = (unsigned)c.input.height;
+        flatten(p, c.output.u.RGBA.rgba);
+    }
+    WebPFreeDecBuffer(&c.output);
+    return rc;
+}
+
 int picture_decode(struct picture *ret_p, const uint8_t *data, size_t len, unsigned side,
                    struct err *err)
 {
@@ -121,7 +176,9 @@ int picture_decode(struct picture *ret_p, const uint8_t *data, size_t len, unsig
         return decode_png(ret_p, data, len, err);
     if (len >= sizeof(jpeg) && memcmp(data, jpeg, sizeof(jpeg)) == 0)
         return decode_jpeg(ret_p, data, len, side, err);
-    return err_set(err, ERR_UNSUPPORTED, "neither PNG nor JPEG");
+    if (len >= 12 && memcmp(data, "RIFF", 4) == 0 && memcmp(data + 8, "WEBP", 4) == 0)
+        return decode_webp(ret_p, data, len, side, err);
+    return err_set(err, ERR_UNSUPPORTED, "neither PNG nor JPEG nor WebP");
 }
 
 int picture_read(struct picture *ret_p, const char *path, unsigned side, struct err *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * picture - PNG and JPEG in memory become rows of RGB, and back to PNG.
+ * picture - PNG, JPEG and WebP in memory become rows of RGB, and back to PNG.
  *
  * For pictures from anywhere: the size that a header claims is judged before
  * anything is decoded or allocated, and what is damaged is an error, never a
@@ -30,9 +30,9 @@ struct picture {
 };
 
 /*
- * Decode ${len} bytes.  If ${side} is not 0, a JPEG may come smaller than it
- * is, its shorter side still at least ${side}: much faster.  ERR_UNSUPPORTED
- * if the bytes are neither PNG nor JPEG, ERR_TOOLARGE above the limits,
+ * Decode ${len} bytes.  If ${side} is not 0, a JPEG or WebP may come smaller
+ * than it is, its shorter side still at least ${side}: much faster.  ERR_UNSUPPORTED
+ * if the bytes are none of the three or move, ERR_TOOLARGE above the limits,
  * ERR_CORRUPT, ERR_NOMEM.
  */
 MUST_CHECK int picture_decode(struct picture *ret_p, const uint8_t *data, size_t len, unsigned side,

@@ -90,30 +90,6 @@ static void latents_of(const struct preview *p, const uint8_t *rgb, float latent
     preview_latents(p->net, features, latents);
 }
 
-int preview_encode(struct preview *p, const struct preview_image *image, size_t class, uint8_t *out,
-                   struct err *err)
-{
-    float latents[PREVIEW_LATENTS];
-    const struct preview_choice choice = {p->net, &p->costs, latents};
-    struct preview_symbols s;
-    bool known = false;
-    int rc;
-
-    for (int i = 0; i < PREVIEW_CLASSES; i++)
-        known |= preview_classes[i] == class;
-    if (!known || image->width < 1 || image->height < 1)
-        return err_set(err, ERR_INVALID, "preview of %zu bytes for %u x %u pixels", class,
-                       image->width, image->height);
-    latents_of(p, image->rgb, latents);
-    s.aspect = aspect_of(image->width, image->height);
-    rc = preview_search(&choice, class, &s, err);
-    if (rc != ERR_OK)
-        return rc;
-    memset(out, 0, class);
-    (void)preview_symbols_encode(p->net, &s, out, class);
-    return ERR_OK;
-}
-
 static int make_repair(struct preview *p, struct err *err)
 {
     struct conv_spec spec = preview_repair_spec(1, false);
@@ -131,53 +107,110 @@ static int make_repair(struct preview *p, struct err *err)
     return rc;
 }
 
-/* From latents to pixels. */
-static int synthesise(struct preview *p, const float latents[PREVIEW_LATENTS], float hint,
-                      uint8_t rgb[PREVIEW_RGB_LEN], struct err *err)
+/* From latents to a repaired picture, from 0 to 1 and a little beyond. */
+static int synthesise(struct preview *p, const float *latents, float hint, float *ret_rgb,
+                      struct err *err)
 {
-    float features[PREVIEW_FEATURES], pixels[PREVIEW_BYTES];
+    float features[PREVIEW_FEATURES];
     int rc = p->repair == NULL ? make_repair(p, err) : ERR_OK;
 
     if (rc != ERR_OK)
         return rc;
     preview_unlatents(p->net, latents, features);
-    preview_pixels(features, pixels);
-    preview_repair_put(conv_input(p->repair), pixels, hint);
+    preview_pixels(features, ret_rgb);
+    preview_repair_put(conv_input(p->repair), ret_rgb, hint);
     rc = conv_forward(p->repair, err);
-    for (int i = 0; i < PREVIEW_BYTES && rc == ERR_OK; i++) {
-        float v = (pixels[i] + conv_output(p->repair)[i]) * 255;
-
-        rgb[i] = (uint8_t)(v <= 0 ? 0 : v >= 255 ? 255 : lrintf(v));
-    }
+    for (int i = 0; i < PREVIEW_BYTES && rc == ERR_OK; i++)
+        ret_rgb[i] += conv_output(p->repair)[i];
     return rc;
+}
+
+static int picture_of(void *arg, const float *latents, unsigned step, float *ret_rgb,
+                      struct err *err)
+{
+    return synthesise(arg, latents, preview_repair_hint(step), ret_rgb, err);
+}
+
+static void to_bytes(const float *rgb, uint8_t *out)
+{
+    for (int i = 0; i < PREVIEW_BYTES; i++) {
+        float v = rgb[i] * 255;
+
+        out[i] = (uint8_t)(v <= 0 ? 0 : v >= 255 ? 255 : lrintf(v));
+    }
+}
+
+int preview_encode(struct preview *p, const struct preview_image *image, size_t class, uint8_t *out,
+                   struct err *err)
+{
+    float latents[PREVIEW_LATENTS], rgb[PREVIEW_BYTES];
+    const struct preview_choice choice = {.net = p->net,
+                                          .costs = &p->costs,
+                                          .latents = latents,
+                                          .rgb = rgb,
+                                          .picture = picture_of,
+                                          .arg = p};
+    struct preview_symbols s = {0};
+    bool known = false;
+    int rc;
+
+    for (int i = 0; i < PREVIEW_CLASSES; i++)
+        known |= preview_classes[i] == class;
+    if (!known || image->width < 1 || image->height < 1)
+        return err_set(err, ERR_INVALID, "preview of %zu bytes for %u x %u pixels", class,
+                       image->width, image->height);
+    latents_of(p, image->rgb, latents);
+    for (int i = 0; i < PREVIEW_BYTES; i++)
+        rgb[i] = (float)image->rgb[i] / 255;
+    s.aspect = aspect_of(image->width, image->height);
+    rc = preview_search(&choice, class, &s, err);
+    if (rc != ERR_OK)
+        return rc;
+    memset(out, 0, class);
+    (void)preview_symbols_encode(p->net, &s, out, class);
+    return ERR_OK;
 }
 
 int preview_decode(struct preview *p, const uint8_t *data, size_t len,
                    struct preview_image *ret_image, struct err *err)
 {
-    float latents[PREVIEW_LATENTS];
+    float rgb[PREVIEW_BYTES], details[PREVIEW_BYTES];
+    struct preview_values v;
     struct preview_symbols s;
     int rc;
 
     if (len != preview_classes[0] && len != preview_classes[1] && len != preview_classes[2])
         return err_set(err, ERR_CORRUPT, "preview of %zu bytes", len);
-    rc = preview_symbols_decode(p->net, data, len, &s, latents, err);
+    rc = preview_symbols_decode(p->net, data, len, &s, &v, err);
+    if (rc == ERR_OK)
+        rc = picture_of(p, v.latents, s.step, rgb, err);
     if (rc != ERR_OK)
         return rc;
+    if (preview_has_details(&s)) {
+        preview_unwave(v.details, details);
+        for (int i = 0; i < PREVIEW_BYTES; i++)
+            rgb[i] += details[i];
+    }
     sides_of(s.aspect, ret_image);
-    return synthesise(p, latents, preview_repair_hint(s.step), ret_image->rgb, err);
+    to_bytes(rgb, ret_image->rgb);
+    return ERR_OK;
 }
 
 int preview_float(struct preview *p, const struct preview_image *image, float ret_numbers[512],
                   struct preview_image *ret_image, struct err *err)
 {
-    float latents[PREVIEW_LATENTS];
+    float latents[PREVIEW_LATENTS], rgb[PREVIEW_BYTES];
+    int rc;
 
     latents_of(p, image->rgb, latents);
     for (int i = PREVIEW_FLOATS; i < PREVIEW_LATENTS; i++)
         latents[i] = 0;
     memcpy(ret_numbers, latents, PREVIEW_FLOATS * sizeof(float));
+    rc = synthesise(p, latents, preview_repair_floats, rgb, err);
+    if (rc != ERR_OK)
+        return rc;
     ret_image->width = image->width;
     ret_image->height = image->height;
-    return synthesise(p, latents, preview_repair_floats, ret_image->rgb, err);
+    to_bytes(rgb, ret_image->rgb);
+    return ERR_OK;
 }

@@ -13,7 +13,8 @@
 
 #include "models/preview_symbols.h"
 
-enum { KIND_PREVIEW = 2, VERSION = 1, HASH_LEN = 32 };
+/* Version 1 had no details. */
+enum { KIND_PREVIEW = 2, VERSION_PLAIN = 1, VERSION = 2, HASH_LEN = 32 };
 
 static const char magic[8] = {'s', 'a', 't', 'c', 'h', 'e', 'l', 'w'};
 
@@ -27,7 +28,7 @@ struct section {
     enum width memory, file;
 };
 
-enum { SECTIONS = 17 };
+enum { SECTIONS = 21, SECTIONS_PLAIN = 17 };
 
 static void list(struct preview_net *n, struct section s[SECTIONS])
 {
@@ -52,6 +53,10 @@ static void list(struct preview_net *n, struct section s[SECTIONS])
         {n->odd, PREVIEW_LATENTS, W8, W8},
         {n->row, (size_t)PREVIEW_FINE * PREVIEW_HALF, W16, W16},
         {n->row[PREVIEW_FINE], (size_t)(PREVIEW_LATENTS - PREVIEW_FINE) * PREVIEW_HALF, W16, W8},
+        {t->detail_in, (size_t)PREVIEW_CODED * PREVIEW_SEEN * PREVIEW_DETAIL_HIDDEN, W16, W16},
+        {t->detail_bias, (size_t)PREVIEW_CODED * PREVIEW_DETAIL_HIDDEN, W32, W32},
+        {t->detail_out, (size_t)PREVIEW_CODED * PREVIEW_DETAIL_HIDDEN, W16, W16},
+        {t->detail_out_bias, PREVIEW_CODED, W32, W32},
     };
 
     memcpy(s, all, sizeof(all));
@@ -162,7 +167,13 @@ static size_t repair_len(void)
     return len;
 }
 
-/* What keeps the arithmetic of preview_symbols.c within its types, and tables whole. */
+static bool within(int32_t v, int32_t most)
+{
+    return v >= -most && v <= most;
+}
+
+/* What keeps the arithmetic of preview_symbols.c and preview_detail.c within its types, and tables
+ * whole. */
 static const char *check(const struct preview_net *n)
 {
     const struct preview_tables *t = &n->tables;
@@ -176,6 +187,14 @@ static const char *check(const struct preview_net *n)
             return "a spread is out of range";
         if (n->odd[j] > 1)
             return "a latent is in no half";
+    }
+    for (int b = 0; b < PREVIEW_CODED; b++) {
+        bool sane = within(t->detail_out_bias[b], 1 << 30);
+
+        for (int h = 0; h < PREVIEW_DETAIL_HIDDEN; h++)
+            sane &= within(t->detail_bias[b][h], 1 << 24);
+        if (!sane)
+            return "a network of details is out of range";
     }
     for (int s = 0; s < PREVIEW_SCALES; s++)
         for (int m = 0; m < PREVIEW_SHIFTS; m++) {
@@ -220,12 +239,12 @@ int preview_file_encode(struct preview_net *net, struct buf *out, struct err *er
                        wrong != NULL ? wrong : "wrong layers");
     buf_put(out, magic, sizeof(magic));
     buf_u16(out, KIND_PREVIEW);
-    buf_u16(out, VERSION);
+    buf_u16(out, net->detailed ? VERSION : VERSION_PLAIN);
     for (int i = 0; i < SHAPES; i++)
         buf_u16(out, shapes[i]);
     buf_u32(out, (uint32_t)net->repair_len);
     list(net, s);
-    for (int i = 0; i < SECTIONS; i++)
+    for (int i = 0; i < (net->detailed ? SECTIONS : SECTIONS_PLAIN); i++)
         put_section(&s[i], out);
     put_floats(out, net->offset, PREVIEW_FEATURES);
     put_floats(out, net->unit, PREVIEW_LATENTS);
@@ -245,7 +264,8 @@ static int corrupt(struct err *err, const char *what)
     return err_set(err, ERR_CORRUPT, "weights of previews: %s", what);
 }
 
-static int check_frame(struct rd *r, const uint8_t *data, size_t len, struct err *err)
+static int check_frame(struct rd *r, const uint8_t *data, size_t len, bool *ret_detailed,
+                       struct err *err)
 {
     const uint8_t *m = rd_take(r, sizeof(magic));
     uint16_t kind = rd_u16(r), version = rd_u16(r);
@@ -254,7 +274,8 @@ static int check_frame(struct rd *r, const uint8_t *data, size_t len, struct err
 
     if (m == NULL || memcmp(m, magic, sizeof(magic)) != 0 || kind != KIND_PREVIEW)
         return corrupt(err, "not a weight file of previews");
-    if (version != VERSION)
+    *ret_detailed = version == VERSION;
+    if (version != VERSION && version != VERSION_PLAIN)
         return err_set(err, ERR_UNSUPPORTED, "weights of previews: version %u is not known",
                        version);
     for (int i = 0; i < SHAPES; i++)
@@ -273,7 +294,7 @@ static const char *get_numbers(struct rd *r, struct preview_net *net)
     bool sane;
 
     list(net, s);
-    for (int i = 0; i < SECTIONS; i++)
+    for (int i = 0; i < (net->detailed ? SECTIONS : SECTIONS_PLAIN); i++)
         get_section(&s[i], r);
     sane = get_floats(r, net->offset, PREVIEW_FEATURES);
     sane &= get_floats(r, net->unit, PREVIEW_LATENTS);
@@ -290,12 +311,14 @@ int preview_file_decode(struct preview_net **ret_net, const uint8_t *data, size_
     struct rd r = rd_make(data, len);
     struct preview_net *net = NULL;
     const char *wrong;
-    int rc = check_frame(&r, data, len, err);
+    bool detailed = false;
+    int rc = check_frame(&r, data, len, &detailed, err);
 
     if (rc != ERR_OK)
         return rc;
     net = calloc(1, sizeof(*net));
     if (net != NULL) {
+        net->detailed = detailed;
         net->repair_len = repair_len();
         net->repair = calloc(net->repair_len, sizeof(float));
     }

@@ -26,7 +26,8 @@ struct preview_module {
                   struct err *err);
     int (*decode)(struct preview *p, const uint8_t *data, size_t len,
                   struct preview_image *ret_image, struct err *err);
-    /* A PNG or JPEG file, scaled to 64 x 64, with the sides it had; errors of picture_read(). */
+    /* A PNG, JPEG or WebP file, scaled to 64 x 64, with the sides it had; errors of picture_read().
+     */
     int (*read)(const char *path, struct preview_image *ret_image, struct err *err);
     /* The same of a file's ${len} bytes; errors of picture_decode(). */
     int (*scale)(const uint8_t *data, size_t len, struct preview_image *ret_image, struct err *err);

@@ -7,17 +7,21 @@
  * by variance.  Latents are divided by a step and rounded to symbols, which a
  * range coder writes with probabilities that a small network in integers (a
  * neural autoregressive estimator) foretells from the symbols before.  Back
- * again, a convolutional network repairs what quantisation did.
+ * again, a convolutional network repairs what quantisation did.  What is still
+ * missing, and is worth its bits, are details: coefficients that know their
+ * place (preview_wave.h), with small networks in integers for their tables.
  *
  * Everything that decides a symbol is an integer; floats only make pixels.
  */
 #ifndef MODELS_PREVIEW_NET_H
 #define MODELS_PREVIEW_NET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "models/conv.h"
 #include "models/preview_features.h"
+#include "models/preview_wave.h"
 
 enum {
     PREVIEW_LATENTS = 1024,
@@ -29,7 +33,13 @@ enum {
     PREVIEW_SHIFTS = 8,   /* and by the mean's part of a symbol */
     PREVIEW_REACH = 15,   /* symbols beyond it are escapes */
     PREVIEW_SYMBOLS = 2 * PREVIEW_REACH + 3,
+    PREVIEW_DEPTHS = 4, /* how many latents a preview may have */
+    PREVIEW_SEEN = 20,  /* numbers that the networks of details read */
+    PREVIEW_DETAIL_HIDDEN = 16,
 };
+
+/* The first so many latents are in a preview; the others are 0. */
+static const unsigned preview_depths[PREVIEW_DEPTHS] = {PREVIEW_LATENTS, 256, 128, 64};
 
 /* The estimator and the tables: all integers.  FORMATS.md says how they are used. */
 struct preview_tables {
@@ -47,6 +57,11 @@ struct preview_tables {
     int16_t out_mean[PREVIEW_LATENTS][PREVIEW_HIDDEN];               /* weights, 2^-10 */
     uint16_t count[PREVIEW_SCALES][PREVIEW_SHIFTS][PREVIEW_SYMBOLS]; /* add up to 2^16 */
     int16_t centre[PREVIEW_SCALES][PREVIEW_SHIFTS][PREVIEW_SYMBOLS]; /* of a symbol, 1/1024 */
+    /* A network for each band of details. */
+    int16_t detail_in[PREVIEW_CODED][PREVIEW_SEEN][PREVIEW_DETAIL_HIDDEN]; /* weights, 2^-9 */
+    int32_t detail_bias[PREVIEW_CODED][PREVIEW_DETAIL_HIDDEN];             /* 2^-12 */
+    int16_t detail_out[PREVIEW_CODED][PREVIEW_DETAIL_HIDDEN];              /* weights, 2^-8 */
+    int32_t detail_out_bias[PREVIEW_CODED]; /* 2^-20 of an eighth of an octave */
 };
 
 /* The same counts added up, as the range coder takes them. */
@@ -63,6 +78,7 @@ struct preview_net {
     int16_t row[PREVIEW_LATENTS][PREVIEW_HALF]; /* the linear layer, in its unit */
     float *repair; /* weights and biases of the layers that repair, in order; owned */
     size_t repair_len;
+    bool detailed; /* the networks of details are there */
     uint8_t id[4]; /* first bytes of the file's hash */
 };
 

@@ -23,15 +23,28 @@ struct preview_choice {
     const struct preview_net *net;
     const struct preview_costs *costs;
     const float *latents; /* PREVIEW_LATENTS */
+    const float *rgb;     /* PREVIEW_BYTES, the picture, from 0 to 1; only for a search */
+    /* The picture that quantised latents give, without details; only for a search. */
+    int (*picture)(void *arg, const float *latents, unsigned step, float *ret_rgb, struct err *err);
+    void *arg;
+};
+
+/* What a choice costs: bits, approximately, and the sum of squared errors. */
+struct preview_cost {
+    float bits, lost;
 };
 
 /*
- * Choose the symbols at one step size, weighing bits by ${lambda} against
- * squared steps.  Fills s->q; returns the bits of the symbols, approximately,
- * and in ${ret_lost} the sum of squared errors of the latents.
+ * Choose the latents' symbols at s->step and s->depth, weighing bits by
+ * ${lambda} against squared steps.  The error is that of the latents.
  */
-float preview_choose(const struct preview_choice *c, struct preview_symbols *s, float lambda,
-                     float *ret_lost);
+struct preview_cost preview_choose(const struct preview_choice *c, struct preview_symbols *s,
+                                   float lambda);
+
+/* Choose the symbols of ${details}, and the levels; s->step and s->depth are inputs. */
+struct preview_cost preview_choose_details(const struct preview_choice *c,
+                                           const float details[PREVIEW_DETAILS],
+                                           struct preview_symbols *s, float lambda);
 
 /* Find the symbols for ${size} bytes; s->aspect is an input.  ERR_TOOLARGE if nothing fits. */
 MUST_CHECK int preview_search(const struct preview_choice *c, size_t size,

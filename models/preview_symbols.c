@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "models/hot.h"
+#include "models/preview_detail.h"
 
 enum {
     VALUE_MAX = 1023,  /* of a told latent, 1/128 of its spread */
@@ -146,7 +147,8 @@ void preview_centres(const struct preview_net *net, const struct preview_symbols
     struct preview_walk w;
 
     preview_walk_start(&w, net, s->step);
-    for (unsigned i = 0; i < PREVIEW_LATENTS; i++) {
+    memset(latents, 0, PREVIEW_LATENTS * sizeof(latents[0]));
+    for (unsigned i = 0; i < preview_depths[s->depth]; i++) {
         struct preview_guess g = preview_walk_guess(&w, i);
 
         latents[i] = step * preview_centre(net, &g, s->q[i]);
@@ -202,10 +204,83 @@ static int32_t get_symbol(struct range_dec *d, const struct preview_net *net,
 /* Most pictures that need one bit less are squares, or most that people send are not: one bit. */
 static void put_head(struct range_enc *e, const struct preview_symbols *s)
 {
+    bool more = s->depth != 0 || preview_has_details(s);
+
     range_enc_bits(e, s->aspect != PREVIEW_SQUARE, 1);
     if (s->aspect != PREVIEW_SQUARE)
         range_enc_bits(e, s->aspect, 6);
     range_enc_bits(e, s->step, 6);
+    range_enc_bits(e, more, 1);
+    if (more)
+        range_enc_bits(e, (uint32_t)(s->depth << 4 | s->levels[0] << 2 | s->levels[1]), 6);
+}
+
+static void get_head(struct range_dec *d, struct preview_symbols *s)
+{
+    uint32_t more = 0;
+
+    s->aspect = range_dec_bits(d, 1) != 0 ? (uint8_t)range_dec_bits(d, 6) : PREVIEW_SQUARE;
+    s->step = (uint8_t)range_dec_bits(d, 6);
+    if (range_dec_bits(d, 1) != 0)
+        more = range_dec_bits(d, 6);
+    s->depth = (uint8_t)(more >> 4);
+    s->levels[0] = more >> 2 & 3;
+    s->levels[1] = more & 3;
+}
+
+bool preview_has_details(const struct preview_symbols *s)
+{
+    return s->levels[0] > 0 || s->levels[1] > 0;
+}
+
+static void put_details(struct range_enc *e, const struct preview_net *net,
+                        const struct preview_symbols *s)
+{
+    const struct preview_band *bands = preview_bands();
+    struct preview_survey survey;
+    struct preview_place p;
+
+    preview_survey_start(&survey, net, s->step, s->depth);
+    for (p.band = 0; p.band < PREVIEW_CODED; p.band++) {
+        const struct preview_band *b = &bands[p.band];
+
+        for (p.y = 0; preview_band_kept(b, s->levels) && p.y < b->side; p.y++)
+            for (p.x = 0; p.x < b->side; p.x++) {
+                struct preview_guess g = preview_survey_guess(&survey, p);
+                int32_t q = s->d[b->first + p.y * b->side + p.x];
+
+                put_symbol(e, net, &g, q);
+                preview_survey_tell(&survey, p, q);
+            }
+    }
+}
+
+static int get_details(struct range_dec *d, const struct preview_net *net,
+                       struct preview_symbols *s, float details[PREVIEW_DETAILS], struct err *err)
+{
+    const struct preview_band *bands = preview_bands();
+    float step = (float)net->tables.step[s->step] / 4096;
+    struct preview_survey survey;
+    struct preview_place p;
+
+    preview_survey_start(&survey, net, s->step, s->depth);
+    for (p.band = 0; p.band < PREVIEW_CODED; p.band++) {
+        const struct preview_band *b = &bands[p.band];
+
+        for (p.y = 0; preview_band_kept(b, s->levels) && p.y < b->side; p.y++)
+            for (p.x = 0; p.x < b->side; p.x++) {
+                struct preview_guess g = preview_survey_guess(&survey, p);
+                int32_t q = get_symbol(d, net, &g);
+                unsigned at = b->first + p.y * b->side + p.x;
+
+                if (q < -PREVIEW_DETAIL_MAX || q > PREVIEW_DETAIL_MAX)
+                    return err_set(err, ERR_CORRUPT, "preview with a detail out of range");
+                s->d[at] = (int16_t)q;
+                details[at] = step * preview_centre(net, &g, q);
+                preview_survey_tell(&survey, p, q);
+            }
+    }
+    return ERR_OK;
 }
 
 size_t preview_symbols_encode(const struct preview_net *net, const struct preview_symbols *s,
@@ -217,42 +292,61 @@ size_t preview_symbols_encode(const struct preview_net *net, const struct previe
     range_enc_start(&e, out, size);
     put_head(&e, s);
     preview_walk_start(&w, net, s->step);
-    for (unsigned i = 0; i < PREVIEW_LATENTS; i++) {
+    for (unsigned i = 0; i < preview_depths[s->depth]; i++) {
         struct preview_guess g = preview_walk_guess(&w, i);
 
         put_symbol(&e, net, &g, s->q[i]);
         preview_walk_tell(&w, i, s->q[i]);
     }
+    if (preview_has_details(s))
+        put_details(&e, net, s);
     return range_enc_end(&e);
 }
 
-int preview_symbols_decode(const struct preview_net *net, const uint8_t *data, size_t len,
-                           struct preview_symbols *ret_s, float latents[PREVIEW_LATENTS],
-                           struct err *err)
+static int get_latents(struct range_dec *d, const struct preview_net *net,
+                       struct preview_symbols *s, float latents[PREVIEW_LATENTS], struct err *err)
 {
-    uint8_t again[PREVIEW_ENCODED_MAX] = {0};
-    struct range_dec d;
+    float step = (float)net->tables.step[s->step] / 4096;
     struct preview_walk w;
 
-    if (len > sizeof(again))
-        return err_set(err, ERR_CORRUPT, "preview of %zu bytes", len);
-    range_dec_start(&d, data, len);
-    ret_s->aspect = range_dec_bits(&d, 1) != 0 ? (uint8_t)range_dec_bits(&d, 6) : PREVIEW_SQUARE;
-    ret_s->step = (uint8_t)range_dec_bits(&d, 6);
-    preview_walk_start(&w, net, ret_s->step);
-    for (unsigned i = 0; i < PREVIEW_LATENTS; i++) {
+    preview_walk_start(&w, net, s->step);
+    for (unsigned i = 0; i < preview_depths[s->depth]; i++) {
         struct preview_guess g = preview_walk_guess(&w, i);
-        int32_t q = get_symbol(&d, net, &g);
+        int32_t q = get_symbol(d, net, &g);
 
         if (q < -PREVIEW_SYMBOL_MAX || q > PREVIEW_SYMBOL_MAX)
             return err_set(err, ERR_CORRUPT, "preview with a symbol out of range");
-        ret_s->q[i] = q;
+        s->q[i] = q;
+        latents[i] = step * preview_centre(net, &g, q);
         preview_walk_tell(&w, i, q);
     }
+    return ERR_OK;
+}
+
+int preview_symbols_decode(const struct preview_net *net, const uint8_t *data, size_t len,
+                           struct preview_symbols *ret_s, struct preview_values *ret_v,
+                           struct err *err)
+{
+    uint8_t again[PREVIEW_LEN_MAX] = {0};
+    struct range_dec d;
+    int rc;
+
+    if (len > sizeof(again))
+        return err_set(err, ERR_CORRUPT, "preview of %zu bytes", len);
+    memset(ret_s, 0, sizeof(*ret_s));
+    memset(ret_v, 0, sizeof(*ret_v));
+    range_dec_start(&d, data, len);
+    get_head(&d, ret_s);
+    if ((!net->detailed && preview_has_details(ret_s)) || ret_s->levels[1] > PREVIEW_COLOUR_LEVELS)
+        return err_set(err, ERR_CORRUPT, "preview with details that these weights do not have");
+    rc = get_latents(&d, net, ret_s, ret_v->latents, err);
+    if (rc == ERR_OK && preview_has_details(ret_s))
+        rc = get_details(&d, net, ret_s, ret_v->details, err);
+    if (rc != ERR_OK)
+        return rc;
     if (preview_symbols_encode(net, ret_s, again, sizeof(again)) > len ||
         memcmp(again, data, len) != 0)
         return err_set(err, ERR_CORRUPT, "preview that no encoder writes");
-    preview_centres(net, ret_s, latents);
     return ERR_OK;
 }
 

@@ -8,6 +8,7 @@
 #ifndef MODELS_PREVIEW_SYMBOLS_H
 #define MODELS_PREVIEW_SYMBOLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,13 +20,22 @@ enum {
     PREVIEW_ASPECTS = 64, /* width to height, eight to an octave; 32 is a square */
     PREVIEW_SQUARE = 32,
     PREVIEW_SYMBOL_MAX = 1 << 19,
-    PREVIEW_ENCODED_MAX = 4096, /* no symbols need more bytes */
+    PREVIEW_DETAIL_MAX = 1 << 14,
+    PREVIEW_LEN_MAX = 512, /* bytes of the largest class */
 };
 
 /* What a preview holds. */
 struct preview_symbols {
     uint8_t aspect, step; /* below PREVIEW_ASPECTS and PREVIEW_STEPS */
+    uint8_t depth;        /* index of preview_depths */
+    uint8_t levels[2];    /* of details: of brightness (0 to 3), of colours (0 to 2) */
     int32_t q[PREVIEW_LATENTS];
+    int16_t d[PREVIEW_DETAILS]; /* 0 in bands beyond the levels */
+};
+
+/* What symbols stand for: floats, for pixels only. */
+struct preview_values {
+    float latents[PREVIEW_LATENTS], details[PREVIEW_DETAILS];
 };
 
 /* The estimator on its way through the latents. */
@@ -65,18 +75,21 @@ float preview_centre(const struct preview_net *net, const struct preview_guess *
 void preview_centres(const struct preview_net *net, const struct preview_symbols *s,
                      float latents[PREVIEW_LATENTS]);
 
+/* True if there are details. */
+bool preview_has_details(const struct preview_symbols *s);
+
 /* Encode into ${size} zero bytes; returns the bytes needed, more than ${size} if they did not fit.
  */
 size_t preview_symbols_encode(const struct preview_net *net, const struct preview_symbols *s,
                               uint8_t *out, size_t size);
 
 /*
- * Decode ${len} bytes, the class, and the latents they stand for.  ERR_CORRUPT
+ * Decode ${len} bytes, the class, and what they stand for.  ERR_CORRUPT
  * unless preview_symbols_encode() gives the same bytes, zeros behind them.
  */
 MUST_CHECK int preview_symbols_decode(const struct preview_net *net, const uint8_t *data,
                                       size_t len, struct preview_symbols *ret_s,
-                                      float latents[PREVIEW_LATENTS], struct err *err);
+                                      struct preview_values *ret_v, struct err *err);
 
 /* Add up the counts of the tables. */
 void preview_sum(struct preview_net *net);

@@ -452,4 +452,6 @@ void conn_tick(struct conn *conn, uint64_t now)
             call_give_up(c);
     }
     watch_pump(conn);
+    if (conn->calls != NULL && conn->state != CONN_CLOSING)
+        conn_settle(conn); /* what is held may have waited for a time */
 }

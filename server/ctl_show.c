@@ -5,13 +5,18 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-enum { TIME_TEXT = 24, SIZE_TEXT = 24 };
+#include "common/show.h"
 
 static int64_t number(const json_t *o, const char *key)
 {
     return json_integer_value(json_object_get(o, key));
+}
+
+/* What is never negative. */
+static uint64_t amount(const json_t *o, const char *key)
+{
+    return (uint64_t)number(o, key);
 }
 
 static const char *text(const json_t *o, const char *key)
@@ -19,33 +24,6 @@ static const char *text(const json_t *o, const char *key)
     const char *s = json_string_value(json_object_get(o, key));
 
     return s != NULL ? s : "";
-}
-
-/* Milliseconds since 1970 as a date. */
-static const char *date(int64_t ms, char out[TIME_TEXT])
-{
-    time_t t = (time_t)(ms / 1000);
-    struct tm tm = {0};
-
-    (void)gmtime_r(&t, &tm);
-    if (strftime(out, TIME_TEXT, "%Y-%m-%d %H:%M:%SZ", &tm) == 0)
-        out[0] = '\0';
-    return out;
-}
-
-static const char *size(int64_t bytes, char out[SIZE_TEXT])
-{
-    static const char units[] = "BKMGTP";
-    double n = (double)bytes;
-    size_t i = 0;
-
-    for (; n >= 1024 && i + 2 < sizeof(units); i++)
-        n /= 1024;
-    if (i == 0)
-        (void)snprintf(out, SIZE_TEXT, "%" PRId64 " B", bytes);
-    else
-        (void)snprintf(out, SIZE_TEXT, "%.1f %ciB", n, units[i]);
-    return out;
 }
 
 int ctl_show_code(const json_t *result)
@@ -67,7 +45,7 @@ int ctl_show_status(const json_t *result)
     const json_t *store = json_object_get(result, "store");
     const json_t *shares = json_object_get(result, "shares");
     const json_t *collector = json_object_get(result, "collector");
-    char a[SIZE_TEXT], b[SIZE_TEXT], when[TIME_TEXT];
+    char a[SHOW_SIZE], b[SHOW_SIZE], when[SHOW_TIME];
 
     printf("satcheld %s, up %" PRId64 " s%s\n", text(result, "version"),
            number(result, "uptime_ms") / 1000,
@@ -78,8 +56,8 @@ int ctl_show_status(const json_t *result)
            " pieces\n",
            number(store, "users"), number(store, "transfers"), number(store, "uploads"),
            number(store, "pieces"));
-    printf("disk         index %s, bodies %s\n", size(number(store, "index_used"), a),
-           size(number(store, "body_used"), b));
+    printf("disk         index %s, bodies %s\n", show_size(amount(store, "index_used"), a),
+           show_size(amount(store, "body_used"), b));
     printf("commits      %" PRId64 " for %" PRId64 " writes\n", number(store, "commits"),
            number(store, "committed"));
     printf("shares       %" PRId64 " computed on %s, %" PRId64 " health failures\n",
@@ -89,16 +67,16 @@ int ctl_show_status(const json_t *result)
     if (json_is_true(json_object_get(collector, "clock_jumped")))
         printf("clock        has jumped: nothing expires since %s; if it is right: "
                "satchelctl clock confirm\n",
-               date(number(collector, "clock_trusted"), when));
+               show_time(amount(collector, "clock_trusted"), when));
     return EXIT_SUCCESS;
 }
 
 static void show_user_line(const json_t *u)
 {
-    char used[SIZE_TEXT], quota[SIZE_TEXT];
+    char used[SHOW_SIZE], quota[SHOW_SIZE];
 
     printf("%-32s %-42s %-9s %10s of %s\n", text(u, "name"), text(u, "user_id"), text(u, "state"),
-           size(number(u, "used"), used), size(number(u, "quota"), quota));
+           show_size(amount(u, "used"), used), show_size(amount(u, "quota"), quota));
 }
 
 int ctl_show_users(const json_t *result)
@@ -113,36 +91,36 @@ int ctl_show_users(const json_t *result)
 
 int ctl_show_user(const json_t *result)
 {
-    char when[TIME_TEXT], used[SIZE_TEXT], quota[SIZE_TEXT];
+    char when[SHOW_TIME], used[SHOW_SIZE], quota[SHOW_SIZE];
 
     printf("name      %s\nuser ID   %s\ne-mail    %s\nstate     %s\ncreated   %s\n",
            text(result, "name"), text(result, "user_id"), text(result, "email"),
-           text(result, "state"), date(number(result, "created"), when));
-    printf("mailbox   %s of %s\nmanifest  %" PRId64 "\n", size(number(result, "used"), used),
-           size(number(result, "quota"), quota), number(result, "manifest"));
+           text(result, "state"), show_time(amount(result, "created"), when));
+    printf("mailbox   %s of %s\nmanifest  %" PRId64 "\n", show_size(amount(result, "used"), used),
+           show_size(amount(result, "quota"), quota), number(result, "manifest"));
     return EXIT_SUCCESS;
 }
 
 int ctl_show_invite(const json_t *result)
 {
-    char when[TIME_TEXT];
+    char when[SHOW_TIME];
 
     printf("%s\n", text(result, "code"));
     fprintf(stderr, "good for %" PRId64 " registrations until %s\n", number(result, "uses"),
-            date(number(result, "expires"), when));
+            show_time(amount(result, "expires"), when));
     return EXIT_SUCCESS;
 }
 
 int ctl_show_invites(const json_t *result)
 {
     const json_t *list = json_object_get(result, "invites"), *v;
-    char made[TIME_TEXT], until[TIME_TEXT];
+    char made[SHOW_TIME], until[SHOW_TIME];
     size_t i;
 
     json_array_foreach(list, i, v)
     {
         printf("%s  made %s  until %s  %" PRId64 " of %" PRId64 " left\n", text(v, "id"),
-               date(number(v, "created"), made), date(number(v, "expires"), until),
+               show_time(amount(v, "created"), made), show_time(amount(v, "expires"), until),
                number(v, "left"), number(v, "uses"));
     }
     printf("%zu invitations\n", json_array_size(list));
@@ -152,13 +130,13 @@ int ctl_show_invites(const json_t *result)
 int ctl_show_instances(const json_t *result)
 {
     const json_t *list = json_object_get(result, "instances"), *v;
-    char made[TIME_TEXT];
+    char made[SHOW_TIME];
     size_t i;
 
     json_array_foreach(list, i, v)
     {
         printf("%s  %-7s  made %s  %" PRId64 " slots need it\n", text(v, "id"), text(v, "state"),
-               date(number(v, "made"), made), number(v, "slots"));
+               show_time(amount(v, "made"), made), number(v, "slots"));
     }
     return EXIT_SUCCESS;
 }

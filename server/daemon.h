@@ -31,6 +31,7 @@
 
 struct collector;
 struct ctl;
+struct joins;
 struct manifest;
 struct listeners;
 struct uploads;
@@ -58,6 +59,8 @@ struct daemon {
     struct server_id id;
     struct secret factor_key; /* factor_row.h */
     SSL_CTX *tls;
+    struct pin next_pin; /* of the key that will come, */
+    bool has_next_pin;   /* if one is announced */
     struct net_loop *net;
     struct store *store;
     struct store_port *port;
@@ -65,6 +68,7 @@ struct daemon {
     struct collector *collector;
     struct uploads *uploads;
     struct watches *watches;
+    struct joins *joins;
     struct count *addresses; /* connections of each */
     struct rate_table *rates[DAEMON_RATES];
     struct rate_bucket handshakes;

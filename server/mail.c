@@ -111,7 +111,10 @@ int mail_row(struct mail_row *ret_row, const struct store_mail *m, const uint8_t
     msg->opens_used = m->me.opens_used;
     msg->stored = m->t.arrived;
     msg->expires = m->t.expires;
+    msg->ended = m->me.ended;
     msg->addendum = mail_addendum(&ret_row->addendum, &m->t);
+    if (memcmp(m->me.uid, m->t.sender, STORE_UID_LEN) == 0)
+        msg->role = m->me.in_inbox ? SATCHEL__ROLE__BOTH : SATCHEL__ROLE__SENDER;
     return add_proof(ret_row, m);
 }
 

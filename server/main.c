@@ -12,7 +12,7 @@
 
 enum { EXIT_USAGE = 2 };
 
-/* An option: where its text goes, or `raw`. */
+/* An option: where its text goes. */
 struct option {
     const char *name;
     size_t offset;
@@ -42,8 +42,9 @@ static const struct verb verbs[] = {
     {"init", "--data DIR [--config FILE] [--listen ADDR:PORT] [--certificate FILE --key FILE]",
      "make keys, certificate, key network, stores and settings",
      " --data --config --listen --certificate --key ", " --data ", false, verb_init},
-    {"pin", "--config FILE", "print the fingerprint clients check: 43 characters", " --config ",
-     " --config ", false, verb_pin},
+    {"pin", "--config FILE [--next]",
+     "print the fingerprint clients check, or of the certificate to come: 43 characters",
+     " --config --next ", " --config ", false, verb_pin},
     {"check-config", "FILE", "name every problem of a settings file", " ", " ", true,
      verb_check_config},
     {"train", "--config FILE", "make the key network that satchelctl instance rotate puts in use",
@@ -101,8 +102,8 @@ static int read_option(const struct verb *v, int argc, char *argv[], int *i, str
 
     if (!is_in(v->allowed, name))
         return err_set(err, ERR_INVALID, "unknown option '%s'", name);
-    if (strcmp(name, "--raw") == 0) {
-        o->raw = true;
+    if (strcmp(name, "--raw") == 0 || strcmp(name, "--next") == 0) {
+        *(name[2] == 'r' ? &o->raw : &o->next) = true;
         return ERR_OK;
     }
     if (*i + 1 >= argc)

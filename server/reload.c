@@ -76,6 +76,8 @@ int reload_settings(struct daemon *d)
     struct config_report rep;
     struct settings fresh = {0};
     SSL_CTX *tls = NULL;
+    struct pin next = {{0}};
+    bool has_next = false;
     struct err err = {0};
     int rc;
 
@@ -83,9 +85,12 @@ int reload_settings(struct daemon *d)
     rc = settings_read(d->config_path, &fresh, &rep, &err);
     if (rc == ERR_OK)
         rc = load_tls(&fresh, &tls, &err);
+    if (rc == ERR_OK)
+        rc = settings_next_pin(&fresh, &next, &has_next, &err);
     if (rc != ERR_OK) {
         log_event(LOG_AT_ERROR, "reload_failed", log_why(&err), log_str("hint", err.hint));
         settings_free(&fresh);
+        SSL_CTX_free(tls);
         notify_send("READY=1\nSTATUS=Reload failed, serving with the old settings");
         return rc;
     }
@@ -94,6 +99,8 @@ int reload_settings(struct daemon *d)
     d->settings = fresh;
     SSL_CTX_free(d->tls);
     d->tls = tls;
+    d->next_pin = next;
+    d->has_next_pin = has_next;
     log_set_level((enum log_level)d->settings.log_level);
     log_plain(LOG_AT_INFO, "reloaded");
     notify_send("READY=1\nSTATUS=Ready");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PutAccount: what the caller's clients keep here for a recovery.  It is sealed: only its size
- * counts. */
+/* PutAccount, GetAccount: what the caller's clients keep here for a recovery and for each other.
+ * It is sealed: only its size counts. */
 #include <string.h>
 
 #include "common/transfer/signed.h"
@@ -43,4 +43,33 @@ void req_put_account(struct call *c)
         call_store(c, store_account_put(c->d->port, &in, call_on_store, c), req_put_account,
                    on_put);
     buf_free(&raw);
+}
+
+static void on_got(struct call *c)
+{
+    const struct store_blob *b = &c->res->u.account.bytes;
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__AccountReply msg = SATCHEL__ACCOUNT_REPLY__INIT;
+    Satchel__Signed *record = NULL;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    if (b->len > 0)
+        record = satchel__signed__unpack(NULL, b->len, b->data);
+    msg.number = c->res->u.account.number;
+    msg.record = record;
+    env.body_case = SATCHEL__ENVELOPE__BODY_ACCOUNT_REPLY;
+    env.account_reply = &msg;
+    call_reply(c, &env);
+    satchel__signed__free_unpacked(record, NULL);
+}
+
+void req_get_account(struct call *c)
+{
+    struct store_account_get in = {.bytes = true};
+
+    memcpy(in.uid, c->conn->uid.b, sizeof(in.uid));
+    call_store(c, store_account_get(c->d->port, &in, call_on_store, c), req_get_account, on_got);
 }

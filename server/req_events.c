@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/transfer/event_log.h"
 #include "common/transfer/signed.h"
 #include "server/conn.h"
 #include "server/daemon.h"
@@ -24,21 +25,15 @@ struct head {
 static int make_head(const struct daemon *d, const uint8_t *tid, const struct store_event *last,
                      struct head *ret)
 {
-    Satchel__EventHead msg = SATCHEL__EVENT_HEAD__INIT;
-    size_t len;
+    struct event_log_head h = {.server = d->id, .number = last->seq, .time = daemon_time()};
+    int rc;
 
-    msg.version = 1;
-    msg.server_id = (ProtobufCBinaryData){sizeof(d->id.b), (uint8_t *)(uintptr_t)d->id.b};
-    msg.tid = (ProtobufCBinaryData){STORE_TID_LEN, (uint8_t *)(uintptr_t)tid};
-    msg.number = last->seq;
-    msg.hash = (ProtobufCBinaryData){sizeof(last->hash), (uint8_t *)(uintptr_t)last->hash};
-    msg.time = daemon_time();
-    len = satchel__event_head__get_packed_size(&msg);
-    if (buf_reserve(&ret->body, len) == NULL)
-        return ERR_NOMEM;
-    ret->body.len = satchel__event_head__pack(&msg, ret->body.data);
-    return signed_make(SIGNED_EVENTS, &d->key_seed, part(ret->body.data, ret->body.len), ret->sig,
-                       NULL);
+    memcpy(h.tid.b, tid, sizeof(h.tid.b));
+    memcpy(h.hash.b, last->hash, sizeof(h.hash.b));
+    rc = event_log_head_pack(&h, &ret->body, NULL);
+    return rc != ERR_OK ? rc
+                        : signed_make(SIGNED_EVENTS, &d->key_seed,
+                                      part(ret->body.data, ret->body.len), ret->sig, NULL);
 }
 
 static ProtobufCBinaryData view(const void *data, size_t len)

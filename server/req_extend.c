@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/show.h"
 #include "common/transfer/header.h"
 #include "common/transfer/statement.h"
 #include "server/collector.h"
@@ -253,6 +254,7 @@ static int check_end(struct call *c, const struct store_transfer *t, struct err 
     struct part raw = part(t->header.data, t->header.len);
     struct header h;
     struct hash32 hash;
+    char day[SHOW_TIME];
     int rc = header_parse(raw, &h, err);
 
     if (rc == ERR_OK && header_hash(raw, &hash) != ERR_OK)
@@ -262,7 +264,7 @@ static int check_end(struct call *c, const struct store_transfer *t, struct err 
     if (memcmp(&hash, &x->s.header, sizeof(hash)) != 0)
         return err_set(err, ERR_INVALID, "addendum: not of this transfer");
     if (t->expires <= daemon_time())
-        return err_set(err, ERR_EXPIRED, "it has expired");
+        return err_set(err, ERR_EXPIRED, "it expired on %s", show_date(t->expires, day));
     if (x->s.expires <= daemon_time())
         return err_set(err, ERR_INVALID, "addendum: expires has passed");
     if (x->s.expires <= h.created || x->s.expires - h.created > c->d->settings.max_lifetime)

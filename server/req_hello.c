@@ -42,6 +42,8 @@ static void answer(struct call *c)
     reply.limits = &limits;
     reply.features = features;
     reply.n_features = sizeof(features) / sizeof(features[0]);
+    if (d->has_next_pin)
+        reply.next_pin = (ProtobufCBinaryData){sizeof(d->next_pin.b), d->next_pin.b};
     env.body_case = SATCHEL__ENVELOPE__BODY_HELLO_REPLY;
     env.hello_reply = &reply;
     call_reply(c, &env);

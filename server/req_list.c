@@ -5,8 +5,9 @@
  * Happy path: rows from the store -> as many as a frame takes -> metadata
  * shares of those that are still open -> reply.
  *
- * A share that cannot be regenerated (its cells are gone a moment before its
- * row says so) only closes its row.
+ * A share that cannot be regenerated only closes its row.  If its cells are gone though the row
+ * says nothing of it, everything is looked at once more; a row that then is as before comes from a
+ * store older than the keys, and its transfer has ended: EXPIRED.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct listing {
     size_t *item;  /* of each row among the job's, or SIZE_MAX */
     struct shares_job *job;
     bool single;
+    bool again; /* this is the second look */
 };
 
 static void listing_free(void *data)
@@ -116,6 +118,11 @@ static const uint8_t *share_of(const struct listing *l, size_t i)
     return shares_meta(l->job, at);
 }
 
+static bool key_is_gone(const struct listing *l, size_t i)
+{
+    return l->item[i] != SIZE_MAX && l->job->items[l->item[i]].code == ERR_EXPIRED;
+}
+
 static void reply(struct call *c)
 {
     const struct listing *l = c->data;
@@ -127,6 +134,8 @@ static void reply(struct call *c)
 
     for (size_t i = 0; rc == ERR_OK && i < l->n; i++) {
         rc = mail_row(&rows[i], mail_at(c, i), share_of(l, i), l->now);
+        if (key_is_gone(l, i))
+            rows[i].msg.state = SATCHEL__SLOT_STATE__SLOT_EXPIRED;
         list[i] = &rows[i].msg;
     }
     if (rc != ERR_OK)
@@ -143,12 +152,39 @@ static void reply(struct call *c)
 
 /* ---- shares ---- */
 
+static void list(struct call *c);
+static void get_row(struct call *c);
+
+/*
+ * A cell was erased since its row was read: revoked meanwhile, or moved by an Extend.  The rows
+ * tell them apart.
+ */
+static void look_again(struct call *c)
+{
+    struct listing *l = c->data;
+    bool single = l->single;
+
+    free(l->index);
+    free(l->item);
+    shares_job_free(l->job);
+    *l = (struct listing){.now = daemon_time(), .single = single, .again = true};
+    if (single)
+        get_row(c);
+    else
+        list(c);
+}
+
 static void on_shares(struct call *c)
 {
     const struct listing *l = c->data;
+    bool gone = false;
 
+    for (size_t i = 0; i < l->n; i++)
+        gone |= key_is_gone(l, i);
     if (l->job->code != ERR_OK)
         call_error(c, l->job->code, NULL);
+    else if (gone && !l->again)
+        look_again(c);
     else
         reply(c);
 }

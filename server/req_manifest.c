@@ -2,7 +2,8 @@
 /*
  * PutManifest: the next manifest of the caller.
  *
- * Happy path: it is valid -> it follows the one stored before it -> stored.
+ * Happy path: it is valid -> it follows the one stored before it -> if it lets another device in,
+ * the second factor is asked for -> stored.
  * One that is stored already is left to the store to judge: the same bytes are
  * Done again, others EXISTS.
  *
@@ -15,6 +16,7 @@
 #include "common/transfer/chain.h"
 #include "server/conn.h"
 #include "server/daemon.h"
+#include "server/factor.h"
 #include "server/req.h"
 
 struct update {
@@ -69,6 +71,18 @@ static void put(struct call *c)
     call_store(c, store_manifest_put(c->d->port, &in, call_on_store, c), put, on_put);
 }
 
+/* May a device log in after ${next} that could not before? */
+static bool adds_device(const struct manifest *before, const struct manifest *next)
+{
+    for (size_t i = 0; i < next->n_devices; i++) {
+        const struct manifest_device *was = manifest_device(before, &next->devices[i].id);
+
+        if (next->devices[i].revoked == 0 && (was == NULL || was->revoked != 0))
+            return true;
+    }
+    return false;
+}
+
 /* The one before, and the one with this number if there is one already. */
 static void on_before(struct call *c)
 {
@@ -76,6 +90,7 @@ static void on_before(struct call *c)
     const struct store_result *res = c->res;
     struct manifest *before = NULL;
     struct err err = {0};
+    bool adds = false;
     int rc = ERR_OK;
 
     if (res->code != ERR_OK) {
@@ -89,9 +104,12 @@ static void on_before(struct call *c)
             part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len), &before, &err);
     if (rc == ERR_OK && before != NULL && manifest_follows(before, u->manifest, &err) != ERR_OK)
         rc = ERR_INVALID;
+    adds = rc == ERR_OK && before != NULL && adds_device(before, u->manifest);
     manifest_free(before);
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
+    else if (adds)
+        factor_check(c, &u->manifest->uid, c->msg->put_manifest->code, FACTOR_IF_ACTIVE, put);
     else
         put(c);
 }

@@ -5,7 +5,8 @@
  * Happy path: the user is active -> the signature over this connection is by
  * its recovery key -> without a manifest: manifests, and with the first of them
  * the account record; with one: it has one more succession and follows the
- * newest -> stored -> connections of devices that it revokes are ended.
+ * newest -> the second factor, if one is enrolled -> stored -> connections of devices that it
+ * revokes are ended.
  *
  * Whatever is wrong with user or signature, the peer hears AUTH_FAILED in the
  * same words.  Steps go on when the peer has gone, so none uses c->conn.
@@ -17,6 +18,7 @@
 #include "common/transfer/login.h"
 #include "server/conn.h"
 #include "server/daemon.h"
+#include "server/factor.h"
 #include "server/req.h"
 
 enum { REPLY_MAX = 64 * 1024, MANIFESTS_MAX = 64 };
@@ -157,7 +159,7 @@ static void store_next(struct call *c, const struct manifest *before)
     else if (r->next->sequence > CHAIN_MAX)
         call_error(c, ERR_TOOLARGE, "a user has at most %d manifests", CHAIN_MAX);
     else
-        put(c);
+        factor_check(c, &r->uid, c->msg->recover->code, FACTOR_IF_ACTIVE, put);
 }
 
 /* As many of them as fit; false: out of memory. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/show.h"
 #include "common/transfer/header.h"
 #include "server/conn.h"
 #include "server/daemon.h"
@@ -154,15 +155,19 @@ static void claim(struct call *c)
     call_store(c, store_slot_update(c->d->port, &in, call_on_store, c), claim, on_claimed);
 }
 
-/* Policy, as far as the row shows it; the claim decides the rest. */
-static int check_policy(const struct store_mail *m, uint64_t now)
+/* Policy, as far as the row shows it; the claim decides the rest.  ${err} only with words. */
+static int check_policy(const struct store_mail *m, uint64_t now, struct err *err)
 {
+    char day[SHOW_TIME];
+
     if (m->nslots == 0)
         return ERR_CORRUPT;
     if (m->me.life == STORE_REVOKED)
-        return ERR_REVOKED;
+        return m->me.ended == 0 ? ERR_REVOKED
+                                : err_set(err, ERR_REVOKED, "its sender revoked it on %s",
+                                          show_date(m->me.ended, day));
     if (m->me.life == STORE_EXPIRED || m->t.expires <= now)
-        return ERR_EXPIRED;
+        return err_set(err, ERR_EXPIRED, "it expired on %s", show_date(m->t.expires, day));
     if (m->me.life == STORE_SPENT)
         return ERR_SPENT;
     if (m->me.life == STORE_DELETED)
@@ -174,17 +179,20 @@ static void on_slot(struct call *c)
 {
     struct releasing *r = c->data;
     const struct store_mail *m = &c->res->u.mail;
+    struct err err = {0};
     int rc;
 
     if (c->res->code != ERR_OK) {
         call_failed(c);
         return;
     }
-    rc = check_policy(m, daemon_time());
+    rc = check_policy(m, daemon_time(), &err);
     if (rc == ERR_OK && !mail_share_item(&r->job->items[0], m->t.tid, &m->slots[0]))
         rc = ERR_CORRUPT;
     r->opens_max = m->t.opens_max;
-    if (rc != ERR_OK)
+    if (rc != ERR_OK && err.msg[0] != '\0')
+        call_error(c, rc, "%s", err.msg);
+    else if (rc != ERR_OK)
         call_error(c, rc, NULL);
     else if ((m->t.policy & HEADER_REQUIRE_OTP) != 0 && !r->again) /* a code counts once */
         factor_check(c, &r->uid, c->msg->release->code, FACTOR_ALWAYS, claim);

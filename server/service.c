@@ -25,6 +25,7 @@
 #include "server/collector.h"
 #include "server/ctl.h"
 #include "server/daemon.h"
+#include "server/joins.h"
 #include "server/listeners.h"
 #include "server/notify.h"
 #include "server/reload.h"
@@ -114,6 +115,7 @@ static void free_daemon(struct daemon *d)
     store_close(d->store);
     uploads_free(d->uploads);
     watches_free(d->watches);
+    joins_free(d->joins);
     daemon_close_limits(d);
     SSL_CTX_free(d->tls);
     secret_free(&d->factor_key);
@@ -209,6 +211,7 @@ static void on_tick(uv_timer_t *t)
         next = conn->next;
         conn_tick(conn, now);
     }
+    joins_tick(d->joins, now);
     shed_partial(d, now);
     say_status(d);
     if (d->refused > d->refused_told)
@@ -290,6 +293,8 @@ static int load_tls(struct daemon *d, struct err *err)
 
     if (cert != NULL && key != NULL)
         rc = tls_ctx_server_files(&d->tls, cert, key, err);
+    if (rc == ERR_OK)
+        rc = settings_next_pin(&d->settings, &d->next_pin, &d->has_next_pin, err);
     free(cert);
     free(key);
     return rc;
@@ -378,6 +383,8 @@ static int open_parts(struct daemon *d, struct err *err)
         rc = uploads_new(&d->uploads, err);
     if (rc == ERR_OK)
         rc = watches_new(&d->watches, err);
+    if (rc == ERR_OK)
+        rc = joins_new(&d->joins, err);
     if (rc == ERR_OK)
         rc = net_loop_new(&d->net, d->loop, err);
     if (rc == ERR_OK)

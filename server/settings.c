@@ -21,6 +21,7 @@
 #define TIB        (1024 * GIB)
 #define AT(member) offsetof(struct settings, member)
 #define PATH_BYTES 1024
+#define CERT_MAX   (1 << 20)
 
 static const char *const registrations[] = {"closed", "invite", "open", NULL};
 static const char *const engines[] = {"lmdb", NULL};
@@ -42,6 +43,8 @@ static const struct config_option options[] = {
      "PEM file, the daemon's certificate first; without it the self-signed one of init"},
     {"tls", "key", CONFIG_STRING, AT(key), 1, PATH_BYTES, NULL, NULL, false,
      "PEM file of its private key, not encrypted"},
+    {"tls", "next_certificate", CONFIG_STRING, AT(next_certificate), 1, PATH_BYTES, NULL, NULL,
+     false, "PEM file of the certificate that will replace it: clients learn its pin beforehand"},
 
     {"store", "engine", CONFIG_ENUM, AT(engine), 0, 0, engines, "lmdb", false, "Storage engine"},
     {"store", "bodies", CONFIG_INT, AT(bodies), 1, 16, NULL, "1", false,
@@ -214,12 +217,34 @@ static void check_tls(const struct settings *s, struct config_report *rep)
     free(key);
 }
 
+int settings_next_pin(const struct settings *s, struct pin *ret_pin, bool *ret_has, struct err *err)
+{
+    struct buf pem = {0};
+    int rc;
+
+    *ret_has = false;
+    if (s->next_certificate == NULL)
+        return ERR_OK;
+    rc = fs_read(s->next_certificate, CERT_MAX, &pem, err);
+    if (rc == ERR_OK) {
+        rc = pin_of_pem(ret_pin, pem.data, pem.len, err);
+        if (rc != ERR_OK)
+            err_wrap(err, "'%s'", s->next_certificate);
+    }
+    *ret_has = rc == ERR_OK;
+    buf_free(&pem);
+    return rc;
+}
+
 bool settings_check_files(const struct settings *s, struct config_report *rep)
 {
     static const enum settings_name needed[] = {SETTINGS_SERVER_KEY, SETTINGS_HEDGE_KEY,
                                                 SETTINGS_WEIGHTS, SETTINGS_ERASABLE,
                                                 SETTINGS_STORE};
     size_t before = rep->total;
+    struct err err = {0};
+    struct pin next;
+    bool has_next;
 
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
         char *path = settings_file(s->data, needed[i]);
@@ -228,6 +253,8 @@ bool settings_check_files(const struct settings *s, struct config_report *rep)
         free(path);
     }
     check_tls(s, rep);
+    if (settings_next_pin(s, &next, &has_next, &err) != ERR_OK)
+        config_complain(rep, 0, err.msg, "see 'next_certificate' in [tls]");
     return rep->total == before;
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/config.h"
+#include "common/net/pin.h"
 
 enum settings_registration { SETTINGS_CLOSED, SETTINGS_INVITE, SETTINGS_OPEN };
 
@@ -27,6 +28,7 @@ struct settings {
 
     /* [tls]; NULL: the daemon's own in the data folder */
     char *certificate, *key;
+    char *next_certificate; /* NULL: no change is announced */
 
     /* [store] */
     unsigned engine;
@@ -63,6 +65,11 @@ MUST_CHECK int settings_defaults(const char *data, const char *listen, struct se
  * and key are there and belong together.  Adds to ${rep}; false if it did.
  */
 bool settings_check_files(const struct settings *s, struct config_report *rep);
+
+/* The pin of the certificate that is announced; *ret_has: there is one.  ERR_NOTFOUND, ERR_INVALID,
+ * ERR_IO: its file is not good. */
+MUST_CHECK int settings_next_pin(const struct settings *s, struct pin *ret_pin, bool *ret_has,
+                                 struct err *err);
 
 void settings_free(struct settings *s);
 

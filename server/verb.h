@@ -17,7 +17,7 @@
 struct verb_opts {
     const char *data, *config, *listen, *certificate, *key;
     const char *file; /* the argument without a name */
-    bool raw;
+    bool raw, next;
     bool has_count;
     uint64_t count;
 };

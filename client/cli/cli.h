@@ -36,14 +36,15 @@ struct cli_cmd {
     const struct opt *opts; /* ends with a row without a name; NULL: none */
     int min_args, max_args; /* -1: no limit */
     unsigned needs;
+    bool hidden; /* from the list of verbs: other programs call it */
     /* Return SATCHEL_OK, or a code with ${err} filled; results are already printed. */
     int (*run)(struct cli *cli, int argc, char **argv, struct satchel_error *err);
 };
 
 extern const struct cli_cmd cmd_register, cmd_whoami, cmd_send, cmd_inbox, cmd_get, cmd_sent,
     cmd_status, cmd_delete, cmd_revoke, cmd_extend, cmd_watch, cmd_contacts, cmd_doctor, cmd_keys,
-    cmd_device, cmd_recover, cmd_preview, cmd_factor, cmd_fernet, cmd_passphrase, cmd_unlock,
-    cmd_lock, cmd_agent;
+    cmd_device, cmd_recover, cmd_receipts, cmd_preview, cmd_factor, cmd_fernet, cmd_passphrase,
+    cmd_unlock, cmd_lock, cmd_agent, cmd_profile;
 
 /* Fill ${err} with the exit code that belongs to ${code}; returns ${code}. */
 int cli_error(struct satchel_error *err, int code, const char *fmt, ...)

@@ -159,11 +159,16 @@ static int read_keys(struct fernet_job *j)
 
 static int write_output(const void *data, size_t len, mode_t mode, struct err *err)
 {
+    int rc;
+
     if (o.output == NULL || strcmp(o.output, "-") == 0)
         return fs_write_all(STDOUT_FILENO, data, len, err);
-    if (o.force)
-        return fs_replace(o.output, data, len, mode, err);
-    return fs_create(o.output, data, len, mode, err);
+    rc = o.force ? fs_replace(o.output, data, len, mode, err)
+                 : fs_create(o.output, data, len, mode, err);
+
+    if (rc == ERR_EXISTS)
+        err_hint(err, "--force replaces it");
+    return rc;
 }
 
 static json_t *output_path(void)
@@ -309,6 +314,8 @@ static int keygen(struct fernet_job *j)
                           : write_output(key.data, key.len, 0600, &j->err);
     if (rc == ERR_OK)
         ui_result(json_pack("{s:o,s:b}", "path", output_path(), "passphrase", o.passphrase));
+    if (rc == ERR_EXISTS)
+        err_hint(&j->err, "tokens under its key need it; --force replaces it");
     buf_free(&salt);
     secret_free(&key);
     return rc;

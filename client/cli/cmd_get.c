@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/cli/cli.h"
+#include "client/cli/get_preview.h"
 #include "client/cli/progress.h"
 #include "client/cli/prompt.h"
 #include "client/cli/text.h"
@@ -90,11 +91,18 @@ static void on_transfer(void *cookie, const struct satchel_transfer *t)
 {
     (void)cookie;
     progress_begin(t->name);
+    get_preview_begin(t);
     if (t->opened && t->message != NULL && t->message[0] != '\0') {
         char safe[TEXT_SAFE * 4];
 
         ui_note("message from %s:\n%s", t->from, text_safe_lines(t->message, safe, sizeof(safe)));
     }
+}
+
+static void on_progress(void *cookie, const struct satchel_progress *p)
+{
+    get_preview_show();
+    progress_show(cookie, p);
 }
 
 static void report(const struct satchel_got *r)
@@ -123,7 +131,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
                                      .no_receipt = o.no_receipt,
                                      .limit_rate = o.limit_rate,
                                      .on_code = on_code,
-                                     .on_progress = progress_show,
+                                     .on_progress = on_progress,
                                      .on_transfer = on_transfer};
     int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;
 
@@ -135,6 +143,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
         go.id = argv[i];
         progress_begin(argv[i]);
         failed = satchel_sync_get(cli->s, &go, &r, &one);
+        get_preview_end();
         progress_clear();
         if (failed == SATCHEL_OK)
             report(&r);

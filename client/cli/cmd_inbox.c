@@ -2,6 +2,7 @@
 /* satchel inbox, satchel sent - what is in a folder. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/cli/cli.h"
 #include "client/cli/draw.h"
@@ -208,14 +209,14 @@ static bool unpack(struct listing *l, const struct row *row, struct satchel_prev
 static void draw_row(struct listing *l, const struct row *row)
 {
     struct satchel_preview p;
-    struct draw_size size;
-    char line[DRAW_LINE];
+    char *text;
 
     if (!unpack(l, row, &p))
         return;
-    size = draw_size(&p, draw_columns());
-    for (unsigned i = 0; i * 2 < size.height; i++)
-        ui_line("%s", draw_line(&p, size, i, line));
+    text = draw_text(&p, STDOUT_FILENO);
+    if (text != NULL)
+        ui_line("%s", text);
+    free(text);
 }
 
 static void print_table(struct listing *l)

@@ -153,6 +153,7 @@ const struct cli_cmd cmd_agent = {
     .args = "",
     .summary = "what unlock starts; not for people",
     .details = "Reads keys from standard input and serves them on descriptor 3.",
+    .hidden = true,
     .min_args = 0,
     .max_args = 0,
     .needs = 0,

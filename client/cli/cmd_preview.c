@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/cli/cli.h"
+#include "client/cli/preview_layers.h"
 #include "client/cli/preview_table.h"
 #include "client/cli/ui.h"
 #include "client/local/preview_load.h"
@@ -14,16 +15,19 @@
 enum { FILE_MAX = 4096 };
 
 static const char *weights = "general", *output, *sheet, *plot, *only;
-static uint32_t class = 256, limit;
+static uint32_t class = 256, limit, crops;
 
 static const struct opt opts[] = {
-    {"weights", 'w', OPT_TEXT, &weights, "NAME", "general (default), faces, or a weight file"},
+    {"weights", 'w', OPT_TEXT, &weights, "NAME",
+     "general (default), a weight file, or in a build tree faces"},
     {"class", 'c', OPT_COUNT, &class, "BYTES", "encode: 128, 256 (default) or 512 bytes"},
     {"output", 'o', OPT_TEXT, &output, "FILE", "encode, decode: where the result goes"},
     {"sheet", 0, OPT_TEXT, &sheet, "FILE", "eval: contact sheet: original, preview, difference"},
     {"plot", 0, OPT_TEXT, &plot, "FILE", "eval: plot of rate and distortion"},
     {"only", 0, OPT_TEXT, &only, "LIST", "eval: only the paths in this file, one a line"},
     {"limit", 0, OPT_COUNT, &limit, "N", "eval: at most N pictures"},
+    {"crops", 0, OPT_COUNT, &crops, "N",
+     "eval: N squares out of each picture instead of all of it"},
     {NULL, 0, OPT_FLAG, NULL, NULL, NULL},
 };
 
@@ -83,10 +87,13 @@ static int eval(struct job *j, const char *folder, struct err *err)
                                    .sheet = sheet,
                                    .plot = plot,
                                    .limit = limit,
+                                   .crops = crops,
                                    .tick = tick};
     struct eval_result r;
     int rc = j->m->evaluate(&spec, &r, err);
 
+    if (rc == ERR_OK)
+        rc = preview_layers(r.sample, sizeof(r.sample), err);
     if (rc == ERR_OK)
         preview_table(&r);
     return rc;
@@ -146,7 +153,7 @@ const struct cli_cmd cmd_preview = {
     .name = "preview",
     .args = "encode|decode PICTURE|FILE, eval FOLDER",
     .summary = "make, show and judge previews of pictures",
-    .details = "encode writes the preview of a PNG or JPEG picture; decode makes a PNG of a\n"
+    .details = "encode writes the preview of a PNG, JPEG or WebP picture; decode makes a PNG of a\n"
                "preview; eval prints how good previews of all pictures in a folder are.\n",
     .opts = opts,
     .min_args = 2,

@@ -9,15 +9,17 @@
 
 static struct {
     const char *server, *name, *id, *pin, *ca;
-    int words_fd;
+    int words_fd, otp_fd;
     bool no_passphrase;
-} o = {.words_fd = -1};
+} o = {.words_fd = -1, .otp_fd = -1};
 
 static const struct opt opts[] = {
     {"server", 0, OPT_TEXT, &o.server, "HOST[:PORT]", "the server; port 7743 unless given"},
     {"name", 0, OPT_TEXT, &o.name, "NAME", "your username"},
     {"id", 0, OPT_TEXT, &o.id, "ID", "your user ID, instead of the name"},
     {"words-fd", 0, OPT_FD, &o.words_fd, "N", "read the recovery words from this file descriptor"},
+    {"otp-fd", 0, OPT_FD, &o.otp_fd, "N",
+     "where a second factor is enrolled: read a one-time password from this file descriptor"},
     {"pin", 0, OPT_TEXT, &o.pin, "HASH", "fingerprint of the server's key ('satcheld pin')"},
     {"ca", 0, OPT_TEXT, &o.ca, "FILE", "trust these authorities instead; 'system': the machine's"},
     {"no-passphrase", 0, OPT_FLAG, &o.no_passphrase, NULL,
@@ -30,6 +32,13 @@ static long ask_words(void *cookie, bool fresh, char *buf, size_t size)
     (void)cookie;
     (void)fresh;
     return prompt_words(o.words_fd, buf, size);
+}
+
+static long ask_otp(void *cookie, bool fresh, char *buf, size_t size)
+{
+    (void)cookie;
+    (void)fresh;
+    return prompt_code(o.otp_fd, "One-time password or recovery code: ", buf, size);
 }
 
 static int bring_contacts(struct cli *cli, struct satchel_restored *ret, struct satchel_error *err)
@@ -48,7 +57,8 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
                                          .no_passphrase = o.no_passphrase,
                                          .cookie = cli,
                                          .ask = prompt_passphrase,
-                                         .ask_words = ask_words};
+                                         .ask_words = ask_words,
+                                         .ask_otp = ask_otp};
     struct satchel_restored contacts = {0};
     struct satchel_recovered r;
     int rc;
@@ -63,6 +73,8 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     if (o.pin != NULL && o.ca != NULL)
         return cli_error(err, SATCHEL_E_INVALID, "recover: --pin and --ca exclude each other");
     rc = satchel_sync_recover(cli->s, &ro, &r, err);
+    if (rc == SATCHEL_E_FACTOR)
+        cli_hint(err, "type a code of your authenticator, or one of your recovery codes");
     if (rc != SATCHEL_OK)
         return rc;
     ui_line("you are %s again, %s", r.username, r.user_id);

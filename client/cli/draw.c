@@ -2,9 +2,12 @@
 #include "client/cli/draw.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "client/cli/draw_chafa.h"
 
 enum { SIDE = SATCHEL_PREVIEW_SIDE };
 
@@ -27,11 +30,11 @@ struct draw_size draw_size(const struct satchel_preview *p, unsigned columns)
     return s;
 }
 
-unsigned draw_columns(void)
+unsigned draw_columns(int fd)
 {
     struct winsize w;
 
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : DRAW_SIDE;
+    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : DRAW_SIDE;
 }
 
 /* The mean of what output pixel (x, y) covers. */
@@ -70,4 +73,29 @@ char *draw_line(const struct satchel_preview *p, struct draw_size size, unsigned
     }
     (void)snprintf(out + used, DRAW_LINE - used, "\x1b[0m");
     return out;
+}
+
+static char *half_blocks(const struct satchel_preview *p, struct draw_size size)
+{
+    unsigned lines = (size.height + 1) / 2;
+    char *text = malloc((size_t)lines * DRAW_LINE + 1), *at = text, line[DRAW_LINE];
+
+    for (unsigned i = 0; text != NULL && i < lines; i++) {
+        size_t len = strlen(draw_line(p, size, i, line));
+
+        memcpy(at, line, len);
+        at[len] = '\n';
+        at += len + 1;
+    }
+    if (text != NULL)
+        at[-1] = '\0';
+    return text;
+}
+
+char *draw_text(const struct satchel_preview *p, int fd)
+{
+    struct draw_size size = draw_size(p, draw_columns(fd));
+    char *text = isatty(fd) == 1 ? draw_chafa(p, size, fd) : NULL;
+
+    return text != NULL ? text : half_blocks(p, size);
 }

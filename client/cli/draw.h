@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * draw - a preview as characters: half blocks in 24-bit colours, two pixels in
- * each, so that pixels are about as high as wide.
+ * draw - a preview as characters: by libchafa where it is installed, else half
+ * blocks in 24-bit colours, two pixels in each, so that pixels are about as
+ * high as wide.
  *
  * Threads: any.
  */
@@ -24,11 +25,18 @@ struct draw_size {
 /* As large as ${columns} allow, at least 1 x 1; the ratio of ${p} is kept. */
 struct draw_size draw_size(const struct satchel_preview *p, unsigned columns);
 
-/* How many columns standard output has; DRAW_SIDE if it is no terminal. */
-unsigned draw_columns(void);
+/* How many columns the terminal ${fd} has; DRAW_SIDE if it is none. */
+unsigned draw_columns(int fd);
 
 /* Line ${line} of (height + 1) / 2, without a line end.  Returns ${out}. */
 char *draw_line(const struct satchel_preview *p, struct draw_size size, unsigned line,
                 char out[DRAW_LINE]);
+
+/*
+ * The whole picture for ${fd}: by libchafa for a terminal where that is
+ * installed, else in half blocks.  Without a last line end; free() it.  NULL:
+ * out of memory.
+ */
+char *draw_text(const struct satchel_preview *p, int fd);
 
 #endif /* CLIENT_CLI_DRAW_H */

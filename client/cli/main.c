@@ -16,10 +16,11 @@
 #include "client/cli/ui.h"
 
 static const struct cli_cmd *const commands[] = {
-    &cmd_register, &cmd_send,       &cmd_inbox,  &cmd_get,    &cmd_sent,     &cmd_status,
-    &cmd_watch,    &cmd_revoke,     &cmd_extend, &cmd_delete, &cmd_contacts, &cmd_keys,
-    &cmd_device,   &cmd_recover,    &cmd_whoami, &cmd_doctor, &cmd_preview,  &cmd_factor,
-    &cmd_fernet,   &cmd_passphrase, &cmd_unlock, &cmd_lock,   &cmd_agent,
+    &cmd_register,   &cmd_send,     &cmd_inbox,   &cmd_get,    &cmd_sent,
+    &cmd_status,     &cmd_watch,    &cmd_revoke,  &cmd_extend, &cmd_delete,
+    &cmd_receipts,   &cmd_contacts, &cmd_keys,    &cmd_device, &cmd_recover,
+    &cmd_whoami,     &cmd_doctor,   &cmd_preview, &cmd_factor, &cmd_fernet,
+    &cmd_passphrase, &cmd_unlock,   &cmd_lock,    &cmd_agent,  &cmd_profile,
 };
 
 enum {
@@ -86,7 +87,8 @@ static void help_all(void)
     printf("usage: satchel VERB [ARGUMENTS]\n\n"
            "Send files to people through a server that cannot read them.\n\nverbs:\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        if (!commands[i]->hidden)
+            printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     printf("\noptions, before or after the verb:\n");
     options_help(global_opts);
     printf("\n'satchel VERB --help' tells more; satchel(1) tells all.\n");

@@ -26,7 +26,7 @@ void preview_table(const struct eval_result *r)
 
     ui_line("%zu pictures of 64 x 64, values from 0 to 1, means", r->images);
     if (r->refused > 0)
-        ui_line("%zu files left out: damaged, too large, or not PNG or JPEG", r->refused);
+        ui_line("%zu files left out: damaged, too large, or of another kind", r->refused);
     ui_line("%-22s %7s %9s %8s %8s %6s %6s", "", "bytes", "MSE", "RMSE", "MAE", "PSNR", "SSIM");
     for (int c = 0; c < PREVIEW_CLASSES; c++) {
         (void)snprintf(name, sizeof(name), "preview, %zu bytes", preview_classes[c]);

@@ -81,6 +81,15 @@ static void draw(const struct satchel_progress *p, uint64_t now)
     bar.on_screen = true;
 }
 
+void progress_wait(const char *text)
+{
+    if (ui_json() || ui_quiet() || isatty(STDERR_FILENO) == 0)
+        return;
+    (void)fprintf(stderr, "\r%.*s\033[K", columns() - 1, text);
+    (void)fflush(stderr);
+    bar.on_screen = true;
+}
+
 static void emit(const struct satchel_progress *p)
 {
     ui_event("progress", json_pack("{s:s,s:I,s:I,s:I,s:s}", "phase", satchel_phase_name(p->phase),

@@ -17,6 +17,9 @@ void progress_begin(const char *label);
 /* For satchel_send_options.on_progress and others; the cookie is not used. */
 void progress_show(void *cookie, const struct satchel_progress *p);
 
+/* A line of its own instead, while something is waited for; on a terminal alone. */
+void progress_wait(const char *text);
+
 /* Take the line off the screen, before anything else is printed. */
 void progress_clear(void);
 

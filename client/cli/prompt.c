@@ -153,15 +153,20 @@ long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size)
     return !fresh || repeats(cli, buf, len) ? len : 0;
 }
 
-bool prompt_yes(const char *question)
+bool prompt_word(const char *question, const char *word)
 {
-    char answer[16] = "";
+    char answer[128] = "";
     long len;
 
     if (!prompt_possible())
         return false;
     len = ask_terminal(question, true, answer, sizeof(answer) - 1);
-    return len == 3 && memcmp(answer, "yes", 3) == 0;
+    return len > 0 && (size_t)len == strlen(word) && memcmp(answer, word, (size_t)len) == 0;
+}
+
+bool prompt_yes(const char *question)
+{
+    return prompt_word(question, "yes");
 }
 
 void prompt_pin(void *cookie, const struct satchel_pin_question *q)

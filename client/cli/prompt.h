@@ -27,6 +27,9 @@ bool prompt_possible(void);
 /* Ask on the terminal; true only for "yes".  False without a terminal. */
 bool prompt_yes(const char *question);
 
+/* Ask on the terminal; true only for exactly ${word}.  False without a terminal. */
+bool prompt_word(const char *question, const char *word);
+
 /* For satchel_options.on_pin; the cookie is the struct cli. */
 void prompt_pin(void *cookie, const struct satchel_pin_question *q);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/cli/text.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "common/show.h"
 
 long text_decode(const char *s, size_t *ret_len)
 {
@@ -92,47 +93,17 @@ char *text_safe_lines(const char *in, char *out, size_t cap)
 
 char *text_size(uint64_t bytes, char out[TEXT_SIZE])
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double v = (double)bytes;
-    size_t u = 0;
-
-    while (v >= 1023.95 && u + 1 < sizeof(units) / sizeof(units[0])) {
-        v /= 1024;
-        u++;
-    }
-    if (u == 0)
-        (void)snprintf(out, TEXT_SIZE, "%" PRIu64 " B", bytes);
-    else
-        (void)snprintf(out, TEXT_SIZE, "%.1f %s", v, units[u]);
-    return out;
+    return show_size(bytes, out);
 }
 
 char *text_time(uint64_t ms, char out[TEXT_TIME])
 {
-    time_t t = (time_t)(ms / 1000);
-    struct tm tm;
-    char day[24];
-
-    if (gmtime_r(&t, &tm) == NULL || strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-        (void)snprintf(out, TEXT_TIME, "never");
-    else
-        (void)snprintf(out, TEXT_TIME, "%s.%03uZ", day, (unsigned)(ms % 1000));
-    return out;
+    return show_time(ms, out);
 }
 
 char *text_span(uint64_t ms, char out[TEXT_SIZE])
 {
-    uint64_t s = ms / 1000;
-
-    if (s < 100)
-        (void)snprintf(out, TEXT_SIZE, "%" PRIu64 "s", s);
-    else if (s < 100 * 60)
-        (void)snprintf(out, TEXT_SIZE, "%" PRIu64 "m", s / 60);
-    else if (s < 48 * 3600)
-        (void)snprintf(out, TEXT_SIZE, "%" PRIu64 "h", s / 3600);
-    else
-        (void)snprintf(out, TEXT_SIZE, "%" PRIu64 "d", s / 86400);
-    return out;
+    return show_span(ms, out);
 }
 
 uint64_t text_now(void)

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TEXT_TIME = 32, TEXT_SIZE = 16, TEXT_SAFE = 1024 };
+enum { TEXT_TIME = 32, TEXT_SIZE = 24, TEXT_SAFE = 1024 };
 
 /*
  * ${in} without anything that moves a cursor or turns text around: control

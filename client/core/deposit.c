@@ -57,7 +57,7 @@ static void mark_work(uv_work_t *req)
     d->rc = vault_lock(d->profile->vault, &d->err);
     if (d->rc != ERR_OK)
         return;
-    d->rc = backup_mark(d->profile->vault, d->mark, &d->err);
+    d->rc = backup_mark(d->profile->vault, d->mark, d->number, &d->err);
     vault_unlock(d->profile->vault);
 }
 
@@ -106,14 +106,31 @@ static bool give(struct deposit *d)
 
 /* ---- first: sealed ---- */
 
+/* Of the recovery seed, then of our other devices; how many they are. */
+static size_t take_boxes(const struct identity *id, uint8_t ret[ACCOUNT_BOXES_MAX][IDS_KEY_LEN])
+{
+    const struct manifest *newest = chain_newest(&id->chain);
+    size_t n = 0;
+
+    memcpy(ret[n++], id->box, IDS_KEY_LEN);
+    for (size_t i = 0; i < newest->n_devices; i++) {
+        const struct manifest_device *d = &newest->devices[i];
+
+        if (d->revoked == 0 && d->has_box && memcmp(&d->id, &id->device, sizeof(d->id)) != 0)
+            memcpy(ret[n++], d->box, IDS_KEY_LEN);
+    }
+    return n;
+}
+
 static int seal(struct deposit *d, struct part plain)
 {
+    uint8_t boxes[ACCOUNT_BOXES_MAX][IDS_KEY_LEN];
     struct secret key = {0}, ephemeral = {0};
     struct account_plan plan = {.uid = d->id->uid,
                                 .number = d->number,
                                 .device = d->id->device,
-                                .boxes = (const uint8_t(*)[IDS_KEY_LEN]) & d->id->box,
-                                .n_boxes = 1,
+                                .boxes = (const uint8_t(*)[IDS_KEY_LEN])boxes,
+                                .n_boxes = take_boxes(d->id, boxes),
                                 .content_key = &key,
                                 .ephemeral = &ephemeral};
     int rc = hedge_draw(d->profile->hedge, "account record", part(NULL, 0), &key, &d->err);

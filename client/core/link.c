@@ -16,9 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/core/catchup.h"
 #include "client/core/deposit.h"
 #include "client/core/handle.h"
 #include "client/core/op.h"
+#include "client/core/repin.h"
 #include "client/core/rotate.h"
 #include "common/net/tls_ctx.h"
 
@@ -78,6 +80,11 @@ static void ask_pin(struct link *l)
     struct err why = {0};
 
     pin_encode(&l->asked, text);
+    if (l->on_trial) {
+        enter(l, LINK_ASKING);
+        link_pin_answer(l, true);
+        return;
+    }
     if (s->on_pin != NULL) {
         enter(l, LINK_ASKING);
         s->on_pin(s->cookie, &q);
@@ -149,15 +156,25 @@ static void on_login(void *cookie, const struct answer *a)
     l->used = a->e->login_reply->used;
     l->server_sequence = a->e->login_reply->sequence;
     l->account = a->e->login_reply->account;
-    if (l->session == NULL || !(rotate_due(l) || deposit_due(l))) {
+    if (l->session == NULL || !(catchup_due(l) || rotate_due(l) || deposit_due(l))) {
         link_ready(l);
         return;
     }
     enter(l, LINK_ROTATING);
-    if (rotate_due(l))
-        rotate_start(l);
+    if (catchup_due(l))
+        catchup_start(l);
     else
+        link_caught_up(l);
+}
+
+void link_caught_up(struct link *l)
+{
+    if (l->session != NULL && rotate_due(l))
+        rotate_start(l);
+    else if (deposit_due(l))
         deposit_start(l);
+    else
+        link_ready(l);
 }
 
 /* proto/FORMATS.md section 5. */
@@ -222,6 +239,7 @@ static void on_greeted(void *cookie)
         handle_notice(
             l->s, SATCHEL_NOTICE_CLOCK, NULL, "the server's clock is %lld seconds %s ours",
             (long long)((ahead > 0 ? ahead : -ahead) / 1000), ahead > 0 ? "ahead of" : "behind");
+    repin_look(l);
     enter(l, LINK_GREETED);
     step(l);
 }
@@ -262,12 +280,8 @@ static void dial(struct link *l)
     struct err err = {0};
     int rc = addr_parse(&to, l->target.server, &err);
 
-    if (rc == ERR_OK && l->target.pin != NULL) {
-        verify.mode = TLS_VERIFY_PIN;
-        rc = pin_decode(&verify.pin, l->target.pin, &err);
-    } else if (rc == ERR_OK && l->target.ca_file != NULL) {
-        verify.mode = TLS_VERIFY_CA;
-    }
+    if (rc == ERR_OK)
+        rc = repin_verify(&l->target, &verify, &err);
     verify.host = to.host;
     if (rc == ERR_OK)
         rc = session_open(&l->session, &opts, &err);
@@ -354,6 +368,7 @@ int link_target(struct link *l, const struct settings *target, struct err *err)
         return rc;
     SSL_CTX_free(l->ctx);
     l->ctx = NULL;
+    l->on_trial = false;
     if (l->session != NULL) {
         struct err why = {0};
 

@@ -6,8 +6,8 @@
  *     DOWN -> PREPARING -> DIALING -> GREETED -> LOGIN -> (ROTATING) -> READY
  *              ^   ASKING <-'  '-> DOWN on any failure
  *
- * When an encryption key nears its end, the next one is published after the
- * login, before any operation goes on.
+ * What other devices of ours have changed is learnt after the login.  When an encryption key nears
+ * its end, the next one is published then, before any operation goes on.
  *
  * Threads: the loop's own.  Never blocks: files are read on workers.
  */
@@ -44,7 +44,8 @@ struct link {
     struct list waiting; /* operations, by their link `in_link` */
     struct pin asked;    /* in ASKING */
     bool asking;         /* the session closes because its pin is to be confirmed */
-    bool retarget;       /* the session closes because it goes to another server */
+    bool on_trial; /* a pin that nobody knows is taken: another device will tell if it is right */
+    bool retarget; /* the session closes because it goes to another server */
     uint64_t quota, used;
     uint64_t server_sequence; /* of our newest manifest at the server */
     uint64_t account;         /* number of the next account record; 0: the server keeps none */
@@ -63,6 +64,9 @@ MUST_CHECK int link_target(struct link *l, const struct settings *target, struct
 /* Bring the connection to where ${op} needs it, then let it begin; or end it. */
 void link_wait(struct link *l, struct satchel_op *op);
 void link_forget(struct satchel_op *op); /* it does not wait any more */
+
+/* For catchup.c: what other devices have changed is known, as far as it can be. */
+void link_caught_up(struct link *l);
 
 /* For rotate.c: all that comes before operations is done. */
 void link_ready(struct link *l);

@@ -48,8 +48,12 @@ static void on_turn(struct net_task *task)
         finish(op);
         return;
     }
-    if (op->id == NULL && op->s->profile != NULL)
+    if (op->s->profile != NULL &&
+        (op->id == NULL || (op->need == LINK_NEED_READY && !op->linked && op->jobs == 0))) {
+        /* As it is after the login, which may have brought keys of other devices. */
+        identity_unref(op->id);
         op->id = identity_ref(op->s->profile->id);
+    }
     op->linked = op->linked || op->need == LINK_NEED_READY;
     op->next(op);
 }

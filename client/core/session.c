@@ -278,6 +278,8 @@ static int check_hello(struct session *s, const Satchel__HelloReply *m, struct e
         m->nonce.len != LOGIN_NONCE_LEN || l == NULL || l->window < 1 || l->max_transfer < 1 ||
         l->max_lifetime < l->min_lifetime || l->max_recipients < 1)
         return err_set(err, ERR_PROTO, "the server's greeting is malformed");
+    if (m->next_pin.len != 0 && m->next_pin.len != sizeof(h->next_pin.b))
+        return err_set(err, ERR_PROTO, "the server's greeting has a malformed pin");
     if (ids_server(m->server_key.data, &id) != ERR_OK ||
         memcmp(id.b, m->server_id.data, sizeof(id.b)) != 0)
         return err_set(err, ERR_PROTO, "the server's ID does not belong to its key");
@@ -297,6 +299,9 @@ static int check_hello(struct session *s, const Satchel__HelloReply *m, struct e
     h->max_recipients = l->max_recipients;
     h->window = l->window < SESSION_WINDOW_MAX ? l->window : SESSION_WINDOW_MAX;
     h->page = l->page;
+    h->has_next_pin = m->next_pin.len > 0;
+    if (h->has_next_pin)
+        memcpy(h->next_pin.b, m->next_pin.data, sizeof(h->next_pin.b));
     for (size_t i = 0; i < m->n_features; i++)
         if (strcmp(m->features[i], "open-length") == 0)
             h->open_length = true;
@@ -470,6 +475,11 @@ bool session_alive(const struct session *s)
 const struct session_hello *session_hello(const struct session *s)
 {
     return &s->hello;
+}
+
+const struct pin *session_peer_pin(const struct session *s)
+{
+    return stream_peer_pin(s->stream);
 }
 
 int session_binding(struct session *s, uint8_t ret[LOGIN_EXPORTER_LEN], struct err *err)

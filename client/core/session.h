@@ -40,7 +40,9 @@ struct session_hello {
     unsigned registration;    /* Satchel__Registration */
     uint64_t max_transfer, min_lifetime, max_lifetime;
     uint32_t max_recipients, window, page;
-    bool open_length; /* feature: a transfer's length may be known at its end only */
+    struct pin next_pin; /* of the key that will replace the server's, */
+    bool has_next_pin;   /* if it announces one */
+    bool open_length;    /* feature: a transfer's length may be known at its end only */
 };
 
 struct session_opts {
@@ -63,6 +65,8 @@ MUST_CHECK int session_open(struct session **ret, const struct session_opts *opt
 
 /* Valid from on_greeted on. */
 const struct session_hello *session_hello(const struct session *s);
+/* The server's key in this connection; from on_greeted on. */
+const struct pin *session_peer_pin(const struct session *s);
 MUST_CHECK int session_binding(struct session *s, uint8_t ret[LOGIN_EXPORTER_LEN], struct err *err);
 
 /* An answer, or why there will be none. */

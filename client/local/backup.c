@@ -21,97 +21,13 @@ static int damaged(struct err *err)
     return err_set(err, ERR_CORRUPT, "the account record is damaged");
 }
 
-/* ---- is it up to date? ---- */
-
-static int load_state(struct vault *v, Satchel__Vault__Backup **ret, uint8_t *id, struct err *err)
-{
-    struct buf plain = {0};
-    int rc = vault_id(v, "backup", part_str("self"), id, err);
-
-    if (rc == ERR_OK)
-        rc = vault_get(v, "backup", id, &plain, NULL, err);
-    *ret = rc == ERR_OK ? satchel__vault__backup__unpack(NULL, plain.len, plain.data) : NULL;
-    buf_free(&plain);
-    if (rc == ERR_OK && *ret == NULL)
-        rc = damaged(err);
-    return rc;
-}
-
-static int save_state(struct vault *v, const uint8_t *id, const Satchel__Vault__Backup *m,
-                      struct err *err)
-{
-    uint8_t bytes[64]; /* three numbers */
-    size_t len = satchel__vault__backup__get_packed_size(m);
-
-    if (len > sizeof(bytes))
-        return err_set(err, ERR_INTERNAL, "a state of %zu bytes", len);
-    return vault_put(v, "backup", id, part(bytes, satchel__vault__backup__pack(m, bytes)), err);
-}
-
-/* A missing state: never kept, so every change is one too many to note. */
-int backup_touch(struct vault *v, struct err *err)
-{
-    uint8_t id[VAULT_RECORD_ID_LEN];
-    Satchel__Vault__Backup *m = NULL;
-    int rc = load_state(v, &m, id, err);
-
-    if (rc == ERR_NOTFOUND)
-        return ERR_OK;
-    if (rc == ERR_OK && (m->building || m->touched == m->kept)) {
-        m->touched++;
-        rc = save_state(v, id, m, err);
-    }
-    satchel__vault__backup__free_unpacked(m, NULL);
-    return rc;
-}
-
-bool backup_is_due(struct vault *v)
-{
-    uint8_t id[VAULT_RECORD_ID_LEN];
-    Satchel__Vault__Backup *m = NULL;
-    bool due = load_state(v, &m, id, NULL) != ERR_OK || m->touched != m->kept;
-
-    satchel__vault__backup__free_unpacked(m, NULL);
-    return due;
-}
-
-static int note_building(struct vault *v, uint64_t *ret_mark, struct err *err)
-{
-    Satchel__Vault__Backup fresh = SATCHEL__VAULT__BACKUP__INIT, *m = NULL;
-    uint8_t id[VAULT_RECORD_ID_LEN];
-    int rc = load_state(v, &m, id, err);
-
-    if (rc != ERR_OK && rc != ERR_NOTFOUND)
-        return rc;
-    fresh.touched = m != NULL ? m->touched : 1;
-    fresh.kept = m != NULL ? m->kept : 0;
-    fresh.building = true;
-    satchel__vault__backup__free_unpacked(m, NULL);
-    *ret_mark = fresh.touched;
-    return save_state(v, id, &fresh, err);
-}
-
-int backup_mark(struct vault *v, uint64_t mark, struct err *err)
-{
-    uint8_t id[VAULT_RECORD_ID_LEN];
-    Satchel__Vault__Backup *m = NULL;
-    int rc = load_state(v, &m, id, err);
-
-    if (rc == ERR_OK) {
-        m->kept = mark;
-        m->building = false;
-        rc = save_state(v, id, m, err);
-    }
-    satchel__vault__backup__free_unpacked(m, NULL);
-    return rc;
-}
-
 /* ---- writing ---- */
 
 /* Rows of all contacts or groups, made with strdup() and malloc(); freed as a message. */
 struct draft {
     Record *m;
     size_t bytes;
+    size_t rest, rest_groups; /* the first ones: what a recovery has still to bring back */
 };
 
 static int add_contact(void *cookie, const struct contact *c, const struct manifest *newest,
@@ -173,13 +89,90 @@ static int add_group(void *cookie, const struct group *g, struct err *err)
     return ERR_OK;
 }
 
-/* The keys' bytes stay where they are, in the identity: they are taken out before it is freed. */
+/* ---- what a recovery has not brought back yet stays in the record as it was ---- */
+
+static int add_known(void *cookie, const struct contact *c, const struct manifest *newest,
+                     struct err *err)
+{
+    const struct draft *d = cookie;
+
+    for (size_t i = 0; i < d->rest; i++)
+        if (memcmp(d->m->contacts[i]->user_id.data, newest->uid.b, IDS_UID_LEN) == 0)
+            return ERR_OK;
+    return add_contact(cookie, c, newest, err);
+}
+
+static int add_known_group(void *cookie, const struct group *g, struct err *err)
+{
+    const struct draft *d = cookie;
+
+    for (size_t i = 0; i < d->rest_groups; i++)
+        if (strcmp(d->m->groups[i]->name, g->name) == 0)
+            return ERR_OK;
+    return add_group(cookie, g, err);
+}
+
+static int add_rest_contact(struct draft *d, const Row *row, struct err *err)
+{
+    struct contact c = {.named = row->named, .blocked = row->blocked, .replaced = row->replaced};
+    struct manifest newest = {0};
+
+    (void)snprintf(c.name, sizeof(c.name), "%s", row->name);
+    (void)snprintf(c.verified, sizeof(c.verified), "%s", row->verified);
+    memcpy(newest.uid.b, row->user_id.data, IDS_UID_LEN);
+    memcpy(newest.hash.b, row->manifest.data, IDS_HASH_LEN);
+    return add_contact(d, &c, &newest, err);
+}
+
+static int add_rest_group(struct draft *d, const Satchel__Vault__Group *row, struct err *err)
+{
+    struct group *g = calloc(1, sizeof(*g));
+    int rc = g != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_OK && row->n_members > 0 && row->n_members <= GROUP_MAX) {
+        (void)snprintf(g->name, sizeof(g->name), "%s", row->name);
+        for (size_t i = 0; i < row->n_members; i++)
+            memcpy(g->members[g->n++].b, row->members[i].data, IDS_UID_LEN);
+        rc = add_group(d, g, err);
+    }
+    free(g);
+    return rc;
+}
+
+static int load_rest(struct vault *v, Record **ret, struct err *err);
+
+static int add_rest(struct vault *v, struct draft *d, struct err *err)
+{
+    Record *m = NULL;
+    int rc = load_rest(v, &m, err);
+
+    if (rc == ERR_NOTFOUND)
+        return ERR_OK;
+    for (size_t i = 0; rc == ERR_OK && i < m->n_contacts; i++)
+        rc = add_rest_contact(d, m->contacts[i], err);
+    for (size_t i = 0; rc == ERR_OK && i < m->n_groups; i++)
+        rc = add_rest_group(d, m->groups[i], err);
+    d->rest = d->m->n_contacts;
+    d->rest_groups = d->m->n_groups;
+    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    return rc;
+}
+
+/* Keys and names stay where they are, in the identity: they are taken out before it is freed. */
 static int pack(Record *m, const struct identity *id, struct secret *ret, struct err *err)
 {
     Satchel__Vault__OwnKey keys[IDENTITY_KEYS_MAX + 1], *list[IDENTITY_KEYS_MAX + 1];
+    Satchel__Vault__DeviceName names[MANIFEST_DEVICES_MAX], *name_list[MANIFEST_DEVICES_MAX];
     size_t n = 0;
     int rc;
 
+    for (size_t i = 0; i < id->n_names; i++) {
+        satchel__vault__device_name__init(&names[i]);
+        names[i].device =
+            (ProtobufCBinaryData){IDS_DEVICE_LEN, (uint8_t *)(uintptr_t)id->names[i].device.b};
+        names[i].name = (char *)(uintptr_t)id->names[i].name;
+        name_list[i] = &names[i];
+    }
     for (size_t i = 0; i <= id->n_keys; i++) {
         const struct identity_key *k = i < id->n_keys ? &id->keys[i] : &id->next_key;
 
@@ -196,9 +189,12 @@ static int pack(Record *m, const struct identity *id, struct secret *ret, struct
     m->version = 1;
     m->n_keys = n;
     m->keys = list;
+    m->n_names = id->n_names;
+    m->names = name_list;
     rc = pb_secret_pack(&m->base, ret, err);
-    m->n_keys = 0;
+    m->n_keys = m->n_names = 0;
     m->keys = NULL;
+    m->names = NULL;
     return rc;
 }
 
@@ -216,11 +212,13 @@ int backup_build(struct vault *v, const struct identity *id, struct secret *ret_
     if (d.m->contacts == NULL || d.m->groups == NULL)
         rc = err_set(err, ERR_NOMEM, "out of memory");
     if (rc == ERR_OK)
-        rc = note_building(v, ret_mark, err);
+        rc = backup_building(v, ret_mark, err);
     if (rc == ERR_OK)
-        rc = contact_each(v, add_contact, &d, err);
+        rc = add_rest(v, &d, err);
     if (rc == ERR_OK)
-        rc = group_each(v, add_group, &d, err);
+        rc = contact_each(v, add_known, &d, err);
+    if (rc == ERR_OK)
+        rc = group_each(v, add_known_group, &d, err);
     if (rc == ERR_OK)
         rc = pack(d.m, id, ret_plain, err);
     satchel__vault__account__free_unpacked(d.m, NULL);
@@ -228,6 +226,49 @@ int backup_build(struct vault *v, const struct identity *id, struct secret *ret_
 }
 
 /* ---- reading ---- */
+
+/*
+ * Is it the record that a recovery has taken, and did not come so far as to replace?  That recovery
+ * has revoked the device that signed it.
+ */
+static bool was_taken(const struct chain *chain, struct part body)
+{
+    struct hash32 record;
+    bool taken = false;
+
+    if (account_hash(body, &record) != ERR_OK)
+        return false;
+    for (size_t i = 0; i < chain->n && !taken; i++)
+        taken =
+            chain->m[i]->has_account && memcmp(&chain->m[i]->account, &record, sizeof(record)) == 0;
+    return taken;
+}
+
+static int check_signer(const struct chain *chain, struct part body,
+                        const uint8_t signature[SIGNED_SIG_LEN], struct err *err)
+{
+    const struct manifest_device *d;
+    struct account_claim claim;
+    int rc = account_peek(body, &claim, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (memcmp(&claim.uid, &chain->uid, sizeof(claim.uid)) != 0)
+        return err_set(err, ERR_INTEGRITY, "the account record is another user's");
+    d = manifest_device(chain_newest(chain), &claim.device);
+    if (d == NULL || d->revoked != 0)
+        return err_set(err, ERR_INTEGRITY, "a revoked device has signed the account record");
+    return signed_check(SIGNED_ACCOUNT, d->key, body, part(signature, SIGNED_SIG_LEN), err);
+}
+
+int backup_open(const struct chain *chain, struct part body,
+                const uint8_t signature[SIGNED_SIG_LEN], const struct secret *box,
+                struct secret *ret_plain, struct err *err)
+{
+    int rc = was_taken(chain, body) ? ERR_OK : check_signer(chain, body, signature, err);
+
+    return rc == ERR_OK ? account_open(body, box, ret_plain, err) : rc;
+}
 
 static bool is_sound(const Record *m)
 {
@@ -246,6 +287,9 @@ static bool is_sound(const Record *m)
         for (size_t k = 0; k < m->groups[i]->n_members; k++)
             if (m->groups[i]->members[k].len != IDS_UID_LEN)
                 return false;
+    for (size_t i = 0; i < m->n_names; i++)
+        if (m->names[i]->device.len != IDS_DEVICE_LEN || !identity_name_fits(m->names[i]->name))
+            return false;
     return true;
 }
 
@@ -282,6 +326,22 @@ int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n, stru
     *ret_n = n;
     satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
     return rc;
+}
+
+int backup_names(struct part plain, struct identity *id, struct err *err)
+{
+    Record *m = unpack(plain);
+
+    for (size_t i = 0; m != NULL && i < m->n_names; i++) {
+        struct device_id device;
+
+        memcpy(device.b, m->names[i]->device.data, sizeof(device.b));
+        identity_keep_name(id, &device, m->names[i]->name);
+    }
+    if (m == NULL)
+        return damaged(err);
+    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    return ERR_OK;
 }
 
 /* ---- what is still to be done ---- */

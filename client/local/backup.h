@@ -20,16 +20,41 @@ MUST_CHECK int backup_touch(struct vault *v, struct err *err);
 bool backup_is_due(struct vault *v);
 
 /*
- * The plaintext of a record; ${ret_mark} goes to backup_mark() when the server has it.  The
- * caller holds the lock of the vault in both.  Contacts that do not fit any more are left out.
+ * The plaintext of a record; ${ret_mark} goes to backup_mark() when the server has it, under
+ * ${number}.  The caller holds the lock of the vault in both.  Contacts that do not fit any more
+ * are left out.
  */
 MUST_CHECK int backup_build(struct vault *v, const struct identity *id, struct secret *ret_plain,
                             uint64_t *ret_mark, struct err *err);
-MUST_CHECK int backup_mark(struct vault *v, uint64_t mark, struct err *err);
+MUST_CHECK int backup_mark(struct vault *v, uint64_t mark, uint64_t number, struct err *err);
+
+/* For backup_build(): a record is being made, of which ${ret_mark} tells how new it is.  The caller
+ * holds the lock. */
+MUST_CHECK int backup_building(struct vault *v, uint64_t *ret_mark, struct err *err);
+
+/*
+ * The number of the newest record that was written or read on this device; 0: none, or that
+ * cannot be told.  And note one that was read; the caller holds the lock.
+ */
+uint64_t backup_number(struct vault *v);
+MUST_CHECK int backup_note_number(struct vault *v, uint64_t number, struct err *err);
+
+/*
+ * The plaintext of a record as the server gave it, for the owner of ${box}.  It counts if a device
+ * has signed it that the newest of ${chain} lists and has not revoked, or if one of the chain's
+ * manifests names it (FORMATS.md section 17).  ERR_INTEGRITY,
+ * ERR_NOTFOUND: not sealed to this box; and those of account.h.
+ */
+MUST_CHECK int backup_open(const struct chain *chain, struct part body,
+                           const uint8_t signature[SIGNED_SIG_LEN], const struct secret *box,
+                           struct secret *ret_plain, struct err *err);
 
 /* The encryption keys in a plaintext, oldest first; ${ret} has room for IDENTITY_KEYS_MAX. */
 MUST_CHECK int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n,
                            struct err *err);
+
+/* The names of devices in a plaintext, for identity_keep_name(). */
+MUST_CHECK int backup_names(struct part plain, struct identity *id, struct err *err);
 
 /* ---- what a recovery has still to do ---- */
 

@@ -87,6 +87,20 @@ static int take_box(struct identity *id, const struct secret *seed, struct err *
     return rc;
 }
 
+/* Key and box of this device, as manifests list them. */
+static int own_device(const struct identity *id, struct manifest_device *ret, struct err *err)
+{
+    struct secret box = {0};
+    int rc = ed25519_public(ret->key, id->dsk.data);
+
+    if (rc != ERR_OK)
+        return err_set(err, rc, "cannot make a device key");
+    rc = account_device_box(&id->dsk, &box, ret->box, err);
+    ret->has_box = rc == ERR_OK;
+    secret_free(&box); /* it comes from the device key whenever it is needed */
+    return rc;
+}
+
 /* The first manifest, with the keys drawn so far and a first EK. */
 static int first_manifest(struct identity *id, struct hedge *h, uint64_t now, struct err *err)
 {
@@ -105,9 +119,9 @@ static int first_manifest(struct identity *id, struct hedge *h, uint64_t now, st
     ek.key = PART_OF(public);
     ek.not_before = id->keys[0].not_before;
     ek.not_after = id->keys[0].not_after;
-    rc = ed25519_public(device.key, id->dsk.data);
+    rc = own_device(id, &device, err);
     if (rc != ERR_OK)
-        return err_set(err, rc, "cannot make a device key");
+        return rc;
     rc = recovery_public(&id->recovery, recovery, err);
     plan.recovery_key = recovery;
     if (rc == ERR_OK)
@@ -209,8 +223,8 @@ static size_t recovered_devices(const struct manifest *newest, uint64_t now,
     return n + 1;
 }
 
-static int recovered_manifest(struct identity *id, const struct secret *seed, struct hedge *h,
-                              uint64_t now, struct err *err)
+static int recovered_manifest(struct identity *id, const struct identity_recovery *r,
+                              struct hedge *h, uint64_t now, struct err *err)
 {
     struct manifest_device devices[MANIFEST_DEVICES_MAX] = {0};
     struct manifest_ek ek = {.suite = IDS_SUITE_X25519};
@@ -218,13 +232,14 @@ static int recovered_manifest(struct identity *id, const struct secret *seed, st
                                        .created = now,
                                        .devices = devices,
                                        .eks = &ek,
-                                       .n_eks = 1};
+                                       .n_eks = 1,
+                                       .account = r->account};
     struct identity_key *key = &id->keys[id->n_keys];
     uint8_t public[IDS_KEY_LEN];
     struct manifest *m = NULL;
     struct buf succession = {0};
     enum chain_change change;
-    int rc = make_succession(id, seed, &succession, err);
+    int rc = make_succession(id, r->seed, &succession, err);
 
     if (rc == ERR_OK)
         rc = draw_key(h, now, key, public, err);
@@ -235,7 +250,7 @@ static int recovered_manifest(struct identity *id, const struct secret *seed, st
         ek.not_after = key->not_after;
         plan.n_devices = recovered_devices(plan.previous, now, devices);
         plan.succession = part(succession.data, succession.len);
-        rc = ed25519_public(devices[plan.n_devices - 1].key, id->dsk.data);
+        rc = own_device(id, &devices[plan.n_devices - 1], err);
     }
     if (rc == ERR_OK)
         rc = ids_device(devices[plan.n_devices - 1].key, &id->device);
@@ -269,7 +284,7 @@ int identity_recover(const struct identity_plan *plan, struct identity_recovery 
         rc = take_box(id, r->seed, err);
     }
     if (rc == ERR_OK)
-        rc = recovered_manifest(id, r->seed, h, plan->now, err);
+        rc = recovered_manifest(id, r, h, plan->now, err);
     return end_making(rc, id, h, ret);
 }
 
@@ -290,21 +305,74 @@ bool identity_due(const struct identity *id, uint64_t now)
     return id->next != NULL || id->keys[id->n_keys - 1].not_after < now + IDENTITY_EARLY_MS;
 }
 
-/* The devices of the next manifest. */
-static int plan_devices(const struct manifest *newest, const struct identity_change *change,
-                        uint64_t now, struct manifest_device *ret, struct err *err)
+/* Room for one more device: the oldest that was revoked goes; who is not listed is out as well. */
+static int make_room(struct manifest_device *devices, size_t *n, struct err *err)
 {
-    for (size_t i = 0; i < newest->n_devices; i++) {
+    size_t at = 0;
+
+    if (*n < MANIFEST_DEVICES_MAX)
+        return ERR_OK;
+    while (at < *n && devices[at].revoked == 0)
+        at++;
+    if (at == *n) {
+        err_set(err, ERR_LIMIT, "you have %d devices already", MANIFEST_DEVICES_MAX);
+        err_hint(err, "take one out: satchel device revoke ID");
+        return ERR_LIMIT;
+    }
+    *n -= 1;
+    memmove(&devices[at], &devices[at + 1], (*n - at) * sizeof(*devices));
+    return ERR_OK;
+}
+
+/* The devices of the next manifest; ${ret} has room for MANIFEST_DEVICES_MAX. */
+static int plan_devices(const struct identity *id, const struct identity_change *change,
+                        uint64_t now, struct manifest_device *ret, size_t *ret_n, struct err *err)
+{
+    const struct manifest *newest = chain_newest(&id->chain);
+    size_t n = newest->n_devices;
+    int rc = ERR_OK;
+
+    for (size_t i = 0; rc == ERR_OK && i < n; i++) {
         ret[i] = newest->devices[i];
+        if (memcmp(&ret[i].id, &id->device, sizeof(ret[i].id)) == 0 && !ret[i].has_box)
+            rc = own_device(id, &ret[i], err);
         if (change->revoke == NULL || memcmp(&ret[i].id, change->revoke, sizeof(ret[i].id)) != 0)
             continue;
         if (ret[i].revoked != 0)
             return err_set(err, ERR_REVOKED, "the device is revoked already");
         ret[i].revoked = now;
     }
-    if (change->revoke != NULL && manifest_device(newest, change->revoke) == NULL)
-        return err_set(err, ERR_NOTFOUND, "no such device");
-    return ERR_OK;
+    if (rc == ERR_OK && change->revoke != NULL && manifest_device(newest, change->revoke) == NULL)
+        rc = err_set(err, ERR_NOTFOUND, "no such device");
+    if (rc == ERR_OK && change->add != NULL) {
+        rc = make_room(ret, &n, err);
+        if (rc == ERR_OK) {
+            ret[n] = *change->add;
+            ret[n++].added = now;
+        }
+    }
+    *ret_n = n;
+    return rc;
+}
+
+/*
+ * Those of the newest that are worth listing: that still run; for a change that adds no EK the
+ * newest one as well, for senders take it even when it has ended.  After a revocation none: the
+ * device knows them.
+ */
+static size_t plan_eks(const struct manifest *newest, const struct identity_change *change,
+                       uint64_t now, struct manifest_ek *ret)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < newest->n_eks; i++) {
+        bool last = change->add != NULL && i + 1 == newest->n_eks;
+
+        if (change->revoke == NULL && (newest->eks[i].not_after > now || last) &&
+            (change->add != NULL || n < MANIFEST_KEYS_MAX - 1))
+            ret[n++] = newest->eks[i];
+    }
+    return n;
 }
 
 int identity_plan(struct identity *id, const struct identity_change *change, struct hedge *h,
@@ -313,34 +381,26 @@ int identity_plan(struct identity *id, const struct identity_change *change, str
     const struct manifest *newest = chain_newest(&id->chain);
     struct manifest_device devices[MANIFEST_DEVICES_MAX] = {0};
     struct manifest_ek eks[MANIFEST_KEYS_MAX] = {0};
-    struct manifest_build_plan plan = {.previous = newest,
-                                       .created = now,
-                                       .devices = devices,
-                                       .n_devices = newest->n_devices,
-                                       .eks = eks};
+    struct manifest_build_plan plan = {
+        .previous = newest, .created = now, .devices = devices, .eks = eks};
     uint8_t public[IDS_KEY_LEN];
     int rc;
 
     if (id->next != NULL)
         return ERR_OK;
-    rc = plan_devices(newest, change, now, devices, err);
-    if (rc == ERR_OK)
+    rc = plan_devices(id, change, now, devices, &plan.n_devices, err);
+    plan.n_eks = plan_eks(newest, change, now, eks);
+    if (rc == ERR_OK && change->add == NULL) {
         rc = draw_key(h, now, &id->next_key, public, err);
-    if (rc != ERR_OK)
-        return rc;
-    /* Senders choose the newest; of the others only those that still run are worth listing. */
-    for (size_t i = 0; i < newest->n_eks && plan.n_eks < MANIFEST_KEYS_MAX - 1; i++)
-        if (newest->eks[i].not_after > now && change->revoke == NULL)
-            eks[plan.n_eks++] = newest->eks[i];
-    eks[plan.n_eks++] = (struct manifest_ek){.suite = IDS_SUITE_X25519,
-                                             .key = PART_OF(public),
-                                             .not_before = id->next_key.not_before,
-                                             .not_after = id->next_key.not_after};
-    rc = manifest_build(&plan, &id->isk, &id->next, err);
-    if (rc != ERR_OK) {
-        secret_free(&id->next_key.key);
-        id->next_key = (struct identity_key){0};
+        eks[plan.n_eks++] = (struct manifest_ek){.suite = IDS_SUITE_X25519,
+                                                 .key = PART_OF(public),
+                                                 .not_before = id->next_key.not_before,
+                                                 .not_after = id->next_key.not_after};
     }
+    if (rc == ERR_OK)
+        rc = manifest_build(&plan, &id->isk, &id->next, err);
+    if (rc != ERR_OK)
+        identity_drop_next(id);
     return rc;
 }
 

@@ -21,7 +21,7 @@
 #include "client/local/hedge.h"
 #include "common/transfer/chain.h"
 
-enum { IDENTITY_KEYS_MAX = 64 };
+enum { IDENTITY_KEYS_MAX = 64, IDENTITY_NAME_SIZE = 64 };
 
 #define IDENTITY_DAY_MS   ((uint64_t)24 * 3600 * 1000)
 #define IDENTITY_EPOCH_MS (30 * IDENTITY_DAY_MS) /* an EK's life */
@@ -31,6 +31,12 @@ struct identity_key {
     struct secret key; /* X25519, private */
     uint64_t not_before, not_after;
     struct ek_id id;
+};
+
+/* What the machine of one of our devices is called. */
+struct identity_name {
+    struct device_id device;
+    char name[IDENTITY_NAME_SIZE]; /* UTF-8 without control characters */
 };
 
 struct identity {
@@ -48,6 +54,8 @@ struct identity {
     uint8_t box[IDS_KEY_LEN];     /* public; what opens the account record comes from the seed */
     struct identity_key next_key; /* that `next` adds; empty if it adds none */
     struct manifest *next;        /* on its way to the server, or NULL */
+    struct identity_name names[MANIFEST_DEVICES_MAX];
+    size_t n_names;
 };
 
 struct identity_plan {
@@ -63,16 +71,32 @@ MUST_CHECK int identity_make(const struct identity_plan *plan, struct vault *v,
 /*
  * The same for a user who comes back with the recovery seed: all keys are new but the encryption
  * keys ${keys}, which are moved, oldest first; ${chain} is moved as well.  The newest manifest is
- * then a succession that revokes all other devices: it counts when the server has it.
+ * then a succession that revokes all other devices: it counts when the server has it.  It names the
+ * account record, so that this one stays good although its device is revoked now.
  */
 struct identity_recovery {
     const struct secret *seed;
     struct chain *chain;
     struct identity_key *keys;
     size_t n_keys;
+    const struct hash32 *account; /* the record that they come from; NULL: there is none */
 };
 MUST_CHECK int identity_recover(const struct identity_plan *plan, struct identity_recovery *r,
                                 struct vault *v, struct identity **ret, struct err *err);
+
+/*
+ * The same for a new device of a user, with what another device has told it (join.h), which is
+ * moved: all but the hedge key, which each device has for itself.  The chain lists the device.
+ */
+struct identity_joining {
+    struct secret *isk, *dsk;
+    struct chain *chain;
+    struct identity_key *keys; /* oldest first, one at least */
+    size_t n_keys;
+    const uint8_t *box; /* IDS_KEY_LEN, of account records; NULL: there is none */
+};
+MUST_CHECK int identity_join(const struct identity_plan *plan, struct identity_joining *j,
+                             struct identity **ret, struct err *err);
 
 /* From and to the vault, whose lock is held for saving; references are counted. */
 MUST_CHECK int identity_load(struct vault *v, struct identity **ret, struct err *err);
@@ -91,11 +115,14 @@ struct identity_change {
     /* A device that is revoked from `now` on; then the earlier EKs, which it knows, are not
      * listed any more. */
     const struct device_id *revoke;
+    /* A device that is listed from `now` on; then no EK is drawn. */
+    const struct manifest_device *add;
 };
 
 /*
  * Draw the next EK and make the manifest with the change, unless one is on its way already; not
- * saved yet.  ERR_NOTFOUND: no such device; ERR_REVOKED: it is revoked already.
+ * saved yet.  ERR_NOTFOUND: no such device; ERR_REVOKED: it is revoked already; ERR_LIMIT: 64
+ * devices are in use.
  */
 MUST_CHECK int identity_plan(struct identity *id, const struct identity_change *change,
                              struct hedge *h, uint64_t now, struct err *err);
@@ -106,6 +133,35 @@ MUST_CHECK int identity_plan(struct identity *id, const struct identity_change *
  */
 MUST_CHECK int identity_promote(struct identity *id, uint64_t now, uint64_t max_lifetime,
                                 struct err *err);
+
+/* The server will not have `next`: forget it, and the key it adds; not saved yet. */
+void identity_drop_next(struct identity *id);
+
+/* Does `next` list a device that the newest does not? */
+bool identity_next_adds(const struct identity *id);
+
+/*
+ * What another device of ours has published: take the next manifest, which becomes the newest.
+ * Ours that was on its way is promoted if it is this one, dropped if it came too late; not saved
+ * yet.  ${m} is taken, also on failure.
+ */
+MUST_CHECK int identity_follow(struct identity *id, struct manifest *m, struct err *err);
+
+/*
+ * Take those of ${keys} (moved) that one of our manifests lists and that are not here yet; how many
+ * they were is returned.  Not saved yet.
+ */
+size_t identity_take_keys(struct identity *id, struct identity_key *keys, size_t n);
+
+/* Is the newest EK that others seal to without its private half here? */
+bool identity_lacks_key(const struct identity *id);
+
+/* Can it be the name of a device: at most 63 bytes of UTF-8 without control characters? */
+bool identity_name_fits(const char *name);
+
+/* The name of a device, "" if it is not known; and keep one, the oldest give way. */
+const char *identity_name(const struct identity *id, const struct device_id *device);
+void identity_keep_name(struct identity *id, const struct device_id *device, const char *name);
 
 /* Are there such keys?  Then erase them; not saved yet. */
 bool identity_has_old(const struct identity *id, uint64_t now, uint64_t max_lifetime);

@@ -33,8 +33,21 @@ static void fill_key(Satchel__Vault__OwnKey *to, const struct identity_key *k)
     to->not_after = k->not_after;
 }
 
+static size_t fill_names(const struct identity *id, Satchel__Vault__DeviceName *rows,
+                         Satchel__Vault__DeviceName **list)
+{
+    for (size_t i = 0; i < id->n_names; i++) {
+        satchel__vault__device_name__init(&rows[i]);
+        rows[i].device = view(id->names[i].device.b, sizeof(id->names[i].device.b));
+        rows[i].name = (char *)(uintptr_t)id->names[i].name;
+        list[i] = &rows[i];
+    }
+    return id->n_names;
+}
+
 static int save_identity(const struct identity *id, struct vault *v, struct err *err)
 {
+    Satchel__Vault__DeviceName names[MANIFEST_DEVICES_MAX], *name_list[MANIFEST_DEVICES_MAX];
     Record m = SATCHEL__VAULT__IDENTITY__INIT;
     Satchel__Vault__OwnKey keys[IDENTITY_KEYS_MAX], next;
     Satchel__Vault__OwnKey *at[IDENTITY_KEYS_MAX];
@@ -59,6 +72,8 @@ static int save_identity(const struct identity *id, struct vault *v, struct err 
     }
     m.keys = at;
     m.n_keys = id->n_keys;
+    m.n_names = fill_names(id, names, name_list);
+    m.names = name_list;
     if (id->next != NULL) {
         rc = manifest_pack(id->next, &manifest, err);
         if (id->next_key.key.len > 0) {
@@ -173,6 +188,20 @@ static int take_keys(const Record *m, struct identity *id, struct err *err)
     return rc;
 }
 
+/* A name that does not hold together is no reason to refuse the identity. */
+static void take_names(const Record *m, struct identity *id)
+{
+    for (size_t i = 0; i < m->n_names; i++) {
+        const Satchel__Vault__DeviceName *row = m->names[i];
+        struct device_id device;
+
+        if (row->device.len != sizeof(device.b) || !identity_name_fits(row->name))
+            continue;
+        memcpy(device.b, row->device.data, sizeof(device.b));
+        identity_keep_name(id, &device, row->name);
+    }
+}
+
 static int take_fields(const Record *m, struct identity *id, struct err *err)
 {
     uint8_t public[IDS_KEY_LEN];
@@ -199,6 +228,7 @@ static int take_fields(const Record *m, struct identity *id, struct err *err)
         memcpy(id->box, m->recovery_box.data, sizeof(id->box));
         id->has_box = true;
     }
+    take_names(m, id);
     if (rc == ERR_OK)
         rc = take_keys(m, id, err);
     if (rc == ERR_OK)

@@ -48,26 +48,97 @@ static char *default_home(void)
     return path;
 }
 
-int place_find(const char *home, const char *profile, struct place *ret, struct err *err)
+/* The file of a home with the name of the profile to use, "NAME\n". */
+static int choice_path(const struct place *p, char **ret, struct err *err)
 {
-    struct place p = {0};
+    *ret = fs_join(p->home, "profile");
+    return *ret != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+}
+
+/* "" if nobody has chosen. */
+static int read_choice(const struct place *p, char ret[PLACE_NAME_SIZE], struct err *err)
+{
+    struct buf text = {0};
+    char *path = NULL;
+    int rc = choice_path(p, &path, err);
+
+    ret[0] = '\0';
+    if (rc == ERR_OK)
+        rc = fs_read(path, PLACE_NAME_SIZE, &text, err);
+    if (rc == ERR_OK && text.len > 1 && text.len <= PLACE_NAME_SIZE &&
+        text.data[text.len - 1] == '\n') {
+        memcpy(ret, text.data, text.len - 1);
+        ret[text.len - 1] = '\0';
+    }
+    if (rc == ERR_TOOLARGE || (rc == ERR_OK && !is_name(ret))) {
+        rc = err_set(err, ERR_CORRUPT, "'%s' does not name a profile", path);
+        err_hint(err, "choose one: satchel profile use NAME");
+    }
+    buf_free(&text);
+    free(path);
+    return rc == ERR_NOTFOUND ? ERR_OK : rc;
+}
+
+int place_use(const struct place *p, struct err *err)
+{
+    char *path = NULL, line[PLACE_NAME_SIZE + 1];
+    int n = snprintf(line, sizeof(line), "%s\n", p->profile);
+    int rc = choice_path(p, &path, err);
+
+    if (rc == ERR_OK)
+        rc = fs_replace(path, line, (size_t)n, 0600, err);
+    free(path);
+    return rc;
+}
+
+int place_use_no_more(const struct place *p, struct err *err)
+{
+    char chosen[PLACE_NAME_SIZE], *path = NULL;
+    int rc = choice_path(p, &path, err);
+
+    if (rc == ERR_OK && read_choice(p, chosen, NULL) == ERR_OK && strcmp(chosen, p->profile) == 0 &&
+        unlink(path) != 0 && errno != ENOENT)
+        rc = err_sys(err, errno, "cannot remove '%s'", path);
+    free(path);
+    return rc;
+}
+
+/* The name that counts, with p->home set. */
+static int find_name(const char *profile, struct place *p, struct err *err)
+{
     const char *name = given(profile);
+    int rc = ERR_OK;
 
     if (name == NULL)
         name = given(getenv("SATCHEL_PROFILE"));
     if (name == NULL)
-        name = "default";
-    if (!is_name(name)) {
-        err_set(err, ERR_INVALID, "not the name of a profile: '%.64s'", name);
+        rc = read_choice(p, p->profile, err);
+    else if (!is_name(name)) {
+        rc = err_set(err, ERR_INVALID, "not the name of a profile: '%.64s'", name);
         err_hint(err, "a name is 1 to 32 of a-z, 0-9, '.', '_' and '-'");
-        return ERR_INVALID;
+    } else {
+        (void)snprintf(p->profile, sizeof(p->profile), "%s", name);
     }
-    (void)snprintf(p.profile, sizeof(p.profile), "%s", name);
+    if (rc == ERR_OK && p->profile[0] == '\0')
+        (void)snprintf(p->profile, sizeof(p->profile), "default");
+    return rc;
+}
+
+int place_find(const char *home, const char *profile, struct place *ret, struct err *err)
+{
+    struct place p = {0};
+    int rc;
+
     p.home = given(home) != NULL ? strdup(home) : default_home();
     if (p.home == NULL) {
         err_set(err, ERR_INVALID, "no home folder can be found");
         err_hint(err, "set SATCHEL_HOME, or name one with --home");
         return ERR_INVALID;
+    }
+    rc = find_name(profile, &p, err);
+    if (rc != ERR_OK) {
+        place_free(&p);
+        return rc;
     }
     if (asprintf(&p.folder, "%s/profiles/%s", p.home, p.profile) < 0) {
         p.folder = NULL;

@@ -2,7 +2,8 @@
 /*
  * place - where profiles live: HOME/profiles/NAME.
  *
- * Threads: any, but reads the environment.  place_find() does not touch the disk.
+ * Threads: any, but reads the environment.  All functions touch the disk, place_find() with one
+ * small file.
  */
 #ifndef CLIENT_LOCAL_PLACE_H
 #define CLIENT_LOCAL_PLACE_H
@@ -18,8 +19,9 @@ struct place {
 
 /*
  * NULL or "" take the defaults: ${home} from $SATCHEL_HOME, $XDG_DATA_HOME/satchel or
- * ~/.local/share/satchel, ${profile} from $SATCHEL_PROFILE or "default".
- * ERR_INVALID: not a profile's name, or no home can be found.
+ * ~/.local/share/satchel, ${profile} from $SATCHEL_PROFILE, then the one that place_use() has
+ * chosen, then "default".  ERR_INVALID: not a profile's name, or no home can be found; ERR_CORRUPT,
+ * ERR_IO: what was chosen cannot be read.
  */
 MUST_CHECK int place_find(const char *home, const char *profile, struct place *ret,
                           struct err *err);
@@ -31,5 +33,11 @@ MUST_CHECK int place_make(const struct place *p, struct err *err);
 /* Call ${each} with the name of every profile of ${p}'s home, sorted. */
 MUST_CHECK int place_each(const struct place *p, void (*each)(void *cookie, const char *name),
                           void *cookie, struct err *err);
+
+/* The profile of ${p} is the one to use where none is named; durable. */
+MUST_CHECK int place_use(const struct place *p, struct err *err);
+
+/* The profile of ${p} is not, if it was. */
+MUST_CHECK int place_use_no_more(const struct place *p, struct err *err);
 
 #endif /* CLIENT_LOCAL_PLACE_H */

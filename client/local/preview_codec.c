@@ -23,11 +23,12 @@ static int codec(const struct preview_module **ret_module, struct err *err)
 
 bool preview_wanted(const uint8_t *data, size_t len)
 {
-    static const uint8_t png[PREVIEW_MAGIC_LEN] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+    static const uint8_t png[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
     static const uint8_t jpeg[] = {0xFF, 0xD8, 0xFF};
 
     return len >= PREVIEW_MAGIC_LEN &&
-           (memcmp(data, png, sizeof(png)) == 0 || memcmp(data, jpeg, sizeof(jpeg)) == 0);
+           (memcmp(data, png, sizeof(png)) == 0 || memcmp(data, jpeg, sizeof(jpeg)) == 0 ||
+            (memcmp(data, "RIFF", 4) == 0 && memcmp(data + 8, "WEBP", 4) == 0));
 }
 
 int preview_of_picture(const uint8_t *data, size_t len, uint8_t out[PREVIEW_CLASS], struct err *err)
@@ -37,7 +38,7 @@ int preview_of_picture(const uint8_t *data, size_t len, uint8_t out[PREVIEW_CLAS
     int rc;
 
     if (!preview_wanted(data, len))
-        return err_set(err, ERR_UNSUPPORTED, "neither PNG nor JPEG");
+        return err_set(err, ERR_UNSUPPORTED, "neither PNG nor JPEG nor WebP");
     if (len > PREVIEW_SOURCE_MAX)
         return err_set(err, ERR_TOOLARGE, "picture file of %zu bytes", len);
     (void)pthread_mutex_lock(&lock);

@@ -17,7 +17,7 @@
 enum {
     PREVIEW_CLASS = 256,           /* bytes of a preview that is sent */
     PREVIEW_SOURCE_MAX = 64 << 20, /* bytes of a picture's file that one is made of */
-    PREVIEW_MAGIC_LEN = 8,
+    PREVIEW_MAGIC_LEN = 12,
 };
 
 /* Do ${len} bytes, at least PREVIEW_MAGIC_LEN of them, begin like a picture that previews are
@@ -25,7 +25,7 @@ enum {
 bool preview_wanted(const uint8_t *data, size_t len);
 
 /*
- * The preview of a PNG or JPEG of ${len} bytes.  ERR_UNSUPPORTED (no picture, or previews are
+ * The preview of a PNG, JPEG or WebP of ${len} bytes.  ERR_UNSUPPORTED (no picture, or previews are
  * not installed), ERR_NOTFOUND (no weights), ERR_TOOLARGE, ERR_CORRUPT, ERR_NOMEM, ERR_INTERNAL.
  */
 MUST_CHECK int preview_of_picture(const uint8_t *data, size_t len, uint8_t out[PREVIEW_CLASS],

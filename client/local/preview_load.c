@@ -63,7 +63,8 @@ int preview_load(const struct preview_module **ret_module, struct err *err)
     (void)pthread_once(&once, load);
     if (module == NULL) {
         (void)err_set(err, ERR_UNSUPPORTED, "previews are not available: %s", why);
-        err_hint(err, "install %s and oneDNN, libpng and libturbojpeg", PREVIEW_MODULE_FILE);
+        err_hint(err, "install %s and oneDNN, libpng, libturbojpeg and libwebp",
+                 PREVIEW_MODULE_FILE);
         return ERR_UNSUPPORTED;
     }
     *ret_module = module;
@@ -82,7 +83,11 @@ int preview_weights(const char *name, char *ret_path, size_t size, struct err *e
         return err_set(err, ERR_INVALID, "name of weights is too long");
     if (!fs_exists(ret_path)) {
         (void)err_set(err, ERR_NOTFOUND, "no weights %s", ret_path);
-        err_hint(err, "general is installed with previews; others need --weights FILE");
+        err_hint(
+            err,
+            strcmp(name, "faces") == 0
+                ? "faces is for research and not installed: it is in models/weights of the sources"
+                : "general is installed with previews; others need --weights FILE");
         return ERR_NOTFOUND;
     }
     return ERR_OK;

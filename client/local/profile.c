@@ -58,6 +58,7 @@ static int equip(struct profile *p, struct err *err)
     int rc = hedge_new(p->vault, &p->id->hedge, false, &p->hedge, err);
 
     p->backup_due = p->id->has_box && backup_is_due(p->vault);
+    p->record = backup_number(p->vault);
     return rc == ERR_OK ? seen_new(p->vault, &p->seen, err) : rc;
 }
 
@@ -216,13 +217,22 @@ static int clear_folder(const struct place *place, const struct uid *recovered,
     return ERR_OK;
 }
 
+static int make_identity(struct profile *p, const struct profile_plan *plan, struct err *err)
+{
+    if (plan->recovery != NULL)
+        return identity_recover(&plan->identity, plan->recovery, p->vault, &p->id, err);
+    if (plan->joining != NULL)
+        return identity_join(&plan->identity, plan->joining, &p->id, err);
+    return identity_make(&plan->identity, p->vault, &p->id, err);
+}
+
 /* Keys, then the settings, which make all of it count.  The lock is held. */
 static int fill_folder(struct profile *p, const struct profile_plan *plan, struct err *err)
 {
-    int rc = plan->recovery != NULL
-                 ? identity_recover(&plan->identity, plan->recovery, p->vault, &p->id, err)
-                 : identity_make(&plan->identity, p->vault, &p->id, err);
+    int rc = make_identity(p, plan, err);
 
+    if (rc == ERR_OK && plan->account != NULL)
+        rc = backup_names(part_secret(plan->account), p->id, err);
     if (rc == ERR_OK && plan->account != NULL)
         rc = backup_note_rest(p->vault, plan->account, err);
     if (rc == ERR_OK)
@@ -241,6 +251,14 @@ static int fill_folder(struct profile *p, const struct profile_plan *plan, struc
     return rc;
 }
 
+/* NULL: it is a new one. */
+static const struct uid *known_user(const struct profile_plan *plan)
+{
+    if (plan->recovery != NULL)
+        return &plan->recovery->chain->uid;
+    return plan->joining != NULL ? &plan->joining->chain->uid : NULL;
+}
+
 int profile_begin(const struct profile_plan *plan, struct profile **ret, struct err *err)
 {
     struct profile *p = NULL;
@@ -248,8 +266,7 @@ int profile_begin(const struct profile_plan *plan, struct profile **ret, struct 
     int rc = begin_object(plan->place->folder, &p, err);
 
     if (rc == ERR_OK)
-        rc = clear_folder(plan->place, plan->recovery != NULL ? &plan->recovery->chain->uid : NULL,
-                          &lock, err);
+        rc = clear_folder(plan->place, known_user(plan), &lock, err);
     if (rc != ERR_OK) {
         profile_close(p);
         return rc;
@@ -324,16 +341,22 @@ int profile_plan_next(struct profile *p, const struct profile_care *care, struct
 {
     static const struct identity_change fresh_key;
     struct identity *id = NULL;
+    bool changes;
     int rc = vault_lock(p->vault, err);
 
     if (rc != ERR_OK)
         return rc;
     /* Another process may have been faster. */
     rc = identity_load(p->vault, &id, err);
+    changes = rc == ERR_OK && identity_next_adds(id);
+    if (changes)
+        identity_drop_next(id);
     if (rc == ERR_OK && identity_has_old(id, care->erase_at, care->max_lifetime)) {
         identity_erase_old(id, care->erase_at, care->max_lifetime);
-        rc = identity_save(id, p->vault, err);
+        changes = true;
     }
+    if (changes)
+        rc = identity_save(id, p->vault, err);
     if (rc == ERR_OK && identity_due(id, care->now) && id->next == NULL)
         rc = plan_and_save(p, id, &fresh_key, care->now, err);
     vault_unlock(p->vault);
@@ -381,6 +404,109 @@ int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
         if (rc == ERR_OK)
             rc = backup_touch(p->vault, err);
     }
+    vault_unlock(p->vault);
+    if (rc == ERR_OK)
+        *ret = id;
+    else
+        identity_unref(id);
+    return rc;
+}
+
+int profile_set_receipts(struct profile *p, unsigned receipts, struct err *err)
+{
+    struct settings now = {0};
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = settings_read(p->folder, &now, err); /* another process may have changed the rest */
+    now.receipts = receipts;
+    if (rc == ERR_OK)
+        rc = settings_write(p->folder, &now, err);
+    vault_unlock(p->vault);
+    settings_free(&now);
+    return rc;
+}
+
+int profile_drop_next(struct profile *p, const struct hash32 *next, struct identity **ret,
+                      struct err *err)
+{
+    struct identity *id = NULL;
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = identity_load(p->vault, &id, err);
+    if (rc == ERR_OK && id->next != NULL && memcmp(&id->next->hash, next, sizeof(*next)) == 0) {
+        identity_drop_next(id);
+        rc = identity_save(id, p->vault, err);
+    }
+    vault_unlock(p->vault);
+    if (rc == ERR_OK)
+        *ret = id;
+    else
+        identity_unref(id);
+    return rc;
+}
+
+/* ---- what other devices have changed ---- */
+
+static int take_record(struct profile *p, struct identity *id, const struct profile_news *news,
+                       struct err *err)
+{
+    struct identity_key *keys = calloc(IDENTITY_KEYS_MAX, sizeof(*keys));
+    size_t n = 0;
+    int rc = keys != NULL ? backup_keys(part_secret(news->account), keys, &n, err)
+                          : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_OK)
+        (void)identity_take_keys(id, keys, n);
+    for (size_t i = 0; keys != NULL && i < IDENTITY_KEYS_MAX; i++)
+        secret_free(&keys[i].key);
+    free(keys);
+    if (rc == ERR_OK)
+        rc = backup_names(part_secret(news->account), id, err);
+    return rc == ERR_OK ? backup_note_number(p->vault, news->record, err) : rc;
+}
+
+/* The manifests that are not here yet. */
+static int follow(struct identity *id, struct profile_news *news, struct err *err)
+{
+    struct hash32 next = {{0}};
+    int rc = ERR_OK;
+
+    if (id->next != NULL)
+        next = id->next->hash;
+    for (size_t i = 0; rc == ERR_OK && i < news->n; i++) {
+        struct manifest *m = news->manifests[i];
+
+        /* Another process of ours may have had them before. */
+        if (m->sequence <= chain_newest(&id->chain)->sequence)
+            continue;
+        news->manifests[i] = NULL;
+        rc = identity_follow(id, m, err);
+    }
+    news->ours = rc == ERR_OK && news->n > 0 && chain_find(&id->chain, &next) != NULL;
+    return rc;
+}
+
+int profile_catch_up(struct profile *p, struct profile_news *news, struct identity **ret,
+                     struct err *err)
+{
+    struct identity *id = NULL;
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = identity_load(p->vault, &id, err);
+    if (rc == ERR_OK)
+        rc = follow(id, news, err);
+    if (rc == ERR_OK && news->account != NULL)
+        rc = take_record(p, id, news, err);
+    if (rc == ERR_OK)
+        rc = identity_save(id, p->vault, err);
+    if (rc == ERR_OK && news->ours)
+        rc = backup_touch(p->vault, err);
     vault_unlock(p->vault);
     if (rc == ERR_OK)
         *ret = id;

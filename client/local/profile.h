@@ -31,6 +31,7 @@ struct profile {
     struct seen *seen;
     struct identity *id;
     bool backup_due; /* the account record at the server is not up to date, when it was looked at */
+    uint64_t record; /* number of the newest account record that was written or read here */
 };
 
 /* Nothing of ours, a registration that was begun, or a user? */
@@ -63,13 +64,14 @@ struct profile_plan {
     const struct secret *passphrase; /* NULL: none */
     const struct settings *settings; /* server, pin, ca_file */
     struct identity_plan identity;
-    struct identity_recovery *recovery; /* NULL: a new user */
-    const struct secret *account;       /* plaintext of his account record; NULL: none */
+    struct identity_recovery *recovery; /* one of the two; both NULL: a new user */
+    struct identity_joining *joining;
+    const struct secret *account; /* plaintext of his account record; NULL: none */
 };
 
 /*
  * Make a pending profile, in place of nothing or of another pending one.
- * ERR_EXISTS: an active one is there, or for a recovery a pending one of somebody else.
+ * ERR_EXISTS: an active one is there, or for a known user a pending one of somebody else.
  */
 MUST_CHECK int profile_begin(const struct profile_plan *plan, struct profile **ret,
                              struct err *err);
@@ -79,9 +81,17 @@ MUST_CHECK int profile_activate(struct profile *p, struct err *err);
 MUST_CHECK int profile_discard(struct profile *p, struct err *err);
 
 /*
+ * Remove what is in a profile's folder, readable or not, and the folder: nobody is that user here
+ * any more.  A crash leaves a profile that is whole, or none but files to be removed by the same
+ * call.  ERR_NOTFOUND: there is no folder; ERR_BUSY: another process is writing.
+ */
+MUST_CHECK int profile_erase(const char *folder, struct err *err);
+
+/*
  * Another encryption key, when identity_due(): draw and store it, or find the one that is on
  * its way; ${ret} is a new identity with `next` set, or without if none is due any more.
- * Keys that are not needed any more are erased.
+ * Keys that are not needed any more are erased.  One that adds a device is not taken up again: who
+ * has asked for it does not wait any more.
  */
 struct profile_care {
     uint64_t now;
@@ -97,8 +107,27 @@ MUST_CHECK int profile_plan_next(struct profile *p, const struct profile_care *c
 MUST_CHECK int profile_plan_change(struct profile *p, const struct identity_change *change,
                                    uint64_t now, struct identity **ret, struct err *err);
 
+/* Write another choice (enum settings_receipts) into the settings on the disk; those of ${p} stay.
+ */
+MUST_CHECK int profile_set_receipts(struct profile *p, unsigned receipts, struct err *err);
+
 /* The server has the manifest ${next}: ${ret} is the identity after it. */
 MUST_CHECK int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
                                uint64_t max_lifetime, struct identity **ret, struct err *err);
+
+/* The server will not have the manifest ${next}: forget it; ${ret} as above. */
+MUST_CHECK int profile_drop_next(struct profile *p, const struct hash32 *next,
+                                 struct identity **ret, struct err *err);
+
+/* What other devices have changed, as it came from the server. */
+struct profile_news {
+    struct manifest **manifests; /* that follow ours, taken; NULL where one was */
+    size_t n;
+    const struct secret *account; /* plaintext of a newer account record; NULL: none */
+    uint64_t record;              /* its number */
+    bool ours; /* afterwards: the manifest that was on its way from here is among them */
+};
+MUST_CHECK int profile_catch_up(struct profile *p, struct profile_news *news, struct identity **ret,
+                                struct err *err);
 
 #endif /* CLIENT_LOCAL_PROFILE_H */

@@ -8,16 +8,21 @@
 #include "common/fs.h"
 
 static const char *const states[] = {"pending", "active", NULL};
+static const char *const on_off[] = {"on", "off", NULL};
 
 #define ROW(name, type, field) "profile", name, type, offsetof(struct settings, field)
 static const struct config_option options[] = {
     {ROW("state", CONFIG_ENUM, state), 0, 0, states, NULL, true, "How far the registration is"},
     {ROW("server", CONFIG_STRING, server), 1, 280, NULL, NULL, true, "Host and port of the server"},
     {ROW("pin", CONFIG_STRING, pin), 43, 43, NULL, NULL, false, "Pin of the server's key"},
+    {ROW("next-pin", CONFIG_STRING, next_pin), 43, 43, NULL, NULL, false,
+     "Pin of the key that will replace it"},
     {ROW("ca", CONFIG_STRING, ca_file), 1, 1024, NULL, NULL, false,
      "File of certificate authorities, or system"},
     {ROW("username", CONFIG_STRING, username), 1, 32, NULL, NULL, true, "The user's name"},
     {ROW("user-id", CONFIG_STRING, user_id), 42, 42, NULL, NULL, true, "The user's ID"},
+    {ROW("receipts", CONFIG_ENUM, receipts), 0, 0, on_off, "on", false,
+     "Are senders told that something was received"},
 };
 static const struct config_schema schema = {options, sizeof(options) / sizeof(options[0]),
                                             sizeof(struct settings)};
@@ -69,11 +74,13 @@ int settings_set(char **field, const char *text, struct err *err)
 
 int settings_copy(const struct settings *s, struct settings *ret, struct err *err)
 {
-    struct settings copy = {.state = s->state};
+    struct settings copy = {.state = s->state, .receipts = s->receipts};
     int rc = settings_set(&copy.server, s->server, err);
 
     if (rc == ERR_OK)
         rc = settings_set(&copy.pin, s->pin, err);
+    if (rc == ERR_OK)
+        rc = settings_set(&copy.next_pin, s->next_pin, err);
     if (rc == ERR_OK)
         rc = settings_set(&copy.ca_file, s->ca_file, err);
     if (rc == ERR_OK)

@@ -16,12 +16,16 @@ enum settings_state {
     SETTINGS_ACTIVE
 };
 
+enum settings_receipts { SETTINGS_RECEIPTS_ON, SETTINGS_RECEIPTS_OFF };
+
 /* Zero-initialised is empty.  Strings are owned, NULL where there is none. */
 struct settings {
-    unsigned state; /* enum settings_state */
-    char *server;   /* host and port, as addr_format() writes it */
-    char *pin;      /* 43 characters; NULL: a CA vouches for the server */
-    char *ca_file;  /* PEM file, or "system" */
+    unsigned state;    /* enum settings_state */
+    unsigned receipts; /* enum settings_receipts */
+    char *server;      /* host and port, as addr_format() writes it */
+    char *pin;         /* 43 characters; NULL: a CA vouches for the server */
+    char *next_pin;    /* what the server has announced to take its place; NULL: nothing */
+    char *ca_file;     /* PEM file, or "system" */
     char *username, *user_id;
 };
 

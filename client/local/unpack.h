@@ -5,7 +5,7 @@
  *
  * The stream is as hostile as its sender.  Everything is made new below one
  * folder, one path component at a time, never through a link; files, folders,
- * links that stay inside and nothing else; modes within TREE_MODE.
+ * links that stay inside and nothing else; modes within TREE_MODE and the umask.
  *
  * A thread of its own reads the stream.  Threads: any, one call at a time.
  * The calls wait for the disk: not for the loop thread.
@@ -22,7 +22,7 @@ struct unpack;
 
 /*
  * Begin.  ${dir} is an empty folder and stays the caller's; ${name} is what every path of the
- * stream begins with.  ERR_NOMEM, ERR_INTERNAL.
+ * stream begins with.  ERR_NOMEM, ERR_IO, ERR_INTERNAL.
  */
 MUST_CHECK int unpack_new(int dir, const char *name, struct unpack **ret, struct err *err);
 

@@ -32,6 +32,7 @@ struct level {
 
 struct unpack_dir {
     char *name;
+    mode_t allowed;        /* by this process's umask, or what the folder makes its files inherit */
     bool begun;            /* the top folder's entry was there */
     char path[PATH_BYTES]; /* of the last open folder, from the top one; "" for that itself */
     struct level levels[TREE_DEPTH_MAX + 1];
@@ -93,9 +94,24 @@ static int take_path(const struct unpack_dir *d, const char *path, char ret[PATH
 
 /* ---- modes and times ------------------------------------------------------------------------ */
 
-static mode_t mode_of(struct archive_entry *entry)
+static mode_t mode_of(const struct unpack_dir *d, struct archive_entry *entry)
 {
-    return archive_entry_perm(entry) & TREE_MODE;
+    return archive_entry_perm(entry) & TREE_MODE & d->allowed;
+}
+
+/* umask() cannot be asked without changing it for all threads: a folder is made, and looked at. */
+static int find_allowed(int dir, mode_t *ret)
+{
+    static const char *const probe = "mode";
+    struct stat st;
+
+    if (mkdirat(dir, probe, 0777) != 0)
+        return -1;
+    if (fstatat(dir, probe, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        unlinkat(dir, probe, AT_REMOVEDIR) != 0)
+        return -1;
+    *ret = st.st_mode & 0777;
+    return 0;
 }
 
 static void times_of(struct archive_entry *entry, struct timespec times[2])
@@ -194,7 +210,7 @@ static int make_file(struct unpack_dir *d, struct archive *a, struct archive_ent
         return failed("create", path, err);
     times_of(entry, times);
     rc = write_file(fd, a, entry, path, err);
-    if (rc == ERR_OK && (fchmod(fd, mode_of(entry)) != 0 || futimens(fd, times) != 0))
+    if (rc == ERR_OK && (fchmod(fd, mode_of(d, entry)) != 0 || futimens(fd, times) != 0))
         rc = failed("finish", path, err);
     if (close(fd) != 0 && rc == ERR_OK)
         rc = failed("write", path, err);
@@ -214,7 +230,7 @@ static int make_folder(struct unpack_dir *d, struct archive_entry *entry, const 
     l->fd = openat(at, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (l->fd < 0)
         return failed("open", path, err);
-    l->mode = mode_of(entry);
+    l->mode = mode_of(d, entry);
     times_of(entry, l->times);
     l->len = strlen(path);
     memcpy(d->path, path, l->len + 1);
@@ -270,7 +286,7 @@ static int top(struct unpack_dir *d, struct archive_entry *entry, struct err *er
         archive_entry_hardlink(entry) != NULL)
         return refused(d->name, "which is not the folder", err);
     d->begun = true;
-    d->levels[0].mode = mode_of(entry);
+    d->levels[0].mode = mode_of(d, entry);
     times_of(entry, d->levels[0].times);
     return ERR_OK;
 }
@@ -310,6 +326,7 @@ int unpack_entry(struct unpack_dir *d, struct archive *a, struct archive_entry *
 int unpack_dir_new(int dir, const char *name, struct unpack_dir **ret, struct err *err)
 {
     struct unpack_dir *d = calloc(1, sizeof(*d));
+    int rc;
 
     if (d != NULL)
         d->name = strdup(name);
@@ -318,6 +335,11 @@ int unpack_dir_new(int dir, const char *name, struct unpack_dir **ret, struct er
         return err_set(err, ERR_NOMEM, "out of memory");
     }
     d->levels[0].fd = dir;
+    if (find_allowed(dir, &d->allowed) != 0) {
+        rc = err_sys(err, errno, "cannot make a folder for '%.200s'", name);
+        unpack_dir_free(d);
+        return rc;
+    }
     *ret = d;
     return ERR_OK;
 }

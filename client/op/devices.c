@@ -33,6 +33,7 @@ static struct satchel_device show_device(const struct identity *id, const struct
                                  .self = memcmp(&d->id, &id->device, sizeof(d->id)) == 0};
 
     hex_encode(out.id, d->id.b, sizeof(d->id.b));
+    (void)snprintf(out.name, sizeof(out.name), "%s", identity_name(id, &d->id));
     return out;
 }
 

@@ -198,7 +198,8 @@ static void greeted(struct satchel_op *op)
     }
     tell(d, SATCHEL_CHECK_OK, "", "connected to %s", l->target.server);
     if (l->target.pin != NULL)
-        tell(d, SATCHEL_CHECK_OK, "", "the server's key is the pinned one");
+        tell(d, SATCHEL_CHECK_OK, "", "the server's key is the pinned one%s",
+             l->target.next_pin != NULL ? ", and the one that will replace it is known" : "");
     else
         tell(d, SATCHEL_CHECK_OK, "", "a certificate authority vouches for the server's key");
     tell(d, SATCHEL_CHECK_OK, "", "it is the server of this profile, %s",

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/crypto/hash.h"
+#include "common/transfer/event_log.h"
 #include "common/transfer/signed.h"
 #include "proto/vault.pb-c.h"
 
-enum { HEAD_MAX = 512, KIND_MAX = 65535 };
+enum { KIND_MAX = 65535 };
 
 static const char *const table = "head";
 
@@ -78,78 +78,69 @@ void events_get(struct events *ev)
 
 /* ---- the chain -------------------------------------------------------------------------- */
 
-static int hash_event(const struct events *ev, const Satchel__LoggedEvent *e,
-                      const uint8_t prev[IDS_HASH_LEN], uint8_t ret[IDS_HASH_LEN])
+static bool is_whole(const Satchel__LoggedEvent *e, size_t number)
 {
-    struct buf b = {0};
-    int rc;
-
-    buf_lp_str(&b, "satchel/1 event");
-    buf_put(&b, prev, IDS_HASH_LEN);
-    buf_put(&b, ev->tid.b, IDS_TID_LEN);
-    buf_u32(&b, e->number);
-    buf_u64(&b, e->time);
-    buf_u16(&b, (uint16_t)e->kind);
-    buf_put(&b, e->user_id.data, IDS_UID_LEN);
-    buf_lp(&b, e->data.data, e->data.len);
-    rc = buf_check(&b, NULL);
-    if (rc == ERR_OK)
-        rc = hash_sha256(ret, b.data, b.len);
-    buf_free(&b);
-    return rc;
+    return e->number == number && e->user_id.len == IDS_UID_LEN && e->hash.len == IDS_HASH_LEN &&
+           e->kind <= KIND_MAX;
 }
 
 static int check_chain(const struct events *ev, struct err *err)
 {
-    uint8_t prev[IDS_HASH_LEN] = {0}, hash[IDS_HASH_LEN];
+    struct hash32 prev = {0}, hash;
 
     for (size_t i = 0; i < ev->n; i++) {
         const Satchel__LoggedEvent *e = ev->rows[i];
-        int rc;
+        struct event_log_row row = {.number = e->number,
+                                    .time = e->time,
+                                    .kind = (uint16_t)e->kind,
+                                    .data = part(e->data.data, e->data.len)};
 
-        if (e->number != i + 1 || e->user_id.len != IDS_UID_LEN || e->hash.len != IDS_HASH_LEN ||
-            e->kind > KIND_MAX)
+        if (!is_whole(e, i + 1))
             return err_set(err, ERR_INTEGRITY, "event %zu of the server's log is malformed", i + 1);
-        rc = hash_event(ev, e, prev, hash);
-        if (rc != ERR_OK)
-            return err_set(err, rc, "cannot check the server's log");
-        if (memcmp(hash, e->hash.data, sizeof(hash)) != 0)
+        memcpy(row.uid.b, e->user_id.data, IDS_UID_LEN);
+        if (event_log_hash(&ev->tid, &row, &prev, &hash) != ERR_OK)
+            return err_set(err, ERR_INTERNAL, "cannot check the server's log");
+        if (memcmp(hash.b, e->hash.data, sizeof(hash.b)) != 0)
             return err_set(err, ERR_INTEGRITY, "event %zu of the server's log was changed", i + 1);
-        memcpy(prev, hash, sizeof(prev));
+        prev = hash;
     }
     return ERR_OK;
 }
 
 /* ---- the head ------------------------------------------------------------------------------ */
 
-static bool head_fits(const struct events *ev, const Satchel__EventHead *h)
-{
-    const Satchel__LoggedEvent *last = ev->rows[ev->n - 1];
-
-    return h->version == 1 && h->tid.len == IDS_TID_LEN &&
-           memcmp(h->tid.data, ev->tid.b, IDS_TID_LEN) == 0 && h->number == last->number &&
-           h->hash.len == IDS_HASH_LEN && memcmp(h->hash.data, last->hash.data, IDS_HASH_LEN) == 0;
-}
-
 static int check_head(const struct events *ev, const uint8_t server_key[IDS_KEY_LEN],
                       struct err *err)
 {
+    const Satchel__LoggedEvent *last = ev->rows[ev->n - 1];
     const Satchel__Signed *s = ev->head;
-    Satchel__EventHead *h;
-    bool fits;
+    struct event_log_head h;
+    struct server_id server;
     int rc;
 
-    if (s == NULL || s->body.len > HEAD_MAX)
+    if (s == NULL || s->body.len > EVENT_LOG_HEAD_MAX)
         return err_set(err, ERR_INTEGRITY, "the server's log of the transfer is not signed");
     rc = signed_check(SIGNED_EVENTS, server_key, part(s->body.data, s->body.len),
                       part(s->signature.data, s->signature.len), err);
     if (rc != ERR_OK)
         return rc;
-    h = satchel__event_head__unpack(NULL, s->body.len, s->body.data);
-    fits = h != NULL && head_fits(ev, h);
-    satchel__event_head__free_unpacked(h, NULL);
-    return fits ? ERR_OK
-                : err_set(err, ERR_INTEGRITY, "the head of the server's log does not fit it");
+    rc = event_log_head_read(part(s->body.data, s->body.len), &h, err);
+    if (rc == ERR_NOMEM)
+        return rc;
+    if (ids_server(server_key, &server) != ERR_OK)
+        return err_set(err, ERR_INTERNAL, "cannot check the server's log");
+    if (rc != ERR_OK || memcmp(&h.server, &server, sizeof(server)) != 0 ||
+        memcmp(&h.tid, &ev->tid, sizeof(h.tid)) != 0 || h.number != last->number ||
+        memcmp(h.hash.b, last->hash.data, IDS_HASH_LEN) != 0)
+        return err_set(err, ERR_INTEGRITY, "the head of the server's log does not fit it");
+    return ERR_OK;
+}
+
+int events_verify(const struct events *ev, const uint8_t server_key[IDS_KEY_LEN], struct err *err)
+{
+    int rc = check_chain(ev, err);
+
+    return rc == ERR_OK && ev->n > 0 ? check_head(ev, server_key, err) : rc;
 }
 
 /* ---- what was seen before ------------------------------------------------------------------- */
@@ -201,10 +192,8 @@ int events_check(struct events *ev, const uint8_t server_key[IDS_KEY_LEN], struc
                  struct err *err)
 {
     uint8_t id[VAULT_RECORD_ID_LEN];
-    int rc = check_chain(ev, err);
+    int rc = events_verify(ev, server_key, err);
 
-    if (rc == ERR_OK && ev->n > 0)
-        rc = check_head(ev, server_key, err);
     if (rc == ERR_OK)
         rc = vault_id(vault, table, PART_OF(ev->tid.b), id, err);
     if (rc == ERR_OK)

@@ -31,6 +31,10 @@ struct events {
 /* On the loop: get all pages, then done(); an error ends the operation. */
 void events_get(struct events *ev);
 
+/* The chain and its head alone.  ERR_INTEGRITY.  Any thread. */
+MUST_CHECK int events_verify(const struct events *ev, const uint8_t server_key[IDS_KEY_LEN],
+                             struct err *err);
+
 /*
  * On a worker: check, and remember the head.  ERR_INTEGRITY: not a chain, a
  * head that does not fit, or not what was shown before.

@@ -11,11 +11,14 @@
 
 #include "client/op/addendum.h"
 #include "client/op/find.h"
+#include "client/op/lifetime.h"
+#include "common/show.h"
 
 struct extension {
     struct satchel_op op;
     struct find find;
     uint64_t lifetime;
+    struct session_hello limits;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_extended *r);
     struct op_job job;
     Satchel__StatusReply *reply; /* taken out of the answer */
@@ -77,7 +80,9 @@ static int check_header(const struct extension *x, struct header *h, struct err 
 
     if (rc == ERR_OK && (memcmp(&h->tid, &x->find.tid, sizeof(h->tid)) != 0 ||
                          memcmp(&h->sender, &me->uid, sizeof(h->sender)) != 0))
-        return err_set(err, ERR_NOTFOUND, "transfer '%s' was not sent by you", x->find.prefix);
+        return err_set(err, ERR_NOTFOUND,
+                       "transfer '%s' was sent to you: only its sender can change its end",
+                       x->find.prefix);
     m = rc == ERR_OK ? chain_find(&me->chain, &h->manifest) : NULL;
     if (rc == ERR_OK && m == NULL)
         rc = err_set(err, ERR_INTEGRITY, "Header.manifest: not one of ours");
@@ -88,17 +93,44 @@ static int check_header(const struct extension *x, struct header *h, struct err 
     return rc;
 }
 
-/* The number of the newest addendum, which the server does not make up; 0: there is none. */
-static int last_number(const struct extension *x, const struct header *h, const struct hash32 *hash,
-                       uint32_t *ret, struct err *err)
+/* The newest addendum, which the server does not make up; number 0: there is none. */
+static int last_addendum(const struct extension *x, const struct header *h,
+                         const struct hash32 *hash, struct statement *ret, struct err *err)
 {
     struct addendum_of of = {h, hash, &x->op.id->chain};
-    struct statement s = {0};
-    int rc = ERR_OK;
 
-    if (x->reply->addendum != NULL)
-        rc = addendum_check(x->reply->addendum, &of, &s, err);
-    *ret = s.number;
+    *ret = (struct statement){.expires = h->expires};
+    return x->reply->addendum != NULL ? addendum_check(x->reply->addendum, &of, ret, err) : ERR_OK;
+}
+
+/* Before anything is signed: ${end} is the one it has. */
+static int check_end(const struct extension *x, const struct header *h, uint64_t end,
+                     const struct statement *s, struct err *err)
+{
+    char day[SHOW_TIME];
+
+    if (end <= s->time)
+        return err_set(err, ERR_EXPIRED, "transfer '%s': it expired on %s", x->find.prefix,
+                       show_date(end, day));
+    return lifetime_check_end(&x->limits, h->created, s->expires, s->time, err);
+}
+
+/* Fill in what header and newest addendum say. */
+static int make_statement(struct extension *x, struct statement *s, struct err *err)
+{
+    struct statement last = {0};
+    struct header h;
+    int rc = check_header(x, &h, err);
+
+    if (rc == ERR_OK && header_hash(view_of(x->reply->header), &s->header) != ERR_OK)
+        rc = err_set(err, ERR_INTERNAL, "cannot hash a header");
+    if (rc == ERR_OK)
+        rc = last_addendum(x, &h, &s->header, &last, err);
+    if (rc == ERR_OK)
+        rc = check_end(x, &h, last.expires, s, err);
+    s->number = last.number + 1;
+    x->extended.before = last.expires;
+    x->extended.expires = s->expires;
     return rc;
 }
 
@@ -114,20 +146,12 @@ static int sign_work(struct op_job *job, struct err *err)
                           .time = now,
                           .expires = now + x->lifetime};
     struct buf raw = {0};
-    struct header h;
-    int rc = check_header(x, &h, err);
+    int rc = make_statement(x, &s, err);
 
-    if (rc == ERR_OK && header_hash(view_of(x->reply->header), &s.header) != ERR_OK)
-        rc = err_set(err, ERR_INTERNAL, "cannot hash a header");
-    if (rc == ERR_OK)
-        rc = last_number(x, &h, &s.header, &s.number, err);
-    s.number++;
     if (rc == ERR_OK)
         rc = statement_make(SIGNED_EXTEND, &s, &me->dsk, &raw, err);
     if (rc == ERR_OK)
         rc = signed_unpack(part(raw.data, raw.len), STATEMENT_MAX, &x->body, x->sig, err);
-    x->extended.before = x->reply->expires;
-    x->extended.expires = s.expires;
     buf_free(&raw);
     return rc == ERR_INVALID ? err_set(err, ERR_INTEGRITY, "the server's answer is malformed") : rc;
 }
@@ -143,6 +167,11 @@ static void on_status(struct satchel_op *op, void *arg, const struct answer *a)
         op_end(op, &err);
         return;
     }
+    if (op->s->link.session == NULL) {
+        op_fail(op, ERR_CLOSED, "the connection was lost");
+        return;
+    }
+    x->limits = *session_hello(op->s->link.session);
     x->reply = a->e->status_reply;
     a->e->body_case = SATCHEL__ENVELOPE__BODY__NOT_SET; /* it is ours now */
     a->e->status_reply = NULL;

@@ -90,6 +90,32 @@ void find_one(struct find *f)
     ask(f->op, f->prefix, on_one, f);
 }
 
+/* ---- not the sender ---- */
+
+static void on_not_sent(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    const struct find *f = arg;
+    const Satchel__FindReply *m = a->e->find_reply;
+    char id[SATCHEL_ID_SIZE];
+    struct err err = {0};
+
+    if (m->n_found == 1 && fits(m->found[0], f->prefix, id) &&
+        m->found[0]->role == SATCHEL__ROLE__RECIPIENT) {
+        err_set(&err, ERR_NOTFOUND, "transfer '%s' was sent to you: only its sender can %s",
+                f->prefix, f->what);
+        err_hint(&err, "'satchel delete %s' takes it out of your inbox", f->prefix);
+    } else {
+        none(f, &err);
+    }
+    op_end(op, &err);
+}
+
+void find_end_not_sent(struct find *f, const char *what)
+{
+    f->what = what;
+    ask(f->op, f->prefix, on_not_sent, f);
+}
+
 /* ---- satchel_find_start ------------------------------------------------------- */
 
 struct finding {

@@ -18,6 +18,7 @@ struct find {
     struct tid tid;
     char id[SATCHEL_ID_SIZE];
     Satchel__Role role; /* if wanted */
+    const char *what;   /* of find_end_not_sent() */
 };
 
 /* Find the one transfer; none: ERR_NOTFOUND, several: ERR_INVALID end the operation. */
@@ -25,5 +26,11 @@ void find_one(struct find *f);
 
 /* Make ERR_NOTFOUND of an answer say which transfer there is not. */
 struct err find_error(const struct find *f, const struct err *why);
+
+/*
+ * The server knows no such transfer of ours, in an operation that only the sender has: ask whether
+ * it is in the inbox, and end the operation with ERR_NOTFOUND that says so.  ${what}: "revoke it".
+ */
+void find_end_not_sent(struct find *f, const char *what);
 
 #endif /* CLIENT_OP_FIND_H */

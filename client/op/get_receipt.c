@@ -69,5 +69,7 @@ static int sign_work(struct op_job *job, struct err *err)
 
 void get_receipt(struct get *g)
 {
+    if (g->op.s->profile->settings.receipts == SETTINGS_RECEIPTS_OFF)
+        g->no_receipt = true;
     op_job(&g->op, &g->job, sign_work, tell);
 }

@@ -7,6 +7,7 @@
 #include "client/local/agent.h"
 #include "client/op/passphrase.h"
 #include "common/crypto/hex.h"
+#include "common/fs.h"
 
 int passphrase_ask(satchel_passphrase_cb *ask, void *cookie, bool fresh, struct secret *ret,
                    struct err *err)
@@ -73,7 +74,55 @@ int satchel_profile_look(const struct satchel_place *place, struct satchel_profi
     return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
 }
 
+int satchel_profile_use(const struct satchel_place *place, struct satchel_error *error)
+{
+    struct place p = {0};
+    struct profile_look l = {0};
+    struct err err = {0};
+    int rc = place_find(place != NULL ? place->home : NULL, place != NULL ? place->profile : NULL,
+                        &p, &err);
+
+    if (rc == ERR_OK)
+        rc = profile_look(p.folder, &l, &err);
+    if (rc == ERR_OK && l.state == PROFILE_NONE)
+        rc = err_set(&err, ERR_NOTFOUND, "there is no profile '%s'", p.profile);
+    if (rc == ERR_OK)
+        rc = place_use(&p, &err);
+    profile_look_free(&l);
+    place_free(&p);
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
+/* The agent first: it would keep the keys that are to go. */
+static int reset(const struct place *p, struct err *err)
+{
+    int rc = fs_exists(p->folder)
+                 ? agent_end(p->folder, NULL, err)
+                 : err_set(err, ERR_NOTFOUND, "there is no profile '%s'", p->profile);
+
+    if (rc == ERR_OK)
+        rc = profile_erase(p->folder, err);
+    return rc == ERR_OK ? place_use_no_more(p, err) : rc;
+}
+
+int satchel_profile_reset(struct satchel *s, const struct satchel_place *place,
+                          struct satchel_error *error)
+{
+    struct place p = {0};
+    struct err err = {0};
+    int rc = place_find(place != NULL ? place->home : NULL, place != NULL ? place->profile : NULL,
+                        &p, &err);
+
+    if (rc == ERR_OK && s != NULL && s->profile != NULL && strcmp(s->place.folder, p.folder) == 0)
+        rc = err_set(&err, ERR_BADSTATE, "the handle has this profile open");
+    if (rc == ERR_OK)
+        rc = reset(&p, &err);
+    place_free(&p);
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
 struct walk {
+    const char *used; /* name of the profile that is used where none is named; NULL: not known */
     const char *home;
     void (*each)(void *cookie, const struct satchel_profile_info *p);
     void *cookie;
@@ -92,6 +141,7 @@ static void on_profile(void *cookie, const char *name)
         (void)snprintf(info.name, sizeof(info.name), "%s", name);
         (void)snprintf(info.folder, sizeof(info.folder), "%s", p.folder);
     }
+    info.used = w->used != NULL && strcmp(w->used, name) == 0;
     w->each(w->cookie, &info);
     place_free(&p);
 }
@@ -100,14 +150,17 @@ int satchel_profile_list(const struct satchel_place *place,
                          void (*each)(void *cookie, const struct satchel_profile_info *p),
                          void *cookie, struct satchel_error *error)
 {
-    struct place p = {0};
+    struct place p = {0}, used = {0};
     struct walk w = {.each = each, .cookie = cookie};
     struct err err = {0};
     int rc = place_find(place != NULL ? place->home : NULL, "default", &p, &err);
 
     w.home = p.home;
+    if (rc == ERR_OK && place_find(p.home, NULL, &used, NULL) == ERR_OK)
+        w.used = used.profile;
     if (rc == ERR_OK)
         rc = place_each(&p, on_profile, &w, &err);
+    place_free(&used);
     place_free(&p);
     return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
 }
@@ -252,7 +305,20 @@ int satchel_whoami(struct satchel *s, struct satchel_me *ret, struct satchel_err
     hex_encode(me.server_id, p->id->server.b, sizeof(p->id->server.b));
     hex_encode(me.device, p->id->device.b, sizeof(p->id->device.b));
     me.manifest = (uint32_t)chain_newest(&p->id->chain)->sequence;
+    me.receipts = p->settings.receipts == SETTINGS_RECEIPTS_ON;
     me.key_ends = p->id->keys[p->id->n_keys - 1].not_after;
     *ret = me;
     return SATCHEL_OK;
+}
+
+int satchel_set_receipts(struct satchel *s, bool on, struct satchel_error *error)
+{
+    unsigned receipts = on ? SETTINGS_RECEIPTS_ON : SETTINGS_RECEIPTS_OFF;
+    struct err err = {0};
+
+    if (s->profile == NULL)
+        (void)err_set(&err, ERR_BADSTATE, "no profile is open");
+    else if (profile_set_receipts(s->profile, receipts, &err) == ERR_OK)
+        s->profile->settings.receipts = receipts;
+    return handle_error(error, &err);
 }

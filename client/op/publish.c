@@ -40,14 +40,47 @@ static void promoted(struct op_job *job)
     p->done(p);
 }
 
+/* ---- or: it will not have it ---- */
+
+/* Then the next login need not try again. */
+static bool is_refusal(int code)
+{
+    return code == ERR_FACTOR || code == ERR_RATE || code == ERR_BADREQUEST || code == ERR_TOOLARGE;
+}
+
+static int drop_work(struct op_job *job, struct err *err)
+{
+    struct publish *p = LIST_OWNER(job, struct publish, job);
+
+    return profile_drop_next(job->op->s->profile, &p->next, &p->id, err);
+}
+
+static void dropped(struct op_job *job)
+{
+    struct publish *p = LIST_OWNER(job, struct publish, job);
+
+    take_identity(p);
+    if (p->refused != NULL)
+        p->refused(p, &p->why);
+    else
+        op_end(p->op, &p->why);
+}
+
 /* ---- second: publish ---- */
 
 static void on_put(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct publish *p = arg;
 
-    (void)a;
-    op_job(op, &p->job, promote_work, promoted);
+    if (a->err == NULL) {
+        op_job(op, &p->job, promote_work, promoted);
+        return;
+    }
+    p->why = *a->err;
+    if (is_refusal(p->why.code))
+        op_job(op, &p->job, drop_work, dropped);
+    else
+        op_end(op, &p->why);
 }
 
 static void planned(struct op_job *job)
@@ -57,12 +90,15 @@ static void planned(struct op_job *job)
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__PutManifest m = SATCHEL__PUT_MANIFEST__INIT;
     Satchel__Signed sig = SATCHEL__SIGNED__INIT;
-    struct op_ask a = {
-        .ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE}, .cb = on_put, .arg = p};
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE},
+                       .cb = on_put,
+                       .arg = p,
+                       .errors = true};
 
     sig.body = (ProtobufCBinaryData){next->body.len, (uint8_t *)next->body.data};
     sig.signature = (ProtobufCBinaryData){sizeof(next->signature), (uint8_t *)next->signature};
     m.manifest = &sig;
+    m.code = (char *)(uintptr_t)(p->code != NULL ? p->code : "");
     e.body_case = SATCHEL__ENVELOPE__BODY_PUT_MANIFEST;
     e.put_manifest = &m;
     p->next = next->hash;

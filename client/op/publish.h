@@ -4,7 +4,7 @@
  * a worker, given to the server, made the newest.
  *
  * Ways to fail: those of identity_plan(); ERR_BUSY (another one is on its way);
- * those of the link.  After a lost answer the next login finishes it.
+ * those of the link.  After a lost answer the next login finishes it, unless it adds a device.
  */
 #ifndef CLIENT_OP_PUBLISH_H
 #define CLIENT_OP_PUBLISH_H
@@ -16,13 +16,17 @@
 struct publish {
     struct satchel_op *op;
     struct identity_change change; /* what it points to stays */
+    const char *code;              /* one-time password, for a change that adds a device; or NULL */
     void (*done)(struct publish *p);
+    /* The server has refused it, and it is forgotten; NULL: the operation ends. */
+    void (*refused)(struct publish *p, const struct err *why);
 
     /* Private. */
     struct op_job job;
     struct identity *id; /* what a job has made */
     struct hash32 next;
     struct profile_care care;
+    struct err why;
 };
 
 /* Then done(): the profile's and the operation's identity have it; or the operation ends. */

@@ -8,8 +8,10 @@
  * Ways to fail:
  *  - before the new manifest leaves: nothing has changed at the server; a pending profile may be
  *    left, which the same call replaces
- *  - the answer is lost: the same call makes one more succession
+ *  - the answer is lost, or the new device is before it has given the server a record of its own:
+ *    the same call makes one more succession, and the manifest before vouches for the record
  *  - not the words of this user                      ERR_AUTH
+ *  - a second factor is enrolled, and no good code    ERR_FACTOR, ERR_RATE
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,8 @@
 #include "common/crypto/words.h"
 #include "common/transfer/account.h"
 
+enum { OTP_TRIES = 3 };
+
 struct recover {
     struct satchel_op op;
     struct settings target; /* server, pin, ca_file as asked for */
@@ -31,6 +35,9 @@ struct recover {
     struct uid uid;
     bool by_uid;
     struct secret passphrase, seed, rk;
+    satchel_passphrase_cb *ask_otp;
+    struct secret otp; /* with its NUL */
+    unsigned tries;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_recovered *r);
 
     struct op_job job;
@@ -40,6 +47,7 @@ struct recover {
     uint64_t last;
     struct buf record; /* body of the account record, or empty */
     uint8_t record_sig[SIGNED_SIG_LEN];
+    struct hash32 record_hash;
     struct settings settings; /* to be written */
     struct profile *profile;  /* pending */
     struct satchel_recovered result;
@@ -61,6 +69,7 @@ static void free_recover(struct satchel_op *op)
     secret_free(&r->passphrase);
     secret_free(&r->seed);
     secret_free(&r->rk);
+    secret_free(&r->otp);
     chain_free(&r->chain);
     buf_free(&r->record);
     profile_close(r->profile);
@@ -109,6 +118,7 @@ static bool ask(struct recover *r, const struct manifest *next, op_answer_cb *cb
         manifest.signature =
             (ProtobufCBinaryData){sizeof(next->signature), (uint8_t *)next->signature};
         m.manifest = &manifest;
+        m.code = r->otp.len > 0 ? (char *)r->otp.data : (char *)"";
     }
     e.body_case = SATCHEL__ENVELOPE__BODY_RECOVER;
     e.recover = &m;
@@ -143,12 +153,36 @@ static void activated(struct op_job *job)
     op_end(&r->op, NULL);
 }
 
+static void on_stored(struct satchel_op *op, void *arg, const struct answer *a);
+
+/* The server wants a code with the manifest. */
+static void ask_otp(struct recover *r)
+{
+    struct err err = {0};
+    long len = 0;
+
+    r->tries++;
+    if (secret_new(&r->otp, SATCHEL_CODE_SIZE, &err) == ERR_OK) {
+        len = r->ask_otp(r->op.cookie, false, (char *)r->otp.data, r->otp.len - 1);
+        if (len < 0)
+            err_set(&err, ERR_CANCELED, "interrupted at the code");
+        else if (len == 0 || (size_t)len >= r->otp.len)
+            err_set(&err, ERR_FACTOR, "the account asks for a one-time password");
+    }
+    if (err.code != ERR_OK)
+        refused(r, &err);
+    else if (!r->op.ended)
+        (void)ask(r, chain_newest(&r->profile->id->chain), on_stored);
+}
+
 static void on_stored(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct recover *r = (struct recover *)op;
 
     (void)arg;
-    if (a->err != NULL)
+    if (a->err != NULL && a->err->code == ERR_FACTOR && r->ask_otp != NULL && r->tries < OTP_TRIES)
+        ask_otp(r);
+    else if (a->err != NULL)
         refused(r, a->err);
     else
         op_job(op, &r->job, activate_work, activated);
@@ -156,29 +190,15 @@ static void on_stored(struct satchel_op *op, void *arg, const struct answer *a)
 
 /* ---- second: keys ---- */
 
-/* The record counts if a device has signed it that was not revoked. */
 static int open_record(struct recover *r, struct secret *ret_plain, struct err *err)
 {
-    struct part body = part(r->record.data, r->record.len);
-    const struct manifest_device *d = NULL;
-    struct account_claim claim;
     struct secret box = {0};
     uint8_t public[IDS_KEY_LEN];
-    int rc = account_peek(body, &claim, err);
+    int rc = account_recovery_box(&r->seed, &box, public, err);
 
-    if (rc == ERR_OK && memcmp(&claim.uid, &r->chain.uid, sizeof(claim.uid)) != 0)
-        rc = err_set(err, ERR_INTEGRITY, "the account record is another user's");
-    if (rc == ERR_OK) {
-        d = manifest_device(chain_newest(&r->chain), &claim.device);
-        if (d == NULL || d->revoked != 0)
-            rc = err_set(err, ERR_INTEGRITY, "a revoked device has signed the account record");
-    }
     if (rc == ERR_OK)
-        rc = signed_check(SIGNED_ACCOUNT, d->key, body, PART_OF(r->record_sig), err);
-    if (rc == ERR_OK)
-        rc = account_recovery_box(&r->seed, &box, public, err);
-    if (rc == ERR_OK)
-        rc = account_open(body, &box, ret_plain, err);
+        rc = backup_open(&r->chain, part(r->record.data, r->record.len), r->record_sig, &box,
+                         ret_plain, err);
     secret_free(&box);
     return rc;
 }
@@ -219,12 +239,18 @@ static int prepare(struct recover *r, struct identity_key *keys, struct err *err
     int rc = ERR_OK;
 
     if (r->record.len > 0) {
-        rc = open_record(r, &plain, &why);
+        rc = account_hash(part(r->record.data, r->record.len), &r->record_hash);
+        if (rc != ERR_OK)
+            rc = err_set(&why, rc, "cannot hash the account record");
+        if (rc == ERR_OK)
+            rc = open_record(r, &plain, &why);
         if (rc == ERR_OK)
             rc = backup_keys(part_secret(&plain), keys, &n, &why);
         r->result.record = rc == ERR_OK;
-        if (rc == ERR_OK)
+        if (rc == ERR_OK) {
             plan.account = &plain;
+            recovery.account = &r->record_hash;
+        }
     }
     /* Without a good record the identity can still be had back. */
     if (rc == ERR_NOMEM || rc == ERR_INTERNAL) {
@@ -408,6 +434,7 @@ int satchel_recover_start(struct satchel *s, const struct satchel_recover_option
     if (r == NULL)
         return op_no_memory(error);
     r->done = o->done;
+    r->ask_otp = o->ask_otp;
     rc = take_options(r, o, &err);
     if (rc == ERR_OK)
         rc = take_words(r, o, &err);

@@ -208,6 +208,8 @@ static int take_up(struct registration *r, struct err *err)
         memcmp(&p->id->server, &r->server, sizeof(r->server)) == 0) {
         rc = settings_set(&p->settings.pin, r->settings.pin, err);
         if (rc == ERR_OK)
+            rc = settings_set(&p->settings.next_pin, r->settings.next_pin, err);
+        if (rc == ERR_OK)
             rc = settings_set(&p->settings.ca_file, r->settings.ca_file, err);
         if (rc == ERR_OK) {
             r->profile = p;

@@ -64,6 +64,10 @@ static void on_revoked(struct satchel_op *op, void *arg, const struct answer *a)
                 r->find.prefix, r->from[0]);
         return;
     }
+    if (a->err != NULL && a->err->code == ERR_NOTFOUND) {
+        find_end_not_sent(&r->find, "revoke it");
+        return;
+    }
     if (a->err != NULL) {
         err = find_error(&r->find, a->err);
         op_end(op, &err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/op/addendum.h"
+#include "common/show.h"
 
 #define FORGET_MS                                                                                  \
     ((uint64_t)31 * 24 * 3600 * 1000) /* rows are shown for 30 days after their end                \
@@ -76,19 +77,45 @@ void row_input(const struct row *row, const struct row_view *view, struct part *
                                   .ek = identity_ek(view->me, &row->claim.ek_id)};
 }
 
-/* Why the server withholds share and metadata; ERR_OK: it should not. */
-static int withheld(const struct row *row, struct err *err)
+/* The day of ${ms} as " on 2026-11-20"; nothing if it is not known, or has not come. */
+static const char *on_day(uint64_t ms, uint64_t now, char out[SHOW_TIME + 4])
 {
+    char day[SHOW_TIME];
+
+    out[0] = '\0';
+    if (ms != 0 && ms <= now)
+        (void)snprintf(out, SHOW_TIME + 4, " on %s", show_date(ms, day));
+    return out;
+}
+
+/* Whom to ask; nobody for what we have sent ourselves. */
+static void hint_sender(const struct person *sender, struct err *err)
+{
+    if (sender->self)
+        err_hint(err, "send it again");
+    else
+        err_hint(err, "ask %s to send it again", person_name(sender));
+}
+
+/* Why the server withholds share and metadata; ERR_OK: it should not. */
+static int withheld(const struct row *row, uint64_t now, struct err *err)
+{
+    char day[SHOW_TIME + 4];
+
     switch (row->t->state) {
     case SATCHEL__SLOT_STATE__SLOT_EXPIRED:
-        err_set(err, ERR_EXPIRED, "it has expired");
-        err_hint(err, "ask the sender to send it again");
+        err_set(err, ERR_EXPIRED, "it expired%s",
+                on_day(row->extended != 0 ? row->extended : row->r.header.expires, now, day));
+        hint_sender(row->sender, err);
         return ERR_EXPIRED;
     case SATCHEL__SLOT_STATE__SLOT_REVOKED:
-        return err_set(err, ERR_REVOKED, "the sender has revoked it");
+        err_set(err, ERR_REVOKED, "%s revoked it%s",
+                row->sender->self ? "you" : person_name(row->sender),
+                on_day(row->t->ended, now, day));
+        return ERR_REVOKED;
     case SATCHEL__SLOT_STATE__SLOT_SPENT:
         err_set(err, ERR_SPENT, "no opens are left");
-        err_hint(err, "ask the sender to send it again");
+        hint_sender(row->sender, err);
         return ERR_SPENT;
     case SATCHEL__SLOT_STATE__DELETED:
         return err_set(err, ERR_NOTFOUND, "it was deleted");
@@ -142,7 +169,7 @@ static int check(struct row *row, const struct receive_in *in, struct err *err)
     rc = check_addendum(row, in, err);
     if (rc != ERR_OK)
         return rc;
-    rc = withheld(row, err);
+    rc = withheld(row, in->now, err);
     if (rc != ERR_OK)
         return rc;
     if (in->ek == NULL)
@@ -249,7 +276,7 @@ static void show_origin(const struct row *row, const struct identity *me,
     ret->created = h->created;
     ret->expires = row->extended != 0 ? row->extended : h->expires;
     ret->opens = h->opens;
-    ret->recipients = h->slots > 1 ? h->slots - 1 : 1;
+    ret->recipients = h->slots > 1 && row->t->role != SATCHEL__ROLE__BOTH ? h->slots - 1 : h->slots;
     ret->padded_size = h->body_length;
 }
 

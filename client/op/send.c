@@ -19,10 +19,9 @@
 
 #include <stdlib.h>
 
+#include "client/op/lifetime.h"
 #include "common/crypto/rng.h"
 #include "common/transfer/utf8.h"
-
-#define DEFAULT_LIFETIME ((uint64_t)7 * 24 * 3600 * 1000)
 
 enum { TO_MAX = HEADER_SLOTS_MAX - 1 };
 
@@ -169,24 +168,14 @@ static void on_opened(struct satchel_op *op, void *arg, const struct answer *a)
 static int fill_header(struct send *s, const struct session_hello *limits, struct err *err)
 {
     struct header *h = &s->header;
-    uint64_t lifetime = s->lifetime;
+    uint64_t lifetime;
+    int rc = lifetime_choose(limits, s->lifetime, &lifetime, err);
 
+    if (rc != ERR_OK)
+        return rc;
     if (!send_length_known(s) && !limits->open_length)
         return err_set(err, ERR_UNSUPPORTED,
                        "this server takes nothing whose length is not known before");
-    if (lifetime == 0) {
-        lifetime = DEFAULT_LIFETIME;
-        if (lifetime > limits->max_lifetime)
-            lifetime = limits->max_lifetime;
-        if (lifetime < limits->min_lifetime)
-            lifetime = limits->min_lifetime;
-    }
-    if (lifetime < limits->min_lifetime || lifetime > limits->max_lifetime)
-        return err_set(err, ERR_TOOLARGE,
-                       "the server keeps transfers for %llu to %llu seconds (%.1f hours)",
-                       (unsigned long long)(limits->min_lifetime + 999) / 1000,
-                       (unsigned long long)limits->max_lifetime / 1000,
-                       (double)limits->max_lifetime / 3600000);
     h->version = HEADER_VERSION;
     h->suite = IDS_SUITE_X25519;
     h->sender = s->op.id->uid;

@@ -39,8 +39,9 @@ SATCHEL_API int satchel_keys_rotate_start(struct satchel *s,
 
 struct satchel_device {
     char id[SATCHEL_ID_SIZE];
-    uint64_t added, revoked; /* revoked 0: it is not */
-    bool self;               /* this one */
+    uint64_t added, revoked;      /* revoked 0: it is not */
+    bool self;                    /* this one */
+    char name[SATCHEL_NAME_SIZE]; /* of its machine, "" if it is not known here */
 };
 
 /* Call ${each} for every device that our own list of keys has, as far as it is known here. */

@@ -40,6 +40,7 @@ enum satchel_notice_kind {
     SATCHEL_NOTICE_RETRY = 7,    /* the connection was lost: it is tried again, how soon is said */
     SATCHEL_NOTICE_KEPT = 8,     /* how much of an earlier attempt was kept */
     SATCHEL_NOTICE_LEFT_OUT = 9, /* something in a folder does not travel */
+    SATCHEL_NOTICE_PIN = 10,     /* the server has the key that it had announced: it is pinned */
 };
 
 struct satchel_notice {

@@ -24,7 +24,7 @@ struct satchel_transfer {
     enum satchel_state state;
     uint64_t created, stored, expires;
     uint32_t opens, opens_used; /* opens 0: no limit */
-    uint32_t recipients;        /* without the sender's copy */
+    uint32_t recipients; /* without the sender's copy, unless it is ours and in our inbox, too */
     uint64_t padded_size;
     /* From the sealed metadata; only if `opened`. */
     bool opened;

@@ -58,6 +58,12 @@ struct satchel_get_options {
 SATCHEL_API int satchel_get_start(struct satchel *s, const struct satchel_get_options *o,
                                   struct satchel_op **ret_op, struct satchel_error *err);
 
+/*
+ * Receipts for all that this profile, which is open, receives from now on, or `no_receipt` for all
+ * of it; kept with the profile.  Blocks on the disk.
+ */
+SATCHEL_API int satchel_set_receipts(struct satchel *s, bool on, struct satchel_error *err);
+
 struct satchel_status {
     char id[SATCHEL_ID_SIZE];
     char from_id[SATCHEL_UID_SIZE];

@@ -31,6 +31,7 @@ struct satchel_profile_info {
     char folder[SATCHEL_PATH_SIZE];
     enum satchel_profile_state state;
     bool passphrase; /* opening it asks for one */
+    bool used;       /* it is the one where none is named; $SATCHEL_PROFILE counts */
     char username[SATCHEL_NAME_SIZE], user_id[SATCHEL_UID_SIZE], server[SATCHEL_FILE_SIZE];
 };
 
@@ -43,6 +44,22 @@ SATCHEL_API int satchel_profile_list(const struct satchel_place *place,
                                      void (*each)(void *cookie,
                                                   const struct satchel_profile_info *p),
                                      void *cookie, struct satchel_error *err);
+
+/*
+ * Make ${place} the profile that is used where none is named, by place, option or
+ * $SATCHEL_PROFILE.  SATCHEL_E_NOTFOUND: there is no such profile.
+ */
+SATCHEL_API int satchel_profile_use(const struct satchel_place *place, struct satchel_error *err);
+
+/*
+ * Remove a profile from this machine: keys, contacts, all that is in its folder; an agent of it is
+ * ended.  The account at the server stays as it is, and this device in its list: without another
+ * device only the recovery words lead back.  A damaged profile can be removed as well; stopped
+ * anywhere, the same call finishes.  SATCHEL_E_NOTFOUND; SATCHEL_E_BUSY: another process is
+ * writing; SATCHEL_E_BADSTATE: ${s}, which may be NULL, has it open.
+ */
+SATCHEL_API int satchel_profile_reset(struct satchel *s, const struct satchel_place *place,
+                                      struct satchel_error *err);
 
 /*
  * Open the profile of ${s}.  Blocks: with a passphrase for scrypt, about half
@@ -133,6 +150,7 @@ struct satchel_me {
     uint32_t manifest; /* its sequence number */
     uint64_t key_ends; /* end of the newest encryption key */
     bool passphrase;
+    bool receipts; /* are sent */
 };
 
 /* Who the opened profile is.  From the vault, without the network. */

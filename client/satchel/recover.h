@@ -3,6 +3,7 @@
 #ifndef SATCHEL_RECOVER_H
 #define SATCHEL_RECOVER_H
 
+#include "factor.h"
 #include "profile.h"
 
 #ifdef __cplusplus
@@ -24,6 +25,11 @@ struct satchel_recover_options {
     satchel_passphrase_cb *ask;
     /* As ${ask}, for the 24 words; any white space between them. */
     satchel_passphrase_cb *ask_words;
+    /*
+     * As ${ask}, for a one-time password or a recovery code, where a second factor is enrolled; a
+     * wrong one is asked for again, three times at most.  NULL: there is none.
+     */
+    satchel_passphrase_cb *ask_otp;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_recovered *r);
 };
 
@@ -34,7 +40,7 @@ struct satchel_recover_options {
  * satchel_restore_start() brings the contacts back.  Nothing of an existing profile is touched;
  * stopped anywhere, the same call again begins anew.  Blocks inside for ${ask} and scrypt.
  * SATCHEL_E_INVALID: not 24 good words; SATCHEL_E_AUTH: not the words of this user;
- * SATCHEL_E_EXISTS: there is a profile.
+ * SATCHEL_E_EXISTS: there is a profile; SATCHEL_E_FACTOR, SATCHEL_E_RATE: of the one-time password.
  */
 SATCHEL_API int satchel_recover_start(struct satchel *s, const struct satchel_recover_options *o,
                                       struct satchel_op **ret_op, struct satchel_error *err);

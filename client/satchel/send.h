@@ -53,7 +53,7 @@ struct satchel_send_options {
     uint64_t lifetime;      /* 0: 7 days, within the server's limits */
     uint32_t opens;         /* opens for each recipient; 0: no limit */
     bool no_padding;        /* the server may learn the exact size */
-    bool no_preview;        /* make no preview, also of a PNG or JPEG file */
+    bool no_preview;        /* make no preview, also of a PNG, JPEG or WebP file */
     bool require_otp;       /* the server releases it only for a fresh one-time password */
     uint64_t limit_rate;    /* bytes of ciphertext a second; 0: no limit */
     void *cookie;

@@ -13,6 +13,7 @@
 
 #include "account.h"
 #include "contacts.h"
+#include "device.h"
 #include "factor.h"
 #include "get.h"
 #include "life.h"
@@ -60,6 +61,12 @@ SATCHEL_API int satchel_sync_keys_rotate(struct satchel *s,
 SATCHEL_API int satchel_sync_device_revoke(struct satchel *s,
                                            const struct satchel_device_revoke_options *o,
                                            struct satchel_device *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_device_add(struct satchel *s,
+                                        const struct satchel_device_add_options *o,
+                                        struct satchel_device *ret, struct satchel_error *err);
+SATCHEL_API int satchel_sync_device_join(struct satchel *s,
+                                         const struct satchel_device_join_options *o,
+                                         struct satchel_joined *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_send(struct satchel *s, const struct satchel_send_options *o,
                                   struct satchel_sent *ret, struct satchel_error *err);
 SATCHEL_API int satchel_sync_list(struct satchel *s, const struct satchel_list_options *o,

@@ -24,7 +24,8 @@ static int judge_cert(X509_STORE_CTX *store, void *unused)
     judge->has_seen = true;
     if (judge->mode == TLS_VERIFY_CA)
         return X509_verify_cert(store) == 1;
-    ok = judge->mode == TLS_VERIFY_COLLECT || pin_equal(&judge->wanted, &judge->seen);
+    ok = judge->mode == TLS_VERIFY_COLLECT || pin_equal(&judge->wanted, &judge->seen) ||
+         (judge->has_next && pin_equal(&judge->next, &judge->seen));
     X509_STORE_CTX_set_error(store, ok ? X509_V_OK : X509_V_ERR_APPLICATION_VERIFICATION);
     return ok;
 }
@@ -67,7 +68,10 @@ int tls_verify_attach(SSL *ssl, struct tls_judge *judge, const struct tls_verify
         ERR_clear_error();
         return err_set(err, ERR_INVALID, "'%.253s' cannot be verified", verify->host);
     }
-    *judge = (struct tls_judge){.mode = verify->mode, .wanted = verify->pin};
+    *judge = (struct tls_judge){.mode = verify->mode,
+                                .wanted = verify->pin,
+                                .next = verify->next,
+                                .has_next = verify->has_next};
     if (SSL_set_app_data(ssl, judge) != 1)
         return err_set(err, ERR_NOMEM, "out of memory");
     return ERR_OK;

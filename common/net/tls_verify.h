@@ -21,7 +21,8 @@
 
 enum tls_verify_mode {
     TLS_VERIFY_COLLECT, /* let any key pass; the owner looks at the pin before it sends anything */
-    TLS_VERIFY_PIN,     /* the key must have this pin; names, dates and issuers do not matter */
+    TLS_VERIFY_PIN,     /* the key must have this pin, or the next; names, dates and issuers do not
+                           matter */
     TLS_VERIFY_CA       /* a valid chain to a trusted certificate, made out to this host */
 };
 
@@ -29,14 +30,16 @@ enum tls_verify_mode {
 struct tls_verify {
     enum tls_verify_mode mode;
     struct pin pin;   /* TLS_VERIFY_PIN */
+    struct pin next;  /* or this one, which the server has announced, */
+    bool has_next;    /* if it has */
     const char *host; /* name or address dialled, also sent as SNI; needed for TLS_VERIFY_CA */
 };
 
 /* What one handshake has shown; lives as long as its SSL object. */
 struct tls_judge {
     enum tls_verify_mode mode;
-    struct pin wanted, seen;
-    bool has_seen;
+    struct pin wanted, next, seen;
+    bool has_next, has_seen;
 };
 
 /* Judge all connections of ${ctx} here. */

@@ -33,21 +33,33 @@ static const struct wire_field record_fields[] = {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-int account_recovery_box(const struct secret *seed, struct secret *ret_private,
-                         uint8_t ret_public[IDS_KEY_LEN], struct err *err)
+static int derive_box(const struct secret *from, const char *name, struct secret *ret_private,
+                      uint8_t ret_public[IDS_KEY_LEN], struct err *err)
 {
     struct secret key = {0};
     int rc = secret_new(&key, KDF_LEN, err);
 
     if (rc != ERR_OK)
         return rc;
-    rc = kdf_f(key.data, part_secret(seed), "recovery box", NULL, 0);
+    rc = kdf_f(key.data, part_secret(from), name, NULL, 0);
     if (rc == ERR_OK)
         rc = x25519_public(ret_public, key.data);
     if (rc == ERR_OK)
         secret_move(ret_private, &key);
     secret_free(&key);
-    return rc == ERR_OK ? rc : err_set(err, rc, "cannot make a recovery key");
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot make a key for account records");
+}
+
+int account_recovery_box(const struct secret *seed, struct secret *ret_private,
+                         uint8_t ret_public[IDS_KEY_LEN], struct err *err)
+{
+    return derive_box(seed, "recovery box", ret_private, ret_public, err);
+}
+
+int account_device_box(const struct secret *device_key, struct secret *ret_private,
+                       uint8_t ret_public[IDS_KEY_LEN], struct err *err)
+{
+    return derive_box(device_key, "device box", ret_private, ret_public, err);
 }
 
 /* ---- what both sides compute ---- */
@@ -287,6 +299,11 @@ static int cut_padding(struct secret *plain)
     memmove(plain->data, plain->data + 4, len);
     secret_truncate(plain, len);
     return ERR_OK;
+}
+
+int account_hash(struct part body, struct hash32 *ret_hash)
+{
+    return hash_lp(HASH_SHA256, ret_hash->b, PARTS(part_str("satchel/1 account hash"), body));
 }
 
 int account_open(struct part body, const struct secret *box, struct secret *ret_plain,

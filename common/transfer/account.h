@@ -27,6 +27,10 @@ enum {
 MUST_CHECK int account_recovery_box(const struct secret *seed, struct secret *ret_private,
                                     uint8_t ret_public[IDS_KEY_LEN], struct err *err);
 
+/* The same for one device, from its device key's seed; the public half stands in the manifest. */
+MUST_CHECK int account_device_box(const struct secret *device_key, struct secret *ret_private,
+                                  uint8_t ret_public[IDS_KEY_LEN], struct err *err);
+
 struct account_plan {
     struct uid uid;
     uint64_t number;
@@ -48,6 +52,9 @@ struct account_claim {
     struct device_id device;
 };
 MUST_CHECK int account_peek(struct part body, struct account_claim *ret, struct err *err);
+
+/* What a manifest names a record by: FORMATS.md section 17. */
+MUST_CHECK int account_hash(struct part body, struct hash32 *ret_hash);
 
 /* The plaintext, for the owner of one of the boxes.  The signature is the caller's to check. */
 MUST_CHECK int account_open(struct part body, const struct secret *box, struct secret *ret_plain,

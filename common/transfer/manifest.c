@@ -20,8 +20,14 @@ static const struct wire_field fixed_fields[] = {
 static const struct wire_field previous_field[] = {
     WIRE_FIELD(Satchel__Manifest, previous, struct manifest, previous.b, IDS_HASH_LEN),
 };
+static const struct wire_field account_field[] = {
+    WIRE_FIELD(Satchel__Manifest, account, struct manifest, account.b, IDS_HASH_LEN),
+};
 static const struct wire_field device_fields[] = {
     WIRE_FIELD(Satchel__Device, key, struct manifest_device, key, IDS_KEY_LEN),
+};
+static const struct wire_field box_field[] = {
+    WIRE_FIELD(Satchel__Device, box, struct manifest_device, box, IDS_KEY_LEN),
 };
 
 struct succession_ids {
@@ -55,6 +61,13 @@ static int take_fixed(struct manifest *m, const Satchel__Manifest *msg, struct e
     wire_get(&msg->base, fixed_fields, COUNT(fixed_fields), m);
     m->sequence = msg->sequence;
     m->created = msg->created;
+    m->has_account = msg->account.len > 0;
+    if (m->has_account)
+        rc = wire_check(&msg->base, account_field, COUNT(account_field), err);
+    if (rc != ERR_OK)
+        return rc;
+    if (m->has_account)
+        wire_get(&msg->base, account_field, COUNT(account_field), m);
     if (m->sequence == 0)
         return bad(err, "sequence: 0");
     if (m->sequence == 1)
@@ -63,6 +76,24 @@ static int take_fixed(struct manifest *m, const Satchel__Manifest *msg, struct e
     if (rc == ERR_OK)
         wire_get(&msg->base, previous_field, COUNT(previous_field), m);
     return rc;
+}
+
+static int take_device(struct manifest_device *d, const Satchel__Device *msg, struct err *err)
+{
+    int rc = wire_check(&msg->base, device_fields, COUNT(device_fields), err);
+
+    if (rc == ERR_OK && msg->box.len > 0)
+        rc = wire_check(&msg->base, box_field, COUNT(box_field), err);
+    if (rc != ERR_OK)
+        return rc;
+    wire_get(&msg->base, device_fields, COUNT(device_fields), d);
+    d->has_box = msg->box.len > 0;
+    if (d->has_box)
+        wire_get(&msg->base, box_field, COUNT(box_field), d);
+    d->added = msg->added;
+    d->revoked = msg->revoked;
+    rc = ids_device(d->key, &d->id);
+    return rc == ERR_OK ? rc : err_set(err, rc, "manifest");
 }
 
 static int take_devices(struct manifest *m, const Satchel__Manifest *msg, struct err *err)
@@ -74,16 +105,10 @@ static int take_devices(struct manifest *m, const Satchel__Manifest *msg, struct
         return err_set(err, ERR_NOMEM, "manifest");
     for (size_t i = 0; i < msg->n_devices; i++) {
         struct manifest_device *d = &m->devices[i];
-        int rc = wire_check(&msg->devices[i]->base, device_fields, COUNT(device_fields), err);
+        int rc = take_device(d, msg->devices[i], err);
 
         if (rc != ERR_OK)
             return rc;
-        wire_get(&msg->devices[i]->base, device_fields, COUNT(device_fields), d);
-        d->added = msg->devices[i]->added;
-        d->revoked = msg->devices[i]->revoked;
-        rc = ids_device(d->key, &d->id);
-        if (rc != ERR_OK)
-            return err_set(err, rc, "manifest");
         if (manifest_device(m, &d->id) != NULL)
             return bad(err, "devices: one is listed twice");
         m->n_devices = i + 1;

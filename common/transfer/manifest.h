@@ -33,6 +33,8 @@ struct manifest_device {
     uint8_t key[IDS_KEY_LEN]; /* DSK, public */
     struct device_id id;
     uint64_t added, revoked; /* revoked 0: it is not */
+    bool has_box;            /* devices of earlier versions have none */
+    uint8_t box[IDS_KEY_LEN];
 };
 
 /* An encryption key (EK). */
@@ -59,6 +61,8 @@ struct manifest {
     uint64_t sequence, created;
     struct hash32 previous; /* zeros when sequence is 1 */
     struct hash32 hash;
+    struct hash32 account; /* of the account record that was taken, if it has one */
+    bool has_account;
     struct manifest_device *devices;
     struct manifest_ek *eks;
     struct manifest_succession *successions;

@@ -46,6 +46,8 @@ static int draft_keys(struct draft *d, const struct manifest_build_plan *plan,
         d->msg.previous = wire_data(PART_OF(prev->hash.b));
     }
     d->msg.created = plan->created;
+    if (plan->account != NULL)
+        d->msg.account = wire_data(PART_OF(plan->account->b));
     return ERR_OK;
 }
 
@@ -58,6 +60,8 @@ static int draft_lists(struct draft *d, const struct manifest_build_plan *plan, 
         d->devices[i].key = wire_data(PART_OF(plan->devices[i].key));
         d->devices[i].added = plan->devices[i].added;
         d->devices[i].revoked = plan->devices[i].revoked;
+        if (plan->devices[i].has_box)
+            d->devices[i].box = wire_data(PART_OF(plan->devices[i].box));
         d->device_list[i] = &d->devices[i];
     }
     for (size_t i = 0; i < plan->n_eks; i++) {

@@ -33,6 +33,7 @@ struct manifest_build_plan {
     size_t n_eks;
     /* Serialised Signed to be added, or empty.  Its last_manifest must be previous' hash. */
     struct part succession;
+    const struct hash32 *account; /* NULL: it names no account record */
 };
 
 /* Make and sign with the identity key's 32-byte seed. */

@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register recover whoami contacts keys device send inbox get sent status watch revoke extend delete doctor preview factor fernet passphrase unlock lock'
+    local verbs='register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -30,15 +30,16 @@ _satchel()
         local options='--home --profile --json --quiet --passphrase-fd --help'
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
-        recover) options+=' --server --name --id --words-fd --pin --ca --no-passphrase' ;;
+        recover) options+=' --server --name --id --words-fd --otp-fd --pin --ca --no-passphrase' ;;
         send) options+=' --to --message --expires --opens --name --no-preview --no-padding --require-otp --limit-rate' ;;
         inbox) options+=' --all --previews' ;;
-        device) options+=' --last' ;;
+        profile) options+=' --yes' ;;
+        device) options+=' --last --valid --name --otp-fd --server --code-fd --pin --ca --no-passphrase' ;;
         revoke) options+=' --from' ;;
         status) options+=' --export' ;;
         watch) options+=' --notify --exec' ;;
         contacts) options+=' --name --number' ;;
-        preview) options+=' --weights --class --output --sheet --plot --only --limit' ;;
+        preview) options+=' --weights --class --output --sheet --plot --only --limit --crops' ;;
         get) options+=' -o --output --force --no-unpack --no-receipt --otp-fd --limit-rate' ;;
         passphrase) options+=' --renew --none --new-fd' ;;
         unlock) options+=' --for' ;;
@@ -57,8 +58,10 @@ _satchel()
     factor) mapfile -t COMPREPLY < <(compgen -W 'list totp enrol remove' -- "$cur") ;;
     fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
     status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
+    receipts) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
     keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
-    device) mapfile -t COMPREPLY < <(compgen -W "list revoke $(_satchel_values device id)" -- "$cur") ;;
+    profile) mapfile -t COMPREPLY < <(compgen -W "list use reset $(_satchel_values profile name)" -- "$cur") ;;
+    device) mapfile -t COMPREPLY < <(compgen -W "list add join revoke $(_satchel_values device id)" -- "$cur") ;;
     contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify accept rename remove block unblock group $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }
@@ -68,7 +71,7 @@ _satcheld()
     local cur=${COMP_WORDS[COMP_CWORD]}
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --config | --data | check-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-    *) mapfile -t COMPREPLY < <(compgen -W 'init pin check-config train shares --config --data --listen --help --version' -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'init pin check-config train shares --config --data --listen --next --help --version' -- "$cur") ;;
     esac
 }
 

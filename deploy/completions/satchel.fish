@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register recover whoami contacts keys device send inbox get sent status watch revoke extend delete doctor preview factor fernet passphrase unlock lock
+set -l verbs register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -39,6 +39,7 @@ complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l no-unpack -d 'Keep the archive of a folder'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l no-receipt -d 'Do not tell the sender'
+complete -c satchel -n '__fish_seen_subcommand_from receipts' -x -a 'on off'
 complete -c satchel -n '__fish_seen_subcommand_from status revoke extend' -x -a '(__satchel_values sent id)'
 complete -c satchel -n '__fish_seen_subcommand_from status' -l export -r -F -d 'Write the log'
 complete -c satchel -n '__fish_seen_subcommand_from watch' -l notify -d 'Notify the desktop'
@@ -48,11 +49,22 @@ complete -c satchel -n '__fish_seen_subcommand_from get' -l limit-rate -x -d 'By
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -l number -x -d 'Safety number'
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify accept rename remove block unblock group (__satchel_values contacts name)'
 complete -c satchel -n '__fish_seen_subcommand_from keys' -x -a 'list rotate'
-complete -c satchel -n '__fish_seen_subcommand_from device' -x -a 'list revoke (__satchel_values device id)'
+complete -c satchel -n '__fish_seen_subcommand_from profile' -x -a 'list use reset (__satchel_values profile name)'
+complete -c satchel -n '__fish_seen_subcommand_from profile' -l yes -x -d 'The name, instead of being asked for it'
+complete -c satchel -n '__fish_seen_subcommand_from device' -x -a 'list add join revoke (__satchel_values device id)'
 complete -c satchel -n '__fish_seen_subcommand_from device' -l last -d 'Even the last one'
+complete -c satchel -n '__fish_seen_subcommand_from device' -x -l valid -d 'How long the code counts'
+complete -c satchel -n '__fish_seen_subcommand_from device' -x -l name -d 'What to call this machine'
+complete -c satchel -n '__fish_seen_subcommand_from device' -x -l otp-fd -d 'Descriptor with a one-time password'
+complete -c satchel -n '__fish_seen_subcommand_from device' -x -l server -d 'The server'
+complete -c satchel -n '__fish_seen_subcommand_from device' -x -l code-fd -d 'Descriptor with the code'
+complete -c satchel -n '__fish_seen_subcommand_from device' -x -l pin -d 'Fingerprint of the server'
+complete -c satchel -n '__fish_seen_subcommand_from device' -r -l ca -d 'File of authorities, or system'
+complete -c satchel -n '__fish_seen_subcommand_from device' -l no-passphrase -d 'Keys as safe as the disk'
 complete -c satchel -n '__fish_seen_subcommand_from recover' -l server -x -d 'Host and port'
 complete -c satchel -n '__fish_seen_subcommand_from recover' -l name -x -d 'Username'
 complete -c satchel -n '__fish_seen_subcommand_from recover' -l id -x -d 'User ID'
+complete -c satchel -n '__fish_seen_subcommand_from recover' -l otp-fd -x -d 'Descriptor with a one-time password'
 complete -c satchel -n '__fish_seen_subcommand_from recover' -l words-fd -x -d 'Descriptor to read the words from'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -F -a 'encode decode eval'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l weights -r -F -d 'Weights'
@@ -62,6 +74,7 @@ complete -c satchel -n '__fish_seen_subcommand_from preview' -l sheet -r -F -d '
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l plot -r -F -d 'Plot'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l only -r -F -d 'List of paths'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l limit -x -d 'Pictures at most'
+complete -c satchel -n '__fish_seen_subcommand_from preview' -l crops -x -d 'Squares of each picture'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l renew -d 'New keys of the vault, after a leak'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l none -d 'No passphrase any more'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l new-fd -x -d 'Descriptor to read the new one from'

@@ -2,6 +2,7 @@
 #include "models/eval/eval.h"
 
 #include <fts.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,20 +21,22 @@ struct eval {
     struct buf only;
     uint8_t *sheet;
     size_t rows;
+    bool measured; /* the file could be read */
 };
 
-static int read_image(const char *path, struct preview_image *image, struct err *err)
+/* Square ${n} of a picture: all of the shorter side, half of it, a quarter; places spread evenly.
+ */
+static struct picture_part square(const struct picture *p, unsigned n)
 {
-    struct picture p;
-    int rc = picture_read(&p, path, READ_SIDE, err);
+    static const double golden = 0.6180339887498949, silver = 0.4142135623730950;
+    unsigned shorter = p->width < p->height ? p->width : p->height, side = shorter >> n % 3;
+    double across = fmod((n + 1) * golden, 1), down = fmod((n + 1) * silver, 1);
 
-    if (rc != ERR_OK)
-        return rc;
-    picture_scale(&p, &(struct picture_part){0, 0, p.width, p.height}, SIDE, SIDE, image->rgb);
-    image->width = p.full_width;
-    image->height = p.full_height;
-    picture_free(&p);
-    return ERR_OK;
+    side = side < SIDE ? (shorter < SIDE ? shorter : SIDE) : side;
+    return (struct picture_part){.x = (unsigned)(across * (p->width - side)),
+                                 .y = (unsigned)(down * (p->height - side)),
+                                 .width = side,
+                                 .height = side};
 }
 
 static void put_tile(struct eval *e, size_t column, const uint8_t *rgb)
@@ -110,6 +113,32 @@ static int measure(struct eval *e, const struct preview_image *image, struct err
     return rc;
 }
 
+/* All of a picture, or squares of it. */
+static int measure_file(struct eval *e, const char *path, struct err *err)
+{
+    static struct preview_image image;
+    struct picture_part part;
+    struct picture p;
+    int rc = picture_read(&p, path, e->spec->crops > 0 ? 0 : READ_SIDE, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    part = (struct picture_part){0, 0, p.width, p.height};
+    image.width = p.full_width;
+    image.height = p.full_height;
+    for (unsigned n = 0; n < (e->spec->crops > 0 ? e->spec->crops : 1) && rc == ERR_OK; n++) {
+        if (e->spec->crops > 0) {
+            part = square(&p, n);
+            image.width = image.height = part.width;
+        }
+        picture_scale(&p, &part, SIDE, SIDE, image.rgb);
+        rc = measure(e, &image, err);
+        e->measured |= rc == ERR_OK;
+    }
+    picture_free(&p);
+    return rc;
+}
+
 static bool wanted(const struct eval *e, const FTSENT *at, const char *name)
 {
     const char *dot = strrchr(at->fts_name, '.');
@@ -118,7 +147,7 @@ static bool wanted(const struct eval *e, const FTSENT *at, const char *name)
 
     if (at->fts_info != FTS_F || dot == NULL ||
         (strcasecmp(dot, ".png") != 0 && strcasecmp(dot, ".jpg") != 0 &&
-         strcasecmp(dot, ".jpeg") != 0))
+         strcasecmp(dot, ".jpeg") != 0 && strcasecmp(dot, ".webp") != 0))
         return false;
     if (e->spec->only == NULL)
         return true;
@@ -137,7 +166,6 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 
 static int all_files(struct eval *e, struct err *err)
 {
-    static struct preview_image image;
     char *roots[2] = {strdup(e->spec->folder), NULL};
     FTS *fts = roots[0] != NULL ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name) : NULL;
     int rc = fts != NULL ? ERR_OK : err_set(err, ERR_IO, "cannot read %s", e->spec->folder);
@@ -152,10 +180,11 @@ static int all_files(struct eval *e, struct err *err)
             rc = err_sys(err, at->fts_errno, "%s", at->fts_path);
         if (rc != ERR_OK || !wanted(e, at, name + strspn(name, "/")))
             continue;
-        rc = read_image(at->fts_path, &image, err);
-        if (rc == ERR_OK)
-            rc = measure(e, &image, err);
-        else if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED || rc == ERR_TOOLARGE) {
+        e->measured = false;
+        rc = measure_file(e, at->fts_path, err);
+        if (e->measured)
+            continue;
+        if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED || rc == ERR_TOOLARGE) {
             e->r->refused++;
             rc = ERR_OK;
         }

@@ -40,6 +40,7 @@ struct eval_spec {
     const char *sheet;         /* write original, preview, difference here; NULL: do not */
     const char *plot;          /* write rate and distortion here; NULL: do not */
     size_t limit;              /* pictures at most; 0: all */
+    unsigned crops;            /* squares out of each picture instead of all of it; 0: all of it */
     void (*tick)(size_t done); /* NULL: nobody watches */
 };
 

@@ -8,7 +8,7 @@
 #include "common/buf.h"
 #include "common/fs.h"
 
-enum { HASH_LEN = 32, FILE_MAX = 64 << 20, BLOCKS_MAX = 4 + 4 * CONV_LAYERS_MAX };
+enum { HASH_LEN = 32, FILE_MAX = 64 << 20, BLOCKS_MAX = 10 + 3 * CONV_LAYERS_MAX };
 
 /* Everything that a checkpoint holds, as memory to copy. */
 struct block {
@@ -16,28 +16,35 @@ struct block {
     size_t len;
 };
 
-static size_t list(struct block *b, struct progress *p, struct estimate *e, struct conv *net)
+static size_t list_state(struct block *b, const struct estimate_state *s)
 {
-    struct estimate_state s = estimate_state(e);
+    b[0] = (struct block){s->steps, sizeof(*s->steps)};
+    b[1] = (struct block){s->value, s->len * sizeof(float)};
+    b[2] = (struct block){s->mean, s->len * sizeof(float)};
+    b[3] = (struct block){s->square, s->len * sizeof(float)};
+    return 4;
+}
+
+static size_t list(struct block *b, struct progress *p, const struct learned *l)
+{
+    const struct estimate_state estimate = estimate_state(l->estimate);
+    const struct estimate_state detail = detail_state(l->detail);
     size_t n = 0;
 
     b[n++] = (struct block){p, sizeof(*p)};
-    b[n++] = (struct block){s.steps, sizeof(*s.steps)};
-    b[n++] = (struct block){s.value, s.len * sizeof(float)};
-    b[n++] = (struct block){s.mean, s.len * sizeof(float)};
-    b[n++] = (struct block){s.square, s.len * sizeof(float)};
-    b[n++] = (struct block){conv_steps(net), sizeof(unsigned)};
+    n += list_state(b + n, &estimate);
+    b[n++] = (struct block){conv_steps(l->repair), sizeof(unsigned)};
     for (unsigned i = 0; i < CONV_LAYERS_MAX; i++) {
         float *mean = NULL, *square = NULL;
-        size_t len = conv_state(net, i, &mean, &square) * sizeof(float);
+        size_t len = conv_state(l->repair, i, &mean, &square) * sizeof(float);
 
         if (len == 0)
             continue;
-        b[n++] = (struct block){conv_params(net, i).weights, len};
+        b[n++] = (struct block){conv_params(l->repair, i).weights, len};
         b[n++] = (struct block){mean, len};
         b[n++] = (struct block){square, len};
     }
-    return n;
+    return n + list_state(b + n, &detail);
 }
 
 static int hash_of(const struct buf *b, size_t len, uint8_t ret_hash[HASH_LEN], struct err *err)
@@ -49,12 +56,12 @@ static int hash_of(const struct buf *b, size_t len, uint8_t ret_hash[HASH_LEN], 
     return ERR_OK;
 }
 
-int checkpoint_write(const char *path, const struct progress *p, struct estimate *e,
-                     struct conv *net, struct err *err)
+int checkpoint_write(const char *path, const struct progress *p, const struct learned *l,
+                     struct err *err)
 {
     struct progress copy = *p;
     struct block blocks[BLOCKS_MAX];
-    size_t n = list(blocks, &copy, e, net);
+    size_t n = list(blocks, &copy, l);
     struct buf b = {0};
     uint8_t hash[HASH_LEN];
     int rc;
@@ -74,11 +81,11 @@ int checkpoint_write(const char *path, const struct progress *p, struct estimate
     return rc;
 }
 
-int checkpoint_read(const char *path, struct progress *ret_p, struct estimate *e, struct conv *net,
+int checkpoint_read(const char *path, struct progress *ret_p, const struct learned *l,
                     struct err *err)
 {
     struct block blocks[BLOCKS_MAX];
-    size_t n = list(blocks, ret_p, e, net), len = HASH_LEN;
+    size_t n = list(blocks, ret_p, l), len = HASH_LEN;
     struct buf b = {0};
     uint8_t hash[HASH_LEN];
     int rc = fs_read(path, FILE_MAX, &b, err);
@@ -96,7 +103,7 @@ int checkpoint_read(const char *path, struct progress *ret_p, struct estimate *e
 
         for (size_t i = 0; i < n; i++)
             rd_get(&r, blocks[i].data, blocks[i].len);
-        conv_changed(net);
+        conv_changed(l->repair);
         if (ret_p->rounds > CURVE_MAX)
             rc = err_set(err, ERR_CORRUPT, "%s: too many rounds", path);
     }

@@ -7,6 +7,8 @@
 #include "common/fs.h"
 #include "models/plot.h"
 
+const char *const curve_parts[CURVE_PARTS] = {"estimator", "repair", "details"};
+
 static int write_csv(const char *path, const struct progress *p, struct err *err)
 {
     struct buf b = {0};
@@ -16,9 +18,8 @@ static int write_csv(const char *path, const struct progress *p, struct err *err
     buf_put(&b, "round,part,loss,before,seconds\n", 31);
     for (unsigned i = 0; i < p->rounds; i++) {
         const struct curve_point *c = &p->curve[i];
-        int n = snprintf(line, sizeof(line), "%u,%s,%.7g,%.7g,%.1f\n", i + 1,
-                         c->part == 0 ? "estimator" : "repair", (double)c->loss, (double)c->before,
-                         (double)c->seconds);
+        int n = snprintf(line, sizeof(line), "%u,%s,%.7g,%.7g,%.1f\n", i + 1, curve_parts[c->part],
+                         (double)c->loss, (double)c->before, (double)c->seconds);
 
         buf_put(&b, line, (size_t)n);
     }
@@ -29,24 +30,27 @@ static int write_csv(const char *path, const struct progress *p, struct err *err
     return rc;
 }
 
-/* Both parts in units of their first value, so that one picture shows them. */
+/* All parts in units of their first value, so that one picture shows them. */
 static int draw(const char *path, const struct progress *p, struct err *err)
 {
-    static double x[2][CURVE_MAX], y[2][CURVE_MAX];
+    static double x[CURVE_PARTS][CURVE_MAX], y[CURVE_PARTS][CURVE_MAX];
     struct plot plot = {.title = "Training of previews",
                         .x = "round",
-                        .y = "loss: bits, and squared error against none repaired, of the start"};
-    size_t n[2] = {0, 0};
+                        .y = "loss: bits of the start, squared error of what comes in"};
+    size_t n[CURVE_PARTS] = {0};
+    float first[CURVE_PARTS];
 
     for (unsigned i = 0; i < p->rounds; i++) {
         const struct curve_point *c = &p->curve[i];
-        unsigned part = c->part == 0 ? 0 : 1;
+        unsigned part = c->part;
 
+        if (n[part] == 0)
+            first[part] = c->loss;
         x[part][n[part]] = i + 1;
-        y[part][n[part]++] = (double)(part == 0 ? c->loss / p->curve[0].loss : c->loss / c->before);
+        y[part][n[part]++] = (double)(c->loss / (part == 1 ? c->before : first[part]));
     }
-    plot.series[plot.n++] = (struct plot_series){"estimator", x[0], y[0], n[0]};
-    plot.series[plot.n++] = (struct plot_series){"repair", x[1], y[1], n[1]};
+    for (int part = 0; part < CURVE_PARTS; part++)
+        plot.series[plot.n++] = (struct plot_series){curve_parts[part], x[part], y[part], n[part]};
     return plot_write(path, &plot, err);
 }
 

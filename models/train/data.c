@@ -131,7 +131,7 @@ static bool is_picture(const char *name)
     const char *dot = strrchr(name, '.');
 
     return dot != NULL && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".jpg") == 0 ||
-                           strcasecmp(dot, ".jpeg") == 0);
+                           strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".webp") == 0);
 }
 
 static int add_file(struct data *d, const char *path, const struct data_spec *spec, struct prg *prg,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The distribution of a latent is logistic: its sums are as cheap as its
- * derivatives, and its tails are those of pictures.  The estimator's hidden
- * neurons are shared by all latents: each told symbol adds its row.
+ * The distribution of a latent is logistic.  The estimator's hidden neurons
+ * are shared by all latents: each told symbol adds its row.
  */
 #include "models/train/estimate.h"
 
@@ -12,6 +11,7 @@
 
 #include "models/hot.h"
 #include "models/nn.h"
+#include "models/train/logistic.h"
 
 enum { N = PREVIEW_LATENTS, H = PREVIEW_HIDDEN };
 
@@ -86,49 +86,6 @@ struct estimate_state estimate_state(struct estimate *e)
                                    .steps = &e->steps};
 }
 
-static float logistic(float x)
-{
-    return 1 / (1 + expf(-x));
-}
-
-/* The share of symbol ${q}, for a mean and a spread in steps. */
-static float share(float q, float mean, float spread)
-{
-    float low = (q - 0.5F - mean) / spread, high = (q + 0.5F - mean) / spread;
-    float p = low > 0 ? logistic(-low) - logistic(-high) : logistic(high) - logistic(low);
-
-    return p > 1e-7F ? p : 1e-7F;
-}
-
-/* The symbol for ${x} steps that costs least. */
-static float choose(float x, float mean, float spread, float lambda)
-{
-    float best = roundf(x), toward = best > 0 ? best - 1 : best + 1, cost, other;
-
-    if (best == 0)
-        return 0;
-    cost = (x - best) * (x - best) - lambda * log2f(share(best, mean, spread));
-    other = (x - toward) * (x - toward) - lambda * log2f(share(toward, mean, spread));
-    if (other < cost) {
-        best = toward;
-        cost = other;
-    }
-    other = x * x - lambda * log2f(share(0, mean, spread));
-    return other < cost ? 0 : best;
-}
-
-/* Natural logarithm of the share, and its derivatives by mean and logarithm of the spread. */
-static float derive(float q, float mean, float spread, float *ret_mean, float *ret_spread)
-{
-    float low = (q - 0.5F - mean) / spread, high = (q + 0.5F - mean) / spread;
-    float p = share(q, mean, spread), a = logistic(low), b = logistic(high);
-    float density_low = a * (1 - a), density_high = b * (1 - b);
-
-    *ret_mean = -(density_high - density_low) / (spread * p);
-    *ret_spread = -(density_high * high - density_low * low) / p;
-    return logf(p);
-}
-
 HOT_WIDE static void outputs(const struct estimate *e, int j, const float *restrict hidden,
                              float ret[2])
 {
@@ -181,8 +138,8 @@ static double forward(struct estimate *e, const float *latents, unsigned step, f
         mean = out[1] * e->spread[j] / size;
         spread = expf(out[0]) / size;
         spread = spread > 0.05F ? spread : 0.05F;
-        q = choose(latents[j] / size, mean, spread, lambda);
-        bits -= (double)derive(q, mean, spread, &by_mean, &by_spread);
+        q = logistic_choose(latents[j] / size, mean, spread, lambda);
+        bits -= (double)logistic_derive(q, mean, spread, &by_mean, &by_spread);
         e->to_scale[j] = -by_spread;
         e->to_mean[j] = -by_mean * e->spread[j] / size;
         e->told[j] = fminf(fmaxf(q * size / e->spread[j], -8), 8);
@@ -249,13 +206,19 @@ HOT_WIDE static void adam(const struct estimate_state *s, float rate, float squa
     }
 }
 
+void estimate_adam_step(const struct estimate_state *s, float rate, unsigned pictures)
+{
+    double t = ++*s->steps;
+
+    adam(s, rate * (float)(1 / (1 - pow(0.9, t))), (float)(1 / (1 - pow(0.999, t))),
+         1 / (float)(pictures > 0 ? pictures : 1));
+}
+
 void estimate_adam(struct estimate *e, float rate)
 {
     struct estimate_state s = estimate_state(e);
-    double t = ++e->steps;
 
-    adam(&s, rate * (float)(1 / (1 - pow(0.9, t))), (float)(1 / (1 - pow(0.999, t))),
-         1 / (float)(e->pictures > 0 ? e->pictures : 1));
+    estimate_adam_step(&s, rate, e->pictures);
     e->pictures = 0;
 }
 
@@ -282,7 +245,7 @@ static void store_table(struct preview_tables *t, int scale, int shift)
         else if (i == PREVIEW_SYMBOLS - 1)
             p = logistic(-(q - 0.5F - mean) / spread);
         else
-            p = share(q, mean, spread);
+            p = logistic_share(q, mean, spread);
         count[i] = (uint16_t)fmaxf(floorf(p * 65000), 1);
         sum += count[i];
         most = count[i] > count[most] ? i : most;

@@ -41,6 +41,9 @@ struct estimate_state {
 };
 struct estimate_state estimate_state(struct estimate *e);
 
+/* Adam (0.9, 0.999) on such numbers, with the gradients of so many pictures, which become 0. */
+void estimate_adam_step(const struct estimate_state *s, float rate, unsigned pictures);
+
 /* Write the integers and the tables into ${net}. */
 void estimate_store(const struct estimate *e, struct preview_net *net);
 

@@ -11,7 +11,10 @@
 static const char help[] =
     "usage: satchel-train preview [OPTION]... --out FILE FOLDER...\n"
     "\n"
-    "Train the weights of previews on the PNG and JPEG files in folders.\n"
+    "Train the weights of previews on the PNG, JPEG and WebP files in folders.\n"
+    "After each round the weights so far, a checkpoint and the loss curve are written.\n"
+    "With --resume and otherwise the same options an interrupted training goes on from\n"
+    "the checkpoint and ends with the weights it would have ended with.\n"
     "\n"
     "  --out FILE           the weight file; FILE.checkpoint, FILE.csv and FILE.png beside it\n"
     "  --held-out LIST      paths, relative to their folder, that training must not see\n"
@@ -20,7 +23,10 @@ static const char help[] =
     "  --copies N           moved copies of each 64 x 64 picture (default: 2)\n"
     "  --estimate-rounds N  of the estimator, each over all squares (default: 12)\n"
     "  --repair-rounds N    of the layers that repair (default: 60)\n"
-    "  --round-pictures N   pictures in each of them (default: 2048)\n"
+    "  --detail-rounds N    of the networks of details (default: 12)\n"
+    "  --round-pictures N   pictures in each round of repair and of details (default: 2048)\n"
+    "  --from FILE          take the linear layer, the estimator and the layers that repair from\n"
+    "                       a weight file; --repair-rounds and --detail-rounds train on\n"
     "  --steps N            learn the N smallest step sizes; 8 to an octave (default: 36)\n"
     "  --lambda N           bits against squared steps (default: 0.15)\n"
     "  --resume             go on from FILE.checkpoint\n"
@@ -44,16 +50,32 @@ static bool number(const char *text, unsigned max, unsigned *ret_n)
     return true;
 }
 
-enum { OUT = 256, HELD_OUT, SEED, CUTS, COPIES, ESTIMATE, REPAIR, PICTURES, STEPS, LAMBDA, RESUME };
+enum {
+    OUT = 256,
+    FROM,
+    HELD_OUT,
+    SEED,
+    CUTS,
+    COPIES,
+    ESTIMATE,
+    REPAIR,
+    DETAIL,
+    PICTURES,
+    STEPS,
+    LAMBDA,
+    RESUME
+};
 
 static const struct option options[] = {
     {"out", required_argument, NULL, OUT},
+    {"from", required_argument, NULL, FROM},
     {"held-out", required_argument, NULL, HELD_OUT},
     {"seed", required_argument, NULL, SEED},
     {"cuts", required_argument, NULL, CUTS},
     {"copies", required_argument, NULL, COPIES},
     {"estimate-rounds", required_argument, NULL, ESTIMATE},
     {"repair-rounds", required_argument, NULL, REPAIR},
+    {"detail-rounds", required_argument, NULL, DETAIL},
     {"round-pictures", required_argument, NULL, PICTURES},
     {"steps", required_argument, NULL, STEPS},
     {"lambda", required_argument, NULL, LAMBDA},
@@ -70,6 +92,10 @@ static bool apply(struct trainer_spec *spec, int option, const char *value)
     case OUT:
         spec->out = value;
         return strlen(value) < 4000;
+    case FROM:
+        spec->from = value;
+        spec->estimate_rounds = 0;
+        return true;
     case HELD_OUT:
         spec->data.held_out = value;
         return true;
@@ -84,6 +110,8 @@ static bool apply(struct trainer_spec *spec, int option, const char *value)
         return number(value, 2000, &spec->estimate_rounds);
     case REPAIR:
         return number(value, 2000, &spec->repair_rounds);
+    case DETAIL:
+        return number(value, 2000, &spec->detail_rounds);
     case PICTURES:
         return number(value, 1 << 20, &spec->round_pictures) && spec->round_pictures >= 16;
     case STEPS:
@@ -103,6 +131,7 @@ int main(int argc, char **argv)
                                 .seed = "satchel",
                                 .estimate_rounds = 12,
                                 .repair_rounds = 60,
+                                .detail_rounds = 12,
                                 .round_pictures = 2048,
                                 .steps = 36,
                                 .lambda = 0.15F};
@@ -126,6 +155,8 @@ int main(int argc, char **argv)
     }
     if (spec.out == NULL || optind == argc)
         return usage("--out and at least one folder are needed");
+    if (spec.from != NULL && spec.estimate_rounds > 0)
+        return usage("--from keeps the estimator: without --estimate-rounds");
     spec.data.folders = (const char *const *)argv + optind;
     spec.data.n_folders = (size_t)(argc - optind);
     rc = trainer_run(&spec, &err);

@@ -19,10 +19,11 @@
 #include "models/train/basis.h"
 #include "models/train/checkpoint.h"
 #include "models/train/curve.h"
+#include "models/train/detail.h"
 
 enum {
     BATCH = 16,
-    FLOATS_ONE_IN = 12, /* a picture that is not quantised */
+    FLOATS_ONE_IN = 8, /* a picture that is not quantised */
 };
 
 struct trainer {
@@ -33,8 +34,10 @@ struct trainer {
     struct preview_costs costs;
     struct estimate *estimate;
     struct conv *repair;
+    struct detail *detail;
     struct progress progress;
-    float *base, *target; /* BATCH times PREVIEW_BYTES */
+    float *base, *target;       /* BATCH times PREVIEW_BYTES */
+    struct detail_at at[BATCH]; /* how each of the batch was quantised */
 };
 
 static double now(void)
@@ -51,13 +54,13 @@ static int generator(const struct trainer *t, const char *label, unsigned n, str
     return prg_new(ret_prg, label, (const uint8_t *)t->spec->seed, strlen(t->spec->seed), n, err);
 }
 
-/* The linear layer, and the latents of all pictures. */
+/* The linear layer, unless there is one, and the latents of all pictures. */
 static int linear(struct trainer *t, struct err *err)
 {
     size_t n = t->data.n;
     float(*features)[PREVIEW_FEATURES] = malloc(n * sizeof(*features));
     double start = now();
-    int rc;
+    int rc = ERR_OK;
 
     t->latents = malloc(n * sizeof(*t->latents));
     if (features == NULL || t->latents == NULL) {
@@ -66,7 +69,8 @@ static int linear(struct trainer *t, struct err *err)
     }
     for (size_t i = 0; i < n; i++)
         preview_features(t->data.rgb + i * PREVIEW_BYTES, features[i]);
-    rc = basis_make(t->net, (const float(*)[PREVIEW_FEATURES])features, n, err);
+    if (t->spec->from == NULL)
+        rc = basis_make(t->net, (const float(*)[PREVIEW_FEATURES])features, n, err);
     for (size_t i = 0; i < n && rc == ERR_OK; i++)
         preview_latents(t->net, features[i], t->latents[i]);
     free(features);
@@ -118,25 +122,37 @@ static int estimate_round(struct trainer *t, unsigned round, struct prg *prg,
     return ERR_OK;
 }
 
-/* Fill place ${b} of the batch with a quantised picture. */
-static void put_picture(struct trainer *t, struct prg *prg, size_t b)
+/* Quantise a picture's latents at a drawn step and depth. */
+static void quantise(struct trainer *t, struct prg *prg, struct detail_at *at, float *latents)
 {
-    float latents[PREVIEW_LATENTS], features[PREVIEW_FEATURES], hint = preview_repair_floats, lost;
-    float *base = t->base + b * PREVIEW_BYTES, *target = t->target + b * PREVIEW_BYTES;
-    const struct preview_choice choice = {t->net, &t->costs, latents};
+    const struct preview_choice choice = {.net = t->net, .costs = &t->costs, .latents = latents};
     struct preview_symbols s = {.aspect = PREVIEW_SQUARE};
+
+    s.step = (uint8_t)draw_step(t, prg);
+    s.depth = (uint8_t)prg_below(prg, PREVIEW_DEPTHS);
+    (void)preview_choose(&choice, &s, t->spec->lambda);
+    preview_centres(t->net, &s, latents);
+    *at = (struct detail_at){.step = s.step,
+                             .depth = s.depth,
+                             .size = (float)t->net->tables.step[s.step] / 4096,
+                             .lambda = t->spec->lambda};
+}
+
+/* Fill place ${b} of the batch with a picture: quantised, or its first numbers as they are. */
+static void put_picture(struct trainer *t, struct prg *prg, size_t b, bool quantised)
+{
+    float latents[PREVIEW_LATENTS], features[PREVIEW_FEATURES], hint = preview_repair_floats;
+    float *base = t->base + b * PREVIEW_BYTES, *target = t->target + b * PREVIEW_BYTES;
     size_t picture;
     bool mirrored = draw(t, prg, latents, &picture);
     const uint8_t *rgb = t->data.rgb + picture * PREVIEW_BYTES;
 
-    if (prg_below(prg, FLOATS_ONE_IN) == 0) {
+    if (!quantised) {
         memset(latents + PREVIEW_FLOATS, 0,
                (PREVIEW_LATENTS - PREVIEW_FLOATS) * sizeof(latents[0]));
     } else {
-        s.step = (uint8_t)draw_step(t, prg);
-        (void)preview_choose(&choice, &s, t->spec->lambda, &lost);
-        preview_centres(t->net, &s, latents);
-        hint = preview_repair_hint(s.step);
+        quantise(t, prg, &t->at[b], latents);
+        hint = preview_repair_hint(t->at[b].step);
     }
     preview_unlatents(t->net, latents, features);
     preview_pixels(features, base);
@@ -177,7 +193,7 @@ static int repair_round(struct trainer *t, unsigned round, struct prg *prg,
 
     for (unsigned i = 0; i < batches && rc == ERR_OK; i++) {
         for (size_t b = 0; b < BATCH; b++)
-            put_picture(t, prg, b);
+            put_picture(t, prg, b, prg_below(prg, FLOATS_ONE_IN) != 0);
         rc = conv_forward(t->repair, err);
         if (rc != ERR_OK)
             break;
@@ -188,6 +204,36 @@ static int repair_round(struct trainer *t, unsigned round, struct prg *prg,
     }
     *ret_point = (struct curve_point){
         .part = 1, .loss = (float)(after / batches), .before = (float)(before / batches)};
+    return rc;
+}
+
+/* What repair leaves is learned as details. */
+static int detail_round(struct trainer *t, unsigned round, struct prg *prg,
+                        struct curve_point *ret_point, struct err *err)
+{
+    float rate = rate_at(0.003F, round, t->spec->detail_rounds);
+    float rest[PREVIEW_BYTES], details[PREVIEW_DETAILS];
+    unsigned batches = t->spec->round_pictures / BATCH;
+    double bits = 0;
+    int rc = ERR_OK;
+
+    for (unsigned i = 0; i < batches && rc == ERR_OK; i++) {
+        for (size_t b = 0; b < BATCH; b++)
+            put_picture(t, prg, b, true);
+        rc = conv_forward(t->repair, err);
+        for (size_t b = 0; b < BATCH && rc == ERR_OK; b++) {
+            size_t first = b * PREVIEW_BYTES;
+
+            for (size_t k = 0; k < PREVIEW_BYTES; k++)
+                rest[k] =
+                    t->target[first + k] - t->base[first + k] - conv_output(t->repair)[first + k];
+            preview_wave(rest, details);
+            bits += detail_learn(t->detail, details, &t->at[b]);
+            if (b % 4 == 3)
+                detail_adam(t->detail, rate);
+        }
+    }
+    *ret_point = (struct curve_point){.part = 2, .loss = (float)(bits / batches / BATCH)};
     return rc;
 }
 
@@ -205,13 +251,17 @@ static void store(struct trainer *t)
             memcpy(to, p.weights, len * sizeof(float));
         to += len;
     }
-    estimate_store(t->estimate, t->net);
+    if (t->spec->from == NULL)
+        estimate_store(t->estimate, t->net);
+    if (t->spec->detail_rounds > 0)
+        detail_store(t->detail, t->net);
     preview_sum(t->net);
     preview_costs(&t->costs, t->net);
 }
 
 static int write_files(struct trainer *t, struct err *err)
 {
+    const struct learned learned = {t->estimate, t->repair, t->detail};
     char path[4096];
     struct buf file = {0};
     int rc;
@@ -224,15 +274,15 @@ static int write_files(struct trainer *t, struct err *err)
     if (rc == ERR_OK)
         rc = curve_write(t->spec->out, &t->progress, err);
     (void)snprintf(path, sizeof(path), "%s.checkpoint", t->spec->out);
-    return rc == ERR_OK ? checkpoint_write(path, &t->progress, t->estimate, t->repair, err) : rc;
+    return rc == ERR_OK ? checkpoint_write(path, &t->progress, &learned, err) : rc;
 }
 
 static void report(const struct trainer *t, unsigned rounds)
 {
     const struct curve_point *c = &t->progress.curve[t->progress.rounds - 1];
 
-    printf("[%3u/%u] %s ", t->progress.rounds, rounds, c->part == 0 ? "estimator" : "repair");
-    if (c->part == 0)
+    printf("[%3u/%u] %s ", t->progress.rounds, rounds, curve_parts[c->part]);
+    if (c->part != 1)
         printf("%.1f bits", (double)c->loss);
     else
         printf("squared error %.6f, without %.6f", (double)c->loss, (double)c->before);
@@ -242,7 +292,8 @@ static void report(const struct trainer *t, unsigned rounds)
 
 static int rounds(struct trainer *t, struct err *err)
 {
-    unsigned first = t->spec->estimate_rounds, all = first + t->spec->repair_rounds;
+    unsigned first = t->spec->estimate_rounds, second = first + t->spec->repair_rounds;
+    unsigned all = second + t->spec->detail_rounds;
     int rc = ERR_OK;
 
     store(t);
@@ -253,9 +304,12 @@ static int rounds(struct trainer *t, struct err *err)
         double start = now();
 
         rc = generator(t, "preview round", r, &prg, err);
-        if (rc == ERR_OK)
-            rc = r < first ? estimate_round(t, r, prg, point)
-                           : repair_round(t, r - first, prg, point, err);
+        if (rc == ERR_OK && r < first)
+            rc = estimate_round(t, r, prg, point);
+        else if (rc == ERR_OK && r < second)
+            rc = repair_round(t, r - first, prg, point, err);
+        else if (rc == ERR_OK)
+            rc = detail_round(t, r - second, prg, point, err);
         prg_free(prg);
         if (rc != ERR_OK)
             break;
@@ -267,33 +321,88 @@ static int rounds(struct trainer *t, struct err *err)
     return rc;
 }
 
+/* The layers that repair as ${from} has them. */
+static void take_repair(struct trainer *t)
+{
+    struct conv_spec spec = preview_repair_spec(BATCH, true);
+    const float *at = t->net->repair;
+
+    for (unsigned i = 0; i < spec.layers; i++) {
+        struct conv_params p = conv_params(t->repair, i);
+        size_t len = p.weights_len + p.biases_len;
+
+        if (len > 0)
+            memcpy(p.weights, at, len * sizeof(float));
+        at += len;
+    }
+    conv_changed(t->repair);
+}
+
+/* Numbers of all layers that repair, where the weight file has them. */
+static int room_for_repair(struct trainer *t, struct err *err)
+{
+    struct conv_spec spec = preview_repair_spec(BATCH, true);
+
+    for (unsigned i = 0; i < spec.layers; i++) {
+        struct conv_params p = conv_params(t->repair, i);
+
+        t->net->repair_len += p.weights_len + p.biases_len;
+    }
+    t->net->repair = calloc(t->net->repair_len + 1, sizeof(float));
+    return t->net->repair != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "training");
+}
+
 static int set_up(struct trainer *t, struct err *err)
 {
     struct conv_spec spec = preview_repair_spec(BATCH, true);
     struct prg *prg = NULL;
-    char path[4096];
     int rc = generator(t, "preview start", 0, &prg, err);
 
     if (rc == ERR_OK)
         rc = estimate_new(&t->estimate, t->net, prg, err);
     if (rc == ERR_OK)
         rc = conv_new(&t->repair, &spec, err);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
         conv_randomise(t->repair, prg);
-    prg_free(prg);
-    for (unsigned i = 0; i < spec.layers && rc == ERR_OK; i++) {
-        struct conv_params p = conv_params(t->repair, i);
-
-        t->net->repair_len += p.weights_len + p.biases_len;
+        rc = detail_new(&t->detail, prg, err);
     }
-    t->net->repair = calloc(t->net->repair_len + 1, sizeof(float));
+    prg_free(prg);
+    if (rc == ERR_OK && t->spec->from != NULL)
+        take_repair(t);
+    else if (rc == ERR_OK)
+        rc = room_for_repair(t, err);
     t->base = calloc((size_t)BATCH * PREVIEW_BYTES, sizeof(float));
     t->target = calloc((size_t)BATCH * PREVIEW_BYTES, sizeof(float));
-    if (rc == ERR_OK && (t->net->repair == NULL || t->base == NULL || t->target == NULL))
+    if (rc == ERR_OK && (t->base == NULL || t->target == NULL))
         rc = err_set(err, ERR_NOMEM, "training");
+    return rc;
+}
+
+static int resume(struct trainer *t, struct err *err)
+{
+    const struct learned learned = {t->estimate, t->repair, t->detail};
+    char path[4096];
+
     (void)snprintf(path, sizeof(path), "%s.checkpoint", t->spec->out);
-    if (rc == ERR_OK && t->spec->resume && fs_exists(path))
-        rc = checkpoint_read(path, &t->progress, t->estimate, t->repair, err);
+    if (!t->spec->resume || !fs_exists(path))
+        return ERR_OK;
+    return checkpoint_read(path, &t->progress, &learned, err);
+}
+
+/* An empty network, or the one to go on from. */
+static int begin(struct trainer *t, struct err *err)
+{
+    struct buf file = {0};
+    int rc = ERR_OK;
+
+    if (t->spec->from == NULL) {
+        t->net = calloc(1, sizeof(*t->net));
+        return t->net != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "training");
+    }
+    rc = fs_read(t->spec->from, PREVIEW_FILE_MAX, &file, err);
+    if (rc == ERR_OK)
+        rc = preview_file_decode(&t->net, file.data, file.len, err);
+    buf_free(&file);
     return rc;
 }
 
@@ -301,15 +410,14 @@ int trainer_run(const struct trainer_spec *spec, struct err *err)
 {
     struct trainer *t = calloc(1, sizeof(*t));
     struct prg *prg = NULL;
-    int rc = ERR_OK;
+    int rc;
 
     if (t == NULL)
         return err_set(err, ERR_NOMEM, "training");
     t->spec = spec;
-    t->net = calloc(1, sizeof(*t->net));
-    if (t->net == NULL)
-        rc = err_set(err, ERR_NOMEM, "training");
-    else if (spec->estimate_rounds + spec->repair_rounds > CURVE_MAX)
+    rc = begin(t, err);
+    if (rc == ERR_OK &&
+        spec->estimate_rounds + spec->repair_rounds + spec->detail_rounds > CURVE_MAX)
         rc = err_set(err, ERR_INVALID, "more than %d rounds", CURVE_MAX);
     if (rc == ERR_OK)
         rc = generator(t, "preview data", 0, &prg, err);
@@ -323,10 +431,13 @@ int trainer_run(const struct trainer_spec *spec, struct err *err)
     if (rc == ERR_OK)
         rc = set_up(t, err);
     if (rc == ERR_OK)
+        rc = resume(t, err);
+    if (rc == ERR_OK)
         rc = rounds(t, err);
     prg_free(prg);
     conv_free(t->repair);
     estimate_free(t->estimate);
+    detail_free(t->detail);
     preview_net_free(t->net);
     data_free(&t->data);
     free(t->latents);

@@ -5,7 +5,7 @@ import json
 import os
 
 from cases import MIB, SIZES, Place, report
-from harness import Daemon, make_file, program
+from harness import TREE, Daemon, make_file, program
 from measure import in_turns, run, say
 from peers import Age
 
@@ -68,6 +68,20 @@ def share(folder):
             batch=batch, target_ratio=target)
 
 
+def preview(folder):
+    """Learned previews: making and showing one, and training the layers that repair, beside torch where it is."""
+    weights = TREE / "models" / "weights" / "general.weights"
+    for what in ("encode", "decode"):
+        took = in_turns({"satchel": lambda w=what: float(run([program("bench-preview"), w, weights]).out)})
+        say(f"preview.{what}", took["satchel"], "CPU ms", what="256 bytes, one thread", limit=20)
+    contenders = {"satchel": lambda: float(run([program("bench-preview"), "train", "3"]).out)}
+    if importlib.util.find_spec("torch"):
+        contenders["torch"] = lambda: float(run([TREE / "tests" / "bench" / "torch_repair.py", "3"]).out)
+    rate = in_turns(contenders)
+    say("preview.train", rate["satchel"], "pictures/CPU s",
+        *(["torch, one thread", rate["torch"]] if "torch" in rate else []), what="layers that repair", limit_ratio=2.5)
+
+
 def pipeline(folder):
     """Our send and get against a bare program of the same steps, on a store whose pages exist."""
     for size in (size for size in SIZES if size >= MIB):
@@ -99,4 +113,4 @@ def pipeline(folder):
             os.unlink(folder / name)
 
 
-CASES = {"pipeline": pipeline, "seal": seal, "share": share}
+CASES = {"pipeline": pipeline, "preview": preview, "seal": seal, "share": share}

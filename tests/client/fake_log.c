@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "common/crypto/hash.h"
+#include "common/transfer/event_log.h"
 #include "common/transfer/signed.h"
 #include "tests/client/fake_serve.h"
 
@@ -92,52 +93,43 @@ void fake_log_extend(struct fake *f, const Satchel__Envelope *e, Satchel__Envelo
 /* ---- the log ---- */
 
 static Satchel__LoggedEvent *make_event(const struct fake_transfer *t, uint32_t i,
-                                        uint8_t hash[HASH_SHA256_LEN])
+                                        struct hash32 *hash)
 {
     const struct fake_event *from = &t->events[i];
+    struct event_log_row row = {.number = i + 1,
+                                .time = BEGIN + (uint64_t)i * 1000,
+                                .kind = from->kind,
+                                .uid = from->who,
+                                .data = part(from->data, from->len)};
     Satchel__LoggedEvent *e = fake_make(&satchel__logged_event__descriptor);
-    struct buf b = {0};
+    struct hash32 prev = *hash;
 
-    e->number = i + 1;
-    e->time = BEGIN + (uint64_t)i * 1000;
+    e->number = row.number;
+    e->time = row.time;
     e->kind = from->kind;
     e->user_id = fake_bytes(from->who.b, sizeof(from->who.b));
     e->data = fake_bytes(from->data, from->len);
-    buf_lp_str(&b, "satchel/1 event");
-    buf_put(&b, hash, HASH_SHA256_LEN);
-    buf_put(&b, t->tid.b, sizeof(t->tid.b));
-    buf_u32(&b, e->number);
-    buf_u64(&b, e->time);
-    buf_u16(&b, from->kind);
-    buf_put(&b, from->who.b, sizeof(from->who.b));
-    buf_lp(&b, from->data, from->len);
-    MUST(hash_sha256(hash, b.data, b.len) == ERR_OK);
-    e->hash = fake_bytes(hash, HASH_SHA256_LEN);
-    buf_free(&b);
+    MUST(event_log_hash(&t->tid, &row, &prev, hash) == ERR_OK);
+    e->hash = fake_bytes(hash->b, sizeof(hash->b));
     return e;
 }
 
 static Satchel__Signed *make_head(const struct fake *f, const struct fake_transfer *t,
-                                  uint8_t hash[HASH_SHA256_LEN])
+                                  const struct hash32 *hash)
 {
-    Satchel__EventHead m = SATCHEL__EVENT_HEAD__INIT;
+    struct event_log_head h = {
+        .tid = t->tid, .number = (uint32_t)t->n_events, .hash = *hash, .time = BEGIN};
     Satchel__Signed *head = fake_make(&satchel__signed__descriptor);
-    uint8_t body[256], sig[SIGNED_SIG_LEN];
-    struct server_id id;
-    size_t len;
+    uint8_t sig[SIGNED_SIG_LEN];
+    struct buf body = {0};
 
-    MUST(ids_server(f->server_key, &id) == ERR_OK);
-    m.version = 1;
-    m.server_id = (ProtobufCBinaryData){sizeof(id.b), id.b};
-    m.tid = (ProtobufCBinaryData){IDS_TID_LEN, (uint8_t *)(uintptr_t)t->tid.b};
-    m.number = (uint32_t)t->n_events;
-    m.hash = (ProtobufCBinaryData){HASH_SHA256_LEN, hash};
-    m.time = BEGIN;
-    MUST(satchel__event_head__get_packed_size(&m) <= sizeof(body));
-    len = satchel__event_head__pack(&m, body);
-    MUST(signed_make(SIGNED_EVENTS, &f->server_seed, part(body, len), sig, NULL) == ERR_OK);
-    head->body = fake_bytes(body, len);
+    MUST(ids_server(f->server_key, &h.server) == ERR_OK);
+    MUST(event_log_head_pack(&h, &body, NULL) == ERR_OK);
+    MUST(signed_make(SIGNED_EVENTS, &f->server_seed, part(body.data, body.len), sig, NULL) ==
+         ERR_OK);
+    head->body = fake_bytes(body.data, body.len);
     head->signature = fake_bytes(sig, sizeof(sig));
+    buf_free(&body);
     return head;
 }
 
@@ -145,7 +137,7 @@ static Satchel__Signed *make_head(const struct fake *f, const struct fake_transf
 void fake_log_events(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
     const struct fake_transfer *t = fake_wanted(f, e->list_events->tid, r);
-    uint8_t hash[HASH_SHA256_LEN] = {0};
+    struct hash32 hash = {0};
     Satchel__EventsReply *m;
 
     if (t == NULL)
@@ -153,8 +145,8 @@ void fake_log_events(struct fake *f, const Satchel__Envelope *e, Satchel__Envelo
     m = fake_make(&satchel__events_reply__descriptor);
     m->events = calloc(FAKE_EVENTS, sizeof(Satchel__LoggedEvent *));
     for (uint32_t i = 0; i < t->n_events; i++)
-        m->events[m->n_events++] = make_event(t, i, hash);
-    m->head = make_head(f, t, hash);
+        m->events[m->n_events++] = make_event(t, i, &hash);
+    m->head = make_head(f, t, &hash);
     r->body_case = SATCHEL__ENVELOPE__BODY_EVENTS_REPLY;
     r->events_reply = m;
 }

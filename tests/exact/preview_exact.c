@@ -77,16 +77,20 @@ static int decode_one(struct preview *p, const struct preview_net *net, const ui
                       size_t class, struct buf *symbols, struct buf *pixels, struct err *err)
 {
     static struct preview_image image;
-    float latents[PREVIEW_LATENTS];
-    struct preview_symbols s;
-    int rc = preview_symbols_decode(net, data, class, &s, latents, err);
+    static struct preview_values values;
+    static struct preview_symbols s;
+    int rc = preview_symbols_decode(net, data, class, &s, &values, err);
 
     if (rc != ERR_OK)
         return rc;
     buf_u8(symbols, s.aspect);
     buf_u8(symbols, s.step);
+    buf_u8(symbols, s.depth);
+    buf_put(symbols, s.levels, sizeof(s.levels));
     for (int i = 0; i < PREVIEW_LATENTS; i++)
         buf_u32(symbols, (uint32_t)s.q[i]);
+    for (int i = 0; i < PREVIEW_DETAILS; i++)
+        buf_u16(symbols, (uint16_t)s.d[i]);
     rc = preview_decode(p, data, class, &image, err);
     buf_put(pixels, image.rgb, sizeof(image.rgb));
     return rc;

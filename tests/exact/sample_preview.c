@@ -84,6 +84,23 @@ static void fill_rows(struct preview_net *net)
     }
 }
 
+/* Spreads of a third of a step or so; sizes around a place make them larger or smaller. */
+static void fill_details(struct preview_net *net, uint32_t *state)
+{
+    struct preview_tables *t = &net->tables;
+
+    for (int b = 0; b < PREVIEW_CODED; b++) {
+        t->detail_out_bias[b] = -12 * (1 << 20);
+        for (int h = 0; h < PREVIEW_DETAIL_HIDDEN; h++) {
+            t->detail_bias[b][h] = weight(state, 2000);
+            t->detail_out[b][h] = weight(state, 800);
+            for (int i = 0; i < PREVIEW_SEEN; i++)
+                t->detail_in[b][i][h] = weight(state, 40);
+        }
+    }
+    net->detailed = true;
+}
+
 struct preview_net *sample_preview(void)
 {
     struct preview_net *net = calloc(1, sizeof(*net));
@@ -111,6 +128,7 @@ struct preview_net *sample_preview(void)
         for (int m = 0; m < PREVIEW_SHIFTS; m++)
             fill_table(&net->tables, s, m);
     fill_rows(net);
+    fill_details(net, &state);
     preview_sum(net);
     return net;
 }

@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct preview_net *net;
     static const size_t classes[] = {128, 256, 512};
     uint8_t bytes[512] = {0}, again[512] = {0};
-    float latents[PREVIEW_LATENTS];
-    struct preview_symbols s;
+    static struct preview_values values;
+    static struct preview_symbols s;
     size_t class;
 
     if (net == NULL)
@@ -22,9 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     class = classes[data[0] % 3];
     memcpy(bytes, data + 1, size - 1 < class ? size - 1 : class);
-    if (preview_symbols_decode(net, bytes, class, &s, latents, NULL) != ERR_OK)
+    if (preview_symbols_decode(net, bytes, class, &s, &values, NULL) != ERR_OK)
         return 0;
-    if (s.step >= PREVIEW_STEPS || s.aspect >= PREVIEW_ASPECTS ||
+    if (s.step >= PREVIEW_STEPS || s.aspect >= PREVIEW_ASPECTS || s.depth >= PREVIEW_DEPTHS ||
+        s.levels[0] > PREVIEW_LEVELS || s.levels[1] > PREVIEW_COLOUR_LEVELS ||
         preview_symbols_encode(net, &s, again, class) > class || memcmp(bytes, again, class) != 0)
         abort();
     return 0;

@@ -6,6 +6,7 @@ Fuzzing starts from these files, and every test run reads them once.  What fuzzi
 under a name that says what it is; this script never deletes anything.
 """
 import importlib
+import json
 import pathlib
 import struct
 import subprocess
@@ -626,9 +627,23 @@ def fernets():
     }
 
 
+def logs():
+    """u8 what, then its bytes, made from proto/vectors: see fuzz_log.c."""
+    def cases(name):
+        return json.loads((PROTO / "vectors" / f"{name}.json").read_text())["cases"]
+    receipt, addendum = (bytes.fromhex(case["signed"]) for case in cases("statement"))
+    head = bytes.fromhex(next(case["body"] for case in cases("events") if case["case"] == "head"))
+    return {
+        "receipt": b"\0" + receipt, "addendum": b"\0" + addendum, "receipt_cut": b"\0" + receipt[:-70],
+        "head": b"\1" + head, "head_cut": b"\1" + head[:-9], "reply_empty": b"\2", "reply_text": b"\2no protobuf",
+        "good": b"\3", "kind": b"\3\x00\x05\x01", "data": b"\3\x00\x22\x80", "hash": b"\3\x00\x40\x01",
+        "head_signature": b"\3\xff\xff\x01", "length": b"\3\x00\x01\x40",
+    }
+
+
 TARGETS = {"frame": frames, "addr": addresses, "text": texts, "chunked": chunked, "merkle": merkle, "tls": tls,
            "envelope": envelopes, "conn": conversations, "records": records, "config": configs,
-           "weights": weights, "vault": vaults, "unpack": archives, "fernet": fernets}
+           "weights": weights, "vault": vaults, "unpack": archives, "fernet": fernets, "log": logs}
 
 
 def main():

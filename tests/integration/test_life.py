@@ -3,7 +3,43 @@
 import datetime
 import os
 
-from harness import WAIT, Case
+from harness import TREE, WAIT, Case
+
+
+def today():
+    """The day in UTC, on either side of midnight."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+
+
+def documented(verb):
+    """The fields of a verb's result, as the manual page has them."""
+    page = (TREE / "deploy" / "man" / "satchel.1").read_text()
+    section = page[page.index(".Sh JSON"):page.index(".Sh ENVIRONMENT")]
+    item = section[section.index(f".It Cm {verb}\n"):].split("\n.It ", 1)[0].split("\n.El", 1)[0]
+    line = next(line for line in item.splitlines() if line.startswith(".Va "))
+    return {word for word in line.split()[1:] if word[0].isalpha()}
+
+
+class Fields(Case):
+    users = ("alice", "bob")
+
+    def test_documented(self):
+        """Scripts rely on them."""
+        sent = self.alice.send(self.file(100), to=(self.bob,)).result
+        self.assertEqual(set(sent), documented("send"))
+        tid = sent["id"]
+        self.assertEqual(set(self.bob.get(tid, "-o", self.work / "b").result), documented("get"))
+        (row,) = [row for row in self.bob.inbox() if row["id"] == tid]
+        self.assertLessEqual({"id", "from", "from_id", "name", "size", "state", "expires"}, set(row))
+        status = self.alice.json("status", tid).result
+        self.assertEqual(set(status), documented("status"))
+        self.assertEqual(set(status["recipients"][0]),
+                         {"user_id", "name", "state", "opens_used", "received", "changed"})
+        self.assertEqual(set(status["log"][0]), {"number", "time", "event", "user_id", "name", "receipt"})
+        self.assertEqual(set(self.alice.json("extend", tid, "1d").result), documented("extend"))
+        revoked = self.alice.json("revoke", tid).result
+        self.assertEqual(set(revoked), documented("revoke"))
+        self.assertEqual(set(revoked["recipients"][0]), {"user_id", "name", "state", "opens_used", "received"})
 
 
 class Revoke(Case):
@@ -17,7 +53,7 @@ class Revoke(Case):
         for user in (self.bob, self.carol):
             refused = user.get(tid, "-o", self.work / "after", expect=4)
             self.assertEqual(refused.error["code"], "revoked")
-            self.assertIn("revoked", refused.error["message"])
+            self.assertIn(f"alice revoked it on {today()}", refused.error["message"])
         self.assertFalse(os.path.exists(self.work / "after"))
         self.assertNotIn(tid, [row["id"] for row in self.bob.inbox()])
         (row,) = [row for row in self.bob.inbox("--all") if row["id"] == tid]
@@ -37,7 +73,10 @@ class Revoke(Case):
 
     def test_refused(self):
         tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
-        self.assertEqual(self.bob.json("revoke", tid, expect=3).error["code"], "notfound")
+        refused = self.bob.json("revoke", tid, expect=3).error
+        self.assertEqual(refused["code"], "notfound")
+        self.assertIn("only its sender can revoke it", refused["message"])
+        self.assertIn(f"satchel delete {tid}", refused["hint"])
         self.assertEqual(self.alice.json("revoke", tid, "--from", "bob,carol", expect=3).error["code"], "notfound")
         self.alice.json("revoke", "f" * 32, expect=3)
         self.alice.json("revoke", tid, "--from", "nobody-of-that-name", expect=3)
@@ -55,6 +94,21 @@ class Opens(Case):
         self.assertIsNotNone(rows["bob"]["received"])
         self.assertEqual((rows["carol"]["state"], rows["carol"]["received"]), ("released", None))
 
+    def test_no_receipts(self):
+        """A setting of the profile; what the sender sees is 'released'."""
+        self.assertEqual(self.bob.json("receipts").result, {"receipts": True})
+        self.bob.json("receipts", "perhaps", expect=2)
+        self.assertEqual(self.bob.json("receipts", "off").result, {"receipts": False})
+        tid = self.alice.send(self.file(1000), "--opens", "1", to=(self.bob,)).result["id"]
+        self.assertFalse(self.bob.get(tid, "-o", self.work / "off").result["receipt"])
+        (row,) = self.alice.json("status", tid).result["recipients"]
+        self.assertEqual((row["state"], row["received"]), ("released", None))
+        log = [event["event"] for event in self.alice.json("status", tid).result["log"]]
+        self.assertEqual(log, ["stored", "released", "committed"])  # the open is committed all the same
+        self.bob.json("receipts", "on")
+        tid = self.alice.send(self.file(1000), to=(self.bob,)).result["id"]
+        self.assertTrue(self.bob.get(tid, "-o", self.work / "on").result["receipt"])
+
     def test_the_last_open_is_committed(self):
         """Then the key is gone, for the device that opened it too."""
         tid = self.alice.send(self.file(1000), "--opens", "1", to=(self.bob,)).result["id"]
@@ -69,7 +123,7 @@ class Extend(Case):
     settings = {("limits", "min_lifetime"): "1s", ("limits", "max_lifetime"): "10d"}
 
     def test_later_and_earlier(self):
-        tid = self.alice.send(self.file(1000), "--expires", "4s", to=(self.bob, self.carol)).result["id"]
+        tid = self.alice.send(self.file(1000), "--expires", "10s", to=(self.bob, self.carol)).result["id"]
         done = self.alice.json("extend", tid, "2h").result
         self.assertGreater(done["expires"], done["before"])
         (row,) = [row for row in self.bob.inbox() if row["id"] == tid]
@@ -87,7 +141,11 @@ class Extend(Case):
             if result.code != 0:
                 break
         self.assertEqual((result.code, result.error["code"]), (4, "expired"))
-        self.assertEqual(self.alice.json("extend", tid, "1h", expect=4).error["code"], "expired")
+        self.assertIn("it expired on 2", result.error["message"])
+        self.assertEqual(result.error["hint"], "ask alice to send it again")
+        refused = self.alice.json("extend", tid, "1h", expect=4).error
+        self.assertEqual(refused["code"], "expired")
+        self.assertIn("it expired on 2", refused["message"])
         log = [event["event"] for event in self.alice.json("status", tid).result["log"]]
         self.assertEqual(log.count("extended"), 2)
 
@@ -96,8 +154,14 @@ class Extend(Case):
 
     def test_refused(self):
         tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
-        self.assertEqual(self.bob.json("extend", tid, "1h", expect=3).error["code"], "notfound")
-        self.assertEqual(self.alice.json("extend", tid, "30d", expect=4).error["code"], "toolarge")
+        refused = self.bob.json("extend", tid, "1h", expect=3).error
+        self.assertEqual(refused["code"], "notfound")
+        self.assertIn("only its sender", refused["message"])
+        refused = self.alice.json("extend", tid, "30d", expect=4).error
+        self.assertEqual((refused["code"], refused["hint"]), ("toolarge", "the longest from now on is 9d"))
+        self.assertIn("at most 10 days", refused["message"])
+        refused = self.alice.send(self.file(10), "--expires", "90d", to=(self.bob,), expect=4).error
+        self.assertEqual((refused["code"], refused["hint"]), ("toolarge", "the longest is --expires 10d"))
         self.alice.json("extend", tid, "soon", expect=2)
         self.alice.json("extend", "f" * 32, "1h", expect=3)
         self.alice.json("extend", tid, "8d")

@@ -51,6 +51,20 @@ class People(Case):
         self.alice.json("contacts", "group", "team", expect=3)
         self.assertEqual(self.alice.send(self.file(10), to=["team"], expect=3).error["code"], "notfound")
 
+    def test_oneself_among_others(self):
+        sent = self.alice.send(self.file(100), to=[self.alice, self.bob]).result
+        self.assertEqual(sent["recipients"], 2)
+
+        def counted(user, folder):
+            rows = user.json(folder).result["transfers"]
+            return [row["recipients"] for row in rows if row["id"] == sent["id"]]
+
+        self.assertEqual(counted(self.alice, "sent"), [2])
+        self.assertEqual(counted(self.alice, "inbox"), [2])
+        self.assertEqual(counted(self.bob, "inbox"), [1])  # whose slot is whose is not told to him
+        alone = self.alice.send(self.file(100), to=[self.alice]).result["id"]
+        self.assertIn(1, [row["recipients"] for row in self.alice.inbox() if row["id"] == alone])
+
     def test_blocked(self):
         before = self.dave.send(self.file(100, "before"), to=[self.bob]).result["id"]
         self.bob.json("inbox")

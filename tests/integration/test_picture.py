@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Previews of pictures that are sent: who sees them and when, and pictures that are none."""
+import base64
 import os
+import pty
 import re
+import subprocess
 
-from harness import TREE, Case
+from harness import TREE, Case, program
 from test_preview import png, soft
 
 PICTURE = TREE / "tests" / "data" / "picture.jpg"
+WEBP = base64.b64decode(  # 96 x 64
+    "UklGRpgAAABXRUJQVlA4IIwAAACwBQCdASpgAEAAPtFoqlGoJaOioWpxABoJZQZ6nD1HWj8AJI3vRtcv/54S2z2q91uTbKe/agAA/u2jc487"
+    "mStAVvjN70fDs+zY4mzzcZb3/n5LjCQEeyX1zHa+EwRGJln6D5PFLmlrDIb2LKoMrSP7GCl6IOB0AVbSQjeLyfih/9SeCymcx3jZ+oAAAA==")
 PIXEL = re.compile(r"38;2;(\d+);(\d+);(\d+)")
 
 
@@ -67,6 +73,8 @@ class Picture(Case):
             "head.jpg": jpeg[:8],
             "noise.jpg": jpeg[:4] + os.urandom(4000),
             "cut.png": png(120, 80, soft)[:200],
+            "cut.webp": WEBP[:100],
+            "head.webp": WEBP[:12],
             "bomb.png": png(4, 4, soft, claimed=(30000, 30000)),
         }
         for name, data in broken.items():
@@ -77,6 +85,35 @@ class Picture(Case):
                 out = self.work / f"got-{name}"
                 self.bob.get(tid, "-o", out)
                 self.assertEqual(out.read_bytes(), data)
+
+    def test_all_seen_before_any_is_released(self):
+        pictures = [self.write(f"{n}.png", png(70 + 9 * n, 60, lambda x, y, n=n: (40 * n, min(255, x + y), 99)))
+                    for n in range(5)]
+        sent = {self.send(path) for path in [*pictures, self.write("a.webp", WEBP), PICTURE]}
+        rows = [row for row in self.bob.inbox("--previews") if row["id"] in sent]
+        self.assertEqual(len(rows), 7)
+        for row in rows:
+            self.assertEqual((row["preview"]["bytes"], row["state"], row["opens_used"]), (256, "stored", 0))
+
+    def test_shown_while_received(self):
+        tid = self.send(PICTURE)
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        out = self.work / "got.jpg"
+        environment = dict(os.environ, SATCHEL_HOME=str(self.bob.home), TERM="xterm-256color",
+                           ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")  # of GLib, if it is there
+        done = subprocess.Popen([program("satchel"), "get", tid, "-o", out], env=environment,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        try:
+            while more := os.read(ours, 65536):
+                shown += more
+        except OSError:  # EIO: the other end is closed
+            pass
+        self.assertEqual((done.wait(), out.read_bytes()), (0, PICTURE.read_bytes()))
+        done.stdout.close()
+        self.assertGreater(len(re.findall(rb"\x1b\[[0-9;]*38;2;", shown)), 100)
 
     def test_everybody_sees_it(self):
         tid = self.alice.send(PICTURE, to=[self.bob, self.carol]).result["id"]

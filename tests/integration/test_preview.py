@@ -70,6 +70,10 @@ class Preview(unittest.TestCase):
         self.assertEqual(result["latent"]["numbers"], 512)
         self.assertEqual(size_of(sheet), (7 * 64, 2 * 64))
         self.assertGreater(plot.stat().st_size, 1000)
+        text = run([program("satchel"), "preview", "eval", folder, "--limit", 1], env=quiet).text
+        for step in ("first encryption (Fernet)", "second encryption (AES-256-GCM)", "decryption of the first"):
+            self.assertIn(step, text)
+        self.assertEqual(self.preview("eval", folder, "--crops", 3).result["images"], 6)
         only = self.work / "only"
         only.write_text("below/b.png\n")
         self.assertEqual(self.preview("eval", folder, "--only", only).result["images"], 1)

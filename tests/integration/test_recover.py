@@ -1,12 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
 """Coming back with the recovery words, on an empty machine."""
+import contextlib
+import json
 import os
+import shutil
+import socket
+import threading
 
-from harness import Case, User
+from harness import LEVEL, WAIT, Case, Failed, User
+
+
+class Cut:
+    """A way to the daemon that ends behind the client's TLS record number ${after}; the answer is lost."""
+
+    def __init__(self, daemon, after):
+        self.daemon = daemon
+        self.left = after
+        self.cut = threading.Event()  # nothing passes any more
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.server = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.pairs = []
+        self.threads = []
+        self.start(self.accept)
+
+    def start(self, run, *args):
+        self.threads.append(threading.Thread(target=run, args=args, daemon=True))
+        self.threads[-1].start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.daemon.port))
+                self.pairs.append((client, server))
+                self.start(self.forth, client, server)
+                self.start(self.back, client, server)
+
+    def forth(self, client, server):
+        with contextlib.suppress(OSError), client.makefile("rb") as stream:
+            while not self.cut.is_set() and len(head := stream.read(5)) == 5:
+                body = stream.read(int.from_bytes(head[3:], "big"))
+                self.left -= 1
+                if self.left == 0:
+                    self.cut.set()
+                server.sendall(head + body)
+            server.shutdown(socket.SHUT_WR)
+
+    def back(self, client, server):
+        with contextlib.suppress(OSError):
+            while block := server.recv(65536):
+                if not self.cut.is_set():
+                    client.sendall(block)
+
+    def close(self):
+        """When the daemon has done what it was asked for."""
+        self.listener.close()
+        for client, server in self.pairs:
+            client.close()
+            server.close()
+        for _ in range(WAIT * 100):
+            status = json.loads(self.daemon.ctl("--json", "status").text)["result"]
+            if status["connections"] == 0 and status["store"]["in_flight"] == 0:
+                return
+        raise Failed(f"it does not rest: {status}")
 
 
 class Recover(Case):
     users = ("bob", "carol")
+    settings = {("limits", "registrations"): "10000"}
 
     def newcomer(self, name):
         """Somebody registered, with the words."""
@@ -87,6 +148,54 @@ class Recover(Case):
         self.assertEqual(moved.json("whoami").result["name"], "grace")
         moved.inbox()
         fred.inbox()
+
+    def test_cut_behind_every_message(self):
+        """Keys, contacts and groups come back, whatever the server had heard before the machine died."""
+        if LEVEL == "quick":  # about where the server takes the new keys, and where it gets the new record
+            for after in (6, 8):
+                self.assertTrue(self.cut_once(after))
+            return
+        after = 4  # before that there is only TLS
+        while self.cut_once(after):
+            after += 1
+        self.assertGreater(after, 8)
+
+    def cut_once(self, after):
+        """False if the recovery was through before its record number ${after}."""
+        ida = self.newcomer(f"ida-{after}")
+        ida.json("contacts", "add", "bob", "--name", "Robert")
+        ida.json("contacts", "add", "carol")
+        ida.json("contacts", "group", "team", "add", "Robert", "carol")
+        waiting = self.bob.send(self.file(2000), to=[ida]).result["id"]
+        ida.inbox()
+        if not self.recover_cut(ida, after):
+            return False
+        found = self.recover(ida)
+        self.assertGreaterEqual(found.result.result["keys"], 1, f"cut behind record {after}")
+        self.assertEqual(found.result.result["contacts"], 2, f"cut behind record {after}")
+        found.get(waiting, "-o", self.folder_of(f"out-{after}"))
+        self.assertEqual(found.json("contacts", "group", "team").result["groups"][0]["members"],
+                         ["Robert", "carol"])
+        return True
+
+    def recover_cut(self, user, after):
+        """Recover on a machine that dies behind its record number ${after}; False if it was through before."""
+        way = Cut(self.daemon, after)
+        again = User(self.daemon, self.work / "dying", user.name)
+        reading, writing = os.pipe()
+        os.write(writing, user.words.encode() + b"\n")
+        os.close(writing)
+        process = again.start("recover", "--server", way.server, "--name", user.name, "--pin", self.daemon.pin,
+                              "--no-passphrase", "--words-fd", reading, pass_fds=(reading,))
+        os.close(reading)
+        while process.poll() is None and not way.cut.wait(0.01):
+            pass
+        if way.cut.is_set():
+            process.kill()
+        process.communicate(timeout=WAIT)
+        way.close()
+        shutil.rmtree(again.home, ignore_errors=True)
+        return way.cut.is_set()
 
     def test_killed_anywhere(self):
         """However far it came, the same command brings the account back."""

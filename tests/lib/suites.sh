@@ -118,6 +118,7 @@ suite_integration()
 {
     present build/asan/bin/satchel || return 0
     needs asan || return 0
+    [ "$level" = quick ] || suite_ctest asan integration
     check_summary programs "$python" tests/integration/run.py --build build/asan --level "$level" \
         tests/integration || true
 }

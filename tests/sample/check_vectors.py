@@ -438,6 +438,41 @@ def check_body(c):
     assert tree([leaf(p) for p in pieces]) == c.body_root
 
 
+# ---- section 7.1 ----
+
+
+def check_statement(c):
+    signed = message(c.signed)
+    body, s = one(signed, 1), message(one(signed, 1))
+    assert sign(c.device_seed, c.kind.encode(), body) == one(signed, 2)
+    assert one(s, 1) == 1 and one(s, 2) == one(message(c.header), 3)
+    assert one(s, 3) == h(c.header) and one(s, 4) == c.user_id
+    assert one(s, 5) == h(LPs(b"satchel/1 manifest hash", c.manifest_body))
+    assert one(s, 6) == device_of(ed_public(c.device_seed))
+    assert one(s, 7) == c.number("time") and one(s, 8) == c.number("number") and one(s, 9) == c.number("expires")
+
+
+# ---- section 14.4 ----
+
+
+last = bytes(32)
+
+
+def check_event(c):
+    global last
+    if c.kind == "event":
+        assert c.previous == last
+        last = h(LP(b"satchel/1 event") + last + c.tid + u32(c.number("number")) + u64(c.number("time")) +
+                 c.number("kind").to_bytes(2, "big") + c.user_id + LP(c.data))
+        assert c.hash == last
+        return
+    head, key = message(c.body), ed_public(c.server_seed)
+    assert c.server_id == h(LP(b"satchel/1 server") + key)[:20]
+    assert [one(head, n) for n in range(1, 6)] == [1, c.server_id, c.tid, c.number("number"), last]
+    assert one(head, 6) == c.number("time") and c.hash == last
+    assert sign(c.server_seed, b"events", c.body) == c.signature
+
+
 class Case:
     """Attributes are bytes; text() and number() give the others."""
 
@@ -466,6 +501,8 @@ CHECKS = {
     "header": check_header,
     "metadata": check_metadata,
     "body": check_body,
+    "statement": check_statement,
+    "events": check_event,
 }
 
 

@@ -294,9 +294,12 @@ static const struct {
     {"FORMATS.md section 7, and the tree of section 6", vectors_transfer_header},
     {"FORMATS.md section 8", vectors_transfer_metadata},
     {"FORMATS.md section 9, KID and CID of section 7", vectors_transfer_body},
+    {"FORMATS.md section 7.1", vectors_life_statement},
+    {"FORMATS.md section 14.4", vectors_life_events},
 };
-const char *const vectors_names[] = {"identifiers", "manifest", "login", "share", "slot",
-                                     "header",      "metadata", "body",  NULL};
+const char *const vectors_names[] = {"identifiers", "manifest", "login",    "share",
+                                     "slot",        "header",   "metadata", "body",
+                                     "statement",   "events",   NULL};
 
 void vectors_write(const char *name, FILE *out)
 {

@@ -36,4 +36,8 @@ void vectors_transfer_header(struct vectors_json *j);
 void vectors_transfer_metadata(struct vectors_json *j);
 void vectors_transfer_body(struct vectors_json *j);
 
+/* What comes after the seal: vectors_life.c. */
+void vectors_life_statement(struct vectors_json *j);
+void vectors_life_events(struct vectors_json *j);
+
 #endif /* TESTS_SAMPLE_VECTORS_JSON_H */

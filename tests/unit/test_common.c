@@ -16,6 +16,7 @@
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/secret.h"
+#include "common/show.h"
 
 static void test_err_texts(void **state)
 {
@@ -287,9 +288,30 @@ static void test_fs_mkdirs(void **state)
     free(dir);
 }
 
+static void test_show(void **state)
+{
+    const uint64_t hour = 3600000;
+    char size[SHOW_SIZE], time[SHOW_TIME];
+
+    (void)state;
+    assert_string_equal(show_size(1023, size), "1023 B");
+    assert_string_equal(show_size(1048575, size), "1.0 MiB");
+    assert_string_equal(show_time(1763712000123, time), "2025-11-21T08:00:00.123Z");
+    assert_string_equal(show_date(1763712000123, time), "2025-11-21");
+    assert_string_equal(show_time(UINT64_MAX, time), "never");
+    assert_string_equal(show_date(UINT64_MAX, time), "never");
+    assert_string_equal(show_span(99999, size), "99s");
+    assert_string_equal(show_span(36 * hour, size), "36h");
+    assert_string_equal(show_span(49 * hour - 1, size), "2d");
+    assert_string_equal(show_span_words(1000, time), "1 second");
+    assert_string_equal(show_span_words(90 * hour / 60, time), "90 minutes");
+    assert_string_equal(show_span_words(720 * hour, time), "30 days");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_show),
         cmocka_unit_test(test_err_texts),
         cmocka_unit_test(test_err_never_overflows),
         cmocka_unit_test(test_buf_round_trip),

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "client/local/backup.h"
 #include "client/local/contact.h"
 #include "client/local/group.h"
 #include "client/local/identity.h"
@@ -519,6 +520,96 @@ static void a_replaced_key_must_be_seen(void **state)
     identity_unref(id);
 }
 
+/* ---- what a recovery has still to bring back ---- */
+
+/* The record's plaintext, as it would be made now; the caller frees it. */
+static void build(struct state *s, const struct identity *self, struct secret *ret)
+{
+    uint64_t mark;
+
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(backup_build(s->vault, self, ret, &mark, NULL), ERR_OK);
+    vault_unlock(s->vault);
+}
+
+static void note_rest(struct state *s, const struct secret *plain)
+{
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(backup_note_rest(s->vault, plain, NULL), ERR_OK);
+    vault_unlock(s->vault);
+}
+
+/* Forget ${id}, as a machine does that never knew him. */
+static void forget(struct state *s, const struct identity *id)
+{
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(contact_delete(s->vault, &id->uid, NULL), ERR_OK);
+    assert_int_equal(group_remove(s->vault, "team", &id->uid, NULL), ERR_OK);
+    vault_unlock(s->vault);
+}
+
+/* A record that is made before the contacts are back keeps them, each once. */
+static void a_record_keeps_what_is_not_back_yet(void **state)
+{
+    struct state *s = *state;
+    struct identity *self = somebody(s), *bob = somebody(s), *carol = somebody(s);
+    struct secret first = {0}, second = {0};
+    struct backup_contact *list = NULL;
+    struct contact c = {0};
+    struct group team;
+    size_t n = 0;
+
+    assert_int_equal(pin(s, bob, "Robert", "bob"), ERR_OK);
+    assert_int_equal(pin(s, carol, NULL, "carol"), ERR_OK);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(group_add(s->vault, "team", &bob->uid, NULL), ERR_OK);
+    assert_int_equal(group_add(s->vault, "team", &carol->uid, NULL), ERR_OK);
+    assert_int_equal(contact_load(s->vault, &bob->uid, &c, NULL), ERR_OK);
+    c.blocked = true;
+    assert_int_equal(contact_save(s->vault, &c, NULL), ERR_OK);
+    contact_free(&c);
+    vault_unlock(s->vault);
+    build(s, self, &first);
+    note_rest(s, &first);
+    forget(s, bob);
+    forget(s, carol);
+    assert_int_equal(pin(s, bob, NULL, "bob"), ERR_OK); /* looked up, and no more */
+    build(s, self, &second);
+    note_rest(s, &second);
+    assert_int_equal(backup_rest(s->vault, &list, &n, NULL), ERR_OK);
+    assert_int_equal(n, 2);
+    for (size_t i = 0; i < n; i++) {
+        bool is_bob = memcmp(&list[i].uid, &bob->uid, sizeof(bob->uid)) == 0;
+
+        assert_string_equal(list[i].name, is_bob ? "Robert" : "carol");
+        assert_int_equal(list[i].blocked, is_bob);
+        assert_int_equal(list[i].named, is_bob);
+    }
+    free(list);
+    /* The groups are made of those that are contacts again. */
+    assert_int_equal(pin(s, carol, NULL, "carol"), ERR_OK);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(backup_make_groups(s->vault, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_int_equal(group_load(s->vault, "team", &team, NULL), ERR_OK);
+    assert_int_equal(team.n, 2);
+    /* When all is back only what is known counts. */
+    note_rest(s, NULL);
+    secret_free(&second);
+    build(s, self, &second);
+    note_rest(s, &second);
+    assert_int_equal(backup_rest(s->vault, &list, &n, NULL), ERR_OK);
+    assert_int_equal(n, 2);
+    for (size_t i = 0; i < n; i++)
+        assert_false(list[i].blocked);
+    free(list);
+    secret_free(&first);
+    secret_free(&second);
+    identity_unref(self);
+    identity_unref(bob);
+    identity_unref(carol);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +630,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_writers, setup, teardown),
         cmocka_unit_test_setup_teardown(segments_fill_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_segments, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_record_keeps_what_is_not_back_yet, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("contact", tests, NULL, NULL);

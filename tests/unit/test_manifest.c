@@ -112,6 +112,9 @@ static void sequence_2(struct draft *d) { d->msg->sequence = 2; }
 static void previous_in_first(struct draft *d) { d->msg->previous = d->more_eks[0].key; }
 static void sequence_2_previous(struct draft *d) { sequence_2(d); previous_in_first(d); }
 static void previous_short(struct draft *d) { sequence_2_previous(d); d->msg->previous.len = 31; }
+static void account(struct draft *d) { d->msg->account = d->more_eks[0].key; }
+static void account_short(struct draft *d) { account(d); d->msg->account.len = 31; }
+static void account_long(struct draft *d) { d->msg->account = (ProtobufCBinaryData){33, d->keys[0]}; }
 static void no_devices(struct draft *d) { d->msg->n_devices = 0; }
 static void devices_64(struct draft *d) { use_devices(d, 64); }
 static void devices_65(struct draft *d) { use_devices(d, 65); }
@@ -150,6 +153,9 @@ static void test_rules(void **state)
         {sequence_2_previous, ERR_OK, ""},
         {previous_in_first, ERR_INVALID, "previous"},
         {previous_short, ERR_INVALID, "previous"},
+        {account, ERR_OK, ""},
+        {account_short, ERR_INVALID, "account"},
+        {account_long, ERR_INVALID, "account"},
         {no_devices, ERR_INVALID, "devices"},
         {devices_64, ERR_OK, ""},
         {devices_65, ERR_INVALID, "devices"},

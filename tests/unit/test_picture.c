@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pictures: PNG and JPEG, damaged ones, and ones that claim to be huge. */
+/* Pictures: PNG, JPEG and WebP, damaged ones, and ones that claim to be huge. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <turbojpeg.h>
+#include <webp/encode.h>
 
 #include "common/buf.h"
 #include "common/fs.h"
@@ -57,6 +58,56 @@ static struct buf jpeg(void)
     tjFree(data);
     (void)tjDestroy(tj);
     return b;
+}
+
+static struct buf webp(void)
+{
+    uint8_t *data = NULL;
+    struct buf b = {0};
+    size_t len;
+
+    fill();
+    len = WebPEncodeLosslessRGB(sample, W, H, W * 3, &data);
+    assert_true(len > 0);
+    buf_put(&b, data, len);
+    WebPFree(data);
+    return b;
+}
+
+static void test_webp(void **state)
+{
+    struct buf b = webp();
+    struct picture p;
+
+    (void)state;
+    assert_int_equal(picture_decode(&p, b.data, b.len, 0, NULL), 0);
+    assert_int_equal(p.width, W);
+    assert_int_equal(p.height, H);
+    assert_memory_equal(p.rgb, sample, sizeof(sample));
+    picture_free(&p);
+    assert_int_equal(picture_decode(&p, b.data, b.len, 20, NULL), 0);
+    assert_int_equal(p.full_width, W);
+    assert_int_equal(p.height, 40);
+    picture_free(&p);
+    for (size_t len = 12; len < b.len; len += 7)
+        assert_int_equal(picture_decode(&p, b.data, len, 0, NULL), ERR_CORRUPT);
+    buf_free(&b);
+}
+
+/* What can be seen through is white. */
+static void test_webp_transparent(void **state)
+{
+    static const uint8_t pixels[2][4] = {{200, 10, 20, 0}, {200, 10, 20, 255}};
+    static const uint8_t want[6] = {255, 255, 255, 200, 10, 20};
+    uint8_t *data = NULL;
+    size_t len = WebPEncodeLosslessRGBA(&pixels[0][0], 2, 1, 8, &data);
+    struct picture p;
+
+    (void)state;
+    assert_int_equal(picture_decode(&p, data, len, 0, NULL), 0);
+    assert_memory_equal(p.rgb, want, sizeof(want));
+    picture_free(&p);
+    WebPFree(data);
 }
 
 static void test_png(void **state)
@@ -178,8 +229,13 @@ static void test_scale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_png),  cmocka_unit_test(test_jpeg),  cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_bomb), cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_png),
+        cmocka_unit_test(test_webp),
+        cmocka_unit_test(test_webp_transparent),
+        cmocka_unit_test(test_jpeg),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_scale),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Previews: the range coder, the codec in all classes, hostile bytes, and the weight file. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 
 #include "common/err.h"
 #include "models/preview.h"
+#include "models/preview_detail.h"
 #include "models/preview_file.h"
 #include "models/preview_symbols.h"
 #include "models/prg.h"
@@ -206,10 +208,13 @@ static void test_file(void **state)
     b.data[b.len / 2] ^= 1;
     assert_int_equal(decode_file(&b, b.len), ERR_CORRUPT);
     b.data[b.len / 2] ^= 1;
-    b.data[11] = 2; /* the version */
+    b.data[11] = 3; /* the version */
     hash_again(&b);
     assert_int_equal(decode_file(&b, b.len), ERR_UNSUPPORTED);
-    b.data[11] = 1;
+    b.data[11] = 1; /* which has no details: too long */
+    hash_again(&b);
+    assert_int_equal(decode_file(&b, b.len), ERR_CORRUPT);
+    b.data[11] = 2;
     b.data[13] ^= 1; /* a shape */
     hash_again(&b);
     assert_int_equal(decode_file(&b, b.len), ERR_CORRUPT);
@@ -238,6 +243,147 @@ static void test_file_ranges(void **state)
     net->odd[4] = 0;
     net->tables.spread[0] = UINT32_MAX;
     assert_int_equal(preview_file_encode(net, &b, NULL), ERR_INVALID);
+    net->tables.spread[0] = 512;
+    net->tables.detail_bias[7][3] = INT32_MIN;
+    assert_int_equal(preview_file_encode(net, &b, NULL), ERR_INVALID);
+    net->tables.detail_bias[7][3] = 0;
+    net->tables.detail_out_bias[23] = INT32_MAX;
+    assert_int_equal(preview_file_encode(net, &b, NULL), ERR_INVALID);
+    preview_net_free(net);
+    buf_free(&b);
+}
+
+/* There and back without loss, and squares add up to nearly the same. */
+static void test_wave(void **state)
+{
+    static float rgb[PREVIEW_BYTES], details[PREVIEW_DETAILS], back[PREVIEW_BYTES];
+    static uint8_t picture[PREVIEW_BYTES];
+    double before = 0, after = 0;
+
+    (void)state;
+    sample_picture(3, picture);
+    for (int i = 0; i < PREVIEW_BYTES; i++)
+        rgb[i] = (float)picture[i] / 255;
+    preview_wave(rgb, details);
+    preview_unwave(details, back);
+    for (int i = 0; i < PREVIEW_BYTES; i++) {
+        assert_true(fabsf(rgb[i] - back[i]) < 1e-4F);
+        before += (double)(rgb[i] * rgb[i]);
+        after += (double)(details[i] * details[i]);
+    }
+    assert_true(after > before * 0.9 && after < before * 1.1);
+}
+
+/* Every coefficient is in one band, and bands that others look at come before them. */
+static void test_bands(void **state)
+{
+    const struct preview_band *bands = preview_bands();
+    unsigned next = 0;
+
+    (void)state;
+    for (int i = 0; i < PREVIEW_BANDS; i++) {
+        const struct preview_band *b = &bands[i];
+
+        assert_int_equal(b->first, next);
+        next += (unsigned)b->side * b->side;
+        assert_true(b->parent < i && b->others[0] < i && b->others[1] < i && b->planes[0] < i &&
+                    b->planes[1] < i);
+        assert_true(b->parent < 0 || bands[b->parent].side * 2 == b->side);
+        assert_true(b->others[1] < 0 || bands[b->others[1]].side == b->side);
+        assert_true(b->planes[1] < 0 || bands[b->planes[1]].side == b->side);
+        assert_true(i < PREVIEW_CODED || (b->plane > 0 && b->level == PREVIEW_LEVELS - 1));
+    }
+    assert_int_equal(next, PREVIEW_DETAILS);
+}
+
+/* Drawn details come back as they were, whatever levels they have; the other bands stay 0. */
+static void test_details(void **state)
+{
+    static struct preview_symbols s, back;
+    static struct preview_values values;
+    struct preview_net *net = sample_preview();
+    struct prg *prg = draw();
+
+    (void)state;
+    for (int round = 0; round < 60; round++) {
+        uint8_t bytes[PREVIEW_CLASS_MAX] = {0};
+
+        memset(&s, 0, sizeof(s));
+        s.aspect = (uint8_t)prg_below(prg, PREVIEW_ASPECTS);
+        s.step = (uint8_t)(20 + prg_below(prg, 20));
+        s.depth = (uint8_t)prg_below(prg, PREVIEW_DEPTHS);
+        s.levels[0] = (uint8_t)prg_below(prg, PREVIEW_LEVELS + 1);
+        s.levels[1] = (uint8_t)prg_below(prg, PREVIEW_COLOUR_LEVELS + 1);
+        for (int i = 0; i < PREVIEW_CODED; i++) {
+            const struct preview_band *b = &preview_bands()[i];
+
+            if (preview_band_kept(b, s.levels))
+                s.d[b->first + prg_below(prg, (uint32_t)b->side * b->side)] =
+                    (int16_t)((int)prg_below(prg, 61) - 30);
+        }
+        if (preview_symbols_encode(net, &s, bytes, sizeof(bytes)) > sizeof(bytes))
+            continue;
+        assert_int_equal(preview_symbols_decode(net, bytes, sizeof(bytes), &back, &values, NULL),
+                         0);
+        assert_memory_equal(&back, &s, sizeof(s));
+        for (int i = 0; i < PREVIEW_DETAILS; i++)
+            assert_true(s.d[i] != 0 || fabsf(values.details[i]) < 1);
+    }
+    prg_free(prg);
+    preview_net_free(net);
+}
+
+/* A preview of each depth has only its latents. */
+static void test_depths(void **state)
+{
+    static struct preview_symbols s, back;
+    static struct preview_values values;
+    struct preview_net *net = sample_preview();
+
+    (void)state;
+    for (uint8_t depth = 0; depth < PREVIEW_DEPTHS; depth++) {
+        uint8_t bytes[PREVIEW_CLASS_MAX] = {0};
+        unsigned last = preview_depths[depth] - 1;
+
+        memset(&s, 0, sizeof(s));
+        s.aspect = PREVIEW_SQUARE;
+        s.step = 40;
+        s.depth = depth;
+        s.q[last] = 1;
+        assert_true(preview_symbols_encode(net, &s, bytes, sizeof(bytes)) <= sizeof(bytes));
+        assert_int_equal(preview_symbols_decode(net, bytes, sizeof(bytes), &back, &values, NULL),
+                         0);
+        assert_int_equal(back.depth, depth);
+        assert_int_equal(back.q[last], 1);
+    }
+    preview_net_free(net);
+}
+
+/* Weights of version 1 make previews without details, and read no others. */
+static void test_plain_weights(void **state)
+{
+    static struct preview_image image, back;
+    struct preview_net *net = sample_preview();
+    struct preview *plain = NULL, *detailed = opened();
+    uint8_t bytes[PREVIEW_CLASS_MAX] = {0};
+    struct preview_symbols s = {.aspect = PREVIEW_SQUARE, .step = 40, .levels = {1, 0}};
+    struct buf b = {0};
+
+    (void)state;
+    net->detailed = false;
+    assert_int_equal(preview_file_encode(net, &b, NULL), 0);
+    assert_int_equal(preview_make(&plain, b.data, b.len, NULL), 0);
+    sample_picture(2, image.rgb);
+    image.width = image.height = 64;
+    assert_int_equal(preview_encode(plain, &image, 256, bytes, NULL), 0);
+    assert_int_equal(preview_decode(plain, bytes, 256, &back, NULL), 0);
+    memset(bytes, 0, sizeof(bytes));
+    s.d[0] = 3;
+    assert_true(preview_symbols_encode(net, &s, bytes, sizeof(bytes)) <= sizeof(bytes));
+    assert_int_equal(preview_decode(detailed, bytes, 512, &back, NULL), 0);
+    assert_int_equal(preview_decode(plain, bytes, 512, &back, NULL), ERR_CORRUPT);
+    preview_close(plain);
+    preview_close(detailed);
     preview_net_free(net);
     buf_free(&b);
 }
@@ -248,7 +394,9 @@ int main(void)
         cmocka_unit_test(test_range_coder), cmocka_unit_test(test_range_coder_full),
         cmocka_unit_test(test_split),       cmocka_unit_test(test_classes),
         cmocka_unit_test(test_refused),     cmocka_unit_test(test_file),
-        cmocka_unit_test(test_file_ranges),
+        cmocka_unit_test(test_file_ranges), cmocka_unit_test(test_wave),
+        cmocka_unit_test(test_bands),       cmocka_unit_test(test_details),
+        cmocka_unit_test(test_depths),      cmocka_unit_test(test_plain_weights),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,37 @@ static void test_wrong_pin(void **state)
     pair_close(&p);
 }
 
+/* The key that was announced is as good as the pinned one; a third is neither. */
+static void test_next_pin(void **state)
+{
+    struct tls_verify verify = {
+        .mode = TLS_VERIFY_PIN, .pin = keys.pin, .next = keys.pin, .has_next = true};
+    char wanted[PIN_CHARS + 1];
+    struct pair p;
+
+    (void)state;
+    verify.pin.b[31] ^= 1;
+    assert_int_equal(pair_open(&p, &keys, &verify), ERR_OK);
+    assert_true(pair_shake(&p, SIZE_MAX));
+    assert_true(pin_equal(tls_engine_peer_pin(p.client.engine), &keys.pin));
+    pair_close(&p);
+
+    verify.has_next = false; /* what stands there does not count */
+    assert_int_equal(pair_open(&p, &keys, &verify), ERR_OK);
+    assert_false(pair_shake(&p, SIZE_MAX));
+    assert_int_equal(p.client.rc, ERR_PIN);
+    pair_close(&p);
+
+    verify.has_next = true;
+    verify.next.b[0] ^= 1;
+    assert_int_equal(pair_open(&p, &keys, &verify), ERR_OK);
+    assert_false(pair_shake(&p, SIZE_MAX));
+    assert_int_equal(p.client.rc, ERR_PIN);
+    pin_encode(&verify.pin, wanted);
+    assert_non_null(strstr(p.client.err.msg, wanted));
+    pair_close(&p);
+}
+
 static int shake_ca(SSL_CTX *client, const char *host)
 {
     struct tls_verify verify = {.mode = TLS_VERIFY_CA, .host = host};
@@ -521,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_both_directions),
         cmocka_unit_test(test_agreed_parameters),
         cmocka_unit_test(test_wrong_pin),
+        cmocka_unit_test(test_next_pin),
         cmocka_unit_test(test_ca),
         cmocka_unit_test(test_foreign_clients),
         cmocka_unit_test(test_foreign_servers),

@@ -186,6 +186,30 @@ static void test_good(void **state)
     assert_int_equal(fchmodat(s->fd, "a/b", 0700, 0), 0);
 }
 
+/* Whose files these become decides who else may read them. */
+static void test_umask(void **state)
+{
+    struct state *s = *state;
+    mode_t before = umask(027);
+    struct stat st;
+
+    add(s, &(struct item){"top/", S_IFDIR | 0777, NULL, NULL});
+    add(s, &(struct item){"top/file", S_IFREG | 0666, NULL, "text"});
+    add(s, &(struct item){"top/tool", S_IFREG | 0755, NULL, "text"});
+    add(s, &(struct item){"top/a/", S_IFDIR | 0777, NULL, NULL});
+    add(s, FILE_AT("top/a/b", "1"));
+    assert_int_equal(unpack_all(s, NULL), ERR_OK);
+    assert_int_equal(umask(before), 027); /* nobody has changed it */
+    assert_int_equal(fstat(s->fd, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0750);
+    assert_int_equal(fstatat(s->fd, "file", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    assert_int_equal(fstatat(s->fd, "tool", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0750);
+    assert_int_equal(fstatat(s->fd, "a", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0750);
+}
+
 static void test_deep(void **state)
 {
     struct state *s = *state;
@@ -353,6 +377,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(test_##f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(good),
+        TEST(umask),
         TEST(deep),
         TEST(absolute),
         TEST(absolute_behind_the_top),

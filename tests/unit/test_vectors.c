@@ -15,8 +15,9 @@
 #include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
 #include "common/fs.h"
+#include "common/transfer/event_log.h"
 #include "common/transfer/login.h"
-#include "common/transfer/manifest.h"
+#include "common/transfer/statement.h"
 #include "tests/sample/sample.h"
 #include "tests/sample/vectors.h"
 
@@ -435,6 +436,60 @@ static void test_bodies(void **state)
     buf_free(&f.raw);
 }
 
+static void test_statements(void **state)
+{
+    static const enum signed_purpose purposes[] = {SIGNED_RECEIPT, SIGNED_EXTEND};
+    struct file f;
+    int n = 0;
+
+    (void)state;
+    load("statement", &f);
+    for (; next_case(&f, n == 0 ? "receipt" : "extend"); n++) {
+        struct part raw = get(&f, "signed");
+        uint8_t key[IDS_KEY_LEN];
+        struct statement s;
+
+        assert_int_equal(statement_read(raw, &s, NULL), ERR_OK);
+        ASSERT_BYTES(&f, "user_id", s.user);
+        assert_int_equal(s.expires, get_number(&f, "expires"));
+        assert_int_equal(ed25519_public(key, get(&f, "device_seed").data), ERR_OK);
+        assert_int_equal(statement_verify(purposes[n], raw, key, NULL), ERR_OK);
+    }
+    assert_int_equal(n, 2);
+    buf_free(&f.raw);
+}
+
+static void test_events(void **state)
+{
+    struct event_log_head head;
+    struct hash32 last = {0};
+    struct file f;
+    uint32_t n = 0;
+
+    (void)state;
+    load("events", &f);
+    while (next_case(&f, "event")) {
+        struct event_log_row row = {.number = ++n,
+                                    .time = get_number(&f, "time"),
+                                    .kind = (uint16_t)get_number(&f, "kind"),
+                                    .data = get(&f, "data")};
+        struct hash32 prev = last;
+        struct tid tid;
+
+        GET(&f, "tid", tid);
+        GET(&f, "user_id", row.uid);
+        assert_int_equal(event_log_hash(&tid, &row, &prev, &last), ERR_OK);
+        ASSERT_BYTES(&f, "hash", last);
+    }
+    assert_int_equal(n, 5);
+    assert_true(next_case(&f, "head"));
+    assert_int_equal(event_log_head_read(get(&f, "body"), &head, NULL), ERR_OK);
+    assert_int_equal(head.number, n);
+    assert_memory_equal(&head.hash, &last, sizeof(last));
+    ASSERT_BYTES(&f, "server_id", head.server);
+    buf_free(&f.raw);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,7 +497,8 @@ int main(void)
         cmocka_unit_test(test_manifests), cmocka_unit_test(test_login),
         cmocka_unit_test(test_shares),    cmocka_unit_test(test_slots),
         cmocka_unit_test(test_header),    cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_bodies),    cmocka_unit_test(test_statements),
+        cmocka_unit_test(test_events),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

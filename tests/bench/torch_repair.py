@@ -1,13 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the layers that repair previews: oneDNN through models/conv.h against python3-torch.
+"""Pictures a second of processor time on one thread that python3-torch trains the network on which repairs previews.
 
-    tests/bench/preview.py [BUILD_DIR]      default: build/release
-
-Pictures a second of processor time, on one thread, taken in turns; the last line is the quotient.
+    tests/bench/torch_repair.py SECONDS
 """
 import os
-import subprocess
 import sys
 import time
 
@@ -15,7 +12,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-SECONDS, BATCH, TURNS = 3, 16, 3
+BATCH = 16
 
 
 class Repair(nn.Module):
@@ -35,13 +32,13 @@ class Repair(nn.Module):
         return self.up2(torch.relu(self.flat(torch.relu(self.up1(low) + half))))
 
 
-def with_torch(layout):
+def rate(layout, seconds):
     torch.set_num_threads(1)
     net = Repair().to(memory_format=layout)
     adam = torch.optim.Adam(net.parameters(), 0.001)
     x = torch.rand(BATCH, 4, 64, 64).to(memory_format=layout)
     start, steps = None, 0
-    while start is None or time.process_time() - start < SECONDS:
+    while start is None or time.process_time() - start < seconds:
         adam.zero_grad()
         (net(x) ** 2).mean().backward()
         adam.step()
@@ -49,15 +46,4 @@ def with_torch(layout):
     return steps * BATCH / (time.process_time() - start)
 
 
-def main():
-    build = sys.argv[1] if len(sys.argv) > 1 else "build/release"
-    ours, theirs = [], []
-    for _ in range(TURNS):
-        done = subprocess.run([f"{build}/bin/bench-preview", str(SECONDS)], check=True, stdout=subprocess.PIPE)
-        ours.append(float(done.stdout))
-        theirs.append(max(with_torch(torch.contiguous_format), with_torch(torch.channels_last)))
-        print(f"oneDNN {ours[-1]:.0f}, torch {torch.__version__} {theirs[-1]:.0f} pictures/s")
-    print(f"{sorted(ours)[TURNS // 2] / sorted(theirs)[TURNS // 2]:.2f}")
-
-
-main()
+print(max(rate(layout, float(sys.argv[1])) for layout in (torch.contiguous_format, torch.channels_last)))

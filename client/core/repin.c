@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: the greeting tells another pin or another announcement than the settings have -> they
+ * are copied -> written on a worker -> they are the profile's.
+ */
+#include "client/core/repin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/core/handle.h"
+
+int repin_verify(const struct settings *target, struct tls_verify *ret, struct err *err)
+{
+    int rc = ERR_OK;
+
+    if (target->pin == NULL) {
+        ret->mode = target->ca_file != NULL ? TLS_VERIFY_CA : TLS_VERIFY_COLLECT;
+        return ERR_OK;
+    }
+    ret->mode = TLS_VERIFY_PIN;
+    ret->has_next = target->next_pin != NULL;
+    rc = pin_decode(&ret->pin, target->pin, err);
+    if (rc == ERR_OK && ret->has_next)
+        rc = pin_decode(&ret->next, target->next_pin, err);
+    return rc;
+}
+
+struct keep {
+    uv_work_t req;
+    struct link *l;
+    struct profile *profile;
+    struct settings settings; /* as they are to be */
+    int rc;
+    struct err err;
+};
+
+static void keep_free(struct keep *k)
+{
+    if (k != NULL)
+        settings_free(&k->settings);
+    free(k);
+}
+
+static void keep_work(uv_work_t *req)
+{
+    struct keep *k = LIST_OWNER(req, struct keep, req);
+
+    k->rc = settings_write(k->profile->folder, &k->settings, &k->err);
+}
+
+static void kept(uv_work_t *req, int status)
+{
+    struct keep *k = LIST_OWNER(req, struct keep, req);
+    struct link *l = k->l;
+
+    (void)status;
+    l->jobs--;
+    if (k->rc == ERR_OK) {
+        settings_free(&k->profile->settings);
+        k->profile->settings = k->settings;
+        k->settings = (struct settings){0};
+    } else {
+        handle_notice(l->s, SATCHEL_NOTICE_PIN, NULL, "the server's pin could not be kept: %s",
+                      k->err.msg);
+    }
+    keep_free(k);
+    handle_settle(l->s);
+}
+
+/* The profile's settings with the pins of the link. */
+static void keep_pins(struct link *l)
+{
+    struct keep *k = calloc(1, sizeof(*k));
+    int rc = k != NULL ? settings_copy(&l->s->profile->settings, &k->settings, NULL) : ERR_NOMEM;
+
+    if (rc == ERR_OK)
+        rc = settings_set(&k->settings.pin, l->target.pin, NULL);
+    if (rc == ERR_OK)
+        rc = settings_set(&k->settings.next_pin, l->target.next_pin, NULL);
+    if (rc == ERR_OK) {
+        k->l = l;
+        k->profile = l->s->profile;
+        if (uv_queue_work(l->s->loop, &k->req, keep_work, kept) == 0) {
+            l->jobs++;
+            return;
+        }
+    }
+    keep_free(k);
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+void repin_look(struct link *l)
+{
+    const struct session_hello *hello = session_hello(l->session);
+    const struct pin *seen = session_peer_pin(l->session);
+    char now[PIN_CHARS + 1], text[PIN_CHARS + 1];
+    const char *next = NULL;
+    bool changed;
+
+    if (l->target.pin == NULL)
+        return; /* a certificate authority vouches for it */
+    pin_encode(seen, now);
+    if (hello->has_next_pin && !pin_equal(&hello->next_pin, seen)) {
+        pin_encode(&hello->next_pin, text);
+        next = text;
+    }
+    changed = strcmp(now, l->target.pin) != 0;
+    if (!changed && same(next, l->target.next_pin))
+        return;
+    if (settings_set(&l->target.pin, now, NULL) != ERR_OK ||
+        settings_set(&l->target.next_pin, next, NULL) != ERR_OK)
+        return;
+    if (changed)
+        handle_notice(l->s, SATCHEL_NOTICE_PIN, NULL,
+                      "the server has the key that it had announced: its pin is now %s", now);
+    if (l->s->profile != NULL)
+        keep_pins(l);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * repin - the key that will take the place of the server's pinned one, as the server announces it
+ * over a connection that the pinned key has authenticated.
+ *
+ * Threads: the loop's own.  Never blocks: settings are written on a worker.
+ */
+#ifndef CLIENT_CORE_REPIN_H
+#define CLIENT_CORE_REPIN_H
+
+#include "client/core/link.h"
+
+/* How the server of ${target} is to be judged, but for its name.  ERR_INVALID: not a pin. */
+MUST_CHECK int repin_verify(const struct settings *target, struct tls_verify *ret, struct err *err);
+
+/*
+ * Right after the greeting: the key that was seen is the pin from here on, the one announced, if
+ * any, may come in its place.  A change of the pin is told as a notice; both are kept in the
+ * profile's settings, if there is one.  What cannot be kept is found again by the next connection.
+ */
+void repin_look(struct link *l);
+
+#endif /* CLIENT_CORE_REPIN_H */

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* identity.h: what other devices of the same user have changed, and joining them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/local/identity.h"
+#include "common/crypto/ed25519.h"
+#include "common/crypto/rng.h"
+#include "common/transfer/utf8.h"
+
+void identity_drop_next(struct identity *id)
+{
+    manifest_free(id->next);
+    id->next = NULL;
+    secret_free(&id->next_key.key);
+    id->next_key = (struct identity_key){0};
+}
+
+bool identity_next_adds(const struct identity *id)
+{
+    const struct manifest *newest = chain_newest(&id->chain);
+
+    for (size_t i = 0; id->next != NULL && i < id->next->n_devices; i++)
+        if (manifest_device(newest, &id->next->devices[i].id) == NULL)
+            return true;
+    return false;
+}
+
+int identity_follow(struct identity *id, struct manifest *m, struct err *err)
+{
+    const struct manifest *newest;
+    enum chain_change change;
+    int rc;
+
+    if (id->next != NULL && memcmp(&id->next->hash, &m->hash, sizeof(m->hash)) == 0) {
+        manifest_free(m);
+        return identity_promote(id, 0, 0, err);
+    }
+    rc = chain_add(&id->chain, m, &change, err);
+    if (rc != ERR_OK)
+        return rc;
+    newest = chain_newest(&id->chain);
+    if (id->next != NULL && id->next->sequence <= newest->sequence)
+        identity_drop_next(id);
+    return ERR_OK;
+}
+
+/* ---- keys ---- */
+
+static bool is_listed(const struct chain *chain, const struct ek_id *id)
+{
+    for (size_t i = 0; i < chain->n; i++)
+        if (manifest_ek(chain->m[i], id) != NULL)
+            return true;
+    return false;
+}
+
+/* Where it belongs among those that are here: by the time when it begins. */
+static void insert_key(struct identity *id, struct identity_key *k)
+{
+    size_t at = id->n_keys;
+
+    while (at > 0 && id->keys[at - 1].not_before > k->not_before)
+        at--;
+    if (id->n_keys == IDENTITY_KEYS_MAX) { /* the oldest gives way */
+        if (at == 0)
+            return;
+        secret_free(&id->keys[0].key);
+        memmove(&id->keys[0], &id->keys[1], (id->n_keys - 1) * sizeof(id->keys[0]));
+        id->n_keys--;
+        at--;
+    }
+    memmove(&id->keys[at + 1], &id->keys[at], (id->n_keys - at) * sizeof(id->keys[0]));
+    id->keys[at] = *k;
+    id->n_keys++;
+    k->key = (struct secret){0};
+}
+
+size_t identity_take_keys(struct identity *id, struct identity_key *keys, size_t n)
+{
+    size_t taken = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (identity_ek(id, &keys[i].id) != NULL || !is_listed(&id->chain, &keys[i].id))
+            continue;
+        insert_key(id, &keys[i]);
+        taken += keys[i].key.len == 0;
+    }
+    return taken;
+}
+
+bool identity_lacks_key(const struct identity *id)
+{
+    const struct manifest *newest = chain_newest(&id->chain);
+
+    for (size_t i = newest->n_eks; i > 0; i--)
+        if (newest->eks[i - 1].suite == IDS_SUITE_X25519)
+            return identity_ek(id, &newest->eks[i - 1].id) == NULL;
+    return false;
+}
+
+/* ---- names ---- */
+
+bool identity_name_fits(const char *name)
+{
+    if (strlen(name) >= IDENTITY_NAME_SIZE || !utf8_valid(name))
+        return false;
+    for (const char *c = name; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return false;
+    return true;
+}
+
+const char *identity_name(const struct identity *id, const struct device_id *device)
+{
+    for (size_t i = 0; i < id->n_names; i++)
+        if (memcmp(&id->names[i].device, device, sizeof(*device)) == 0)
+            return id->names[i].name;
+    return "";
+}
+
+void identity_keep_name(struct identity *id, const struct device_id *device, const char *name)
+{
+    size_t at = 0;
+
+    if (name[0] == '\0')
+        return;
+    while (at < id->n_names && memcmp(&id->names[at].device, device, sizeof(*device)) != 0)
+        at++;
+    if (at == MANIFEST_DEVICES_MAX) {
+        memmove(&id->names[0], &id->names[1], (id->n_names - 1) * sizeof(id->names[0]));
+        at = --id->n_names;
+    }
+    if (at == id->n_names)
+        id->n_names++;
+    id->names[at].device = *device;
+    (void)snprintf(id->names[at].name, sizeof(id->names[at].name), "%s", name);
+}
+
+/* ---- joining ---- */
+
+static int take_joined(struct identity *id, const struct identity_plan *plan,
+                       struct identity_joining *j, struct err *err)
+{
+    uint8_t public[IDS_KEY_LEN];
+    int rc = ed25519_public(public, j->dsk->data);
+
+    if (rc == ERR_OK)
+        rc = ids_device(public, &id->device);
+    if (rc != ERR_OK)
+        return err_set(err, rc, "cannot make a device key");
+    id->server = plan->server;
+    (void)snprintf(id->username, sizeof(id->username), "%s", plan->username);
+    (void)snprintf(id->email, sizeof(id->email), "%s", plan->email);
+    secret_move(&id->isk, j->isk);
+    secret_move(&id->dsk, j->dsk);
+    id->chain = *j->chain;
+    *j->chain = (struct chain){.uid = id->chain.uid};
+    id->uid = id->chain.uid;
+    ids_uid_to_text(&id->uid, id->uid_text);
+    (void)identity_take_keys(id, j->keys, j->n_keys);
+    if (id->n_keys == 0)
+        return err_set(err, ERR_INTEGRITY, "the other device has sent no key of this account");
+    if (j->box != NULL)
+        memcpy(id->box, j->box, sizeof(id->box));
+    id->has_box = j->box != NULL;
+    return ERR_OK;
+}
+
+int identity_join(const struct identity_plan *plan, struct identity_joining *j,
+                  struct identity **ret, struct err *err)
+{
+    struct identity *id = calloc(1, sizeof(*id));
+    int rc;
+
+    if (id == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    id->refs = 1;
+    rc = secret_new(&id->hedge, HEDGE_LEN, err);
+    if (rc == ERR_OK && rng_bytes(id->hedge.data, id->hedge.len) != ERR_OK)
+        rc = err_set(err, ERR_INTERNAL, "cannot draw a key");
+    if (rc == ERR_OK)
+        rc = take_joined(id, plan, j, err);
+    if (rc == ERR_OK)
+        *ret = id;
+    else
+        identity_unref(id);
+    return rc;
+}

@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A second device: let in with a one-time code, and what the two have in common afterwards."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from harness import LEVEL, WAIT, Case, User, program, sha256
+from test_factor import Authenticator
+
+
+class Adding:
+    """`device add` in the background."""
+
+    def __init__(self, user, *args, otp=False):
+        self.write, fds, more = None, (), []
+        if otp:
+            read, self.write = os.pipe()
+            fds, more = (read,), ["--otp-fd", read]
+        self.process = user.start("device", "add", *more, *args, pass_fds=fds)
+        for fd in fds:
+            os.close(fd)
+
+    def event(self, name):
+        """The next line, which must be this event."""
+        line = json.loads(self.process.stdout.readline() or "{}")
+        assert line.get("event") == name, f"{line} {self.process.stderr.read() if not line else ''}"
+        return line
+
+    def code(self):
+        return self.event("code")
+
+    def give(self, text):
+        os.write(self.write, text.encode() + b"\n")
+
+    def end(self, expect=0):
+        out, errors = self.process.communicate(timeout=WAIT)
+        if self.write is not None:
+            os.close(self.write)
+        assert self.process.returncode == expect, f"{self.process.returncode}\n{out}\n{errors}"
+        assert b"Sanitizer" not in errors, errors
+        last = json.loads(out.splitlines()[-1])
+        return last["result"] if expect == 0 else last["error"]
+
+
+class Machines(Case):
+    """What the tests below have in common."""
+    users = ("bob",)
+
+    def person(self, name, *args):
+        user = User(self.daemon, self.work, name)
+        user.register(*args)
+        return user
+
+    def machine(self, user, home):
+        """Another machine of ${user}, with nothing on it."""
+        other = User(self.daemon, self.work, home)
+        other.name, other.uid = user.name, user.uid
+        return other
+
+    def join(self, other, code, *args, server=True, expect=0):
+        where = ["--server", self.daemon.server] if server else []
+        return other.json("device", "join", *where, "--no-passphrase", "--code-fd", 0, *args, expect=expect,
+                          stdin=code.encode() + b"\n")
+
+    def both(self, user, home="second"):
+        """The second device, made as people make it."""
+        adding = Adding(user)
+        other = self.machine(user, home)
+        other.joined = self.join(other, adding.code()["code"]).result
+        added = adding.end()
+        self.assertEqual(added["id"], other.joined["device"])
+        return other
+
+    def joining(self, other, code):
+        """`device join` in the background."""
+        process = subprocess.Popen([program("satchel"), "--json", "device", "join", "--server", self.daemon.server,
+                                    "--no-passphrase", "--code-fd", "0"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env={**os.environ, "SATCHEL_HOME": str(other.home)})
+        process.stdin.write(code.encode() + b"\n")
+        process.stdin.flush()
+        return process
+
+    def enrol(self, user):
+        read, write = os.pipe()
+        process = user.start("factor", "totp", "enrol", "--otp-fd", read, pass_fds=(read,))
+        os.close(read)
+        phone = Authenticator(json.loads(process.stdout.readline())["secret"])
+        os.write(write, phone.code().encode() + b"\n")
+        os.close(write)
+        phone.recovery = json.loads(process.stdout.readline())["codes"]
+        process.communicate(timeout=WAIT)
+        self.assertEqual(process.returncode, 0)
+        return phone
+
+
+class Join(Machines):
+    def test_all_of_it(self):
+        alice = self.person("ann")
+        alice.json("contacts", "add", "bob", "--name", "Robert")
+        before = self.bob.send(self.file(3000, "before"), to=[alice]).result["id"]
+        adding = Adding(alice, "--name", "desk")
+        code = adding.code()
+        self.assertRegex(code["code"], "^([A-Z2-7]{4}-){7}[A-Z2-7]{4}$")
+        self.assertEqual(code["uri"], f"satchel://join/{self.daemon.server}/{code['code']}")
+        other = self.machine(alice, "second")
+        # As people type it, and without a word on the server's key: the other device knows that.
+        joined = self.join(other, code["code"].replace("-", " ").lower(), "--name", "lap\u00e9top").result
+        added = adding.end()
+        self.assertEqual(added["name"], "lap\u00e9top")
+        self.assertEqual((joined["user_id"], joined["name"], joined["other_name"]), (alice.uid, "ann", "desk"))
+        self.assertEqual((joined["device"], joined["contacts"], joined["lost"]), (added["id"], 1, 0))
+        me, there = alice.json("whoami").result, other.json("whoami").result
+        self.assertEqual((joined["other_id"], there["pin"]), (me["device"], self.daemon.pin))
+        names = {row["id"]: (row["name"], row["self"]) for row in other.json("device").result["devices"]}
+        self.assertEqual(names, {me["device"]: ("desk", False), there["device"]: ("lap\u00e9top", True)})
+        # Old mail, contacts; new mail on both; what one sends the other can show.
+        out = self.folder_of("out")
+        self.assertEqual(other.get(before, "-o", out).result["from"], "Robert")
+        both = self.bob.send(self.file(100, "x"), to=[alice]).result["id"]
+        for user, name in ((alice, "a"), (other, "b")):
+            user.get(both, "-o", self.folder_of(name))
+        tid = other.send(self.file(50, "y"), to=["Robert"]).result["id"]
+        self.assertEqual(alice.json("status", tid).result["recipients"][0]["state"], "stored")
+        self.bob.get(tid, "-o", self.folder_of("bob"))
+        # A code lets one machine in, once.
+        third = self.machine(alice, "third")
+        self.assertEqual(self.join(third, code["code"], expect=4).error["code"], "exists")
+
+    def test_keys_follow(self):
+        """A key that one device draws is known to the other at its next login, also after a revocation."""
+        alice = self.person("kim")
+        other = self.both(alice)
+        for first, second in ((alice, other), (other, alice)):
+            first.json("keys", "rotate")
+            first.inbox()  # the record with the key follows at a login
+            tid = self.bob.send(self.file(700), to=[alice]).result["id"]
+            for user, out in ((first, "a"), (second, "b")):
+                user.get(tid, "-o", self.folder_of(f"{out}-{tid}"))
+        self.assertEqual(alice.json("whoami").result["manifest"], other.json("whoami").result["manifest"])
+        third = self.both(alice, "third")
+        alice.json("device", "revoke", other.joined["device"])
+        alice.inbox()
+        tid = self.bob.send(self.file(800), to=[alice]).result["id"]
+        third.get(tid, "-o", self.folder_of("third-out"))
+        self.assertEqual(other.json("inbox", expect=4).error["code"], "auth")
+        self.assertEqual(len(third.json("device").result["devices"]), 3)
+
+    def test_uri_and_typing(self):
+        alice = self.person("uma")
+        other = self.machine(alice, "second")
+        self.assertEqual(self.join(other, "ABCD", expect=2).error["code"], "invalid")
+        self.join(other, "", expect=2)
+        other.json("device", "join", "ABCD", "--server", self.daemon.server, expect=2)
+        adding = Adding(alice)
+        code = adding.code()
+        wrong = code["code"][:-1] + ("A" if code["code"][-1] != "A" else "B")
+        self.assertIn("mistyped", self.join(other, wrong, expect=2).error["message"])
+        self.assertFalse((other.home / "profiles" / "default" / "settings").exists())
+        self.join(other, code["uri"], server=False)
+        adding.end()
+        self.assertEqual(self.join(other, code["code"], expect=4).error["code"], "exists")
+
+    def test_nobody(self):
+        """A code that does not count: none, run out, taken back."""
+        alice = self.person("nora")
+        other = self.machine(alice, "second")
+        adding = Adding(alice)
+        code = adding.code()["code"]
+        adding.process.send_signal(signal.SIGINT)
+        self.assertEqual(adding.end(expect=130)["code"], "canceled")
+        self.assertEqual(self.join(other, code, expect=3).error["code"], "notfound")
+        adding = Adding(alice, "--valid", "1s")
+        code = adding.code()["code"]
+        self.assertEqual(adding.end(expect=4)["code"], "expired")
+        self.assertEqual(self.join(other, code, expect=3).error["code"], "notfound")
+        (only,) = alice.json("device").result["devices"]
+        self.assertTrue(only["self"])
+        self.assertEqual(alice.json("whoami").result["manifest"], 1)
+        alice.json("device", "add", "--valid", "2h", expect=2)
+
+    def test_killed(self):
+        """Neither side leaves anything when it is killed while it waits."""
+        alice = self.person("kate")
+        other = self.machine(alice, "second")
+        adding = Adding(alice)
+        adding.code()
+        adding.process.kill()
+        adding.process.communicate(timeout=WAIT)
+        self.assertEqual(alice.json("whoami").result["manifest"], 1)
+        # Another code takes the place of the first at once.
+        adding = Adding(alice)
+        code = adding.code()["code"]
+        self.daemon.kill()
+        self.daemon.start()
+        # The offer is made again when the daemon is back; a join is tried until it is there.
+        for _ in range(100):
+            result = self.join(other, code, expect=None)
+            if result.code == 0:
+                break
+            self.assertEqual(result.error["code"], "notfound")
+            time.sleep(0.1)
+        self.assertEqual(adding.end()["id"], other.json("whoami").result["device"])
+
+    def test_between(self):
+        """Somebody who passes everything on, under a key of his own: the code's owner notices."""
+        alice = self.person("mia")
+        other = self.machine(alice, "second")
+        wrong = "A" * 43
+        adding = Adding(alice)
+        code = adding.code()["code"]
+        self.assertEqual(self.join(other, code, "--pin", wrong, expect=4).error["code"], "pin")
+        self.join(other, code, "--pin", self.daemon.pin)
+        adding.end()
+
+
+class Factors(Machines):
+    """What lets a device in needs the second factor."""
+
+    def test_device(self):
+        user = self.person("olga")
+        phone = self.enrol(user)
+        adding = Adding(user, otp=True)
+        code = adding.code()["code"]
+        other = self.machine(user, "second")
+        joining = self.joining(other, code)
+        adding.event("otp_needed")
+        adding.give("000000" if phone.code(1) != "000000" else "111111")
+        adding.event("otp_needed")
+        adding.give(phone.recovery[0])
+        adding.end()
+        out, errors = joining.communicate(timeout=WAIT)
+        self.assertEqual(joining.returncode, 0, errors)
+        self.assertEqual(other.json("whoami").result["user_id"], user.uid, out)
+
+    def test_none_given(self):
+        user = self.person("pia")
+        self.enrol(user)
+        adding = Adding(user, otp=True)
+        code = adding.code()["code"]
+        other = self.machine(user, "second")
+        joining = self.joining(other, code)
+        for _ in range(3):
+            adding.event("otp_needed")
+            adding.give("abcdef")
+        self.assertEqual(adding.end(expect=4)["code"], "factor")
+        out, errors = joining.communicate(timeout=WAIT)
+        self.assertEqual(joining.returncode, 3, errors)
+        self.assertEqual(json.loads(out.splitlines()[-1])["error"]["code"], "notfound")
+        self.assertEqual(len(user.json("device").result["devices"]), 1)
+        self.assertEqual(user.json("whoami").result["manifest"], 1)
+        user.json("keys", "rotate")  # nothing stands in the way of the next manifest
+
+
+class Opens(Machines):
+    """A transfer with one open, and a user with two devices."""
+
+    def test_race(self):
+        """Both ask for it at the same time, again and again: one of them gets it."""
+        first = self.person("ray")
+        second = self.both(first)
+        for turn in range({"quick": 3, "all": 25, "soak": 25}[LEVEL]):
+            tid = self.bob.send(self.file(900, f"turn{turn}"), "--opens", "1", to=[first]).result["id"]
+            running = [user.start("get", tid, "-o", self.work / f"{turn}-{n}") for n, user in enumerate((first, second))]
+            ends = [process.communicate(timeout=WAIT) for process in running]
+            self.assertEqual(sorted(process.returncode for process in running), [0, 4], ends)
+            loser = ends[0] if running[0].returncode == 4 else ends[1]
+            self.assertEqual(json.loads(loser[0].splitlines()[-1])["error"]["code"], "spent")
+
+    def test_cut(self):
+        """Who has begun goes on; the other device is refused throughout."""
+        first = self.person("cut")
+        second = self.both(first)
+        turns = {"quick": 3, "all": 20, "soak": 20}[LEVEL]
+        path = self.file(4_000_000 * turns, "large")
+        tid = self.bob.send(path, "--opens", "1", to=[first]).result["id"]
+        out = self.work / "got"
+        for turn in range(turns):
+            getting = first.start("get", tid, "-o", out, "--limit-rate", "500K")
+            for line in getting.stdout:
+                event = json.loads(line)
+                if event.get("phase") == "transfer" and event["done"] > 0:
+                    break
+            getting.kill()
+            getting.communicate(timeout=WAIT)
+            if turn % 4 == 1:
+                self.daemon.kill()
+                self.daemon.start()
+            self.assertEqual(second.get(tid, "-o", self.work / "other", expect=4).error["code"], "spent")
+        first.get(tid, "-o", out)
+        self.assertEqual(sha256(out), sha256(path))
+        self.assertEqual(second.get(tid, "-o", self.work / "other", expect=4).error["code"], "spent")
+
+    def test_revoked(self):
+        """The second device is taken out: nothing of it counts that was not seen before."""
+        first = self.person("rita")
+        second = self.both(first)
+        seen = second.send(self.file(10, "seen"), to=["bob"]).result["id"]
+        self.assertIn(seen, [row["id"] for row in self.bob.inbox()])
+        unseen = second.send(self.file(11, "unseen"), to=["bob"]).result["id"]
+        waiting = self.bob.send(self.file(12, "waiting"), to=[first]).result["id"]
+        first.json("device", "revoke", second.joined["device"][:12])
+        for args in (["inbox"], ["get", waiting, "-o", self.work], ["send", self.file(5), "--to", "bob"]):
+            self.assertEqual(second.json(*args, expect=4).error["code"], "auth")
+        self.bob.get(seen, "-o", self.folder_of("seen-out"))
+        self.assertEqual(self.bob.get(unseen, "-o", self.folder_of("unseen-out"), expect=4).error["code"], "revoked")
+        first.get(waiting, "-o", self.folder_of("waiting-out"))
+        self.deliver(first, self.file(13), [self.bob])
+        # It is not let in again without a code, and the last one is not taken out by chance.
+        self.assertEqual(first.json("device", "revoke", first.json("whoami").result["device"], expect=4).error["code"],
+                         "refused")
+
+
+class Recovery(Machines):
+    """The words are not enough where a second factor is enrolled."""
+
+    def test_recover(self):
+        user = User(self.daemon, self.work, "rob")
+        words = next(item["words"] for item in user.register().objects if item.get("event") == "recovery_words")
+        phone = self.enrol(user)
+
+        def recover(home, codes, expect=0):
+            again = self.machine(user, home)
+            pipes = [os.pipe(), os.pipe()]
+            os.write(pipes[0][1], words.encode() + b"\n")
+            os.write(pipes[1][1], "".join(code + "\n" for code in codes).encode())
+            for _, write in pipes:
+                os.close(write)
+            again.result = again.json("recover", "--server", self.daemon.server, "--name", "rob", "--pin",
+                                      self.daemon.pin, "--no-passphrase", "--words-fd", pipes[0][0], "--otp-fd",
+                                      pipes[1][0], expect=expect, pass_fds=(pipes[0][0], pipes[1][0]))
+            for read, _ in pipes:
+                os.close(read)
+            return again
+
+        self.assertEqual(recover("none", [], expect=4).result.error["code"], "factor")
+        user.inbox()  # it is his still
+        again = recover("again", ["nonsense", phone.recovery[1]])
+        self.assertEqual(again.json("whoami").result["user_id"], user.uid)
+        self.assertEqual(user.json("inbox", expect=4).error["code"], "auth")
+        # The recovery code counted once.
+        self.assertEqual(recover("more", [phone.recovery[1]], expect=4).result.error["code"], "factor")

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several users on one machine: none knows of the others."""
+import os
+
+from harness import Case, User
+
+
+class Profiles(Case):
+    users = ("bob",)
+
+    def setUp(self):
+        super().setUp()
+        self.home = User(self.daemon, self.work, "home")
+
+    def add(self, profile, name):
+        """Another user in a profile of the home."""
+        self.home.name, self.home.email = name, f"{name}@example.org"
+        return self.home.register("--profile", profile).result["user_id"]
+
+    def names(self):
+        return [(row["name"], row["state"], row["username"], row["used"])
+                for row in self.home.json("profile", "list").result["profiles"]]
+
+    def who(self, *args, **options):
+        return self.home.json("whoami", *args, **options).result["name"]
+
+    def test_list_and_use(self):
+        self.assertEqual(self.names(), [])
+        self.home.json("profile", "use", "work", expect=3)
+        self.add("default", "pat")
+        self.add("work", "pat.work")
+        self.assertEqual(self.names(), [("default", "active", "pat", True), ("work", "active", "pat.work", False)])
+        row = self.home.json("profile").result["profiles"][1]
+        self.assertEqual((row["server"], row["passphrase"]), (self.daemon.server, False))
+        self.home.json("profile", "use", "work")
+        self.assertEqual(self.who(), "pat.work")
+        # What is named counts more: the option, then the environment.
+        env = {"SATCHEL_PROFILE": "default"}
+        self.assertEqual(self.who(env=env), "pat")
+        self.assertEqual(self.who("--profile", "work", env=env), "pat.work")
+        self.assertEqual([used for _, _, _, used in self.names()], [False, True])
+        self.home.json("profile", "use", "nobody", expect=3)
+        self.home.json("profile", "use", "..", expect=2)
+        self.home.json("profile", "use", expect=2)
+        self.home.json("profile", "juggle", "work", expect=2)
+        # A choice that cannot be read is told, not guessed.
+        (self.home.home / "profile").write_text("../work\n")
+        self.assertEqual(self.home.json("whoami", expect=7).error["code"], "corrupt")
+        self.home.json("profile", "use", "default")
+        self.assertEqual(self.who(), "pat")
+
+    def test_nothing_leaks(self):
+        """Contacts, keys, mail and settings of one are not the other's, and no file of one holds them."""
+        one, two = self.add("one", "una"), self.add("two", "duo")
+        self.home.json("contacts", "add", "bob", "--name", "Robert-of-one", "--profile", "one")
+        self.assertEqual(self.home.json("contacts", "--profile", "two").result["contacts"], [])
+        self.home.json("send", self.file(10), "--to", "Robert-of-one", "--profile", "two", expect=2)
+        tid = self.bob.send(self.file(500), to=["una"]).result["id"]
+        self.assertEqual(self.home.json("inbox", "--profile", "two").result["transfers"], [])
+        self.home.json("get", tid, "-o", self.work, "--profile", "two", expect=3)
+        self.home.json("get", tid, "-o", self.folder_of("out"), "--profile", "one")
+        ids = {name: self.home.json("whoami", "--profile", name).result for name in ("one", "two")}
+        self.assertNotEqual(ids["one"]["device"], ids["two"]["device"])
+        folders = {name: self.home.home / "profiles" / name for name in ("one", "two")}
+        for name, others in (("one", (two, "duo")), ("two", (one, "una"))):
+            for path in folders[name].rglob("*"):
+                if path.is_file():
+                    data = path.read_bytes()
+                    for needle in (*others, "Robert-of-one"):
+                        self.assertNotIn(needle.encode(), data, path)
+            secrets = {path.read_bytes() for path in folders[name].glob("device")}
+            other = "two" if name == "one" else "one"
+            self.assertFalse(secrets & {path.read_bytes() for path in folders[other].glob("device")})
+
+    def test_reset(self):
+        self.add("default", "rae")
+        self.add("work", "rae.work")
+        self.home.json("profile", "use", "work")
+        folder = self.home.home / "profiles" / "work"
+        self.assertEqual(self.home.json("profile", "reset", "work", expect=4).error["code"], "refused")
+        self.home.json("profile", "reset", "work", "--yes", "default", expect=2)
+        self.assertTrue((folder / "settings").exists())
+        self.assertEqual(self.home.json("profile", "reset", "work", "--yes", "work").result["removed"], "work")
+        self.assertFalse(folder.exists())
+        # The choice went with it; the other profile is as it was.
+        self.assertEqual(self.names(), [("default", "active", "rae", True)])
+        self.assertEqual(self.who(), "rae")
+        self.home.json("profile", "reset", "work", "--yes", "work", expect=3)
+        # Without a name it is the one in use.
+        self.home.json("profile", "reset", "--yes", "default")
+        self.assertEqual(self.names(), [])
+
+    def test_reset_what_is_damaged(self):
+        """Also one that a crash left in the middle of going."""
+        for name, spoil in (("a", "settings"), ("b", "vault"), ("c", "device")):
+            self.add(name, f"sam.{name}")
+            folder = self.home.home / "profiles" / name
+            if spoil == "settings":
+                (folder / spoil).write_text("nonsense")
+            else:
+                os.unlink(folder / spoil)
+            self.home.json("profile", "reset", name, "--yes", name)
+            self.assertFalse(folder.exists())
+        # What is not ours stays, and is told.
+        self.add("d", "sam.d")
+        folder = self.home.home / "profiles" / "d"
+        (folder / "diary").write_text("mine")
+        self.home.json("profile", "reset", "d", "--yes", "d", expect=7)
+        self.assertEqual(os.listdir(folder), ["diary"])
+
+    def test_the_agent_ends(self):
+        read, write = os.pipe()
+        os.write(write, b"a passphrase\n")
+        user = User(self.daemon, self.work, "locked")
+        user.json("register", "--server", self.daemon.server, "--name", "lou", "--email", "lou@example.org", "--pin",
+                  self.daemon.pin, "--passphrase-fd", read, pass_fds=(read,))
+        os.write(write, b"a passphrase\n")
+        user.json("unlock", "--passphrase-fd", read, pass_fds=(read,))
+        user.json("whoami")
+        user.json("profile", "reset", "--yes", "default")
+        self.assertFalse(user.json("lock").result["was_unlocked"])
+        os.close(read)
+        os.close(write)
