@@ -14,6 +14,7 @@ from peers import Age, Ssh
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SIZES = [int(size) for size in os.environ.get("SATCHEL_BENCH_SIZES", f"{KIB} {100 * MIB} {GIB}").split()]
+FILES = int(os.environ.get("SATCHEL_BENCH_FILES", "20000"))
 NAMES = {KIB: "1 KiB", 100 * MIB: "100 MiB", GIB: "1 GiB"}
 
 
@@ -202,4 +203,35 @@ def get(folder):
         shutil.rmtree(folder / f"get-{size}")
 
 
-CASES = {"start": start, "memory": memory, "send": send, "get": get}
+def folder_(folder):
+    """A folder of small files sent and received, against tar through ssh into tar; neither is synced by the peer."""
+    source = folder / "files"
+    for i in range(FILES):
+        path = source / f"{i // 250:03}" / f"file-{i:05}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"{i} ".encode() * (i % 400 + 1))
+    with Place(folder / "place") as place:
+        rounds = iter(range(1 << 30))
+        tar = f"tar -C {quoted([folder])} -c files"
+
+        def ours():
+            target = folder / f"got-{next(rounds)}"
+            sent, tid = place.send(source)
+            got = run(place.command(place.bob, "get", tid, "-o", f"{target}/"))
+            place.drop(tid)
+            shutil.rmtree(target)
+            return sent.seconds + got.seconds
+
+        def theirs():
+            target = folder / f"tar-{next(rounds)}"
+            target.mkdir()
+            seconds = shell(f"{tar} | {quoted(place.ssh.command(f'tar -x -C {shlex.quote(str(target))}'))}")
+            shutil.rmtree(target)
+            return seconds
+
+        medians = in_turns({"satchel": ours, "tar": theirs})
+    say("folder", medians["satchel"], "s", "tar | ssh tar", medians["tar"], files=FILES, what="send and get",
+        target_ratio=1.0)
+
+
+CASES = {"start": start, "memory": memory, "send": send, "get": get, "folder": folder_}
