@@ -33,7 +33,7 @@ static const struct opt opts[] = {
     {"limit-rate", 0, OPT_RATE, &o.limit_rate, "RATE",
      "bytes a second at most, such as 500K or 10M"},
     {"no-preview", 0, OPT_FLAG, &o.no_preview, NULL,
-     "send no preview of a picture; PNG and JPEG have one"},
+     "send no preview of a picture; PNG, JPEG and WebP have one"},
     {"no-padding", 0, OPT_FLAG, &o.no_padding, NULL, "let the server learn the exact size"},
     {0},
 };
