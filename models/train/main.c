@@ -25,6 +25,8 @@ static const char help[] =
     "  --repair-rounds N    of the layers that repair (default: 60)\n"
     "  --detail-rounds N    of the networks of details (default: 12)\n"
     "  --round-pictures N   pictures in each round of repair and of details (default: 2048)\n"
+    "  --table-pictures N   pictures on which the probability tables are counted at the end;\n"
+    "                       0: they stay as the estimator says (default: 512)\n"
     "  --from FILE          take the linear layer, the estimator and the layers that repair from\n"
     "                       a weight file; --repair-rounds and --detail-rounds train on\n"
     "  --steps N            learn the N smallest step sizes; 8 to an octave (default: 36)\n"
@@ -61,6 +63,7 @@ enum {
     REPAIR,
     DETAIL,
     PICTURES,
+    TABLES,
     STEPS,
     LAMBDA,
     RESUME
@@ -77,6 +80,7 @@ static const struct option options[] = {
     {"repair-rounds", required_argument, NULL, REPAIR},
     {"detail-rounds", required_argument, NULL, DETAIL},
     {"round-pictures", required_argument, NULL, PICTURES},
+    {"table-pictures", required_argument, NULL, TABLES},
     {"steps", required_argument, NULL, STEPS},
     {"lambda", required_argument, NULL, LAMBDA},
     {"resume", no_argument, NULL, RESUME},
@@ -114,6 +118,8 @@ static bool apply(struct trainer_spec *spec, int option, const char *value)
         return number(value, 2000, &spec->detail_rounds);
     case PICTURES:
         return number(value, 1 << 20, &spec->round_pictures) && spec->round_pictures >= 16;
+    case TABLES:
+        return number(value, 1 << 20, &spec->table_pictures);
     case STEPS:
         return number(value, PREVIEW_STEPS, &spec->steps) && spec->steps > 0;
     case LAMBDA:
@@ -133,6 +139,7 @@ int main(int argc, char **argv)
                                 .repair_rounds = 60,
                                 .detail_rounds = 12,
                                 .round_pictures = 2048,
+                                .table_pictures = 512,
                                 .steps = 36,
                                 .lambda = 0.15F};
     struct err err = {0};

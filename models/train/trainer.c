@@ -20,6 +20,7 @@
 #include "models/train/checkpoint.h"
 #include "models/train/curve.h"
 #include "models/train/detail.h"
+#include "models/train/table.h"
 
 enum {
     BATCH = 16,
@@ -259,18 +260,25 @@ static void store(struct trainer *t)
     preview_costs(&t->costs, t->net);
 }
 
+static int write_weights(struct trainer *t, struct err *err)
+{
+    struct buf file = {0};
+    int rc = preview_file_encode(t->net, &file, err);
+
+    if (rc == ERR_OK)
+        rc = fs_replace(t->spec->out, file.data, file.len, 0644, err);
+    buf_free(&file);
+    return rc;
+}
+
 static int write_files(struct trainer *t, struct err *err)
 {
     const struct learned learned = {t->estimate, t->repair, t->detail};
     char path[4096];
-    struct buf file = {0};
     int rc;
 
     store(t);
-    rc = preview_file_encode(t->net, &file, err);
-    if (rc == ERR_OK)
-        rc = fs_replace(t->spec->out, file.data, file.len, 0644, err);
-    buf_free(&file);
+    rc = write_weights(t, err);
     if (rc == ERR_OK)
         rc = curve_write(t->spec->out, &t->progress, err);
     (void)snprintf(path, sizeof(path), "%s.checkpoint", t->spec->out);
@@ -319,6 +327,26 @@ static int rounds(struct trainer *t, struct err *err)
         rc = write_files(t, err);
     }
     return rc;
+}
+
+/* Count the tables, twice: the second time the encoder has those of the first. */
+static int tables(struct trainer *t, struct err *err)
+{
+    int rc = ERR_OK;
+
+    for (unsigned n = 0; n < 2 && t->spec->table_pictures > 0 && rc == ERR_OK; n++) {
+        struct prg *prg = NULL;
+        float lost = 0;
+
+        rc = generator(t, "preview tables", n, &prg, err);
+        if (rc == ERR_OK)
+            rc = table_count(t->net, &t->data, t->spec->table_pictures, prg, &lost, err);
+        prg_free(prg);
+        if (rc == ERR_OK)
+            printf("tables counted; squared error before %.6f\n", (double)lost);
+        (void)fflush(stdout);
+    }
+    return rc == ERR_OK ? write_weights(t, err) : rc;
 }
 
 /* The layers that repair as ${from} has them. */
@@ -434,6 +462,8 @@ int trainer_run(const struct trainer_spec *spec, struct err *err)
         rc = resume(t, err);
     if (rc == ERR_OK)
         rc = rounds(t, err);
+    if (rc == ERR_OK)
+        rc = tables(t, err);
     prg_free(prg);
     conv_free(t->repair);
     estimate_free(t->estimate);

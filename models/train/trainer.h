@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * trainer - trains the weights of previews: the linear layer, the estimator,
- * the layers that repair, the networks of details, one after the other.
+ * the layers that repair, the networks of details, the tables, one after the other.
  *
  * After each round a checkpoint, the loss curve and the weight file as it is
  * so far are written; an interrupted training goes on from there with the same
@@ -25,6 +25,7 @@ struct trainer_spec {
     unsigned estimate_rounds; /* 0 with ${from} */
     unsigned repair_rounds, detail_rounds;
     unsigned round_pictures; /* pictures in each round of repair and of details */
+    unsigned table_pictures; /* pictures that the tables are counted on at the end; 0: they stay */
     unsigned steps;          /* the step sizes that are learned: 0 to this, without it */
     float lambda;            /* bits against squared steps, as in preview_search.h */
     bool resume;             /* go on from the checkpoint, if there is one */
