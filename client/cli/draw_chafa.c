@@ -100,7 +100,7 @@ char *draw_chafa(const struct satchel_preview *p, struct draw_size size, int fd)
     text = lib.f.chafa_canvas_print(canvas, term);
     if (text != NULL) {
         copy = strndup(text->str, text->len);
-        (void)lib.f.g_string_free(text, TRUE);
+        (void)(lib.f.g_string_free)(text, TRUE); /* newer GLib has a macro of that name */
     }
     lib.f.chafa_canvas_unref(canvas);
     lib.f.chafa_canvas_config_unref(config);
