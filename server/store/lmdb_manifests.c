@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_parts.h"
 
 /* Those of ${uid} from number ${from} on, up to the newest, ${last}. */
 static void remove_from(struct lmdb_txn *t, const uint8_t *uid, uint64_t from, uint64_t last)
@@ -45,7 +46,12 @@ int lmdb_manifests_put(struct lmdb_txn *t, struct store_job *job)
     }
     if (!fits(in, &u))
         return store_fail(job->res, ERR_BADSTATE, "the manifest's number is not the next one");
-    remove_from(t, in->uid, in->seq, u.manifest_seq);
+    if (in->newest != 0) {
+        remove_from(t, in->uid, in->seq, u.manifest_seq);
+        rc = lmdb_accounts_renumber(t, in->uid);
+        if (rc != ERR_OK)
+            return rc;
+    }
     u.manifest_seq = in->seq;
     lmdb_rows_save_user(t, in->uid, &u);
     buf_reset(&t->row);

@@ -64,6 +64,9 @@ void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transf
 /* ${uid}, whose life has ended, no longer sees a transfer: lmdb_slots.c. */
 void lmdb_slots_forget(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
 
+/* A recovery: the account record of ${uid} stays, as number 0.  No record is fine. */
+MUST_CHECK int lmdb_accounts_renumber(struct lmdb_txn *t, const uint8_t *uid);
+
 /* Undo an upload that was not sealed: quota, lease, attempt and rows; its pieces become garbage. */
 void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u);
 

@@ -61,7 +61,8 @@ struct store_user_set_state {
  * ERR_BADSTATE: not the next number.
  *
  * A recovery may go back: with ${newest}, the number of the newest one that the caller has seen,
- * ${seq} is 2 to ${newest} + 1, and those there from ${seq} on go.  ERR_BADSTATE: another one is
+ * ${seq} is 2 to ${newest} + 1, and those there from ${seq} on go.  The numbers of account records
+ * begin anew.  ERR_BADSTATE: another one is
  * the newest by now.
  */
 struct store_manifest_put {
