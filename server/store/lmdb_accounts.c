@@ -42,7 +42,7 @@ int lmdb_accounts_put(struct lmdb_txn *t, struct store_job *job)
     const struct store_account_put *in = &job->in->account_put;
     struct store_account old;
     struct lmdb_user u;
-    int rc = lmdb_rows_load_user(t, in->uid, &u);
+    int rc = lmdb_rows_load_present(t, in->uid, &u);
 
     if (rc != ERR_OK)
         return rc;
