@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PutAccount, GetAccount: what the caller's clients keep here for a recovery and for each other.
- * It is sealed: only its size counts. */
+/*
+ * PutAccount, GetAccount: what the caller's clients keep here for a recovery and for each other.
+ * It is sealed: who has signed it, its number and its size are all that can be checked.
+ */
 #include <string.h>
 
+#include "common/transfer/account.h"
 #include "common/transfer/signed.h"
 #include "server/conn.h"
 #include "server/daemon.h"
@@ -14,8 +17,30 @@ static void on_put(struct call *c)
         call_done(c);
     else if (c->res->code == ERR_EXISTS)
         call_error(c, ERR_EXISTS, "a newer account record is there");
+    else if (c->res->code == ERR_BADSTATE)
+        call_error(c, ERR_INVALID, "number is not the next one");
     else
         call_failed(c);
+}
+
+/* It is the calling device's, and says so. */
+static int check_record(const struct conn *conn, const Satchel__PutAccount *msg, struct err *err)
+{
+    struct part body = part(msg->record->body.data, msg->record->body.len);
+    struct account_claim claim;
+    int rc = account_peek(body, &claim, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (memcmp(&claim.uid, &conn->uid, sizeof(claim.uid)) != 0 ||
+        memcmp(&claim.device, &conn->device, sizeof(claim.device)) != 0)
+        return err_set(err, ERR_INVALID, "record: not of this user and device");
+    if (claim.number != msg->number)
+        return err_set(err, ERR_INVALID, "record: has another number");
+    if (signed_check(SIGNED_ACCOUNT, conn->device_key, body,
+                     part(msg->record->signature.data, msg->record->signature.len), err) != ERR_OK)
+        return err_set(err, ERR_INVALID, "record: the signature is not good");
+    return ERR_OK;
 }
 
 void req_put_account(struct call *c)
@@ -33,6 +58,8 @@ void req_put_account(struct call *c)
         rc = err_set(&err, ERR_TOOLARGE, "an account record has at most %d bytes",
                      STORE_ACCOUNT_MAX - SIGNED_OVERHEAD);
     else
+        rc = check_record(c->conn, msg, &err);
+    if (rc == ERR_OK)
         rc = signed_pack(part(msg->record->body.data, msg->record->body.len),
                          part(msg->record->signature.data, msg->record->signature.len), &raw, &err);
     memcpy(in.uid, c->conn->uid.b, sizeof(in.uid));

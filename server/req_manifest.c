@@ -2,8 +2,12 @@
 /*
  * PutManifest: the next manifest of the caller.
  *
- * Happy path: it is valid -> it follows the one stored before it -> if it lets another device in,
- * the second factor is asked for -> stored.
+ * Happy path: it is valid -> it follows the one stored before it -> unless it only revokes, there
+ * is a number left for it, and not too many were stored within a day -> if it lets another device
+ * in, the second factor is asked for -> stored.
+ *
+ * Who has one device of a user must not be able to use up what the user needs to be rid of it:
+ * numbers, and the day's share.
  * One that is stored already is left to the store to judge: the same bytes are
  * Done again, others EXISTS.
  *
@@ -19,9 +23,12 @@
 #include "server/factor.h"
 #include "server/req.h"
 
+#define DAY_MS ((uint64_t)86400000)
+
 struct update {
     struct manifest *manifest;
     struct buf stored;
+    bool asks; /* for the second factor */
 };
 
 static void update_free(void *data)
@@ -89,14 +96,89 @@ static bool needs_factor(const struct manifest *before, const struct manifest *n
     return next->n_successions > before->n_successions || adds_device(before, next);
 }
 
+static size_t devices_in_use(const struct manifest *m)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->n_devices; i++)
+        n += m->devices[i].revoked == 0;
+    return n;
+}
+
+/* Fewer devices, none of them new: as often as there are devices, and then no more. */
+static bool only_revokes(const struct manifest *before, const struct manifest *next)
+{
+    return !adds_device(before, next) && devices_in_use(next) < devices_in_use(before);
+}
+
+/* ---- the share of a day ---- */
+
+static void let_pass(struct call *c)
+{
+    const struct update *u = c->data;
+
+    if (u->asks)
+        factor_check(c, &u->manifest->uid, c->msg->put_manifest->code, FACTOR_IF_ACTIVE, put);
+    else
+        put(c);
+}
+
+/* The one so many before it is older than a day, or it has to wait until it is. */
+static void on_day(struct call *c)
+{
+    uint64_t free_at, now = daemon_time();
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    free_at = c->res->count == 1 ? c->res->u.manifests[0].stored + DAY_MS : 0;
+    if (free_at > now && free_at - now <= DAY_MS) /* a clock that went back keeps nobody out */
+        call_later(c, ERR_RATE, free_at - now);
+    else
+        let_pass(c);
+}
+
+static void check_day(struct call *c)
+{
+    const struct update *u = c->data;
+    struct store_manifest_list in = {.limit = 1};
+
+    if (u->manifest->sequence <= c->d->settings.manifests) {
+        let_pass(c);
+        return;
+    }
+    in.from = u->manifest->sequence - c->d->settings.manifests;
+    memcpy(in.uid, u->manifest->uid.b, sizeof(in.uid));
+    call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), check_day, on_day);
+}
+
+/* ---- the one before ---- */
+
+static void go_on(struct call *c, bool revocation, bool is_there)
+{
+    const struct update *u = c->data;
+
+    if (is_there)
+        put(c); /* the same or another: the store says */
+    else if (!revocation && u->manifest->sequence > CHAIN_ORDINARY)
+        call_error(c, ERR_TOOLARGE,
+                   "a user has at most %d manifests; the numbers behind are for revoking devices",
+                   CHAIN_ORDINARY);
+    else if (revocation)
+        let_pass(c);
+    else
+        check_day(c);
+}
+
 /* The one before, and the one with this number if there is one already. */
 static void on_before(struct call *c)
 {
-    const struct update *u = c->data;
+    struct update *u = c->data;
     const struct store_result *res = c->res;
     struct manifest *before = NULL;
     struct err err = {0};
-    bool asks = false;
+    bool revocation = false;
     int rc = ERR_OK;
 
     if (res->code != ERR_OK) {
@@ -110,14 +192,13 @@ static void on_before(struct call *c)
             part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len), &before, &err);
     if (rc == ERR_OK && before != NULL && manifest_follows(before, u->manifest, &err) != ERR_OK)
         rc = ERR_INVALID;
-    asks = rc == ERR_OK && before != NULL && needs_factor(before, u->manifest);
+    u->asks = rc == ERR_OK && before != NULL && needs_factor(before, u->manifest);
+    revocation = rc == ERR_OK && before != NULL && only_revokes(before, u->manifest);
     manifest_free(before);
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
-    else if (asks)
-        factor_check(c, &u->manifest->uid, c->msg->put_manifest->code, FACTOR_IF_ACTIVE, put);
     else
-        put(c);
+        go_on(c, revocation, before == NULL);
 }
 
 static void get_before(struct call *c)

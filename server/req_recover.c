@@ -4,9 +4,12 @@
  *
  * Happy path: the user is active -> the signature over this connection is by
  * its recovery key -> without a manifest: manifests, and with the first of them
- * the account record; with one: it has one more succession and follows the
- * newest -> the second factor, if one is enrolled -> stored -> connections of devices that it
- * revokes are ended.
+ * the account record; with one: it has one more succession than the newest, and follows that or an
+ * earlier one -> the second factor, if one is enrolled -> stored, and those from its number on are
+ * gone -> connections of devices that it revokes are ended.
+ *
+ * Whoever has a device can put manifests, but no succession: what comes in between is looked at
+ * anew, and in the end the recovery counts.
  *
  * Whatever is wrong with user or signature, the peer hears AUTH_FAILED in the
  * same words.  Steps go on when the peer has gone, so none uses c->conn.
@@ -21,7 +24,11 @@
 #include "server/factor.h"
 #include "server/req.h"
 
-enum { REPLY_MAX = 64 * 1024, MANIFESTS_MAX = 64 };
+enum {
+    REPLY_MAX = 64 * 1024,
+    MANIFESTS_MAX = 64,
+    ROUNDS_MAX = 4 /* how often another manifest may come in between */
+};
 
 struct recovery {
     struct uid uid;
@@ -29,6 +36,9 @@ struct recovery {
     uint64_t last, from;
     uint8_t exporter[LOGIN_EXPORTER_LEN];
     struct manifest *next; /* to be stored; NULL: none */
+    struct manifest *newest;
+    bool granted; /* by the second factor */
+    int rounds;
     Satchel__Signed *manifests[MANIFESTS_MAX];
     size_t n;
 };
@@ -40,6 +50,7 @@ static void recovery_free(void *data)
     for (size_t i = 0; i < r->n; i++)
         satchel__signed__free_unpacked(r->manifests[i], NULL);
     manifest_free(r->next);
+    manifest_free(r->newest);
     free(r);
 }
 
@@ -86,14 +97,18 @@ static void get_account(struct call *c)
     call_store(c, store_account_get(c->d->port, &in, call_on_store, c), get_account, on_account);
 }
 
+static void get_user(struct call *c);
+
 static void on_put(struct call *c)
 {
     struct recovery *r = c->data;
     struct manifest *newest = r->next;
     struct daemon *d = c->d;
 
-    if (c->res->code == ERR_EXISTS || c->res->code == ERR_BADSTATE) {
-        call_error(c, ERR_EXISTS, "another manifest has this sequence");
+    if (c->res->code == ERR_BADSTATE && ++r->rounds < ROUNDS_MAX) {
+        get_user(c);
+    } else if (c->res->code == ERR_BADSTATE) {
+        call_error(c, ERR_EXISTS, "other manifests come in between");
     } else if (c->res->code != ERR_OK) {
         call_failed(c);
     } else {
@@ -107,7 +122,8 @@ static void on_put(struct call *c)
 static void put(struct call *c)
 {
     const struct recovery *r = c->data;
-    struct store_manifest_put in = {.seq = r->next->sequence, .now = daemon_time()};
+    struct store_manifest_put in = {
+        .seq = r->next->sequence, .now = daemon_time(), .newest = r->newest->sequence};
     struct buf raw = {0};
     struct err err = {0};
 
@@ -145,21 +161,96 @@ static bool is_theirs(struct call *c, const struct manifest *before)
                                 part(msg->signature.data, msg->signature.len), NULL) == ERR_OK;
 }
 
-static void store_next(struct call *c, const struct manifest *before)
+static void grant(struct call *c)
 {
     struct recovery *r = c->data;
-    struct err err = {0};
 
-    if (memcmp(&r->next->hash, &before->hash, sizeof(before->hash)) == 0)
-        call_done(c); /* again, after a lost answer */
-    else if (r->next->n_successions != before->n_successions + 1)
-        call_error(c, ERR_INVALID, "the manifest has no new succession");
-    else if (manifest_follows(before, r->next, &err) != ERR_OK)
-        call_error(c, ERR_INVALID, "%s", err.msg);
-    else if (r->next->sequence > CHAIN_MAX)
-        call_error(c, ERR_TOOLARGE, "a user has at most %d manifests", CHAIN_MAX);
+    r->granted = true;
+    put(c);
+}
+
+/* It may go back behind ${before}, but every succession that there ever was stays. */
+static int check_next(const struct recovery *r, const struct manifest *before, struct err *err)
+{
+    if (r->next->n_successions != r->newest->n_successions + 1)
+        return err_set(err, ERR_INVALID, "the manifest has no new succession");
+    if (!manifest_keeps_successions(r->newest, r->next))
+        return err_set(err, ERR_INVALID, "the manifest leaves out a succession");
+    if (manifest_follows(before, r->next, err) != ERR_OK)
+        return ERR_INVALID;
+    if (r->next->sequence > CHAIN_MAX)
+        return err_set(err, ERR_TOOLARGE, "a user has at most %d manifests", CHAIN_MAX);
+    return ERR_OK;
+}
+
+static void store_next(struct call *c, const struct manifest *before)
+{
+    const struct recovery *r = c->data;
+    struct err err = {0};
+    int rc = check_next(r, before, &err);
+
+    if (rc != ERR_OK)
+        call_error(c, rc, "%s", err.msg);
+    else if (r->granted)
+        put(c);
     else
-        factor_check(c, &r->uid, c->msg->recover->code, FACTOR_IF_ACTIVE, put);
+        factor_check(c, &r->uid, c->msg->recover->code, FACTOR_IF_ACTIVE, grant);
+}
+
+/* The one before the new one, and the one that has its number. */
+static void on_before(struct call *c)
+{
+    const struct recovery *r = c->data;
+    struct manifest *m[2] = {NULL, NULL};
+    size_t n = 0;
+    bool again = false;
+    int rc = c->res->code;
+
+    if (rc != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    for (; rc == ERR_OK && n < c->res->count && n < 2; n++) {
+        const struct store_blob *b = &c->res->u.manifests[n].bytes;
+
+        rc = manifest_parse_signed(part(b->data, b->len), &m[n], NULL);
+    }
+    again =
+        rc == ERR_OK && n == 2 && memcmp(&r->next->hash, &m[1]->hash, sizeof(r->next->hash)) == 0;
+    if (rc != ERR_OK || n == 0)
+        call_error(c, ERR_INTERNAL, NULL);
+    else if (again)
+        call_done(c); /* after a lost answer */
+    else
+        store_next(c, m[0]);
+    manifest_free(m[0]);
+    manifest_free(m[1]);
+}
+
+static void get_before(struct call *c)
+{
+    const struct recovery *r = c->data;
+    struct store_manifest_list in = {.from = r->next->sequence - 1, .limit = 2};
+
+    memcpy(in.uid, r->uid.b, sizeof(in.uid));
+    call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_before, on_before);
+}
+
+/* ${take} is the newest one. */
+static void place_next(struct call *c, struct manifest **take)
+{
+    struct recovery *r = c->data;
+    const struct manifest *newest = *take;
+
+    manifest_free(r->newest);
+    r->newest = *take;
+    *take = NULL;
+    if (memcmp(&r->next->hash, &newest->hash, sizeof(newest->hash)) == 0)
+        call_done(c); /* again, after a lost answer */
+    else if (r->next->sequence >= 2 && r->next->sequence <= newest->sequence)
+        get_before(c);
+    else
+        store_next(c, newest);
 }
 
 /* As many of them as fit; false: out of memory. */
@@ -204,7 +295,7 @@ static void on_manifests(struct call *c)
     else if (!is_theirs(c, first))
         refuse(c);
     else if (r->next != NULL)
-        store_next(c, first);
+        place_next(c, &first);
     else if (!take_manifests(r, res))
         call_error(c, ERR_NOMEM, NULL);
     else

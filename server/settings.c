@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/net/addr.h"
 #include "common/net/tls_ctx.h"
+#include "common/transfer/chain.h"
 #include "common/transfer/header.h"
 
 #define SECOND     1000ULL
@@ -74,6 +75,8 @@ static const struct config_option options[] = {
      "Look-ups of other users a minute by one user"},
     {"limits", "releases", CONFIG_INT, AT(releases), 1, 1000000, NULL, "6000", false,
      "Releases a minute for one user"},
+    {"limits", "manifests", CONFIG_INT, AT(manifests), 1, CHAIN_MAX, NULL, "20", false,
+     "New manifests of one user a day; those that only revoke devices are not counted"},
     {"limits", "uploads", CONFIG_INT, AT(uploads), 1, 100000, NULL, "256", false,
      "Unfinished uploads of one user"},
     {"limits", "queued", CONFIG_SIZE, AT(queued), MIB, GIB, NULL, "16M", false,

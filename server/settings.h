@@ -39,7 +39,7 @@ struct settings {
     uint64_t connections, connections_per_address, handshakes, handshakes_per_address,
         registrations;
     uint64_t requests, lookups, releases;
-    uint64_t uploads, queued, queued_total;
+    uint64_t manifests, uploads, queued, queued_total; /* manifests: a day */
     uint64_t max_transfer, max_recipients, min_lifetime, max_lifetime;
     uint64_t window, page;
 

@@ -272,6 +272,7 @@ int identity_recover(const struct identity_plan *plan, struct identity_recovery 
     if (rc == ERR_OK) {
         id->chain = *r->chain;
         *r->chain = (struct chain){.uid = id->chain.uid};
+        chain_make_room(&id->chain);
         id->uid = id->chain.uid;
         ids_uid_to_text(&id->uid, id->uid_text);
         /* Room for one more: the oldest give way. */

@@ -87,6 +87,19 @@ static int add(struct chain *c, struct manifest *m, enum chain_change *ret_chang
     return rc;
 }
 
+void chain_make_room(struct chain *c)
+{
+    size_t keep = CHAIN_MAX / 2;
+
+    if (c->n <= keep)
+        return;
+    /* A manifest repeats all successions that there are, so the one it follows must have them. */
+    while (c->m[keep - 1]->n_successions < c->m[c->n - 1]->n_successions)
+        keep++;
+    while (c->n > keep)
+        manifest_free(c->m[--c->n]);
+}
+
 int chain_add(struct chain *c, struct manifest *m, enum chain_change *ret_change, struct err *err)
 {
     int rc;

@@ -14,7 +14,13 @@
 
 #include "common/transfer/manifest.h"
 
-enum { CHAIN_MAX = 1024 };
+enum {
+    CHAIN_MAX = 1024,
+    /* Above it only manifests that do nothing but revoke devices, at most one for each, and those
+     * of recoveries: whoever uses up the numbers below cannot keep them from being stored. */
+    CHAIN_RESERVED = MANIFEST_DEVICES_MAX + MANIFEST_SUCCESSIONS_MAX,
+    CHAIN_ORDINARY = CHAIN_MAX - CHAIN_RESERVED
+};
 
 /* Zero-initialise; then set ${uid} to the user expected.  m[i] has sequence i + 1. */
 struct chain {
@@ -34,6 +40,12 @@ enum chain_change {
 /* Add the next manifest; the chain takes ${m} and frees it, also when it fails. */
 MUST_CHECK int chain_add(struct chain *c, struct manifest *m, enum chain_change *ret_change,
                          struct err *err);
+
+/*
+ * For a recovery, which may go back: of a chain over CHAIN_MAX / 2 only so many stay, but at least
+ * those up to the last that brought a succession.  Whatever has filled it, there is room again.
+ */
+void chain_make_room(struct chain *c);
 
 void chain_free(struct chain *c); /* empties it; keeps uid */
 

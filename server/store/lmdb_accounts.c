@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_parts.h"
 #include "server/store/lmdb_rows.h"
 
 /* ERR_NOTFOUND.  The bytes are those of the map. */
@@ -24,10 +25,21 @@ static int load(struct lmdb_txn *t, const uint8_t *uid, struct store_account *re
     return ERR_OK;
 }
 
+static void save(struct lmdb_txn *t, const uint8_t *uid, const struct store_account *row)
+{
+    struct lmdb_key key = lmdb_key_of(uid, STORE_UID_LEN);
+
+    buf_reset(&t->row);
+    buf_u8(&t->row, LMDB_ROW_VERSION);
+    buf_u64(&t->row, row->number);
+    buf_u64(&t->row, row->stored);
+    buf_put(&t->row, row->bytes.data, row->bytes.len);
+    lmdb_txn_put_row(t, T_ACCOUNTS, &key);
+}
+
 int lmdb_accounts_put(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_account_put *in = &job->in->account_put;
-    struct lmdb_key key = lmdb_key_of(in->uid, STORE_UID_LEN);
     struct store_account old;
     struct lmdb_user u;
     int rc = lmdb_rows_load_present(t, in->uid, &u);
@@ -37,20 +49,32 @@ int lmdb_accounts_put(struct lmdb_txn *t, struct store_job *job)
     rc = load(t, in->uid, &old);
     if (rc != ERR_OK && rc != ERR_NOTFOUND)
         return rc;
-    if (rc == ERR_OK && old.number >= in->number) {
+    if (rc == ERR_NOTFOUND)
+        old.number = 0;
+    if (rc == ERR_OK && old.number > 0 && old.number >= in->number) {
         if (old.number > in->number || old.bytes.len != in->bytes.len ||
             memcmp(old.bytes.data, in->bytes.data, in->bytes.len) != 0)
             return store_fail(job->res, ERR_EXISTS, "a newer record is there");
         job->res->duplicate = true;
         return ERR_OK;
     }
-    buf_reset(&t->row);
-    buf_u8(&t->row, LMDB_ROW_VERSION);
-    buf_u64(&t->row, in->number);
-    buf_u64(&t->row, in->now);
-    buf_put(&t->row, in->bytes.data, in->bytes.len);
-    lmdb_txn_put_row(t, T_ACCOUNTS, &key);
+    if (in->number != old.number + 1)
+        return store_fail(job->res, ERR_BADSTATE, "the record's number is not the next one");
+    save(t, in->uid, &(struct store_account){in->number, in->now, in->bytes});
     return lmdb_txn_code(t);
+}
+
+int lmdb_accounts_renumber(struct lmdb_txn *t, const uint8_t *uid)
+{
+    struct store_account row;
+    int rc = load(t, uid, &row);
+
+    if (rc == ERR_NOTFOUND)
+        return ERR_OK;
+    row.number = 0;
+    if (rc == ERR_OK)
+        save(t, uid, &row);
+    return rc;
 }
 
 int lmdb_accounts_get(struct lmdb_txn *t, struct store_job *job)

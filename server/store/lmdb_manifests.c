@@ -3,6 +3,25 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_parts.h"
+
+/* Those of ${uid} from number ${from} on, up to the newest, ${last}. */
+static void remove_from(struct lmdb_txn *t, const uint8_t *uid, uint64_t from, uint64_t last)
+{
+    for (uint64_t seq = from; seq <= last && lmdb_txn_code(t) == ERR_OK; seq++) {
+        struct lmdb_key key = lmdb_rows_key_manifest(uid, seq);
+
+        lmdb_txn_del(t, T_MANIFESTS, &key);
+    }
+}
+
+/* Has it the number that it needs? */
+static bool fits(const struct store_manifest_put *in, const struct lmdb_user *u)
+{
+    if (in->newest == 0)
+        return in->seq == u->manifest_seq + 1;
+    return u->manifest_seq == in->newest && in->seq >= 2 && in->seq <= in->newest + 1;
+}
 
 int lmdb_manifests_put(struct lmdb_txn *t, struct store_job *job)
 {
@@ -17,15 +36,22 @@ int lmdb_manifests_put(struct lmdb_txn *t, struct store_job *job)
     rc = lmdb_txn_get(t, T_MANIFESTS, &key, &r);
     if (rc == ERR_OK) {
         (void)rd_u64(&r);
-        if (r.left != in->bytes.len || memcmp(r.p, in->bytes.data, r.left) != 0)
+        job->res->duplicate = r.left == in->bytes.len && memcmp(r.p, in->bytes.data, r.left) == 0;
+        if (job->res->duplicate)
+            return ERR_OK;
+        if (in->newest == 0)
             return store_fail(job->res, ERR_EXISTS, "another manifest has this number");
-        job->res->duplicate = true;
-        return ERR_OK;
-    }
-    if (rc != ERR_NOTFOUND)
+    } else if (rc != ERR_NOTFOUND) {
         return rc;
-    if (in->seq != u.manifest_seq + 1)
+    }
+    if (!fits(in, &u))
         return store_fail(job->res, ERR_BADSTATE, "the manifest's number is not the next one");
+    if (in->newest != 0) {
+        remove_from(t, in->uid, in->seq, u.manifest_seq);
+        rc = lmdb_accounts_renumber(t, in->uid);
+        if (rc != ERR_OK)
+            return rc;
+    }
     u.manifest_seq = in->seq;
     lmdb_rows_save_user(t, in->uid, &u);
     buf_reset(&t->row);

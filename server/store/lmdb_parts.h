@@ -64,6 +64,9 @@ void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transf
 /* ${uid}, whose life has ended, no longer sees a transfer: lmdb_slots.c. */
 void lmdb_slots_forget(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
 
+/* A recovery: the account record of ${uid} stays, as number 0.  No record is fine. */
+MUST_CHECK int lmdb_accounts_renumber(struct lmdb_txn *t, const uint8_t *uid);
+
 /* ${uid}, who leaves, no longer sees a transfer, in no folder; LIVE before, it is DELETED: in
  * lmdb_slots.c.  The rows of his folders are the caller's. */
 void lmdb_slots_leave(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid, uint64_t now);

@@ -23,9 +23,10 @@ struct store_block_set {
 };
 
 /*
- * What a user's clients keep here for a recovery, sealed: a newer one replaces it.  Codes:
+ * What a user's clients keep here for a recovery, sealed: the one with the next number, from 1,
+ * replaces it.  A recovery (manifest_put) makes 1 the next one again, whatever there is.  Codes:
  * ERR_NOTFOUND: no such user; ERR_EXISTS: one with this number or a higher one is there (the same
- * bytes again: duplicate).
+ * bytes again: duplicate); ERR_BADSTATE: the number is beyond the next one.
  */
 struct store_account_put {
     uint8_t uid[STORE_UID_LEN];
@@ -33,7 +34,8 @@ struct store_account_put {
     struct store_blob bytes; /* 1 to STORE_ACCOUNT_MAX */
 };
 
-/* u.account; without bytes if there is none.  Codes: none of its own. */
+/* u.account; without bytes if there is none, with number 0 if it is from before a recovery.  Codes:
+ * none of its own. */
 struct store_account_get {
     uint8_t uid[STORE_UID_LEN];
     bool bytes; /* false: the number is enough */

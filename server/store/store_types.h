@@ -77,7 +77,7 @@ struct store_user {
 };
 
 struct store_account {
-    uint64_t number, stored; /* number 0: there is none */
+    uint64_t number, stored; /* number 0: there is none, or it is from before a recovery */
     struct store_blob bytes;
 };
 

@@ -59,10 +59,16 @@ struct store_user_set_state {
  * The next manifest; the caller has checked the chain.  Codes: ERR_NOTFOUND;
  * ERR_EXISTS: the number exists with other bytes (same bytes: duplicate);
  * ERR_BADSTATE: not the next number.
+ *
+ * A recovery may go back: with ${newest}, the number of the newest one that the caller has seen,
+ * ${seq} is 2 to ${newest} + 1, and those there from ${seq} on go.  The numbers of account records
+ * begin anew.  ERR_BADSTATE: another one is
+ * the newest by now.
  */
 struct store_manifest_put {
     uint8_t uid[STORE_UID_LEN];
     uint64_t seq, now;
+    uint64_t newest; /* 0: no recovery */
     struct store_blob bytes;
 };
 

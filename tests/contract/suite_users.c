@@ -189,6 +189,64 @@ static void test_manifests(void **state)
     (void)DO(h, manifest_list, &list, ERR_NOTFOUND);
 }
 
+/* A recovery goes back behind an earlier manifest; those that follow it are gone. */
+static void test_a_recovery_goes_back(void **state)
+{
+    struct harness *h = *state;
+    struct store_manifest_put put = {.now = T0 + 1, .bytes = {(const uint8_t *)"later", 5}};
+    struct store_account_put record = {
+        .number = 1, .now = T0, .bytes = {(const uint8_t *)"record", 6}};
+    struct store_account_get old = {.bytes = true};
+    struct store_manifest_list list = {.from = 1};
+    struct store_user_get get = {.by = STORE_BY_UID};
+    struct store_result *res;
+
+    harness_user(h, 1, 1);
+    harness_uid(1, put.uid);
+    harness_uid(1, list.uid);
+    harness_uid(1, get.uid);
+    harness_uid(1, record.uid);
+    harness_uid(1, old.uid);
+    for (put.seq = 2; put.seq <= 9; put.seq++)
+        (void)DO(h, manifest_put, &put, ERR_OK);
+    put.bytes = (struct store_blob){(const uint8_t *)"recovered", 9};
+    put.seq = 3;
+    put.newest = 8; /* another one came meanwhile */
+    (void)DO(h, manifest_put, &put, ERR_BADSTATE);
+    put.newest = 10;
+    (void)DO(h, manifest_put, &put, ERR_BADSTATE);
+    put.newest = 9;
+    (void)DO(h, account_put, &record, ERR_OK);
+    put.seq = 1; /* the first one stays */
+    (void)DO(h, manifest_put, &put, ERR_BADSTATE);
+    put.seq = 11;
+    (void)DO(h, manifest_put, &put, ERR_BADSTATE);
+    put.seq = 3;
+    ASSERT_FRESH(h, DO(h, manifest_put, &put, ERR_OK));
+    assert_true(DO(h, manifest_put, &put, ERR_OK)->duplicate);
+    assert_int_equal(DO(h, user_get, &get, ERR_OK)->u.user.manifest_seq, 3);
+    res = DO(h, manifest_list, &list, ERR_OK);
+    assert_int_equal(res->count, 3);
+    assert_memory_equal(res->u.manifests[1].bytes.data, "later", 5);
+    assert_memory_equal(res->u.manifests[2].bytes.data, "recovered", 9);
+    /* The account record stays, too; the next one has number 1 again. */
+    res = DO(h, account_get, &old, ERR_OK);
+    assert_int_equal(res->u.account.number, 0);
+    assert_memory_equal(res->u.account.bytes.data, "record", 6);
+    record.number = 2;
+    (void)DO(h, account_put, &record, ERR_BADSTATE);
+    record.number = 1;
+    ASSERT_FRESH(h, DO(h, account_put, &record, ERR_OK));
+    assert_int_equal(DO(h, account_get, &old, ERR_OK)->u.account.number, 1);
+    /* Or behind the newest, like any other. */
+    put.newest = 3;
+    put.seq = 4;
+    (void)DO(h, manifest_put, &put, ERR_OK);
+    put.newest = 0;
+    put.seq = 5;
+    (void)DO(h, manifest_put, &put, ERR_OK);
+}
+
 /* A page of large rows ends by its bytes, and goes on behind its last row. */
 static void test_pages_are_bounded_by_bytes(void **state)
 {
@@ -316,7 +374,7 @@ static void test_account_records(void **state)
     struct harness *h = *state;
     struct store_user_create in = create(1, "alice", "alice@example.org");
     struct store_account_put put = {
-        .number = 5, .now = T0, .bytes = {(const uint8_t *)"record", 6}};
+        .number = 1, .now = T0, .bytes = {(const uint8_t *)"record", 6}};
     struct store_account_get get = {.bytes = true};
     struct store_result *res;
 
@@ -329,26 +387,30 @@ static void test_account_records(void **state)
     assert_true(DO(h, account_put, &put, ERR_OK)->duplicate);
     put.bytes.len = 5;
     (void)DO(h, account_put, &put, ERR_EXISTS);
-    put.number = 4;
-    (void)DO(h, account_put, &put, ERR_EXISTS);
+    put.number = 3; /* not the next */
+    (void)DO(h, account_put, &put, ERR_BADSTATE);
+    put.number = UINT64_MAX;
+    (void)DO(h, account_put, &put, ERR_BADSTATE);
     res = DO(h, account_get, &get, ERR_OK);
-    assert_int_equal(res->u.account.number, 5);
+    assert_int_equal(res->u.account.number, 1);
     assert_int_equal(res->u.account.stored, T0);
     assert_int_equal(res->u.account.bytes.len, 6);
     assert_memory_equal(res->u.account.bytes.data, "record", 6);
     get.bytes = false;
     res = DO(h, account_get, &get, ERR_OK);
-    assert_int_equal(res->u.account.number, 5);
+    assert_int_equal(res->u.account.number, 1);
     assert_int_equal(res->u.account.bytes.len, 0);
-    put.number = 6;
+    put.number = 2;
     ASSERT_FRESH(h, DO(h, account_put, &put, ERR_OK));
+    put.number = 1;
+    (void)DO(h, account_put, &put, ERR_EXISTS);
     put.bytes = (struct store_blob){big, sizeof(big)};
-    put.number = 7;
+    put.number = 3;
     (void)DO(h, account_put, &put, ERR_TOOLARGE);
     put.bytes.len = STORE_ACCOUNT_MAX;
     ASSERT_FRESH(h, DO(h, account_put, &put, ERR_OK));
     put.bytes.len = 0;
-    put.number = 8;
+    put.number = 4;
     (void)DO(h, account_put, &put, ERR_INVALID);
     put.bytes.len = 1;
     put.number = 0;
@@ -404,6 +466,7 @@ int suite_users(void)
         TEST(test_list),
         TEST(test_quota_and_state),
         TEST(test_manifests),
+        TEST(test_a_recovery_goes_back),
         TEST(test_pages_are_bounded_by_bytes),
         TEST(test_invitations),
         TEST(test_blocks),

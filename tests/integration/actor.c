@@ -51,7 +51,7 @@ Satchel__Code actor_register(struct peer *p, const struct actor *a, const char *
     return peer_ask(p, &env);
 }
 
-Satchel__Code actor_login(struct peer *p, const struct actor *a)
+uint64_t actor_send_login(struct peer *p, const struct actor *a)
 {
     Satchel__Login msg = SATCHEL__LOGIN__INIT;
     PEER_ENV(env, LOGIN, login, &msg);
@@ -66,7 +66,12 @@ Satchel__Code actor_login(struct peer *p, const struct actor *a)
     PEER_BYTES(msg.device, l.device.b);
     msg.time = l.time;
     PEER_BYTES(msg.signature, sig);
-    return peer_ask(p, &env);
+    return peer_send(p, &env, NULL, 0);
+}
+
+Satchel__Code actor_login(struct peer *p, const struct actor *a)
+{
+    return peer_code(peer_wait(p, actor_send_login(p, a)));
 }
 
 Satchel__Code actor_put_manifest(struct peer *p, const struct manifest *m)

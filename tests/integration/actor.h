@@ -20,6 +20,7 @@ void actor_free(struct actor *a);
 
 Satchel__Code actor_register(struct peer *p, const struct actor *a, const char *invite);
 Satchel__Code actor_login(struct peer *p, const struct actor *a);
+uint64_t actor_send_login(struct peer *p, const struct actor *a); /* without waiting: the id */
 
 Satchel__Code actor_put_manifest(struct peer *p, const struct manifest *m);
 

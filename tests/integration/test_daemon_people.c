@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/crypto/ed25519.h"
+#include "common/transfer/account.h"
 #include "common/transfer/manifest_build.h"
 #include "tests/integration/stage.h"
 
@@ -127,41 +128,131 @@ static void test_blocks_that_are_refused(void **state)
 
 /* ---- PutAccount, Recover ---- */
 
-static Satchel__Code put_account(struct peer *p, uint64_t number, size_t len)
+/* A record as the clients make it, of ${who}, with ${len} bytes in it. */
+struct record {
+    struct buf body;
+    uint8_t sig[SIGNED_SIG_LEN];
+    uint64_t number;
+};
+
+static void make_record(const struct actor *who, uint64_t number, size_t len, struct record *r)
 {
-    static uint8_t bytes[STORE_RECORD];
+    static const uint8_t zeros[ACCOUNT_PLAIN_MAX];
+    struct secret key = {0}, ephemeral = {0}, box = {0};
+    uint8_t boxes[1][IDS_KEY_LEN];
+    struct account_plan plan = {.uid = who->u.uid,
+                                .number = number,
+                                .device = who->u.device.id,
+                                .boxes = (const uint8_t(*)[IDS_KEY_LEN])boxes,
+                                .n_boxes = 1,
+                                .content_key = &key,
+                                .ephemeral = &ephemeral};
+
+    *r = (struct record){.number = number};
+    sample_secret("content key", &key);
+    sample_secret("ephemeral", &ephemeral);
+    assert_int_equal(account_device_box(&who->u.dsk, &box, boxes[0], NULL), ERR_OK);
+    assert_int_equal(account_seal(&plan, &who->u.dsk, part(zeros, len), &r->body, r->sig, NULL),
+                     ERR_OK);
+    secret_free(&key);
+    secret_free(&ephemeral);
+    secret_free(&box);
+}
+
+static Satchel__Code put_record(struct peer *p, struct record *r)
+{
     Satchel__PutAccount msg = SATCHEL__PUT_ACCOUNT__INIT;
     Satchel__Signed record = SATCHEL__SIGNED__INIT;
     PEER_ENV(env, PUT_ACCOUNT, put_account, &msg);
 
-    record.body = (ProtobufCBinaryData){len, bytes};
-    record.signature = (ProtobufCBinaryData){SIGNED_SIG_LEN, bytes};
-    msg.number = number;
+    record.body = (ProtobufCBinaryData){r->body.len, r->body.data};
+    PEER_BYTES(record.signature, r->sig);
+    msg.number = r->number;
     msg.record = &record;
     return peer_ask(p, &env);
+}
+
+static Satchel__Code put_account(struct peer *p, const struct actor *who, uint64_t number,
+                                 size_t len)
+{
+    struct record r;
+    Satchel__Code code;
+
+    make_record(who, number, len, &r);
+    code = put_record(p, &r);
+    buf_free(&r.body);
+    return code;
 }
 
 static void test_account_records(void **state)
 {
     Satchel__PutAccount msg = SATCHEL__PUT_ACCOUNT__INIT;
+    struct record r;
     struct peer p;
     PEER_ENV(env, PUT_ACCOUNT, put_account, &msg);
 
     (void)state;
     stage_greet(&p);
-    assert_int_equal(put_account(&p, 1, 100), CODE(BAD_STATE));
+    assert_int_equal(put_account(&p, &bob, 1, 100), CODE(BAD_STATE));
     peer_close(&p);
     stage_enter(&p, &bob);
-    assert_int_equal(put_account(&p, 1, 100), OK);
-    assert_int_equal(put_account(&p, 1, 100), OK);
-    assert_int_equal(put_account(&p, 1, 101), CODE(EXISTS));
-    assert_int_equal(put_account(&p, 2, STORE_RECORD - 200), OK);
-    assert_int_equal(put_account(&p, 1, 100), CODE(EXISTS));
-    assert_int_equal(put_account(&p, 0, 100), CODE(BAD_REQUEST));
-    assert_int_equal(put_account(&p, 3, 0), CODE(BAD_REQUEST));
-    assert_int_equal(put_account(&p, 3, STORE_RECORD), CODE(TOO_LARGE));
+    assert_int_equal(put_account(&p, &bob, 1, 100), OK);
+    assert_int_equal(put_account(&p, &bob, 1, 100), OK);
+    assert_int_equal(put_account(&p, &bob, 1, 5000), CODE(EXISTS));
+    assert_int_equal(put_account(&p, &bob, 2, ACCOUNT_PLAIN_MAX), OK);
+    assert_int_equal(put_account(&p, &bob, 1, 100), CODE(EXISTS));
+    assert_int_equal(put_account(&p, &bob, 0, 100), CODE(BAD_REQUEST));
     msg.number = 3;
     assert_int_equal(peer_ask(&p, &env), CODE(BAD_REQUEST));
+    make_record(&bob, 3, 100, &r);
+    r.body.len = 0;
+    assert_int_equal(put_record(&p, &r), CODE(BAD_REQUEST));
+    assert_non_null(buf_reserve(&r.body, STORE_RECORD));
+    r.body.len = STORE_RECORD;
+    assert_int_equal(put_record(&p, &r), CODE(TOO_LARGE));
+    buf_free(&r.body);
+    peer_close(&p);
+}
+
+static uint64_t next_number(const struct actor *who)
+{
+    struct message *m;
+    struct peer p;
+    uint64_t next;
+
+    stage_greet(&p);
+    m = peer_wait(&p, actor_send_login(&p, who));
+    assert_non_null(m);
+    assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_LOGIN_REPLY);
+    next = m->env->login_reply->account;
+    message_free(m);
+    peer_close(&p);
+    return next;
+}
+
+/* Nobody can put the numbers out of reach, or something in the place that is no record. */
+static void test_records_that_do_not_count(void **state)
+{
+    struct record r;
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &alice);
+    assert_int_equal(put_account(&p, &alice, UINT64_MAX, 100), CODE(BAD_REQUEST));
+    assert_int_equal(put_account(&p, &alice, 2, 100), CODE(BAD_REQUEST)); /* 1 is next */
+    assert_int_equal(put_account(&p, &bob, 1, 100), CODE(BAD_REQUEST));
+    make_record(&alice, 2, 100, &r);
+    r.number = 1; /* the record says 2 */
+    assert_int_equal(put_record(&p, &r), CODE(BAD_REQUEST));
+    buf_free(&r.body);
+    make_record(&alice, 1, 100, &r);
+    r.sig[9] ^= 1;
+    assert_int_equal(put_record(&p, &r), CODE(BAD_REQUEST));
+    r.sig[9] ^= 1;
+    assert_int_equal(next_number(&alice), 1);
+    assert_int_equal(put_record(&p, &r), OK);
+    assert_int_equal(next_number(&alice), 2);
+    buf_free(&r.body);
     peer_close(&p);
 }
 
@@ -190,24 +281,24 @@ static struct message *recover(struct peer *p, const struct actor *who, const st
     return peer_call(p, &env);
 }
 
-/* The manifest after ${before}, by a new identity key that RK vouches for. */
+/* The manifest after ${before}, by a new identity key that RK vouches for, with Bob's device. */
 static struct manifest *succeed(const struct actor *who, const struct manifest *before,
                                 const struct secret *rk, const struct secret *isk)
 {
     struct manifest_build_succession s = {.uid = who->u.uid,
                                           .number = (uint32_t)before->n_successions + 1,
                                           .last_manifest = before->hash};
-    struct manifest_device device = who->u.device;
+    struct manifest_device devices[2] = {who->u.device, bob.u.device};
     struct manifest_build_plan plan = {.previous = before,
                                        .created = SAMPLE_TIME + 9,
-                                       .devices = &device,
-                                       .n_devices = 1,
+                                       .devices = devices,
+                                       .n_devices = 2,
                                        .eks = &who->u.key,
                                        .n_eks = 1};
     struct buf raw = {0};
     struct manifest *m = NULL;
 
-    device.revoked = SAMPLE_TIME + 9;
+    devices[0].revoked = SAMPLE_TIME + 9;
     assert_int_equal(ed25519_public(s.identity_key, isk->data), ERR_OK);
     assert_int_equal(manifest_build_succession(&s, rk, &raw, NULL), ERR_OK);
     plan.succession = part(raw.data, raw.len);
@@ -222,13 +313,16 @@ static void test_recover(void **state)
     struct manifest *next;
     struct message *m;
     struct peer p, old;
+    struct manifest_device first;
+    struct secret was;
 
     (void)state;
     assert_int_equal(secret_new(&isk, 32, NULL), ERR_OK);
     isk.data[0] = 77;
     next = succeed(&carol, carol.u.first, &carol.u.rk, &isk);
     stage_enter(&old, &carol);
-    assert_int_equal(put_account(&old, 1, 100), OK);
+    assert_int_equal(put_account(&old, &carol, 1, 100), OK);
+    assert_int_equal(put_account(&old, &carol, 2, 5000), OK);
     stage_greet(&p);
     /* Another's key, a user who is not there: the same. */
     assert_int_equal(peer_code(recover(&p, &carol, &bob.u.rk, NULL)), CODE(AUTH_FAILED));
@@ -241,7 +335,7 @@ static void test_recover(void **state)
     assert_int_equal(m->env->recover_reply->last_sequence, 1);
     assert_string_equal(m->env->recover_reply->username, "carol");
     assert_non_null(m->env->recover_reply->record);
-    assert_int_equal(m->env->recover_reply->record->body.len, 100);
+    assert_in_range(m->env->recover_reply->record->body.len, 8192, ACCOUNT_BODY_MAX);
     message_free(m);
     /* A manifest without a new succession is for PutManifest. */
     assert_int_equal(peer_code(recover(&p, &carol, &carol.u.rk, carol.u.first)), OK); /* stored */
@@ -253,6 +347,24 @@ static void test_recover(void **state)
     stage_greet(&p);
     assert_int_equal(actor_login(&p, &carol), CODE(AUTH_FAILED));
     peer_close(&p);
+    /* Whatever numbers there were: the new device begins with 1.  Until then the record stays. */
+    was = carol.u.dsk;
+    carol.u.dsk = bob.u.dsk;
+    first = carol.u.device;
+    carol.u.device = bob.u.device;
+    assert_int_equal(next_number(&carol), 1);
+    stage_greet(&p);
+    m = recover(&p, &carol, &carol.u.rk, NULL);
+    assert_non_null(m->env->recover_reply->record);
+    message_free(m);
+    peer_close(&p);
+    stage_enter(&p, &carol);
+    assert_int_equal(put_account(&p, &carol, 3, 100), CODE(BAD_REQUEST));
+    assert_int_equal(put_account(&p, &carol, 1, 100), OK);
+    assert_int_equal(next_number(&carol), 2);
+    peer_close(&p);
+    carol.u.dsk = was;
+    carol.u.device = first;
     manifest_free(next);
     secret_free(&isk);
 }
@@ -263,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_who_is_blocked_finds_nobody),
         cmocka_unit_test(test_blocks_that_are_refused),
         cmocka_unit_test(test_account_records),
+        cmocka_unit_test(test_records_that_do_not_count),
         cmocka_unit_test(test_recover),
     };
 

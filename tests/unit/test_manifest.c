@@ -458,6 +458,44 @@ static void test_succession_overrides(void **state)
     secret_free(&isk_2);
 }
 
+static void grow(struct chain *c, const struct sample_user *u, size_t n)
+{
+    enum chain_change change;
+
+    while (c->n < n)
+        assert_int_equal(chain_add(c, next(u, chain_newest(c), c->n), &change, NULL), ERR_OK);
+}
+
+/* A chain that somebody has filled: a recovery finds room, behind what successions there are. */
+static void test_room_for_a_recovery(void **state)
+{
+    struct draft *d = *state;
+    struct chain *c = &d->u.chain;
+    struct sample_user heir = d->u;
+    struct secret isk_1 = {0};
+    enum chain_change change;
+
+    sample_secret("isk 1", &isk_1);
+    heir.isk = isk_1;
+    chain_make_room(c);
+    assert_int_equal(c->n, 1);
+    grow(c, &d->u, CHAIN_MAX / 2);
+    chain_make_room(c);
+    assert_int_equal(c->n, CHAIN_MAX / 2);
+    grow(c, &d->u, CHAIN_MAX / 2 + 9);
+    chain_make_room(c);
+    assert_int_equal(c->n, CHAIN_MAX / 2);
+    grow(c, &d->u, CHAIN_MAX / 2 + 4);
+    assert_int_equal(chain_add(c, succeed(&d->u, chain_newest(c), 1, &isk_1), &change, NULL),
+                     ERR_OK);
+    grow(c, &heir, CHAIN_MAX);
+    assert_int_equal(chain_add(c, next(&heir, chain_newest(c), 1), &change, NULL), ERR_LIMIT);
+    chain_make_room(c);
+    assert_int_equal(c->n, CHAIN_MAX / 2 + 5);
+    assert_int_equal(chain_newest(c)->n_successions, 1);
+    secret_free(&isk_1);
+}
+
 static void test_succession_rules(void **state)
 {
     struct draft *d = *state;
@@ -545,6 +583,7 @@ int main(void)
         TEST(test_follows),
         TEST(test_chain),
         TEST(test_succession_overrides),
+        TEST(test_room_for_a_recovery),
         TEST(test_succession_rules),
         TEST(test_build_refuses),
         TEST(test_safety_number),
