@@ -142,16 +142,29 @@ static bool lets_in(const struct manifest *newest, const struct device_id *id)
     return device != NULL && device->revoked == 0;
 }
 
-void daemon_end_user(struct daemon *d, const struct uid *uid, const struct manifest *newest)
+static void end_conns(struct daemon *d, const struct uid *uid, const struct manifest *newest,
+                      const struct conn *keep)
 {
     for (struct conn *conn = d->conns, *next; conn != NULL; conn = next) {
         bool here = conn->state == CONN_READY && memcmp(&conn->uid, uid, sizeof(*uid)) == 0;
 
         next = conn->next;
+        if (conn == keep)
+            continue;
         if ((here && !lets_in(newest, &conn->device)) ||
             (conn->state == CONN_GREETED && is_entering(conn, uid)))
             conn_finish(conn);
     }
+}
+
+void daemon_end_user(struct daemon *d, const struct uid *uid, const struct manifest *newest)
+{
+    end_conns(d, uid, newest, NULL);
+}
+
+void daemon_end_others(struct daemon *d, const struct uid *uid, const struct conn *keep)
+{
+    end_conns(d, uid, NULL, keep);
 }
 
 void daemon_queued(struct daemon *d, size_t len, bool more)

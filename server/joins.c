@@ -224,6 +224,12 @@ void joins_end(struct joins *j, struct join_offer *o)
     drop(j, o);
 }
 
+void joins_end_user(struct joins *j, const struct uid *uid)
+{
+    for (struct join_offer *o; (o = of_user(j, uid)) != NULL;)
+        drop(j, o);
+}
+
 void joins_tick(struct joins *j, uint64_t now)
 {
     size_t pos = 0;

@@ -71,6 +71,7 @@ MUST_CHECK int joins_answer(struct joins *j, struct join_offer *o, struct part a
 /* What came is not good: wait for another one, unless that were too many.  True: it goes on. */
 bool joins_refuse(struct joins *j, struct join_offer *o);
 void joins_end(struct joins *j, struct join_offer *o);
+void joins_end_user(struct joins *j, const struct uid *uid); /* whatever he offers */
 
 /*
  * ${c}, held, waits until something happens to the offer ${id}; embedded in what ${c}

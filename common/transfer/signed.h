@@ -28,7 +28,8 @@ enum signed_purpose {
     SIGNED_ACCOUNT,
     SIGNED_RECOVER,
     SIGNED_FACTOR,
-    SIGNED_NEXT_PIN
+    SIGNED_NEXT_PIN,
+    SIGNED_DELETE
 };
 
 /* Sign ${body} with the 32-byte Ed25519 seed ${key}. */
