@@ -17,7 +17,7 @@ static struct {
     const char *server, *pin, *ca, *name;
     uint64_t valid;
     int code_fd, otp_fd;
-    bool last, no_passphrase;
+    bool last, yes, no_passphrase;
 } o = {.code_fd = -1, .otp_fd = -1};
 
 static const struct opt opts[] = {
@@ -25,6 +25,7 @@ static const struct opt opts[] = {
     {"valid", 0, OPT_DURATION, &o.valid, "TIME", "add: how long the code counts; 10m unless given"},
     {"otp-fd", 0, OPT_FD, &o.otp_fd, "N",
      "add: read a one-time password from this file descriptor, a line for each try"},
+    {"yes", 0, OPT_FLAG, &o.yes, NULL, "add: let in whoever has the code, without asking"},
     {"server", 0, OPT_TEXT, &o.server, "HOST[:PORT]", "join: the server, as 'add' shows it"},
     {"code-fd", 0, OPT_FD, &o.code_fd, "N", "join: read the code from this file descriptor"},
     {"pin", 0, OPT_TEXT, &o.pin, "HASH", "join: fingerprint of the server's key, if you know it"},
@@ -158,6 +159,21 @@ static void show_wait(void *cookie, uint64_t ms)
     progress_wait(text);
 }
 
+/* Whoever has the code has come. */
+static bool allow(void *cookie, const struct satchel_joiner *who)
+{
+    char text[TEXT_SAFE + 64];
+
+    (void)cookie;
+    progress_clear();
+    (void)label(who->id, who->name, text, sizeof(text));
+    ui_event("joiner", json_pack("{s:s,s:o,s:s}", "device", who->id, "name",
+                                 ui_json_text(who->name), "check", who->check));
+    (void)ui_finish();
+    ui_note("%s wants to join. It must show the number %s.", text, who->check);
+    return o.yes || prompt_yes("Let it in, to do all that this device can? (yes/no) ");
+}
+
 static long ask_otp(void *cookie, const struct satchel_joiner *who, char *buf, size_t size)
 {
     char text[TEXT_SAFE + 64], question[TEXT_SAFE + 128];
@@ -178,11 +194,18 @@ static int run_add(struct cli *cli, struct satchel_error *err)
                                             .name = o.name,
                                             .on_code = show_code,
                                             .on_wait = show_wait,
+                                            .allow = allow,
                                             .ask_otp = ask_otp};
     char text[TEXT_SAFE + 64];
     struct satchel_device d;
-    int rc = satchel_sync_device_add(cli->s, &ao, &d, err);
+    int rc;
 
+    if (!o.yes && (ui_json() || !prompt_possible())) {
+        rc = cli_error(err, SATCHEL_E_REFUSED, "nobody can be asked here who may join");
+        cli_hint(err, "--yes lets in whoever has the code");
+        return rc;
+    }
+    rc = satchel_sync_device_add(cli->s, &ao, &d, err);
     progress_clear();
     if (rc == SATCHEL_E_EXPIRED)
         cli_hint(err, "the same command makes another code");
@@ -206,9 +229,18 @@ static long ask_code(void *cookie, bool fresh, char *buf, size_t size)
                        size < SATCHEL_JOIN_CODE_MAX ? size : SATCHEL_JOIN_CODE_MAX);
 }
 
-static void show_turn(void *cookie)
+static void show_turn(void *cookie, const char *check)
 {
+    static bool shown;
+
     (void)cookie;
+    if (!shown) {
+        ui_event("check", json_pack("{s:s}", "check", check));
+        (void)ui_finish();
+        ui_note("The other device asks whether to let this one in. It must show the number %s.",
+                check);
+    }
+    shown = true;
     progress_wait("waiting for the other device");
 }
 
@@ -295,7 +327,7 @@ const struct cli_cmd cmd_device = {
     .summary = "the machines that may act for you",
     .details =
         "'add' shows a code that lets one other machine in; 'join' is typed there, and asks for "
-        "it.\n"
+        "it.\nBoth show a number, and 'add' asks whether it is the same.\n"
         "That machine can do all that this one can, and reads what was sent to you before.\n"
         "A revoked device can neither log in nor get keys, and nobody accepts what it signs\n"
         "from then on, whatever the date. What others had sent you before stays readable here.",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path: build and seal on a worker -> PutAccount -> Done -> noted on a
- * worker -> link_ready.
+ * worker -> then().
  */
 #include "client/core/deposit.h"
 
@@ -15,6 +15,8 @@
 struct deposit {
     uv_work_t req;
     struct link *l;
+    deposit_then *then; /* NULL: nobody is there any more */
+    void *cookie;
     struct profile *profile;
     struct identity *id;
     uint64_t number, mark;
@@ -31,10 +33,11 @@ static void end(struct deposit *d)
     if (d->rc != ERR_OK)
         handle_notice(l->s, SATCHEL_NOTICE_KEY_FAILED, NULL,
                       "the server's copy for a recovery is not up to date: %s", d->err.msg);
+    if (d->then != NULL)
+        d->then(d->cookie);
     identity_unref(d->id);
     buf_free(&d->body);
     free(d);
-    link_ready(l);
     handle_settle(l->s);
 }
 
@@ -79,6 +82,8 @@ static void on_put(void *cookie, const struct answer *a)
     if (a->err != NULL) {
         d->err = *a->err;
         d->rc = d->err.code;
+    } else {
+        d->l->account = d->number + 1; /* for another one on this connection */
     }
     if (a->err != NULL || !job(d, mark_work, marked))
         end(d);
@@ -169,26 +174,58 @@ static void sealed(uv_work_t *req, int status)
         end(d);
 }
 
-bool deposit_due(const struct link *l)
+static bool is_kept(const struct link *l)
 {
     const struct profile *p = l->s->profile;
 
-    return l->account > 0 && l->session != NULL && p != NULL && p->backup_due && p->id->has_box;
+    return l->account > 0 && l->session != NULL && p != NULL && p->id->has_box;
 }
 
-void deposit_start(struct link *l)
+bool deposit_due(const struct link *l)
+{
+    return is_kept(l) && l->s->profile->backup_due;
+}
+
+bool deposit_first(const struct link *l)
+{
+    const struct identity *id = is_kept(l) ? l->s->profile->id : NULL;
+
+    return id != NULL && id->next != NULL && id->next_key.key.len > 0;
+}
+
+struct deposit *deposit_start(struct link *l, deposit_then *then, void *cookie)
 {
     struct deposit *d = calloc(1, sizeof(*d));
 
-    if (d == NULL) {
-        link_ready(l);
-        return;
-    }
+    if (d == NULL)
+        return NULL;
     d->l = l;
+    d->then = then;
+    d->cookie = cookie;
     d->profile = l->s->profile;
-    d->profile->backup_due = false; /* once in a connection, whatever comes of it */
+    d->profile->backup_due = false; /* once after a login, whatever comes of it */
     d->id = identity_ref(d->profile->id);
     d->number = l->account;
-    if (!job(d, seal_work, sealed))
-        end(d);
+    if (job(d, seal_work, sealed))
+        return d;
+    d->then = NULL;
+    end(d);
+    return NULL;
+}
+
+void deposit_forget(struct deposit *d)
+{
+    if (d != NULL)
+        d->then = NULL;
+}
+
+static void ready(void *link)
+{
+    link_ready(link);
+}
+
+void deposit_last(struct link *l)
+{
+    if (!deposit_due(l) || deposit_start(l, ready, l) == NULL)
+        link_ready(l);
 }

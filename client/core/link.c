@@ -171,10 +171,8 @@ void link_caught_up(struct link *l)
 {
     if (l->session != NULL && rotate_due(l))
         rotate_start(l);
-    else if (deposit_due(l))
-        deposit_start(l);
     else
-        link_ready(l);
+        deposit_last(l);
 }
 
 /* proto/FORMATS.md section 5. */

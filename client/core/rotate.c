@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: plan on a worker -> PutManifest -> Done -> promote on a worker ->
- * the identity is replaced -> link_ready.
+ * Happy path: plan on a worker -> the account record has the key -> PutManifest -> Done -> promote
+ * on a worker -> the identity is replaced -> link_ready.
  */
 #include "client/core/rotate.h"
 
@@ -31,10 +31,7 @@ static void end(struct rotation *r)
                       "cannot publish a new encryption key: %s", r->err.msg);
     identity_unref(r->id);
     free(r);
-    if (deposit_due(l))
-        deposit_start(l);
-    else
-        link_ready(l);
+    deposit_last(l);
     handle_settle(l->s);
 }
 
@@ -56,7 +53,7 @@ static bool job(struct rotation *r, uv_work_cb work, uv_after_work_cb after)
     return true;
 }
 
-/* ---- third: the server has it ---- */
+/* ---- fourth: the server has it ---- */
 
 static void promote_work(uv_work_t *req)
 {
@@ -80,7 +77,7 @@ static void promoted(uv_work_t *req, int status)
     end(r);
 }
 
-/* ---- second: publish ---- */
+/* ---- third: publish ---- */
 
 static void on_put(void *cookie, const struct answer *a)
 {
@@ -96,7 +93,7 @@ static void on_put(void *cookie, const struct answer *a)
 
 static bool publish(struct rotation *r)
 {
-    const struct manifest *next = r->id->next;
+    const struct manifest *next = r->profile->id->next;
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__PutManifest m = SATCHEL__PUT_MANIFEST__INIT;
     Satchel__Signed sig = SATCHEL__SIGNED__INIT;
@@ -116,6 +113,21 @@ static bool publish(struct rotation *r)
     return r->rc == ERR_OK;
 }
 
+/* ---- second: what is sealed to the key can be read after a loss of this machine, too ---- */
+
+static void deposited(void *cookie)
+{
+    struct rotation *r = cookie;
+
+    if (!publish(r))
+        end(r);
+}
+
+static bool deposit(struct rotation *r)
+{
+    return deposit_first(r->l) && deposit_start(r->l, deposited, r) != NULL;
+}
+
 /* ---- first: plan ---- */
 
 static void plan_work(uv_work_t *req)
@@ -128,14 +140,12 @@ static void plan_work(uv_work_t *req)
 static void planned(uv_work_t *req, int status)
 {
     struct rotation *r = LIST_OWNER(req, struct rotation, req);
-    bool more;
 
     (void)status;
     r->l->jobs--;
-    more = r->rc == ERR_OK && r->id->next != NULL && publish(r);
     if (r->rc == ERR_OK)
         take_identity(r); /* with the next key, or with what another process has published */
-    if (!more)
+    if (r->rc != ERR_OK || r->profile->id->next == NULL || (!deposit(r) && !publish(r)))
         end(r);
 }
 

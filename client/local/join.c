@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/local/join.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "client/local/pb_secret.h"
@@ -460,4 +461,17 @@ int join_answer_open(struct join_answer *ret, const struct join_meeting *m,
     secret_free(&k);
     buf_free(&info);
     return rc == ERR_OK ? rc : err_set(err, rc, "the answer of the other device cannot be opened");
+}
+
+int join_check(const struct join_meeting *m, char ret_text[JOIN_CHECK_TEXT], struct err *err)
+{
+    uint8_t bytes[KDF_LEN] = {0};
+    int rc = kdf_f(bytes, part_secret(&m->code->secret), "join check",
+                   PARTS(PART_OF(m->server.b), PART_OF(m->code->id), m->request));
+    unsigned number = get_be32(bytes) % 1000000;
+
+    if (rc != ERR_OK)
+        return err_set(err, rc, "cannot make the number of a request to join");
+    (void)snprintf(ret_text, JOIN_CHECK_TEXT, "%03u %03u", number / 1000, number % 1000);
+    return ERR_OK;
 }

@@ -20,6 +20,7 @@ enum {
     JOIN_SECRET_LEN = 16,
     JOIN_ID_LEN = 16,
     JOIN_CODE_TEXT = 40, /* eight groups of four with '-' between, and a NUL */
+    JOIN_CHECK_TEXT = 8,
     JOIN_REQUEST_MAX = 1024,
     JOIN_ANSWER_MAX = 160 * 1024
 };
@@ -81,5 +82,12 @@ MUST_CHECK int join_answer_seal(const struct join_answer *a, const struct join_m
 /* With the private half of `key`. */
 MUST_CHECK int join_answer_open(struct join_answer *ret, const struct join_meeting *m,
                                 const struct secret *key, struct part sealed, struct err *err);
+
+/*
+ * Six digits that follow from the code, the server and the request, "123 456": the new device shows
+ * them and the one that is there, too, so that people see whether they mean the same machine.
+ */
+MUST_CHECK int join_check(const struct join_meeting *m, char ret_text[JOIN_CHECK_TEXT],
+                          struct err *err);
 
 #endif /* CLIENT_LOCAL_JOIN_H */

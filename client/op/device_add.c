@@ -2,13 +2,15 @@
 /*
  * Happy path: is there a second factor? -> a code is drawn -> OfferJoin, the code is shown ->
  * OfferJoin again and again, each waits at the server -> a request comes and is made with the
- * code -> a one-time password, if there is a factor -> the next manifest lists the device -> the
+ * code -> a person says that it is the machine that is meant -> a one-time password, if there is a
+ * factor -> the next manifest lists the device -> the
  * answer is sealed on a worker -> OfferJoin with it -> done.
  *
  * Ways to fail:
  *  - nobody comes in time                      ERR_EXPIRED
  *  - five requests that were not made with it  ERR_INTEGRITY
  *  - the request came through somebody else    ERR_PIN
+ *  - the person says no                       ERR_REFUSED
  *  - no good one-time password                 ERR_FACTOR, ERR_RATE
  *  - those of publish.h
  * Before the manifest is out the offer is taken back, and nothing is left.  A lost connection is
@@ -22,6 +24,7 @@
 #include "client/local/join.h"
 #include "client/op/device_name.h"
 #include "client/op/publish.h"
+#include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
 
 enum {
@@ -43,6 +46,8 @@ struct admission {
     struct alarm tick;
     struct buf request; /* sealed */
     struct join_request joiner;
+    struct satchel_joiner shown; /* the same for people */
+    struct hash32 allowed;       /* hash of the request that may come in */
     struct manifest_device device;
     unsigned wrong, tries;
     struct secret otp;
@@ -249,16 +254,13 @@ static void refused(struct publish *p, const struct err *why)
 /* False: the operation has ended. */
 static bool ask_otp(struct admission *a)
 {
-    struct satchel_joiner who = {0};
     struct secret code = {0};
     struct err err = {0};
     long len = 0;
 
-    hex_encode(who.id, a->device.id.b, sizeof(a->device.id.b));
-    (void)snprintf(who.name, sizeof(who.name), "%s", a->joiner.name);
     a->tries++;
     if (secret_new(&code, SATCHEL_CODE_SIZE, &err) == ERR_OK) {
-        len = a->o.ask_otp(a->op.cookie, &who, (char *)code.data, code.len - 1);
+        len = a->o.ask_otp(a->op.cookie, &a->shown, (char *)code.data, code.len - 1);
         if (len < 0)
             err_set(&err, ERR_CANCELED, "interrupted at the code");
         else if (len == 0 || (size_t)len >= code.len)
@@ -328,7 +330,41 @@ static int take_request(struct admission *a, const Satchel__JoinReply *m, struct
     memcpy(a->device.box, a->joiner.box, sizeof(a->device.box));
     if (rc == ERR_OK)
         rc = ids_device(a->device.key, &a->device.id);
+    if (rc == ERR_OK)
+        rc = join_check(&(struct join_meeting){.code = &a->code,
+                                               .server = a->op.s->profile->id->server,
+                                               .request = part(a->request.data, a->request.len)},
+                        a->shown.check, err);
+    hex_encode(a->shown.id, a->device.id.b, sizeof(a->device.id.b));
+    (void)snprintf(a->shown.name, sizeof(a->shown.name), "%s", a->joiner.name);
     return rc;
+}
+
+/* Whoever has the code may have found it: a person says who comes in, once for a request.  False:
+ * the operation has ended. */
+static bool is_allowed(struct admission *a)
+{
+    struct hash32 hash;
+    struct err err = {0};
+    bool allowed;
+
+    if (hash_parts(HASH_SHA256, hash.b, PARTS(part(a->request.data, a->request.len))) != ERR_OK) {
+        op_fail(&a->op, ERR_INTERNAL, "cannot hash a request to join");
+        return false;
+    }
+    if (memcmp(&hash, &a->allowed, sizeof(hash)) == 0)
+        return true; /* asked before the connection was lost */
+    allowed = a->o.allow(a->op.cookie, &a->shown);
+    if (a->op.ended) /* by what was called */
+        return false;
+    if (allowed) {
+        a->allowed = hash;
+        return true;
+    }
+    mention(a, true, false);
+    err_set(&err, ERR_REFUSED, "the new device was not let in, and the code counts no more");
+    op_end(&a->op, &err);
+    return false;
 }
 
 static void on_come(struct satchel_op *op, void *arg, const struct answer *reply)
@@ -361,7 +397,8 @@ static void on_come(struct satchel_op *op, void *arg, const struct answer *reply
         op_end(op, &err);
     } else {
         alarm_clear(&a->tick);
-        list_device(a);
+        if (is_allowed(a))
+            list_device(a);
     }
 }
 
@@ -531,7 +568,7 @@ int satchel_device_add_start(struct satchel *s, const struct satchel_device_add_
     struct admission *a;
     struct err err = {0};
 
-    if (o->on_code == NULL || o->lifetime > LIFETIME_MAX_MS) {
+    if (o->on_code == NULL || o->allow == NULL || o->lifetime > LIFETIME_MAX_MS) {
         (void)err_set(&err, ERR_INVALID, "a code counts for an hour at most");
         return handle_error(error, &err);
     }

@@ -33,14 +33,15 @@ enum { WAIT_MS = 60 * 60 * 1000, BUSY_MS = 1000 };
 
 struct joining {
     struct satchel_op op;
-    void (*on_wait)(void *cookie);
+    void (*on_wait)(void *cookie, const char *check);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_joined *j);
     struct settings target; /* server, pin, ca_file as asked for */
     struct secret passphrase, dsk, key;
     struct join_code code;
     struct join_request what;
     struct buf request; /* sealed */
-    uint64_t ends;      /* the loop's milliseconds */
+    char check[JOIN_CHECK_TEXT];
+    uint64_t ends; /* the loop's milliseconds */
     struct alarm pause;
     struct op_job job;
     struct server_id server;
@@ -259,7 +260,7 @@ static void ask(struct joining *j)
                        .errors = true};
 
     if (j->on_wait != NULL && j->sealed.len == 0)
-        j->on_wait(j->op.cookie);
+        j->on_wait(j->op.cookie, j->check);
     if (j->op.ended)
         return;
     m.id = (ProtobufCBinaryData){sizeof(j->code.id), j->code.id};
@@ -304,6 +305,11 @@ static void begin(struct satchel_op *op)
         rc = take_pin(j, &j->settings, &err);
     if (rc == ERR_OK)
         rc = join_request_seal(&j->what, &j->code, &j->server, &j->request, &err);
+    if (rc == ERR_OK)
+        rc = join_check(&(struct join_meeting){.code = &j->code,
+                                               .server = j->server,
+                                               .request = part(j->request.data, j->request.len)},
+                        j->check, &err);
     if (rc != ERR_OK) {
         op_end(op, &err);
         return;

@@ -3,8 +3,12 @@
 
 #include <string.h>
 
+#include "client/core/deposit.h"
+
 void publish_free(struct publish *p)
 {
+    deposit_forget(p->deposit);
+    p->deposit = NULL;
     identity_unref(p->id);
     p->id = NULL;
 }
@@ -21,7 +25,7 @@ static void take_identity(struct publish *p)
     p->id = NULL;
 }
 
-/* ---- third: the server has it ---- */
+/* ---- fourth: the server has it ---- */
 
 static int promote_work(struct op_job *job, struct err *err)
 {
@@ -66,7 +70,7 @@ static void dropped(struct op_job *job)
         op_end(p->op, &p->why);
 }
 
-/* ---- second: publish ---- */
+/* ---- third: publish ---- */
 
 static void on_put(struct satchel_op *op, void *arg, const struct answer *a)
 {
@@ -83,10 +87,9 @@ static void on_put(struct satchel_op *op, void *arg, const struct answer *a)
         op_end(op, &p->why);
 }
 
-static void planned(struct op_job *job)
+static void put(struct publish *p)
 {
-    struct publish *p = LIST_OWNER(job, struct publish, job);
-    const struct manifest *next = p->id->next;
+    const struct manifest *next = p->op->id->next;
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__PutManifest m = SATCHEL__PUT_MANIFEST__INIT;
     Satchel__Signed sig = SATCHEL__SIGNED__INIT;
@@ -101,9 +104,31 @@ static void planned(struct op_job *job)
     m.code = (char *)(uintptr_t)(p->code != NULL ? p->code : "");
     e.body_case = SATCHEL__ENVELOPE__BODY_PUT_MANIFEST;
     e.put_manifest = &m;
-    p->next = next->hash;
+    (void)op_ask(p->op, &a);
+}
+
+/* ---- second: what is sealed to the key can be read after a loss of this machine, too ---- */
+
+static void deposited(void *cookie)
+{
+    struct publish *p = cookie;
+
+    p->deposit = NULL;
+    if (!p->op->ended && !p->op->broken)
+        put(p);
+}
+
+static void planned(struct op_job *job)
+{
+    struct publish *p = LIST_OWNER(job, struct publish, job);
+    struct link *l = &p->op->s->link;
+
+    p->next = p->id->next->hash;
     take_identity(p); /* with `next` on its way */
-    (void)op_ask(job->op, &a);
+    if (deposit_first(l))
+        p->deposit = deposit_start(l, deposited, p);
+    if (p->deposit == NULL)
+        put(p);
 }
 
 /* ---- first: plan ---- */

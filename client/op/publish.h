@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * publish - the next manifest of our own, for an operation: made and stored on
- * a worker, given to the server, made the newest.
+ * a worker, its key put into the account record, given to the server, made the newest.
  *
  * Ways to fail: those of identity_plan(); ERR_BUSY (another one is on its way);
  * those of the link.  After a lost answer the next login finishes it, unless it adds a device.
@@ -26,6 +26,7 @@ struct publish {
     struct identity *id; /* what a job has made */
     struct hash32 next;
     struct profile_care care;
+    struct deposit *deposit; /* under way, or NULL */
     struct err why;
 };
 

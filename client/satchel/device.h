@@ -13,7 +13,8 @@ extern "C" {
 enum {
     SATCHEL_JOIN_CODE_SIZE = 40, /* eight groups of four, '-' between, and a NUL */
     SATCHEL_JOIN_URI_SIZE = 512,
-    SATCHEL_JOIN_CODE_MAX = 511 /* bytes that satchel_device_join_options.ask_code may give */
+    SATCHEL_JOIN_CHECK_SIZE = 8, /* "123 456" and a NUL */
+    SATCHEL_JOIN_CODE_MAX = 511  /* bytes that satchel_device_join_options.ask_code may give */
 };
 
 /* The one-time code that the new machine needs: a secret, for as long as it counts. */
@@ -28,7 +29,8 @@ struct satchel_join_code {
 /* A machine that wants to join, before it is let in. */
 struct satchel_joiner {
     char id[SATCHEL_ID_SIZE];
-    char name[SATCHEL_NAME_SIZE]; /* as it calls itself; "" if it does not */
+    char name[SATCHEL_NAME_SIZE];        /* as it calls itself; "" if it does not */
+    char check[SATCHEL_JOIN_CHECK_SIZE]; /* six digits that it shows as well */
 };
 
 struct satchel_device_add_options {
@@ -39,6 +41,11 @@ struct satchel_device_add_options {
     void (*on_code)(void *cookie, const struct satchel_join_code *c);
     /* About every second until somebody comes: so many ms are left.  May be NULL. */
     void (*on_wait)(void *cookie, uint64_t left);
+    /*
+     * Somebody has come who has the code: is it the machine that is meant, does it show the same
+     * number?  Only then it gets our keys; false: SATCHEL_E_REFUSED.  May block.
+     */
+    bool (*allow)(void *cookie, const struct satchel_joiner *who);
     /*
      * A one-time password or recovery code, where a second factor is enrolled: as
      * satchel_passphrase_cb, for the one who has come.  A wrong one is asked for again, three times
@@ -51,9 +58,10 @@ struct satchel_device_add_options {
 /*
  * Make a code that lets one machine in, wait for it, list it among our devices and give it what it
  * needs: the identity key, encryption keys, contacts.  Cancelled while it waits, it leaves
- * nothing.  SATCHEL_E_EXPIRED: nobody came in time; SATCHEL_E_INTEGRITY: five came who did not have
- * the code; SATCHEL_E_PIN: the machine talks to something that is not our server; SATCHEL_E_FACTOR,
- * SATCHEL_E_RATE; SATCHEL_E_LIMIT: 64 devices are in use.
+ * nothing.  SATCHEL_E_REFUSED: ${allow} said no, the code counts no more; SATCHEL_E_EXPIRED: nobody
+ * came in time; SATCHEL_E_INTEGRITY: five came who did not have the code; SATCHEL_E_PIN: the
+ * machine talks to something that is not our server; SATCHEL_E_FACTOR, SATCHEL_E_RATE;
+ * SATCHEL_E_LIMIT: 64 devices are in use.
  */
 SATCHEL_API int satchel_device_add_start(struct satchel *s,
                                          const struct satchel_device_add_options *o,
@@ -76,7 +84,8 @@ struct satchel_device_join_options {
     void *cookie;
     satchel_passphrase_cb *ask;
     satchel_passphrase_cb *ask_code; /* as ${ask}, for the code or its URI */
-    void (*on_wait)(void *cookie);   /* connected: it is the other device's turn; may be NULL */
+    /* Connected: it is the other device's turn, which shows ${check}, too.  May be NULL. */
+    void (*on_wait)(void *cookie, const char *check);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_joined *j);
 };
 

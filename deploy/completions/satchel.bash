@@ -34,7 +34,7 @@ _satchel()
         send) options+=' --to --message --expires --opens --name --no-preview --no-padding --require-otp --limit-rate' ;;
         inbox) options+=' --all --previews' ;;
         profile) options+=' --yes' ;;
-        device) options+=' --last --valid --name --otp-fd --server --code-fd --pin --ca --no-passphrase' ;;
+        device) options+=' --last --yes --valid --name --otp-fd --server --code-fd --pin --ca --no-passphrase' ;;
         revoke) options+=' --from' ;;
         status) options+=' --export' ;;
         watch) options+=' --notify --exec' ;;

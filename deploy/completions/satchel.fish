@@ -53,6 +53,7 @@ complete -c satchel -n '__fish_seen_subcommand_from profile' -x -a 'list use res
 complete -c satchel -n '__fish_seen_subcommand_from profile' -l yes -x -d 'The name, instead of being asked for it'
 complete -c satchel -n '__fish_seen_subcommand_from device' -x -a 'list add join revoke (__satchel_values device id)'
 complete -c satchel -n '__fish_seen_subcommand_from device' -l last -d 'Even the last one'
+complete -c satchel -n '__fish_seen_subcommand_from device' -l yes -d 'Let in whoever has the code'
 complete -c satchel -n '__fish_seen_subcommand_from device' -x -l valid -d 'How long the code counts'
 complete -c satchel -n '__fish_seen_subcommand_from device' -x -l name -d 'What to call this machine'
 complete -c satchel -n '__fish_seen_subcommand_from device' -x -l otp-fd -d 'Descriptor with a one-time password'

@@ -2,6 +2,9 @@
 """A second device: let in with a one-time code, and what the two have in common afterwards."""
 import json
 import os
+import pty
+import re
+import select
 import signal
 import subprocess
 import time
@@ -18,7 +21,7 @@ class Adding:
         if otp:
             read, self.write = os.pipe()
             fds, more = (read,), ["--otp-fd", read]
-        self.process = user.start("device", "add", *more, *args, pass_fds=fds)
+        self.process = user.start("device", "add", "--yes", *more, *args, pass_fds=fds)
         for fd in fds:
             os.close(fd)
 
@@ -42,6 +45,38 @@ class Adding:
         assert b"Sanitizer" not in errors, errors
         last = json.loads(out.splitlines()[-1])
         return last["result"] if expect == 0 else last["error"]
+
+
+class Terminal:
+    """A command on a terminal of its own, with somebody who reads and types."""
+
+    def __init__(self, user, *args):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["SATCHEL_HOME"] = str(user.home)
+            os.execv(program("satchel"), [str(program("satchel")), *args])
+        self.shown = ""
+
+    def until(self, pattern):
+        """All that was shown, once it has this."""
+        end = time.monotonic() + WAIT
+        while not re.search(pattern, self.shown):
+            assert time.monotonic() < end, self.shown
+            if select.select([self.fd], [], [], 1)[0]:
+                self.shown += os.read(self.fd, 4096).decode()
+        return self.shown
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def end(self):
+        try:
+            while os.read(self.fd, 4096):
+                pass
+        except OSError:
+            pass  # the other end is closed
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 class Machines(Case):
@@ -73,10 +108,10 @@ class Machines(Case):
         self.assertEqual(added["id"], other.joined["device"])
         return other
 
-    def joining(self, other, code):
+    def joining(self, other, code, *args):
         """`device join` in the background."""
         process = subprocess.Popen([program("satchel"), "--json", "device", "join", "--server", self.daemon.server,
-                                    "--no-passphrase", "--code-fd", "0"], stdin=subprocess.PIPE,
+                                    "--no-passphrase", "--code-fd", "0", *args], stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env={**os.environ, "SATCHEL_HOME": str(other.home)})
         process.stdin.write(code.encode() + b"\n")
@@ -179,7 +214,7 @@ class Join(Machines):
         (only,) = alice.json("device").result["devices"]
         self.assertTrue(only["self"])
         self.assertEqual(alice.json("whoami").result["manifest"], 1)
-        alice.json("device", "add", "--valid", "2h", expect=2)
+        alice.json("device", "add", "--yes", "--valid", "2h", expect=2)
 
     def test_killed(self):
         """Neither side leaves anything when it is killed while it waits."""
@@ -204,6 +239,30 @@ class Join(Machines):
             time.sleep(0.1)
         self.assertEqual(adding.end()["id"], other.json("whoami").result["device"])
 
+    def test_somebody_is_asked(self):
+        """Nothing leaves before a person has said yes; without one, nobody is let in."""
+        alice = self.person("ask")
+        for extra in ((), ("--valid", "1m")):
+            refused = alice.json("device", "add", *extra, expect=4).error
+            self.assertEqual(refused["code"], "refused")
+            self.assertIn("--yes", refused["hint"])
+        for answer in ("no", "yes"):
+            other = self.machine(alice, f"asked-{answer}")
+            terminal = Terminal(alice, "device", "add", "--name", "desk")
+            code = re.search("([A-Z2-7]{4}-){7}[A-Z2-7]{4}", terminal.until(r"-[A-Z2-7]{4}\r?\n")).group()
+            joining = self.joining(other, code, "--name", "laptop")
+            check = json.loads(joining.stdout.readline())["check"]
+            self.assertRegex(check, "^[0-9]{3} [0-9]{3}$")
+            shown = terminal.until(r"\(yes/no\) ")
+            self.assertIn("laptop", shown)
+            self.assertIn(check, shown)
+            self.assertEqual(len(alice.json("device").result["devices"]), 1)
+            terminal.type(answer + "\n")
+            out, errors = joining.communicate(timeout=WAIT)
+            self.assertEqual(terminal.end(), 0 if answer == "yes" else 4)
+            self.assertEqual(joining.returncode, 0 if answer == "yes" else 4, (out, errors))
+        self.assertEqual(json.loads(out.splitlines()[-1])["result"]["other_name"], "desk")
+
     def test_between(self):
         """Somebody who passes everything on, under a key of his own: the code's owner notices."""
         alice = self.person("mia")
@@ -226,6 +285,7 @@ class Factors(Machines):
         code = adding.code()["code"]
         other = self.machine(user, "second")
         joining = self.joining(other, code)
+        self.assertEqual(json.loads(joining.stdout.readline())["check"], adding.event("joiner")["check"])
         adding.event("otp_needed")
         adding.give("000000" if phone.code(1) != "000000" else "111111")
         adding.event("otp_needed")
@@ -242,6 +302,7 @@ class Factors(Machines):
         code = adding.code()["code"]
         other = self.machine(user, "second")
         joining = self.joining(other, code)
+        adding.event("joiner")
         for _ in range(3):
             adding.event("otp_needed")
             adding.give("abcdef")

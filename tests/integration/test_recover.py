@@ -197,6 +197,37 @@ class Recover(Case):
         shutil.rmtree(again.home, ignore_errors=True)
         return way.cut.is_set()
 
+    def test_rotation_cut_behind_every_message(self):
+        """What is sealed to a new key can be read after a recovery, however far the machine came that drew it."""
+        if LEVEL == "quick":  # about where the server takes the record and the manifest, and to the end
+            for after in (6, 7, 100):
+                self.rotation_cut(after)
+            return
+        after = 4
+        while self.rotation_cut(after):
+            after += 1
+        self.assertGreater(after, 6)
+
+    def rotation_cut(self, after):
+        """False if the rotation was through before its record number ${after}."""
+        una = self.newcomer(f"una-{after}")
+        una.inbox()
+        way = Cut(self.daemon, after)
+        settings = una.home / "profiles" / "default" / "settings"
+        settings.write_text(settings.read_text().replace(self.daemon.server, way.server))
+        process = una.start("keys", "rotate")
+        while process.poll() is None and not way.cut.wait(0.01):
+            pass
+        if way.cut.is_set():
+            process.kill()
+        process.communicate(timeout=WAIT)
+        way.close()
+        shutil.rmtree(una.home)  # the machine is lost
+        tid = self.bob.send(self.file(2000), to=[una]).result["id"]
+        found = self.recover(una, home=f"una-{after}-again")
+        found.get(tid, "-o", self.folder_of(f"rotated-{after}"))
+        return way.cut.is_set()
+
     def test_killed_anywhere(self):
         """However far it came, the same command brings the account back."""
         hans = self.newcomer("hans")

@@ -241,10 +241,42 @@ static void test_answers(void **state)
     free_scene(&s);
 }
 
+/* The number that people compare belongs to code, server and request. */
+static void test_the_number(void **state)
+{
+    struct join_code c = {0}, other = {0};
+    struct join_meeting m = {.code = &c, .server = server, .request = part("request", 7)};
+    char one[JOIN_CHECK_TEXT], two[JOIN_CHECK_TEXT];
+
+    (void)state;
+    make_code(&c, 1);
+    make_code(&other, 2);
+    assert_int_equal(join_check(&m, one, NULL), ERR_OK);
+    assert_int_equal(strlen(one), 7);
+    assert_int_equal(one[3], ' ');
+    assert_int_equal(strspn(one, "0123456789 "), 7);
+    assert_int_equal(join_check(&m, two, NULL), ERR_OK);
+    assert_string_equal(one, two);
+    m.request = part("another", 7);
+    assert_int_equal(join_check(&m, two, NULL), ERR_OK);
+    assert_string_not_equal(one, two);
+    m.request = part("request", 7);
+    m.server = elsewhere;
+    assert_int_equal(join_check(&m, two, NULL), ERR_OK);
+    assert_string_not_equal(one, two);
+    m.server = server;
+    m.code = &other;
+    assert_int_equal(join_check(&m, two, NULL), ERR_OK);
+    assert_string_not_equal(one, two);
+    join_code_free(&c);
+    join_code_free(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base32),
+        cmocka_unit_test(test_the_number),
         cmocka_unit_test(test_a_code_as_it_is_typed),
         cmocka_unit_test(test_codes_that_are_none),
         cmocka_unit_test(test_requests),
