@@ -42,6 +42,7 @@ struct collector {
 static void start_round(struct collector *c);
 static void look_at_clock(struct collector *c);
 static void start_marks(struct collector *c);
+static void start_clear(struct collector *c);
 static void start_erase(struct collector *c);
 static void start_days(struct collector *c);
 static void start_collect(struct collector *c);
@@ -93,7 +94,7 @@ static void on_marked(void *arg, struct store_result *res)
     if (c->more && c->moved && !c->failed && !c->stopping)
         start_marks(c);
     else
-        start_erase(c);
+        start_clear(c);
 }
 
 static void on_expired(void *arg, struct store_result *res)
@@ -124,7 +125,7 @@ static void on_expired(void *arg, struct store_result *res)
     }
     store_result_free(res);
     if (--c->pending == 0)
-        start_erase(c);
+        start_clear(c);
 }
 
 static void start_marks(struct collector *c)
@@ -136,7 +137,41 @@ static void start_marks(struct collector *c)
         fail_round(c, "expired_list", rc, "");
 }
 
-/* ---- 2: cells whose keys must go ---- */
+/* ---- 2: what is left of deleted users ---- */
+
+static void on_cleared(void *arg, struct store_result *res)
+{
+    struct collector *c = arg;
+    bool more = res->more && !c->stopping;
+
+    if (res->code != ERR_OK) {
+        fail_round(c, "user_clear", res->code, res->why);
+        store_result_free(res);
+        return;
+    }
+    store_result_free(res);
+    if (more)
+        start_clear(c);
+    else
+        start_erase(c); /* the cells are on the list */
+}
+
+/* A DeleteAccount at work does it itself; here is what a crash or a full disk interrupted. */
+static void start_clear(struct collector *c)
+{
+    struct store_user_clear in = {.any = true, .now = daemon_time()};
+    int rc;
+
+    if (c->d->leaving > 0) {
+        start_erase(c);
+        return;
+    }
+    rc = store_user_clear(c->d->port, &in, on_cleared, c);
+    if (rc != ERR_OK)
+        fail_round(c, "user_clear", rc, "");
+}
+
+/* ---- 3: cells whose keys must go ---- */
 
 static void on_told(void *arg, struct store_result *res)
 {
@@ -202,7 +237,7 @@ static void start_erase(struct collector *c)
         fail_round(c, "cells_due", rc, "");
 }
 
-/* ---- 3: the keys of past days ---- */
+/* ---- 4: the keys of past days ---- */
 
 static void on_days(void *arg)
 {
@@ -230,7 +265,7 @@ static void start_days(struct collector *c)
         fail_round(c, "days", rc, "");
 }
 
-/* ---- 4: rows and pieces ---- */
+/* ---- 5: rows and pieces ---- */
 
 static void on_collected(void *arg, struct store_result *res)
 {
@@ -261,7 +296,7 @@ static void start_collect(struct collector *c)
         fail_round(c, "collect", rc, "");
 }
 
-/* ---- 5: key networks that nothing needs any more ---- */
+/* ---- 6: key networks that nothing needs any more ---- */
 
 static void on_instances(void *arg)
 {

@@ -3,8 +3,8 @@
  * collector - what time ends: transfers past their expiry, uploads past their
  * lease, cells whose keys must go, bodies that nobody needs.
  *
- * One round: mark expired recipients -> erase the cells that are due -> tell the
- * store that they are -> destroy the day keys of past days -> collect rows and
+ * One round: mark expired recipients -> clear what deleted users have left -> erase the cells that
+ * are due -> tell the store that they are -> destroy the day keys of past days -> collect rows and
  * pieces -> now and then, remove key networks that no slot needs any more.  A crash anywhere leaves
  * work that the next round finds.
  *

@@ -39,12 +39,14 @@ struct watches;
 
 /* What is counted by daemon_charge(). */
 enum daemon_rate {
-    DAEMON_REGISTRATIONS, /* these two by address, the others by user */
+    DAEMON_REGISTRATIONS, /* these three by address, the others by user */
     DAEMON_HANDSHAKES,
+    DAEMON_JOINS,
     DAEMON_REQUESTS,
     DAEMON_LOOKUPS,
     DAEMON_RELEASES,
     DAEMON_FACTORS, /* tries of a one-time password */
+    DAEMON_OFFERS,  /* of a place for a new device */
     DAEMON_RATES
 };
 
@@ -69,6 +71,7 @@ struct daemon {
     struct uploads *uploads;
     struct watches *watches;
     struct joins *joins;
+    unsigned leaving;        /* DeleteAccounts at work: the collector leaves clearing to them */
     struct count *addresses; /* connections of each */
     struct rate_table *rates[DAEMON_RATES];
     struct rate_bucket handshakes;
@@ -116,6 +119,9 @@ void daemon_remove_conn(struct daemon *d, struct conn *conn);
  * in.
  */
 void daemon_end_user(struct daemon *d, const struct uid *uid, const struct manifest *newest);
+
+/* The same of all devices, but not of ${keep}. */
+void daemon_end_others(struct daemon *d, const struct uid *uid, const struct conn *keep);
 
 /* ${len} more or fewer bytes of pieces are under way. */
 void daemon_queued(struct daemon *d, size_t len, bool more);

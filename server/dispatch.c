@@ -50,6 +50,8 @@ static const struct dispatch_row rows[] = {
     {BODY(OFFER_JOIN), "OfferJoin", READY, DISPATCH_USER, 0, false, false, false, req_offer_join},
     {BODY(JOIN), "Join", GREETED, DISPATCH_FREE, 1, false, false, false, req_join},
     {BODY(RECOVER), "Recover", GREETED, DISPATCH_REGISTER, 0, false, true, true, req_recover},
+    {BODY(DELETE_ACCOUNT), "DeleteAccount", READY, DISPATCH_USER, 0, false, true, true,
+     req_delete_account},
     {BODY(SET_BLOCK), "SetBlock", READY, DISPATCH_USER, 0, false, false, false, req_set_block},
     {BODY(FACTOR_ENROL), "FactorEnrol", READY, DISPATCH_USER, 0, false, false, false,
      req_factor_enrol},

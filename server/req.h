@@ -38,6 +38,7 @@ void req_get_account(struct call *c);
 void req_offer_join(struct call *c);
 void req_join(struct call *c);
 void req_recover(struct call *c);
+void req_delete_account(struct call *c);
 void req_extend(struct call *c);
 void req_revoke(struct call *c);
 void req_put_receipt(struct call *c);

@@ -41,10 +41,13 @@ struct cli_cmd {
     int (*run)(struct cli *cli, int argc, char **argv, struct satchel_error *err);
 };
 
-extern const struct cli_cmd cmd_register, cmd_whoami, cmd_send, cmd_inbox, cmd_get, cmd_sent,
-    cmd_status, cmd_delete, cmd_revoke, cmd_extend, cmd_watch, cmd_contacts, cmd_doctor, cmd_keys,
-    cmd_device, cmd_recover, cmd_receipts, cmd_preview, cmd_factor, cmd_fernet, cmd_passphrase,
-    cmd_unlock, cmd_lock, cmd_agent, cmd_profile;
+extern const struct cli_cmd cmd_account, cmd_register, cmd_whoami, cmd_send, cmd_inbox, cmd_get,
+    cmd_sent, cmd_status, cmd_delete, cmd_revoke, cmd_extend, cmd_watch, cmd_contacts, cmd_doctor,
+    cmd_keys, cmd_device, cmd_recover, cmd_receipts, cmd_preview, cmd_factor, cmd_fernet,
+    cmd_passphrase, cmd_unlock, cmd_lock, cmd_agent, cmd_profile;
+
+/* Close the handle before the verb ends; in main.c. */
+void cli_close(struct cli *cli);
 
 /* Fill ${err} with the exit code that belongs to ${code}; returns ${code}. */
 int cli_error(struct satchel_error *err, int code, const char *fmt, ...)

@@ -16,11 +16,11 @@
 #include "client/cli/ui.h"
 
 static const struct cli_cmd *const commands[] = {
-    &cmd_register,   &cmd_send,     &cmd_inbox,   &cmd_get,    &cmd_sent,
-    &cmd_status,     &cmd_watch,    &cmd_revoke,  &cmd_extend, &cmd_delete,
-    &cmd_receipts,   &cmd_contacts, &cmd_keys,    &cmd_device, &cmd_recover,
-    &cmd_whoami,     &cmd_doctor,   &cmd_preview, &cmd_factor, &cmd_fernet,
-    &cmd_passphrase, &cmd_unlock,   &cmd_lock,    &cmd_agent,  &cmd_profile,
+    &cmd_register, &cmd_send,    &cmd_inbox,      &cmd_get,    &cmd_sent,     &cmd_status,
+    &cmd_watch,    &cmd_revoke,  &cmd_extend,     &cmd_delete, &cmd_receipts, &cmd_contacts,
+    &cmd_keys,     &cmd_device,  &cmd_recover,    &cmd_whoami, &cmd_doctor,   &cmd_preview,
+    &cmd_factor,   &cmd_fernet,  &cmd_passphrase, &cmd_unlock, &cmd_lock,     &cmd_agent,
+    &cmd_profile,  &cmd_account,
 };
 
 enum {
@@ -116,6 +116,13 @@ static const struct cli_cmd *find_command(const char *name)
     return NULL;
 }
 
+void cli_close(struct cli *cli)
+{
+    interruptible = NULL;
+    satchel_close(cli->s, NULL, NULL);
+    cli->s = NULL;
+}
+
 static int open_handle(struct cli *cli, unsigned needs, struct satchel_error *err)
 {
     struct satchel_options o = {
@@ -160,8 +167,7 @@ static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct 
     rc = open_handle(&cli, cmd->needs, err);
     if (rc == SATCHEL_OK)
         rc = cmd->run(&cli, argc, argv, err);
-    interruptible = NULL;
-    satchel_close(cli.s, NULL, NULL);
+    cli_close(&cli);
     /* Ends libuv's threads while OpenSSL can still free what it keeps for each of them. */
     uv_library_shutdown();
     progress_clear();

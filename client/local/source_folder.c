@@ -20,9 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <archive.h>
-#include <archive_entry.h>
-
+#include "client/local/archive_load.h"
 #include "client/local/beneath.h"
 #include "client/local/source_kind.h"
 #include "client/local/tree.h"
@@ -70,7 +68,7 @@ static la_ssize_t on_bytes(struct archive *a, void *cookie, const void *data, si
     size_t n;
 
     if (f->over) {
-        archive_set_error(a, EINTR, "interrupted");
+        la.archive_set_error(a, EINTR, "interrupted");
         return -1;
     }
     n = len < f->room - f->got ? len : f->room - f->got;
@@ -80,7 +78,7 @@ static la_ssize_t on_bytes(struct archive *a, void *cookie, const void *data, si
     if (n < len)
         buf_put(&f->more, (const uint8_t *)data + n, len - n);
     if (f->more.failed) {
-        archive_set_error(a, ENOMEM, "out of memory");
+        la.archive_set_error(a, ENOMEM, "out of memory");
         return -1;
     }
     return (la_ssize_t)len;
@@ -106,8 +104,8 @@ static int check(const struct source_folder *f, int rc, struct err *err)
 {
     if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN)
         return ERR_OK;
-    return err_set(err, archive_errno(f->a) == ENOMEM ? ERR_NOMEM : ERR_IO, "cannot pack '%s': %s",
-                   f->path, archive_error_string(f->a));
+    return err_set(err, la.archive_errno(f->a) == ENOMEM ? ERR_NOMEM : ERR_IO,
+                   "cannot pack '%s': %s", f->path, la.archive_error_string(f->a));
 }
 
 /* ---- one file --------------------------------------------------------------------------- */
@@ -139,7 +137,7 @@ static int end_file(struct source_folder *f, struct err *err)
     if (now.st_size != f->stat.st_size || now.st_mtim.tv_sec != f->stat.st_mtim.tv_sec ||
         now.st_mtim.tv_nsec != f->stat.st_mtim.tv_nsec)
         return changed(f->shown, err);
-    rc = check(f, archive_write_finish_entry(f->a), err);
+    rc = check(f, la.archive_write_finish_entry(f->a), err);
     close_file(f);
     return rc;
 }
@@ -174,7 +172,7 @@ static int step_file(struct source_folder *f, struct err *err)
     if (n == 0)
         return changed(f->shown, err);
     f->at += (uint64_t)n;
-    if (archive_write_data(f->a, data, (size_t)n) != n)
+    if (la.archive_write_data(f->a, data, (size_t)n) != n)
         return check(f, ARCHIVE_FATAL, err);
     return ERR_OK;
 }
@@ -193,11 +191,11 @@ static void note_holes(struct source_folder *f)
         if (hole < 0)
             break;
         hole = hole < end ? hole : end;
-        archive_entry_sparse_add_entry(f->entry, data, hole - data);
+        la.archive_entry_sparse_add_entry(f->entry, data, hole - data);
         data = lseek(f->fd, hole, SEEK_DATA);
     }
-    if (archive_entry_sparse_count(f->entry) == 0) /* nothing but a hole */
-        archive_entry_sparse_add_entry(f->entry, end, 0);
+    if (la.archive_entry_sparse_count(f->entry) == 0) /* nothing but a hole */
+        la.archive_entry_sparse_add_entry(f->entry, end, 0);
 }
 
 /* ---- one entry ---------------------------------------------------------------------------- */
@@ -225,7 +223,7 @@ static int set_path(struct source_folder *f, const FTSENT *e, struct err *err)
 
     if (path == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    archive_entry_copy_pathname(f->entry, path);
+    la.archive_entry_copy_pathname(f->entry, path);
     free(path);
     return ERR_OK;
 }
@@ -233,12 +231,12 @@ static int set_path(struct source_folder *f, const FTSENT *e, struct err *err)
 /* Names, contents, times and modes travel; who owns it here, and where it lies, does not. */
 static void set_stat(struct source_folder *f, const struct stat *st)
 {
-    archive_entry_copy_stat(f->entry, st);
-    archive_entry_set_perm(f->entry, st->st_mode & TREE_MODE);
-    archive_entry_set_uid(f->entry, 0);
-    archive_entry_set_gid(f->entry, 0);
-    archive_entry_unset_atime(f->entry);
-    archive_entry_unset_ctime(f->entry);
+    la.archive_entry_copy_stat(f->entry, st);
+    la.archive_entry_set_perm(f->entry, st->st_mode & TREE_MODE);
+    la.archive_entry_set_uid(f->entry, 0);
+    la.archive_entry_set_gid(f->entry, 0);
+    la.archive_entry_unset_atime(f->entry);
+    la.archive_entry_unset_ctime(f->entry);
 }
 
 static int put_entry(struct source_folder *f, struct err *err)
@@ -247,13 +245,13 @@ static int put_entry(struct source_folder *f, struct err *err)
     int rc;
 
     /* The second name of a file becomes a link to the first. */
-    archive_entry_linkify(f->links, &f->entry, &spare);
-    if (archive_entry_hardlink(f->entry) != NULL)
-        archive_entry_sparse_clear(f->entry);
-    archive_entry_set_dev(f->entry, 0);
-    archive_entry_set_ino(f->entry, 0);
-    rc = check(f, archive_write_header(f->a, f->entry), err);
-    if (rc == ERR_OK && archive_entry_hardlink(f->entry) != NULL)
+    la.archive_entry_linkify(f->links, &f->entry, &spare);
+    if (la.archive_entry_hardlink(f->entry) != NULL)
+        la.archive_entry_sparse_clear(f->entry);
+    la.archive_entry_set_dev(f->entry, 0);
+    la.archive_entry_set_ino(f->entry, 0);
+    rc = check(f, la.archive_write_header(f->a, f->entry), err);
+    if (rc == ERR_OK && la.archive_entry_hardlink(f->entry) != NULL)
         close_file(f);
     return rc;
 }
@@ -295,8 +293,8 @@ static int begin_link(struct source_folder *f, const FTSENT *e, struct err *err)
         return ERR_OK;
     }
     set_stat(f, e->fts_statp);
-    archive_entry_set_size(f->entry, 0);
-    archive_entry_copy_symlink(f->entry, target);
+    la.archive_entry_set_size(f->entry, 0);
+    la.archive_entry_copy_symlink(f->entry, target);
     return put_entry(f, err);
 }
 
@@ -307,14 +305,14 @@ static int begin_entry(struct source_folder *f, const FTSENT *e, struct err *err
     if (e->fts_level > TREE_DEPTH_MAX)
         return err_set(err, ERR_UNSUPPORTED, "'%s' is more than %d folders deep", e->fts_path,
                        TREE_DEPTH_MAX);
-    archive_entry_clear(f->entry);
+    la.archive_entry_clear(f->entry);
     rc = set_path(f, e, err);
     if (rc != ERR_OK)
         return rc;
     switch (e->fts_info) {
     case FTS_D:
         set_stat(f, e->fts_statp);
-        archive_entry_set_size(f->entry, 0);
+        la.archive_entry_set_size(f->entry, 0);
         return put_entry(f, err);
     case FTS_F:
         return begin_file(f, e, err);
@@ -341,7 +339,7 @@ static int step_walk(struct source_folder *f, struct err *err)
         return err_sys(err, errno, "cannot go through '%s'", f->path);
     if (e == NULL) {
         f->ended = true;
-        return check(f, archive_write_close(f->a), err);
+        return check(f, la.archive_write_close(f->a), err);
     }
     return e->fts_info == FTS_DP ? ERR_OK : begin_entry(f, e, err);
 }
@@ -394,10 +392,10 @@ static void free_folder(struct source *s)
 
     close_file(f);
     f->over = true; /* or it fills up a file that was not read to its end */
-    archive_write_free(f->a);
-    archive_entry_free(f->entry);
+    la.archive_write_free(f->a);
+    la.archive_entry_free(f->entry);
     if (f->links != NULL)
-        archive_entry_linkresolver_free(f->links);
+        la.archive_entry_linkresolver_free(f->links);
     if (f->walk != NULL)
         fts_close(f->walk);
     if (f->root >= 0)
@@ -422,18 +420,18 @@ static int open_archive(struct source_folder *f, struct err *err)
 {
     int rc;
 
-    f->a = archive_write_new();
-    f->entry = archive_entry_new();
-    f->links = archive_entry_linkresolver_new();
+    f->a = la.archive_write_new();
+    f->entry = la.archive_entry_new();
+    f->links = la.archive_entry_linkresolver_new();
     if (f->a == NULL || f->entry == NULL || f->links == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    rc = archive_write_set_format_pax(f->a);
+    rc = la.archive_write_set_format_pax(f->a);
     if (rc == ARCHIVE_OK)
-        rc = archive_write_set_bytes_per_block(f->a, 0);
+        rc = la.archive_write_set_bytes_per_block(f->a, 0);
     if (rc == ARCHIVE_OK)
-        rc = archive_write_open(f->a, f, NULL, on_bytes, NULL);
+        rc = la.archive_write_open(f->a, f, NULL, on_bytes, NULL);
     if (rc == ARCHIVE_OK)
-        archive_entry_linkresolver_set_strategy(f->links, archive_format(f->a));
+        la.archive_entry_linkresolver_set_strategy(f->links, la.archive_format(f->a));
     return check(f, rc, err);
 }
 
@@ -454,12 +452,14 @@ int source_folder(int fd, const struct stat *st, const struct source_named *name
                                             .unchanged = folder_unchanged,
                                             .note = folder_note,
                                             .free = free_folder};
-    struct source_folder *f = calloc(1, sizeof(*f));
-    int rc;
+    struct source_folder *f = NULL;
+    int rc = archive_load(err);
 
+    if (rc == ERR_OK && (f = calloc(1, sizeof(*f))) == NULL)
+        rc = err_set(err, ERR_NOMEM, "out of memory");
     if (f == NULL) {
         close(fd);
-        return err_set(err, ERR_NOMEM, "out of memory");
+        return rc;
     }
     f->source.kind = &kind;
     f->source.facts.length = SOURCE_LENGTH_UNKNOWN;

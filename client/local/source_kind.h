@@ -29,7 +29,8 @@ struct source {
 MUST_CHECK int source_pipe(int fd, bool own, const char *name, struct source **ret,
                            struct err *err);
 
-/* Pack the folder that ${fd} is and ${named} says; takes ${fd}, also if it fails. */
+/* Pack the folder that ${fd} is and ${named} says; takes ${fd}, also if it fails.  ERR_UNSUPPORTED:
+ * no libarchive. */
 MUST_CHECK int source_folder(int fd, const struct stat *st, const struct source_named *named,
                              struct source **ret, struct err *err);
 

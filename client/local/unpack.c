@@ -12,9 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <archive.h>
-#include <archive_entry.h>
-
+#include "client/local/archive_load.h"
 #include "client/local/unpack_entry.h"
 
 enum { LOOK_MS = 100 };
@@ -51,7 +49,7 @@ static la_ssize_t on_read(struct archive *a, void *cookie, const void **ret_data
     while (u->data.len == 0 && !u->end && !u->cancel)
         pthread_cond_wait(&u->changed, &u->lock);
     if (u->cancel) {
-        archive_set_error(a, EINTR, "interrupted");
+        la.archive_set_error(a, EINTR, "interrupted");
         n = -1;
     } else if (u->data.len > 0) {
         *ret_data = u->data.data;
@@ -65,7 +63,7 @@ static la_ssize_t on_read(struct archive *a, void *cookie, const void **ret_data
 static int damaged(struct archive *a, struct err *err)
 {
     return err_set(err, ERR_INTEGRITY, "the folder's archive is damaged: %.200s",
-                   archive_error_string(a));
+                   la.archive_error_string(a));
 }
 
 static int read_entries(struct unpack *u, struct archive *a, struct archive_entry *entry,
@@ -75,7 +73,7 @@ static int read_entries(struct unpack *u, struct archive *a, struct archive_entr
     int rc = ERR_OK;
 
     while (rc == ERR_OK) {
-        int r = archive_read_next_header2(a, entry);
+        int r = la.archive_read_next_header2(a, entry);
 
         if (r == ARCHIVE_EOF)
             break;
@@ -92,18 +90,18 @@ static int read_entries(struct unpack *u, struct archive *a, struct archive_entr
 
 static int read_stream(struct unpack *u, struct err *err)
 {
-    struct archive *a = archive_read_new();
-    struct archive_entry *entry = archive_entry_new();
+    struct archive *a = la.archive_read_new();
+    struct archive_entry *entry = la.archive_entry_new();
     int rc = ERR_OK;
 
-    if (a == NULL || entry == NULL || archive_read_support_format_tar(a) != ARCHIVE_OK)
+    if (a == NULL || entry == NULL || la.archive_read_support_format_tar(a) != ARCHIVE_OK)
         rc = err_set(err, ERR_NOMEM, "out of memory");
-    else if (archive_read_open(a, u, NULL, on_read, NULL) != ARCHIVE_OK)
+    else if (la.archive_read_open(a, u, NULL, on_read, NULL) != ARCHIVE_OK)
         rc = damaged(a, err);
     else
         rc = read_entries(u, a, entry, err);
-    archive_entry_free(entry);
-    archive_read_free(a);
+    la.archive_entry_free(entry);
+    la.archive_read_free(a);
     return rc;
 }
 
@@ -135,10 +133,15 @@ static void *run(void *arg)
 
 int unpack_new(int dir, const char *name, struct unpack **ret, struct err *err)
 {
-    struct unpack *u = calloc(1, sizeof(*u));
-    int rc = u != NULL ? unpack_dir_new(dir, name, &u->dir, err)
-                       : err_set(err, ERR_NOMEM, "out of memory");
+    struct unpack *u = NULL;
+    int rc = archive_load(err);
 
+    if (rc != ERR_OK)
+        err_hint(err, "install libarchive, or keep the archive as it is with --no-unpack");
+    if (rc == ERR_OK && (u = calloc(1, sizeof(*u))) == NULL)
+        rc = err_set(err, ERR_NOMEM, "out of memory");
+    if (rc == ERR_OK)
+        rc = unpack_dir_new(dir, name, &u->dir, err);
     if (rc != ERR_OK) {
         free(u);
         return rc;

@@ -22,7 +22,7 @@ struct unpack;
 
 /*
  * Begin.  ${dir} is an empty folder and stays the caller's; ${name} is what every path of the
- * stream begins with.  ERR_NOMEM, ERR_IO, ERR_INTERNAL.
+ * stream begins with.  ERR_NOMEM, ERR_IO, ERR_INTERNAL; ERR_UNSUPPORTED: no libarchive.
  */
 MUST_CHECK int unpack_new(int dir, const char *name, struct unpack **ret, struct err *err);
 

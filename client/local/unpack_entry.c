@@ -15,9 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <archive.h>
-#include <archive_entry.h>
-
+#include "client/local/archive_load.h"
 #include "client/local/beneath.h"
 #include "client/local/tree.h"
 
@@ -58,7 +56,7 @@ static int failed(const char *what, const char *path, struct err *err)
 static int damaged(struct archive *a, const char *path, struct err *err)
 {
     return err_set(err, ERR_INTEGRITY, "the folder's archive is damaged at '%.200s': %.200s", path,
-                   archive_error_string(a));
+                   la.archive_error_string(a));
 }
 
 /* ---- paths ------------------------------------------------------------------------------- */
@@ -96,7 +94,7 @@ static int take_path(const struct unpack_dir *d, const char *path, char ret[PATH
 
 static mode_t mode_of(const struct unpack_dir *d, struct archive_entry *entry)
 {
-    return archive_entry_perm(entry) & TREE_MODE & d->allowed;
+    return la.archive_entry_perm(entry) & TREE_MODE & d->allowed;
 }
 
 /* umask() cannot be asked without changing it for all threads: a folder is made, and looked at. */
@@ -118,8 +116,9 @@ static void times_of(struct archive_entry *entry, struct timespec times[2])
 {
     times[0] = (struct timespec){.tv_nsec = UTIME_OMIT};
     times[1] = times[0];
-    if (archive_entry_mtime_is_set(entry))
-        times[1] = (struct timespec){archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)};
+    if (la.archive_entry_mtime_is_set(entry))
+        times[1] =
+            (struct timespec){la.archive_entry_mtime(entry), la.archive_entry_mtime_nsec(entry)};
 }
 
 /* Go back to ${depth}; what is left is finished. */
@@ -177,13 +176,13 @@ static int write_at(int fd, const uint8_t *data, size_t len, off_t at)
 static int write_file(int fd, struct archive *a, struct archive_entry *entry, const char *path,
                       struct err *err)
 {
-    la_int64_t end = 0, size = archive_entry_size(entry);
+    la_int64_t end = 0, size = la.archive_entry_size(entry);
 
     for (;;) {
         const void *data = NULL;
         size_t len = 0;
         la_int64_t at = 0;
-        int r = archive_read_data_block(a, &data, &len, &at);
+        int r = la.archive_read_data_block(a, &data, &len, &at);
 
         if (r == ARCHIVE_EOF)
             break;
@@ -241,7 +240,7 @@ static int make_folder(struct unpack_dir *d, struct archive_entry *entry, const 
 static int make_link(struct unpack_dir *d, struct archive_entry *entry, const char *path,
                      const char *base, struct err *err)
 {
-    const char *target = archive_entry_symlink(entry);
+    const char *target = la.archive_entry_symlink(entry);
     int at = d->levels[d->depth].fd;
     struct timespec times[2];
 
@@ -259,7 +258,7 @@ static int make_name(struct unpack_dir *d, struct archive_entry *entry, const ch
 {
     char target[PATH_BYTES];
     const char *slash, *last = target;
-    int from = d->levels[0].fd, rc = take_path(d, archive_entry_hardlink(entry), target, err);
+    int from = d->levels[0].fd, rc = take_path(d, la.archive_entry_hardlink(entry), target, err);
     struct stat st;
 
     if (rc != ERR_OK)
@@ -282,8 +281,8 @@ static int make_name(struct unpack_dir *d, struct archive_entry *entry, const ch
 
 static int top(struct unpack_dir *d, struct archive_entry *entry, struct err *err)
 {
-    if (d->begun || archive_entry_filetype(entry) != AE_IFDIR ||
-        archive_entry_hardlink(entry) != NULL)
+    if (d->begun || la.archive_entry_filetype(entry) != AE_IFDIR ||
+        la.archive_entry_hardlink(entry) != NULL)
         return refused(d->name, "which is not the folder", err);
     d->begun = true;
     d->levels[0].mode = mode_of(d, entry);
@@ -296,7 +295,7 @@ int unpack_entry(struct unpack_dir *d, struct archive *a, struct archive_entry *
 {
     char path[PATH_BYTES];
     const char *base = NULL;
-    int rc = take_path(d, archive_entry_pathname(entry), path, err);
+    int rc = take_path(d, la.archive_entry_pathname(entry), path, err);
 
     if (rc == ERR_OK && path[0] == '\0')
         return top(d, entry, err);
@@ -306,9 +305,9 @@ int unpack_entry(struct unpack_dir *d, struct archive *a, struct archive_entry *
         rc = go_to(d, path, &base, err);
     if (rc != ERR_OK)
         return rc;
-    if (archive_entry_hardlink(entry) != NULL)
+    if (la.archive_entry_hardlink(entry) != NULL)
         return make_name(d, entry, path, base, err);
-    switch (archive_entry_filetype(entry)) {
+    switch (la.archive_entry_filetype(entry)) {
     case AE_IFREG:
         return make_file(d, a, entry, path, base, err);
     case AE_IFDIR:

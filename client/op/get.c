@@ -198,7 +198,11 @@ static int check_work(struct op_job *job, struct err *err)
     if (rc == ERR_OK)
         rc = row_remember(&g->row, 1, view.seen, view.now, g->max_lifetime, err);
     if (rc == ERR_OK && g->row.problem.code != ERR_OK) {
-        *err = find_error(&g->find, &g->row.problem);
+        *err = g->row.problem;
+        if (g->sender.err.code != ERR_OK)
+            err_wrap(err, "transfer '%s'", g->find.prefix);
+        else
+            *err = find_error(&g->find, &g->row.problem);
         rc = err->code;
     }
     return rc;
@@ -246,7 +250,10 @@ static void take_row(struct get *g, Satchel__TransferReply *m)
     }
     g->sender.uid = g->row.claim.sender;
     g->row.sender = &g->sender;
-    g->people = (struct people){.op = &g->op, .p = &g->sender, .n = 1, .done = found_sender};
+    /* What he had sent before he went, or blocked us, is ours all the same. */
+    g->sender.may_be_gone = true;
+    g->people = (struct people){
+        .op = &g->op, .p = &g->sender, .n = 1, .each_alone = true, .done = found_sender};
     people_find(&g->people);
 }
 

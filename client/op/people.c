@@ -262,7 +262,9 @@ static void on_reply(struct satchel_op *op, void *arg, const struct answer *a)
 
     if (a->err != NULL) {
         err = *a->err;
-        if (err.code == ERR_NOTFOUND) {
+        if (err.code == ERR_NOTFOUND && p->may_be_gone && p->contact.chain.n > 0) {
+            settle(p);
+        } else if (err.code == ERR_NOTFOUND) {
             err_set(&err, ERR_NOTFOUND, "no user '%s'", label(p));
             err_hint(&err, "ask them for their username on this server, or for their user ID");
             give_up(p, &err);

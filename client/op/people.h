@@ -25,6 +25,8 @@ struct person {
     /* Do not ask the server if these manifests are pinned; NULL: ask. */
     const struct hash32 *wants;
     size_t n_wants;
+    /* The server need not know him any more, or may hide him from us: what is pinned will do. */
+    bool may_be_gone;
 
     /* Afterwards: */
     bool self;              /* it is ourselves: contact is empty but for the names */

@@ -173,6 +173,22 @@ static int check(struct row *row, const struct receive_in *in, struct err *err)
     return rc;
 }
 
+/*
+ * Nothing can be checked.  Of somebody who is not there any more it is told what became of the
+ * transfer: that it cannot be opened needs no proof.
+ */
+static void sender_fault(struct row *row, uint64_t now)
+{
+    const struct err *why = &row->sender->err;
+
+    row->problem = *why;
+    if (why->code != ERR_NOTFOUND || withheld(row, now, &row->problem) != ERR_OK)
+        return;
+    err_set(&row->problem, ERR_NOTFOUND,
+            "its sender, %s, is no user of this server any more, and his keys are not known here",
+            person_name(row->sender));
+}
+
 int row_check(struct row *row, const struct row_view *view, const struct row *before, size_t n,
               struct err *err)
 {
@@ -184,7 +200,7 @@ int row_check(struct row *row, const struct row_view *view, const struct row *be
     if (row->problem.code != ERR_OK)
         return ERR_OK;
     if (row->sender->err.code != ERR_OK) {
-        row->problem = row->sender->err;
+        sender_fault(row, view->now);
         return ERR_OK;
     }
     row_input(row, view, proof, &in);

@@ -164,6 +164,7 @@ int satchel_sync_watch(struct satchel *s, const struct satchel_watch_options *o,
     }
 
 PLAIN_CALL(factor_enrol)
+PLAIN_CALL(account_delete)
 PLAIN_CALL(factor_remove)
 PLAIN_CALL(factor_list)
 

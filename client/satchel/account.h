@@ -65,6 +65,26 @@ SATCHEL_API int satchel_device_revoke_start(struct satchel *s,
                                             const struct satchel_device_revoke_options *o,
                                             struct satchel_op **ret_op, struct satchel_error *err);
 
+/* ---- the account ---- */
+
+struct satchel_account_delete_options {
+    const char *name; /* the user's own, for certainty */
+    const char *code; /* a one-time password or a recovery code; NULL or "": none */
+    void *cookie;
+    satchel_done_cb *done;
+};
+
+/*
+ * Delete the user's account at the server, for good: everything of his goes there, what he has
+ * sent is revoked for whoever has not opened it.  The profile stays on this machine, for
+ * satchel_profile_reset(), and is worth nothing any more.  SATCHEL_E_INVALID: another name;
+ * SATCHEL_E_FACTOR: a code is needed, or it is wrong; SATCHEL_E_RATE; SATCHEL_E_CLOSED and
+ * SATCHEL_E_TIMEOUT: it may have happened.
+ */
+SATCHEL_API int satchel_account_delete_start(struct satchel *s,
+                                             const struct satchel_account_delete_options *o,
+                                             struct satchel_op **ret_op, struct satchel_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -89,6 +89,9 @@ SATCHEL_API int satchel_sync_delete(struct satchel *s, const struct satchel_dele
 SATCHEL_API int satchel_sync_factor_enrol(struct satchel *s,
                                           const struct satchel_factor_enrol_options *o,
                                           struct satchel_error *err);
+SATCHEL_API int satchel_sync_account_delete(struct satchel *s,
+                                            const struct satchel_account_delete_options *o,
+                                            struct satchel_error *err);
 SATCHEL_API int satchel_sync_factor_remove(struct satchel *s,
                                            const struct satchel_factor_remove_options *o,
                                            struct satchel_error *err);

@@ -139,3 +139,35 @@ int login_factor_check(const struct login_factor *f, const uint8_t recovery_key[
     buf_free(&body);
     return rc;
 }
+
+static int delete_bytes(const struct login_delete *l, struct buf *out, struct err *err)
+{
+    buf_lp(out, l->server.b, IDS_SERVER_LEN);
+    buf_lp(out, l->exporter, LOGIN_EXPORTER_LEN);
+    buf_lp(out, l->uid.b, IDS_UID_LEN);
+    return buf_check(out, err);
+}
+
+int login_delete_sign(const struct login_delete *l, const struct secret *identity,
+                      uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err)
+{
+    struct buf body = {0};
+    int rc = delete_bytes(l, &body, err);
+
+    if (rc == ERR_OK)
+        rc = signed_make(SIGNED_DELETE, identity, part(body.data, body.len), ret_sig, err);
+    buf_free(&body);
+    return rc;
+}
+
+int login_delete_check(const struct login_delete *l, const uint8_t identity_key[IDS_KEY_LEN],
+                       struct part sig, struct err *err)
+{
+    struct buf body = {0};
+    int rc = delete_bytes(l, &body, err);
+
+    if (rc == ERR_OK)
+        rc = signed_check(SIGNED_DELETE, identity_key, part(body.data, body.len), sig, err);
+    buf_free(&body);
+    return rc;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * login - the signatures of Register, Login and FactorRemove (proto/FORMATS.md
- * sections 5 and 19).
+ * login - the signatures of Register, Login, Recover, DeleteAccount and FactorRemove
+ * (proto/FORMATS.md sections 5 and 19).
  *
  * Both sides fill in what they know themselves: server_id and exporter of the
  * connection, never what the peer says of them.
@@ -76,6 +76,20 @@ MUST_CHECK int login_factor_sign(const struct login_factor *f, const struct secr
                                  uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
 MUST_CHECK int login_factor_check(const struct login_factor *f,
                                   const uint8_t recovery_key[IDS_KEY_LEN], struct part sig,
+                                  struct err *err);
+
+/* Deleting the account. */
+struct login_delete {
+    struct server_id server;
+    uint8_t exporter[LOGIN_EXPORTER_LEN];
+    struct uid uid;
+};
+
+/* With the identity key. */
+MUST_CHECK int login_delete_sign(const struct login_delete *l, const struct secret *identity,
+                                 uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
+MUST_CHECK int login_delete_check(const struct login_delete *l,
+                                  const uint8_t identity_key[IDS_KEY_LEN], struct part sig,
                                   struct err *err);
 
 #endif /* COMMON_TRANSFER_LOGIN_H */

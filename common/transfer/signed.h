@@ -27,7 +27,9 @@ enum signed_purpose {
     SIGNED_EVENTS,
     SIGNED_ACCOUNT,
     SIGNED_RECOVER,
-    SIGNED_FACTOR
+    SIGNED_FACTOR,
+    SIGNED_NEXT_PIN,
+    SIGNED_DELETE
 };
 
 /* Sign ${body} with the 32-byte Ed25519 seed ${key}. */

@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock'
+    local verbs='register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock account'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -45,6 +45,7 @@ _satchel()
         passphrase) options+=' --renew --none --new-fd' ;;
         unlock) options+=' --for' ;;
         factor) options+=' --otp-fd --recovery-fd' ;;
+        account) options+=' --yes --otp-fd' ;;
         fernet) options+=' --key --key-fd -o --output --force --ttl --passphrase' ;;
         '') options+=' --version' ;;
         esac
@@ -59,6 +60,7 @@ _satchel()
     factor) mapfile -t COMPREPLY < <(compgen -W 'list totp enrol remove' -- "$cur") ;;
     fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
     status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
+    account) mapfile -t COMPREPLY < <(compgen -W 'delete' -- "$cur") ;;
     receipts) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
     keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
     profile) mapfile -t COMPREPLY < <(compgen -W "list use reset $(_satchel_values profile name)" -- "$cur") ;;

@@ -5,7 +5,7 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock
+set -l verbs register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock account
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
@@ -81,7 +81,9 @@ complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l none -d 'No p
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l new-fd -x -d 'Descriptor to read the new one from'
 complete -c satchel -n '__fish_seen_subcommand_from unlock' -l for -x -d 'How long, as in 15m'
 complete -c satchel -n '__fish_seen_subcommand_from factor' -x -a 'list totp enrol remove'
-complete -c satchel -n '__fish_seen_subcommand_from get factor' -l otp-fd -x -d 'Descriptor to read one-time passwords from'
+complete -c satchel -n '__fish_seen_subcommand_from account' -x -a 'delete'
+complete -c satchel -n '__fish_seen_subcommand_from account' -l yes -x -d 'The name of the account'
+complete -c satchel -n '__fish_seen_subcommand_from get factor account' -l otp-fd -x -d 'Descriptor to read one-time passwords from'
 complete -c satchel -n '__fish_seen_subcommand_from factor' -l recovery-fd -x -d 'Descriptor to read the recovery words from'
 complete -c satchel -n '__fish_seen_subcommand_from fernet' -F -a 'encrypt decrypt rotate keygen'
 complete -c satchel -n '__fish_seen_subcommand_from fernet' -l key -r -F -d 'File of keys'

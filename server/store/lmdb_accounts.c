@@ -30,7 +30,7 @@ int lmdb_accounts_put(struct lmdb_txn *t, struct store_job *job)
     struct lmdb_key key = lmdb_key_of(in->uid, STORE_UID_LEN);
     struct store_account old;
     struct lmdb_user u;
-    int rc = lmdb_rows_load_user(t, in->uid, &u);
+    int rc = lmdb_rows_load_present(t, in->uid, &u);
 
     if (rc != ERR_OK)
         return rc;

@@ -39,7 +39,7 @@ int lmdb_blocks_set(struct lmdb_txn *t, struct store_job *job)
     const struct store_block_set *in = &job->in->block_set;
     struct lmdb_key key = key_of(in->uid, in->from);
     struct lmdb_user u;
-    int rc = lmdb_rows_load_user(t, in->uid, &u);
+    int rc = lmdb_rows_load_present(t, in->uid, &u);
 
     if (rc == ERR_OK)
         rc = lmdb_txn_get(t, T_BLOCKS, &key, NULL);

@@ -54,6 +54,8 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_user_list] = {{READ, lmdb_users_list}},
     [STORE_OP_user_set_quota] = {{INDEX, lmdb_users_set_quota}},
     [STORE_OP_user_set_state] = {{INDEX, lmdb_users_set_state}},
+    [STORE_OP_user_delete] = {{INDEX, lmdb_gone_mark}},
+    [STORE_OP_user_clear] = {{INDEX, lmdb_gone_clear}},
     [STORE_OP_block_set] = {{INDEX, lmdb_blocks_set}},
     [STORE_OP_account_put] = {{INDEX, lmdb_accounts_put}},
     [STORE_OP_account_get] = {{READ, lmdb_accounts_get}},
@@ -230,6 +232,7 @@ static bool is_urgent(const struct store_job *job)
         [STORE_OP_slot_update] = true,  [STORE_OP_slot_delete] = true,
         [STORE_OP_cells_done] = true,   [STORE_OP_user_set_state] = true,
         [STORE_OP_revoke] = true,       [STORE_OP_user_set_quota] = true,
+        [STORE_OP_user_delete] = true,  [STORE_OP_user_clear] = true,
     };
 
     return urgent[job->op];

@@ -66,6 +66,8 @@ STEP(lmdb_users_get);
 STEP(lmdb_users_list);
 STEP(lmdb_users_set_quota);
 STEP(lmdb_users_set_state);
+STEP(lmdb_gone_mark);
+STEP(lmdb_gone_clear);
 STEP(lmdb_blocks_set);
 STEP(lmdb_accounts_put);
 STEP(lmdb_accounts_get);
@@ -117,5 +119,12 @@ MUST_CHECK int lmdb_uploads_check_piece(struct lmdb_txn *t, const struct store_p
 /* Put the leaf of a piece, and a small piece with it.  ${res} says duplicate if it was there. */
 MUST_CHECK int lmdb_uploads_add(struct lmdb_txn *t, const struct store_piece_put *in,
                                 struct store_result *res);
+
+/* The key in "gone-names" of a name that a deleted user had.  ERR_NOMEM, which sticks. */
+MUST_CHECK int lmdb_gone_name(struct lmdb_txn *t, const void *name, size_t len,
+                              struct lmdb_key *ret);
+
+/* The deleted user ${uid} has something again that is to be cleared. */
+void lmdb_gone_again(struct lmdb_txn *t, const uint8_t *uid, uint64_t now);
 
 #endif /* SERVER_STORE_LMDB_ENGINE_H */

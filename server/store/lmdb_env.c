@@ -13,7 +13,7 @@
 #include "common/fs.h"
 
 enum {
-    TABLES_MAX = 24,
+    TABLES_MAX = 32,
     RESIZE_TRIES = 8,
     SMALLEST_STEP = 1 << 20,
     LARGEST_STEP = 1 << 30,

@@ -37,7 +37,7 @@ int lmdb_factors_put(struct lmdb_txn *t, struct store_job *job)
     struct lmdb_key key = lmdb_key_of(in->uid, STORE_UID_LEN);
     struct store_factor old = {0};
     struct lmdb_user u;
-    int rc = lmdb_rows_load_user(t, in->uid, &u);
+    int rc = lmdb_rows_load_present(t, in->uid, &u);
 
     if (rc != ERR_OK)
         return rc;

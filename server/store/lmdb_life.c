@@ -42,21 +42,22 @@ static int check_named(struct lmdb_txn *t, const struct store_revoke *in, struct
     return rc == ERR_NOTFOUND ? store_fail(res, rc, "not a recipient of this transfer") : rc;
 }
 
-static void revoke_one(struct lmdb_txn *t, const struct store_revoke *in, const uint8_t *uid,
-                       struct lmdb_transfer *tr, struct store_result *res)
+/* True: it was LIVE. */
+static bool revoke_one(struct lmdb_txn *t, const struct store_revoke *in, const uint8_t *uid,
+                       struct lmdb_transfer *tr)
 {
     struct store_event_new event = {.kind = STORE_EVENT_REVOKED};
     struct lmdb_recipient v;
 
     if (lmdb_rows_load_recipient(t, in->tid, uid, &v) != ERR_OK || v.life != STORE_LIVE)
-        return;
+        return false;
     lmdb_parts_end_life(t, in->tid, uid, &v, tr, STORE_REVOKED);
     v.ended = in->now;
     lmdb_rows_save_recipient(t, in->tid, uid, &v);
     memcpy(event.uid, uid, sizeof(event.uid));
     lmdb_parts_event(t, in->tid, tr, &event, in->now, NULL);
     lmdb_feed_tell(t, in->tid, tr, &event, &(struct lmdb_feed_to){in->now, v.views});
-    res->duplicate = false;
+    return true;
 }
 
 /* Of all slots of the transfer those that were named stay in the answer. */
@@ -93,11 +94,44 @@ int lmdb_life_revoke(struct lmdb_txn *t, struct store_job *job)
     n = list_recipients(t, in->tid, uids);
     for (size_t i = 0; i < n; i++)
         if (is_named(in, uids + i * STORE_UID_LEN))
-            revoke_one(t, in, uids + i * STORE_UID_LEN, &tr, res);
+            res->duplicate &= !revoke_one(t, in, uids + i * STORE_UID_LEN, &tr);
     if (!res->duplicate)
         lmdb_rows_save_transfer(t, in->tid, &tr);
     rc = lmdb_mail_keep_sent(t, res, in->tid, &tr, &res->u.mail);
     if (rc == ERR_OK)
         keep_named(t, in, res);
     return rc != ERR_OK ? rc : lmdb_txn_code(t);
+}
+
+/* ---- a sender who leaves ---- */
+
+/* Has a share left for this recipient, or is it not to be ended here? */
+static bool has_opened(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
+{
+    struct lmdb_recipient v;
+
+    return lmdb_rows_load_recipient(t, tid, uid, &v) != ERR_OK || v.nopens > 0;
+}
+
+size_t lmdb_life_revoke_unopened(struct lmdb_txn *t, const uint8_t *tid, uint64_t now)
+{
+    struct store_revoke in = {.now = now};
+    uint8_t uids[STORE_SLOTS_MAX * STORE_UID_LEN];
+    struct lmdb_transfer tr;
+    bool changed = false;
+    size_t n;
+
+    if (lmdb_rows_load_transfer(t, tid, &tr) != ERR_OK)
+        return 0;
+    memcpy(in.tid, tid, sizeof(in.tid));
+    n = list_recipients(t, tid, uids);
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *uid = uids + i * STORE_UID_LEN;
+
+        if (memcmp(uid, tr.sender, STORE_UID_LEN) != 0 && !has_opened(t, tid, uid))
+            changed |= revoke_one(t, &in, uid, &tr);
+    }
+    if (changed)
+        lmdb_rows_save_transfer(t, tid, &tr);
+    return n;
 }

@@ -10,7 +10,7 @@ int lmdb_manifests_put(struct lmdb_txn *t, struct store_job *job)
     struct lmdb_key key = lmdb_rows_key_manifest(in->uid, in->seq);
     struct lmdb_user u;
     struct rd r;
-    int rc = lmdb_rows_load_user(t, in->uid, &u);
+    int rc = lmdb_rows_load_present(t, in->uid, &u);
 
     if (rc != ERR_OK)
         return rc;

@@ -64,6 +64,14 @@ void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transf
 /* ${uid}, whose life has ended, no longer sees a transfer: lmdb_slots.c. */
 void lmdb_slots_forget(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
 
+/* ${uid}, who leaves, no longer sees a transfer, in no folder; LIVE before, it is DELETED: in
+ * lmdb_slots.c.  The rows of his folders are the caller's. */
+void lmdb_slots_leave(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid, uint64_t now);
+
+/* Revoke all recipients but the sender who were never given a share; returns how many recipients
+ * there are.  In lmdb_life.c. */
+size_t lmdb_life_revoke_unopened(struct lmdb_txn *t, const uint8_t *tid, uint64_t now);
+
 /* Undo an upload that was not sealed: quota, lease, attempt and rows; its pieces become garbage. */
 void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u);
 

@@ -65,6 +65,13 @@ int lmdb_rows_load_user(struct lmdb_txn *t, const uint8_t *uid, struct lmdb_user
     return rc;
 }
 
+int lmdb_rows_load_present(struct lmdb_txn *t, const uint8_t *uid, struct lmdb_user *ret)
+{
+    int rc = lmdb_rows_load_user(t, uid, ret);
+
+    return rc == ERR_OK && ret->state == STORE_USER_DELETED ? ERR_NOTFOUND : rc;
+}
+
 void lmdb_rows_save_user(struct lmdb_txn *t, const uint8_t *uid, const struct lmdb_user *u)
 {
     struct lmdb_key key = lmdb_key_of(uid, STORE_UID_LEN);

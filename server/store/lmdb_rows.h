@@ -106,6 +106,9 @@ struct lmdb_key lmdb_rows_key_manifest(const uint8_t *uid, uint64_t seq);
 
 /* Load: ERR_NOTFOUND, ERR_CORRUPT.  Save: a failure is kept in the transaction. */
 MUST_CHECK int lmdb_rows_load_user(struct lmdb_txn *t, const uint8_t *uid, struct lmdb_user *ret);
+/* The same; ERR_NOTFOUND also for one that is deleted. */
+MUST_CHECK int lmdb_rows_load_present(struct lmdb_txn *t, const uint8_t *uid,
+                                      struct lmdb_user *ret);
 void lmdb_rows_save_user(struct lmdb_txn *t, const uint8_t *uid, const struct lmdb_user *u);
 
 /* ERR_NOTFOUND: ${uid} has blocked ${from}, to whom he is not there. */

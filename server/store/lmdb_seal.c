@@ -209,9 +209,12 @@ static void seal_recipient(struct lmdb_txn *t, const struct store_upload_seal *i
     struct lmdb_key box = lmdb_rows_key_box(uid, in->now, in->tid);
     struct lmdb_key expiry = lmdb_rows_key_time(tr->expires, in->tid, uid);
     struct lmdb_recipient v;
+    struct lmdb_user u;
 
     if (lmdb_rows_load_recipient(t, in->tid, uid, &v) != ERR_OK)
         return;
+    if (lmdb_rows_load_user(t, uid, &u) == ERR_OK && u.state == STORE_USER_DELETED)
+        lmdb_gone_again(t, uid, in->now); /* since the upload was opened */
     lmdb_parts_charge(t, uid, v.charge, price(in, slots));
     v.charge = price(in, slots);
     lmdb_rows_save_recipient(t, in->tid, uid, &v);
@@ -294,12 +297,15 @@ int lmdb_seal_run(struct lmdb_txn *t, struct store_job *job)
     const struct store_upload_seal *in = &job->in->upload_seal;
     const struct store_slot_seal **sorted;
     struct lmdb_upload u;
+    struct lmdb_user sender;
     int rc = lmdb_rows_load_upload(t, in->tid, &u);
 
     if (rc == ERR_NOTFOUND)
         return sealed_before(t, in, job->res);
     if (rc == ERR_OK && memcmp(u.sender, in->sender, STORE_UID_LEN) != 0)
         rc = ERR_NOTFOUND;
+    if (rc == ERR_OK)
+        rc = lmdb_rows_load_present(t, in->sender, &sender);
     if (rc == ERR_OK && in->piece.len > 0)
         rc = put_piece(t, in, job->res);
     if (rc == ERR_OK && in->piece.len > 0)

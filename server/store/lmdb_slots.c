@@ -271,12 +271,12 @@ int lmdb_slots_delete(struct lmdb_txn *t, struct store_job *job)
     return lmdb_txn_code(t);
 }
 
-/* What is left to see for somebody whose end is long past; true: it is gone. */
-static bool forget_views(struct move *m, const uint8_t *tid, const uint8_t *uid)
+/* Somebody sees nothing of it any more, in neither folder; true: he did before. */
+static bool forget_views(struct move *m, const uint8_t *tid, const uint8_t *uid, uint64_t now)
 {
     static const enum store_view views[] = {STORE_VIEW_INBOX, STORE_VIEW_SENT};
     struct lmdb_key box = lmdb_rows_key_box(uid, m->tr.arrived, tid);
-    struct store_slot_delete in = {0};
+    struct store_slot_delete in = {.now = now};
     bool any = false;
 
     memcpy(in.tid, tid, sizeof(in.tid));
@@ -301,13 +301,33 @@ void lmdb_slots_forget(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *ui
 
     if (rc == ERR_OK)
         rc = lmdb_rows_load_recipient(t, tid, uid, &m.v);
-    if (rc != ERR_OK || m.v.life == STORE_LIVE || !forget_views(&m, tid, uid))
+    if (rc != ERR_OK || m.v.life == STORE_LIVE || !forget_views(&m, tid, uid, 0))
         return; /* deleted before, or damaged, which t knows */
     if (m.tr.viewers == 0 && m.tr.live == 0 && m.tr.sent) { /* a sender without a slot */
         sent = lmdb_rows_key_box(m.tr.sender, m.tr.arrived, tid);
         lmdb_txn_del(t, T_SENT, &sent);
         m.tr.sent = 0;
     }
+    lmdb_rows_save_transfer(t, tid, &m.tr);
+    if (m.tr.viewers == 0 && !m.tr.sent)
+        remove_transfer(t, tid, &m.tr);
+}
+
+void lmdb_slots_leave(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid, uint64_t now)
+{
+    struct move m = {.t = t};
+    int rc = lmdb_rows_load_transfer(t, tid, &m.tr);
+    bool changed;
+
+    if (rc == ERR_OK)
+        rc = lmdb_rows_load_recipient(t, tid, uid, &m.v);
+    changed = rc == ERR_OK && forget_views(&m, tid, uid, now);
+    if (memcmp(m.tr.sender, uid, STORE_UID_LEN) == 0 && m.tr.sent) {
+        m.tr.sent = 0;
+        changed = true;
+    }
+    if (!changed)
+        return;
     lmdb_rows_save_transfer(t, tid, &m.tr);
     if (m.tr.viewers == 0 && !m.tr.sent)
         remove_transfer(t, tid, &m.tr);

@@ -31,6 +31,8 @@ const char *const lmdb_tables_index[T_INDEX_COUNT] = {
     [T_ACCOUNTS] = "accounts",
     [T_FACTORS] = "factors",
     [T_CID_TIMES] = "cid-times",
+    [T_DELETED] = "deleted",
+    [T_GONE_NAMES] = "gone-names",
 };
 
 const char *const lmdb_tables_bodies[T_BODY_COUNT] = {
@@ -57,6 +59,8 @@ static const struct {
     [T_CIDS] = {32, 32},
     [T_CID_TIMES] = {40, 40},
     [T_FACTORS] = {20, 20},
+    [T_DELETED] = {20, 20},
+    [T_GONE_NAMES] = {32, 32},
     [T_EXPIRIES] = {44, 44},
     [T_GARBAGE] = {16, 16},
     [T_CELLS] = {8, 8},

@@ -45,6 +45,8 @@ enum lmdb_table {
     T_ENDED,
     T_FACTORS,
     T_CID_TIMES,
+    T_DELETED,
+    T_GONE_NAMES,
     T_INDEX_COUNT,
     /* Tables of a body environment. */
     T_PIECES = T_INDEX_COUNT,

@@ -148,9 +148,7 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
     for (size_t i = 0; i < n; i++) {
         const struct charge *c = &charges[i];
 
-        rc = lmdb_rows_load_user(t, c->slot->uid, &u);
-        if (rc == ERR_OK && u.state == STORE_USER_DELETED)
-            rc = ERR_NOTFOUND;
+        rc = lmdb_rows_load_present(t, c->slot->uid, &u);
         if (rc == ERR_OK)
             rc = lmdb_rows_check_block(t, c->slot->uid, in->sender);
         if (rc != ERR_OK)

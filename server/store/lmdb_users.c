@@ -34,21 +34,31 @@ static int clash(struct store_result *res, enum store_clash which)
     return ERR_EXISTS;
 }
 
-/* ERR_OK if neither name nor address is taken. */
+/* ERR_EXISTS: there is such a row. */
+static int check_free(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *key)
+{
+    int rc = lmdb_txn_get(t, table, key, NULL);
+
+    return rc == ERR_NOTFOUND ? ERR_OK : rc == ERR_OK ? ERR_EXISTS : rc;
+}
+
+/* ERR_OK if neither name nor address is taken.  The name of a user who is gone stays his. */
 static int check_names(struct lmdb_txn *t, const struct store_user_create *in,
                        struct store_result *res)
 {
     struct lmdb_key name = lmdb_key_of(in->name, strlen(in->name));
-    struct lmdb_key email = lmdb_key_of(in->email, strlen(in->email));
-    int rc = lmdb_txn_get(t, T_NAMES, &name, NULL);
+    struct lmdb_key email = lmdb_key_of(in->email, strlen(in->email)), gone;
+    int rc = lmdb_gone_name(t, in->name, name.len, &gone);
 
-    if (rc == ERR_NOTFOUND) {
-        rc = lmdb_txn_get(t, T_EMAILS, &email, NULL);
-        if (rc == ERR_NOTFOUND)
-            return ERR_OK;
-        return rc == ERR_OK ? clash(res, STORE_CLASH_EMAIL) : rc;
-    }
-    return rc == ERR_OK ? clash(res, STORE_CLASH_NAME) : rc;
+    if (rc == ERR_OK)
+        rc = check_free(t, T_NAMES, &name);
+    if (rc == ERR_OK)
+        rc = check_free(t, T_GONE_NAMES, &gone);
+    if (rc == ERR_EXISTS)
+        return clash(res, STORE_CLASH_NAME);
+    if (rc == ERR_OK)
+        rc = check_free(t, T_EMAILS, &email);
+    return rc == ERR_EXISTS ? clash(res, STORE_CLASH_EMAIL) : rc;
 }
 
 static int check_invite(struct lmdb_txn *t, const struct store_user_create *in,

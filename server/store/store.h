@@ -78,6 +78,8 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(user_list, false)                                                                            \
     X(user_set_quota, true)                                                                        \
     X(user_set_state, true)                                                                        \
+    X(user_delete, true)                                                                           \
+    X(user_clear, true)                                                                            \
     X(block_set, true)                                                                             \
     X(account_put, true)                                                                           \
     X(account_get, false)                                                                          \

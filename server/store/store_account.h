@@ -39,4 +39,31 @@ struct store_account_get {
     bool bytes; /* false: the number is enough */
 };
 
+/*
+ * ${uid} leaves, for good.  At once, in one transaction: the user is DELETED, name, address,
+ * account record and factor are gone, nobody else gets the name again, and the user is on the list
+ * of those whose mailbox is to be cleared.  The rest is user_clear()'s.  Again: duplicate.
+ * Codes: ERR_NOTFOUND: no such user.
+ */
+struct store_user_delete {
+    uint8_t uid[STORE_UID_LEN];
+    uint64_t now;
+};
+
+/*
+ * u.cleared: take away a bounded part of what a deleted user has left; again while res->more.
+ * Transfers sent: recipients who were never given a share are revoked, the others keep what they
+ * have until its end.  Received ones: as slot_delete.  Uploads: as upload_abort.  Then manifests,
+ * blocks, what was to be told.  The answer has cells that are to be erased now; they are on the
+ * list of due cells as well.  The user leaves the list of deleted ones with the last part, so
+ * what a crash interrupts goes on.  ${any}: of whichever user is on that list, the caller knows
+ * none; nobody is: ERR_OK without more.  A user who is not on the list: duplicate.
+ */
+struct store_user_clear {
+    uint8_t uid[STORE_UID_LEN];
+    bool any;
+    uint64_t now;
+    size_t limit; /* rows that are looked at, about; at most STORE_CLEAR_MAX */
+};
+
 #endif /* SERVER_STORE_ACCOUNT_H */

@@ -392,6 +392,8 @@ static const struct {
     LIST(user_list, STORE_LIST_MAX, NULL, copy_user_list),
     ROW(user_set_quota, NULL, NULL),
     ROW(user_set_state, check_user_set_state, NULL),
+    ROW(user_delete, NULL, NULL),
+    LIST(user_clear, STORE_CLEAR_MAX, NULL, NULL),
     ROW(block_set, NULL, NULL),
     ROW(account_put, check_account_put, copy_account_put),
     ROW(account_get, NULL, NULL),

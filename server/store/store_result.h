@@ -56,8 +56,12 @@ struct store_result {
         const struct store_invite *invites;     /* invite_list */
         struct store_account account;           /* account_get */
         struct store_factor factor;             /* factor_get */
-        struct store_upload upload;             /* upload_open, upload_get */
-        size_t over_quota;                      /* upload_open with ERR_QUOTA: slot number */
+        struct {
+            uint8_t uid[STORE_UID_LEN]; /* whose, while there was something */
+            const uint64_t *cells;      /* ${count} of them, at most STORE_LIST_MAX */
+        } cleared;                      /* user_clear */
+        struct store_upload upload;     /* upload_open, upload_get */
+        size_t over_quota;              /* upload_open with ERR_QUOTA: slot number */
         struct {
             const struct store_range *ranges;
             uint32_t next; /* ask on from this piece while ${more} */

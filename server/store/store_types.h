@@ -45,6 +45,7 @@ enum {
     STORE_ROOM_STEPS = 16,     /* of a quota: what others learn of the room in a mailbox */
     STORE_FIND_WALK = 100000,  /* newest rows of a box that a search by prefix reads */
     STORE_ACCOUNT_MAX = 144 * 1024, /* bytes of an account record */
+    STORE_CLEAR_MAX = 256,          /* rows of one part of clearing a deleted user's mailbox */
     STORE_BLOCKS_MAX = 256,         /* senders that one user may block */
     STORE_LIST_MAX = 1000,          /* rows of one page; a page also ends near 1 MiB of blobs */
     STORE_FIND_MAX = 16,            /* transfers of one search */

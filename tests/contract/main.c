@@ -21,7 +21,7 @@ int main(int argc, char **argv)
         return 2;
     }
     failed = suite_users() + suite_uploads() + suite_seal() + suite_mail() + suite_slots() +
-             suite_life() + suite_instances() + suite_store();
+             suite_life() + suite_gone() + suite_instances() + suite_store();
     if (!harness_fails())
         failed += suite_lmdb();
     return failed == 0 ? 0 : 1;

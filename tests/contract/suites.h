@@ -9,6 +9,7 @@ int suite_seal(void);
 int suite_mail(void);
 int suite_slots(void);
 int suite_life(void);
+int suite_gone(void);
 int suite_instances(void);
 int suite_store(void);
 int suite_lmdb(void); /* of this engine alone */

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
 
@@ -99,6 +100,59 @@ class Killed(Case):
         self.assertIn((True, True), outcomes)   # undone,
         self.assertIn((True, False), outcomes)  # and done
         self.daemon.ctl("verify")
+
+    def leaver(self, name):
+        """A user with mail, sent and received, and a copy of his profile that stays."""
+        user = User(self.daemon, self.work, name)
+        user.register()
+        sent = [user.send(self.file(10), to=(self.bob,)).result["id"] for _ in range(2)]
+        received = self.alice.send(self.file(10), to=(user,)).result["id"]
+        shutil.copytree(user.home, self.work / f"copy-{name}")
+        return user, sent, received
+
+    def test_delete_account(self):
+        """Either he is there, with all his mail, or he is gone, and then all of it goes."""
+        kills, outcomes, number = 0, set(), 0
+        user, _, _ = self.leaver("leaver")
+        places = self.writers(lambda: user.json("account", "delete", "--yes", "leaver"))
+        self.assertGreaterEqual(len(places), 2, "the store and the keys have writers of their own")
+        for place in places:
+            for when in range(1, MOST + 1):
+                number += 1
+                name = f"leaver{number}"
+                user, sent, received = self.leaver(name)
+                trace = self.attach(place, when)
+                result = user.json("account", "delete", "--yes", name, expect=None)
+                killed = self.recover(trace)
+                kills += killed
+                self.assertTrue(killed or result.code == 0, result)
+                user.home = self.work / f"copy-{name}"
+                gone = user.json("inbox", expect=None).code == 4
+                outcomes.add((killed, gone))
+                if result.code == 0:
+                    self.assertTrue(gone, "it was answered")
+                if gone:
+                    self.wait_gone(sent, received)
+                else:
+                    self.assertTrue(user.get(received, "-o", self.work / name).result["verified"])
+                    self.assertTrue(all(self.opens(tid) for tid in sent))
+                if not killed:
+                    break
+        self.assertGreater(kills, 2)
+        self.assertIn((True, False), outcomes)  # undone,
+        self.assertIn((True, True), outcomes)   # and done
+        self.daemon.ctl("verify")
+
+    def wait_gone(self, sent, received):
+        """Until the collector has brought it to its end: nothing he sent opens, his copy is deleted."""
+        for _ in range(WAIT * 10):
+            (row,) = self.alice.json("status", received).result["recipients"]
+            if row["state"] == "deleted":
+                break
+            time.sleep(0.1)
+        else:
+            self.fail("it was never brought to its end")
+        self.assertFalse(any(self.opens(tid) for tid in sent))
 
     def test_expiry(self):
         path, kills = self.file(10), 0

@@ -90,6 +90,16 @@ class Factor(Case):
         self.assertEqual([(f["kind"], f["active"], f["recovery_codes"]) for f in listed], [("totp", True, 9)])
         self.assertEqual(bob.run("factor").text.count("active"), 1)
 
+    def test_deleting_the_account(self):
+        hilde = self.person("hilde")
+        phone = self.enrol(hilde)
+        refused = hilde.json("account", "delete", "--yes", "hilde", expect=4)
+        self.assertEqual(refused.error["code"], "factor")
+        self.with_fd("123456", "--otp-fd", hilde.json, "account", "delete", "--yes", "hilde", expect=4)
+        self.assertEqual(hilde.inbox(), [])
+        self.with_fd(phone.recovery[0], "--otp-fd", hilde.json, "account", "delete", "--yes", "hilde")
+        hilde.json("whoami", expect=3)
+
     def test_removing(self):
         words_read, words_write = os.pipe()
         dave = User(self.daemon, self.work, "dave")

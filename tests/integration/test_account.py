@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leaving for good: what goes, what stays, and what those who stay are told."""
+import shutil
+
+from harness import Case, User
+
+
+class Leaving(Case):
+    users = ("bob", "carol")
+
+    def person(self, name):
+        user = User(self.daemon, self.work, name)
+        user.register()
+        return user
+
+    def test_what_goes_and_what_stays(self):
+        dora = self.person("dora")
+        opened = dora.send(self.file(5000), to=(self.bob, self.carol)).result["id"]
+        received = self.bob.send(self.file(5000), to=(dora,)).result["id"]
+        self.bob.get(opened, "-o", self.work / "first")
+        copy = self.work / "copy"
+        shutil.copytree(dora.home, copy)
+        gone = dora.json("account", "delete", "--yes", "dora").result
+        self.assertEqual(gone, {"deleted": "dora", "user_id": dora.uid})
+        # Here: nothing is left of the profile.
+        self.assertEqual(list((dora.home / "profiles").iterdir()), [])
+        self.assertEqual(dora.json("whoami", expect=3).error["code"], "notfound")
+        # A copy of it, or another device, is worth nothing.
+        dora.home = copy
+        self.assertEqual(dora.json("inbox", expect=4).error["code"], "auth")
+        again = dora.json("account", "delete", "--yes", "dora", expect=4)
+        self.assertIn("profile reset", again.error["hint"])
+        # Bob had opened it, Carol had not.
+        self.bob.get(opened, "-o", self.work / "second")
+        self.assertEqual((self.work / "second").read_bytes(), (self.work / "file.bin").read_bytes())
+        self.assertEqual(self.carol.get(opened, "-o", self.work / "third", expect=4).error["code"], "revoked")
+        shown = self.bob.json("status", received).result
+        self.assertEqual([row["state"] for row in shown["recipients"]], ["deleted"])
+        # Nothing reaches her, not as the contact she is, nor by what she was called.
+        self.assertEqual(self.bob.send(self.file(10), to=(dora,), expect=3).error["code"], "notfound")
+        self.assertEqual(self.carol.send(self.file(10), to=("dora",), expect=3).error["code"], "notfound")
+
+    def test_the_name_goes_to_nobody(self):
+        emil, thief = self.person("emil"), User(self.daemon, self.work, "thief")
+        self.bob.send(self.file(10), to=(emil,))
+        emil.json("account", "delete", "--yes", "emil")
+        thief.name = "emil"
+        refused = thief.register(expect=4)
+        self.assertIn("username is taken", refused.error["message"])
+        # The address may be somebody else's now: who knew it as Emil's is stopped, or does not reach it.
+        thief.name, thief.email = "thief", emil.email
+        thief.register()
+        self.bob.send(self.file(10), to=(emil,), expect=3)
+        self.assertEqual(thief.inbox(), [])
+
+    def test_it_must_be_meant(self):
+        frida = self.person("frida")
+        refused = frida.json("account", "delete", expect=4)
+        self.assertIn("nothing was deleted", refused.error["message"])
+        self.assertIn("--yes frida", refused.error["hint"])
+        frida.json("account", "delete", "--yes", "bob", expect=2)
+        frida.json("account", "remove", "--yes", "frida", expect=2)
+        frida.json("account", expect=2)
+        self.assertEqual(frida.inbox(), [])
+
+    def test_a_deleted_user_is_none_to_the_operator(self):
+        gustav = self.person("gustav")
+        gustav.json("account", "delete", "--yes", "gustav")
+        shown = self.daemon.ctl("--json", "users").text
+        self.assertNotIn("gustav", shown)
+        self.assertNotIn(gustav.email, shown)
+        self.daemon.ctl("verify")

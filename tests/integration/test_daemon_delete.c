@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DeleteAccount: who may, what goes, what stays, and that a killed daemon brings it to its end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/crypto/totp.h"
+#include "tests/integration/stage.h"
+
+#define CODE(x) SATCHEL__CODE__##x
+
+/* Each test has users of its own: who is deleted does not come back. */
+static int setup(void **state)
+{
+    (void)state;
+    stage_up("[limits]\nmin_lifetime = 1s\nregistrations = 100\n");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return stage_down();
+}
+
+struct proof {
+    uint8_t sig[SIGNED_SIG_LEN];
+};
+
+/* What ${a} would sign for the connection ${p}, with ${key}. */
+static void prove(struct peer *p, const struct actor *a, const struct secret *key,
+                  struct proof *ret)
+{
+    struct login_delete l = {.server = p->server, .uid = a->u.uid};
+
+    assert_true(peer_exporter(p, l.exporter));
+    assert_int_equal(login_delete_sign(&l, key, ret->sig, NULL), ERR_OK);
+}
+
+static Satchel__Code ask(struct peer *p, const struct proof *proof, char *code)
+{
+    Satchel__DeleteAccount msg = SATCHEL__DELETE_ACCOUNT__INIT;
+    PEER_ENV(env, DELETE_ACCOUNT, delete_account, &msg);
+
+    PEER_BYTES(msg.signature, proof->sig);
+    if (code != NULL)
+        msg.code = code;
+    return peer_ask(p, &env);
+}
+
+static Satchel__Code leave(struct peer *p, const struct actor *a)
+{
+    struct proof proof;
+
+    prove(p, a, &a->u.isk, &proof);
+    return ask(p, &proof, NULL);
+}
+
+static bool can_log_in(const struct actor *a)
+{
+    struct peer p;
+    Satchel__Code code;
+
+    stage_greet(&p);
+    code = actor_login(&p, a);
+    peer_close(&p);
+    return code == OK;
+}
+
+static void join(struct actor *a, const char *name)
+{
+    struct peer p;
+
+    actor_make(a, name);
+    stage_greet(&p);
+    assert_int_equal(actor_register(&p, a, NULL), OK);
+    peer_close(&p);
+}
+
+static Satchel__Code lookup(struct peer *p, const struct actor *a, int by)
+{
+    Satchel__Lookup msg = SATCHEL__LOOKUP__INIT;
+    PEER_ENV(env, LOOKUP, lookup, &msg);
+
+    msg.who_case = (Satchel__Lookup__WhoCase)by;
+    if (by == SATCHEL__LOOKUP__WHO_USER_ID)
+        PEER_BYTES(msg.user_id, a->u.uid.b);
+    else if (by == SATCHEL__LOOKUP__WHO_USERNAME)
+        msg.username = (char *)(uintptr_t)a->u.name;
+    else
+        msg.email = (char *)(uintptr_t)a->email;
+    return peer_ask(p, &env);
+}
+
+/* ---- who may ---- */
+
+static void test_nobody_else(void **state)
+{
+    struct actor a, other;
+    struct proof proof, old;
+    struct peer p, q;
+
+    (void)state;
+    join(&a, "dora");
+    join(&other, "oskar");
+    stage_enter(&p, &a);
+    stage_enter(&q, &other);
+    prove(&p, &a, &a.u.dsk, &proof); /* a device is not enough */
+    assert_int_equal(ask(&p, &proof, NULL), CODE(AUTH_FAILED));
+    prove(&p, &a, &other.u.isk, &proof);
+    assert_int_equal(ask(&p, &proof, NULL), CODE(AUTH_FAILED));
+    prove(&q, &a, &a.u.isk, &proof); /* somebody else's connection */
+    assert_int_equal(ask(&q, &proof, NULL), CODE(AUTH_FAILED));
+    prove(&p, &a, &a.u.isk, &old);
+    old.sig[7] ^= 1;
+    assert_int_equal(ask(&p, &old, NULL), CODE(AUTH_FAILED));
+    /* A good proof is good on its own connection alone. */
+    prove(&p, &a, &a.u.isk, &old);
+    peer_close(&p);
+    stage_enter(&p, &a);
+    assert_int_equal(ask(&p, &old, NULL), CODE(AUTH_FAILED));
+    assert_true(can_log_in(&a));
+    peer_close(&p);
+    stage_greet(&p); /* before a login */
+    prove(&p, &a, &a.u.isk, &proof);
+    assert_int_equal(ask(&p, &proof, NULL), CODE(BAD_STATE));
+    peer_close(&p);
+    peer_close(&q);
+    actor_free(&a);
+    actor_free(&other);
+}
+
+static void code_of(const Satchel__FactorEnrolReply *r, uint64_t step, char *ret)
+{
+    const struct totp t = {HASH_SHA1, 6, 30};
+
+    assert_int_equal(totp_code(ret, &t, part(r->key.data, r->key.len), step * 30), ERR_OK);
+}
+
+static void test_the_second_factor(void **state)
+{
+    Satchel__FactorEnrol enrol = SATCHEL__FACTOR_ENROL__INIT;
+    Satchel__FactorConfirm confirm = SATCHEL__FACTOR_CONFIRM__INIT;
+    PEER_ENV(enrol_env, FACTOR_ENROL, factor_enrol, &enrol);
+    PEER_ENV(confirm_env, FACTOR_CONFIRM, factor_confirm, &confirm);
+    uint64_t step = (uint64_t)time(NULL) / 30;
+    char code[TOTP_CODE_SIZE];
+    struct message *m;
+    struct proof proof;
+    struct actor a;
+    struct peer p;
+
+    (void)state;
+    join(&a, "frida");
+    stage_enter(&p, &a);
+    m = peer_call(&p, &enrol_env);
+    assert_non_null(m);
+    code_of(m->env->factor_enrol_reply, step, code);
+    confirm.code = code;
+    assert_int_equal(peer_ask(&p, &confirm_env), OK);
+    prove(&p, &a, &a.u.isk, &proof);
+    assert_int_equal(ask(&p, &proof, NULL), CODE(AUTH_FACTOR));
+    assert_int_equal(ask(&p, &proof, code), CODE(AUTH_FACTOR)); /* used before */
+    assert_true(can_log_in(&a));
+    code_of(m->env->factor_enrol_reply, step + 1, code);
+    assert_int_equal(ask(&p, &proof, code), OK);
+    message_free(m);
+    assert_false(can_log_in(&a));
+    peer_close(&p);
+    actor_free(&a);
+}
+
+/* ---- what goes ---- */
+
+static void test_what_goes_and_stays(void **state)
+{
+    const struct actor *whom[] = {NULL, &bob, &carol}, *to_her[] = {&alice, NULL};
+    struct parcel sent, received, unfinished, late;
+    struct actor a, again;
+    struct peer p, other, b, c, first;
+    char email[sizeof(a.email)];
+
+    (void)state;
+    join(&a, "gerda");
+    whom[0] = to_her[1] = &a;
+    stage_enter(&p, &a);
+    stage_enter(&other, &a);
+    stage_enter(&b, &bob);
+    stage_enter(&c, &carol);
+    stage_enter(&first, &alice);
+    parcel_make(&sent, whom, 3, 300000, 1);
+    assert_int_equal(parcel_deliver(&p, &sent), OK);
+    parcel_make(&received, to_her, 2, 300000, 2);
+    assert_int_equal(parcel_deliver(&first, &received), OK);
+    parcel_make(&unfinished, whom, 3, 300000, 3);
+    assert_int_equal(parcel_open(&p, &unfinished), OK);
+    parcel_make(&late, to_her, 2, 100, 4);
+    assert_int_equal(parcel_open(&first, &late), OK);
+    assert_int_equal(parcel_release(&b, &sent, NULL), OK); /* bob has opened it, carol has not */
+
+    assert_int_equal(leave(&p, &a), OK);
+    assert_true(peer_ended(&p));
+    assert_true(peer_ended(&other));
+    assert_false(can_log_in(&a));
+    for (int by = SATCHEL__LOOKUP__WHO_USER_ID; by <= SATCHEL__LOOKUP__WHO_EMAIL; by++)
+        assert_int_equal(lookup(&b, &a, by), CODE(NOT_FOUND));
+    assert_int_equal(parcel_receive(&b, &sent, 1), OK);
+    assert_int_equal(parcel_release(&c, &sent, NULL), CODE(REVOKED));
+    parcel_free(&unfinished);
+    parcel_make(&unfinished, to_her, 2, 100, 5);
+    assert_int_equal(parcel_open(&first, &unfinished), CODE(NOT_FOUND)); /* nothing to her, */
+    parcel_seal_body(&late);
+    assert_int_equal(parcel_put_all(&first, &late), OK);
+    assert_int_equal(parcel_seal(&first, &late), OK); /* but what was begun before */
+
+    /* Nobody else gets the name, nor herself; the address is free. */
+    (void)snprintf(email, sizeof(email), "%s", a.email);
+    peer_close(&p);
+    actor_make(&again, "gerda2");
+    again.u.name = "gerda";
+    stage_greet(&p);
+    assert_int_equal(actor_register(&p, &again, NULL), CODE(EXISTS));
+    peer_close(&p);
+    again.u.name = "gerda2";
+    (void)snprintf(again.email, sizeof(again.email), "%s", email);
+    stage_greet(&p);
+    assert_int_equal(actor_register(&p, &again, NULL), OK);
+    peer_close(&p);
+    stage_greet(&p);
+    assert_int_equal(actor_register(&p, &a, NULL), CODE(EXISTS)); /* nor with the old keys */
+    peer_close(&p);
+    peer_close(&other);
+    peer_close(&b);
+    peer_close(&c);
+    peer_close(&first);
+    parcel_free(&sent);
+    parcel_free(&received);
+    parcel_free(&unfinished);
+    parcel_free(&late);
+    actor_free(&a);
+    actor_free(&again);
+}
+
+/* ---- what a restored store brings back ---- */
+
+static void copy(const char *from, const char *to)
+{
+    char a[128], b[128], out[256];
+
+    (void)snprintf(a, sizeof(a), "%s/%s", stage_site.dir, from);
+    (void)snprintf(b, sizeof(b), "%s/%s", stage_site.dir, to);
+    assert_int_equal(site_run(out, sizeof(out), "/bin/rm", "-rf", b, NULL), 0);
+    assert_int_equal(site_run(out, sizeof(out), "/bin/cp", "-a", a, b, NULL), 0);
+}
+
+static Satchel__Code release_as(const struct actor *who, const struct parcel *x)
+{
+    struct peer p;
+    Satchel__Code code;
+
+    stage_enter(&p, who);
+    code = parcel_release(&p, x, NULL);
+    peer_close(&p);
+    return code;
+}
+
+/* Her keys of mail, and those of what she sent, are overwritten when she is answered. */
+static void test_a_restored_store(void **state)
+{
+    const struct actor *whom[] = {NULL, &bob}, *to_her[] = {&alice, NULL};
+    struct parcel sent, received;
+    struct actor a;
+    struct peer p, first;
+
+    (void)state;
+    join(&a, "hilde");
+    whom[0] = to_her[1] = &a;
+    stage_enter(&p, &a);
+    stage_enter(&first, &alice);
+    parcel_make(&sent, whom, 2, 1000, 6);
+    assert_int_equal(parcel_deliver(&p, &sent), OK);
+    parcel_make(&received, to_her, 2, 1000, 7);
+    assert_int_equal(parcel_deliver(&first, &received), OK);
+    peer_close(&p);
+    peer_close(&first);
+    assert_int_equal(site_stop(&stage_site), 0);
+    copy("data/store", "store.old");
+    copy("data/erasable.keys", "erasable.old");
+    site_start(&stage_site, NULL);
+    stage_enter(&p, &a);
+    assert_int_equal(leave(&p, &a), OK);
+    peer_close(&p);
+    site_kill(&stage_site); /* behind the answer nothing is left to be done */
+    copy("store.old", "data/store");
+    site_start(&stage_site, NULL);
+    assert_int_equal(release_as(&a, &received), CODE(EXPIRED)); /* her row says that she is there */
+    assert_int_equal(release_as(&bob, &sent), CODE(EXPIRED));
+    assert_int_equal(site_stop(&stage_site), 0);
+    copy("store.old", "data/store");
+    copy("erasable.old", "data/erasable.keys");
+    site_start(&stage_site, NULL);
+    assert_int_equal(release_as(&a, &received), OK); /* so the test can fail */
+    assert_int_equal(release_as(&bob, &sent), OK);
+    parcel_free(&sent);
+    parcel_free(&received);
+    actor_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nobody_else),
+        cmocka_unit_test(test_the_second_factor),
+        cmocka_unit_test(test_what_goes_and_stays),
+        cmocka_unit_test(test_a_restored_store),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
