@@ -274,7 +274,8 @@ const struct cli_cmd cmd_contacts = {
             " group [NAME [add|remove WHO...]]]",
     .summary = "people, their keys, and groups of them",
     .details =
-        "WHO is a contact's name, a user ID, or a username. Keys are pinned when first seen;\n"
+        "WHO is a contact's name, a user ID, a username, or the e-mail address that somebody\n"
+        "registered with, which the server does not check. Keys are pinned when first seen;\n"
         "'verify' compares the safety number over another channel, a phone call for example.\n"
         "After a recovery on the other side sending stops until 'verify' or 'accept'. A group's\n"
         "name may stand after --to. To somebody who is blocked you are no user of the server.",

@@ -9,7 +9,8 @@
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 
-enum { CELL = 64, COLUMNS = 7, SHORTEST_ID = 8 };
+/* OPENS is a column of what was sent alone. */
+enum { CELL = 64, COLUMNS = 8, OPENS = 6, SHORTEST_ID = 8 };
 
 static bool all, previews;
 
@@ -41,7 +42,33 @@ static bool is_over(const struct satchel_transfer *t)
            t->state == SATCHEL_STATE_DELETED || t->state == SATCHEL_STATE_SPENT;
 }
 
-static json_t *as_json(const struct satchel_transfer *t)
+/* How often it was opened: by all recipients, if they are known. */
+static uint64_t opens_used(const struct satchel_transfer *t)
+{
+    uint64_t n = 0;
+
+    if (t->to == NULL)
+        return t->opens_used;
+    for (size_t i = 0; i < t->to_count; i++)
+        n += t->to[i].opens_used;
+    return n;
+}
+
+static json_t *to_json(const struct satchel_transfer *t)
+{
+    json_t *rows = t->to != NULL ? json_array() : json_null();
+
+    for (size_t i = 0; t->to != NULL && i < t->to_count; i++)
+        (void)json_array_append_new(
+            rows,
+            json_pack("{s:s,s:o,s:s,s:I,s:o}", "user_id", t->to[i].user_id, "name",
+                      ui_json_text(t->to[i].name), "state", satchel_state_name(t->to[i].state),
+                      "opens_used", (json_int_t)t->to[i].opens_used, "received",
+                      t->to[i].received != 0 ? ui_json_time(t->to[i].received) : json_null()));
+    return rows;
+}
+
+static json_t *as_json(const struct satchel_transfer *t, bool sent)
 {
     json_t *row =
         json_pack("{s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:I,s:I,s:I,s:b}", "id", t->id, "from",
@@ -51,11 +78,13 @@ static json_t *as_json(const struct satchel_transfer *t)
                   t->opened ? ui_json_text(t->media_type) : json_null(), "created",
                   ui_json_time(t->created), "stored", ui_json_time(t->stored), "expires",
                   ui_json_time(t->expires), "state", satchel_state_name(t->state), "opens",
-                  (json_int_t)t->opens, "opens_used", (json_int_t)t->opens_used, "recipients",
+                  (json_int_t)t->opens, "opens_used", (json_int_t)opens_used(t), "recipients",
                   (json_int_t)t->recipients, "from_verified", t->from_verified);
 
     if (row == NULL)
         return NULL;
+    if (sent)
+        (void)json_object_set_new(row, "to", to_json(t));
     if (t->opened)
         (void)json_object_set_new(row, "kind", json_string(t->folder ? "folder" : "file"));
     if (t->opened && t->message != NULL && t->message[0] != '\0')
@@ -87,13 +116,55 @@ static void fill(char cell[CELL], const char *text, size_t width)
     cell[used] = '\0';
 }
 
+/* "bob", "bob, carol", "bob +2"; how many they are, if more is not known. */
+static void fill_to(char cell[CELL], const struct satchel_transfer *t)
+{
+    const char *names[2] = {"", ""};
+    char text[2 * SATCHEL_NAME_SIZE + 16];
+
+    for (size_t i = 0; i < 2 && i < t->to_count && t->to != NULL; i++)
+        names[i] = t->to[i].name[0] != '\0' ? t->to[i].name : t->to[i].user_id;
+    if (t->to == NULL || t->to_count == 0)
+        (void)snprintf(text, sizeof(text), "%u", t->recipients);
+    else if (t->to_count <= 2)
+        (void)snprintf(text, sizeof(text), "%s%s%s", names[0], t->to_count == 2 ? ", " : "",
+                       names[1]);
+    else
+        (void)snprintf(text, sizeof(text), "%.16s +%zu", names[0], t->to_count - 1);
+    fill(cell, text, 24);
+}
+
+/* What became of what was sent: the furthest that any recipient has come, and how many have. */
+static void fill_state(char cell[CELL], const struct satchel_transfer *t)
+{
+    size_t count[SATCHEL_STATE_SPENT + 1] = {0};
+    const enum satchel_state order[] = {SATCHEL_STATE_RECEIVED, SATCHEL_STATE_RELEASED};
+    enum satchel_state all_are = t->state;
+    char text[CELL];
+
+    for (size_t i = 0; i < t->to_count && t->to != NULL; i++)
+        if ((unsigned)t->to[i].state <= SATCHEL_STATE_SPENT)
+            count[t->to[i].state]++;
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && !is_over(t); i++)
+        if (count[order[i]] > 0) {
+            (void)snprintf(text, sizeof(text), "%s %zu/%zu", satchel_state_name(order[i]),
+                           count[order[i]], t->to_count);
+            fill(cell, text, 20);
+            return;
+        }
+    for (size_t i = 0; i <= SATCHEL_STATE_SPENT; i++)
+        if (t->to_count > 0 && count[i] == t->to_count)
+            all_are = (enum satchel_state)i;
+    fill(cell, satchel_state_name(is_over(t) ? t->state : all_are), 20);
+}
+
 static void fill_row(struct listing *l, struct row *row, const struct satchel_transfer *t)
 {
     char size[TEXT_SIZE], age[TEXT_SIZE], left[TEXT_SIZE], name[SATCHEL_FILE_SIZE + 1];
 
     memcpy(row->id, t->id, sizeof(row->id));
     if (l->sent)
-        (void)snprintf(row->cells[1], CELL, "%u", t->recipients);
+        fill_to(row->cells[1], t);
     else
         fill(row->cells[1], t->from, 24);
     (void)snprintf(name, sizeof(name), "%s%s", t->opened ? t->name : "(cannot be read)",
@@ -102,8 +173,11 @@ static void fill_row(struct listing *l, struct row *row, const struct satchel_tr
     fill(row->cells[3], text_size(t->opened ? t->size : t->padded_size, size), 16);
     fill(row->cells[4], text_span(l->now > t->stored ? l->now - t->stored : 0, age), 16);
     fill(row->cells[5], t->expires > l->now ? text_span(t->expires - l->now, left) : "-", 16);
-    fill(row->cells[6],
-         t->problem != NULL && !is_over(t) ? "damaged" : satchel_state_name(t->state), 16);
+    (void)snprintf(row->cells[OPENS], CELL, "%llu", (unsigned long long)opens_used(t));
+    if (t->problem != NULL && !is_over(t))
+        fill(row->cells[7], "damaged", 16);
+    else
+        fill_state(row->cells[7], t);
 }
 
 /* Room for one more row, zeroed; NULL: out of memory. */
@@ -139,7 +213,7 @@ static void on_transfer(void *cookie, const struct satchel_transfer *t)
     if (is_over(t) && !all && !l->sent)
         return;
     row = add_row(l);
-    if (row == NULL || (ui_json() && (row->json = as_json(t)) == NULL)) {
+    if (row == NULL || (ui_json() && (row->json = as_json(t, l->sent)) == NULL)) {
         l->nomem = true;
         return;
     }
@@ -178,7 +252,7 @@ static int id_digits(const struct listing *l)
     return digits;
 }
 
-static void print_row(char cells[COLUMNS][CELL], const size_t *widths)
+static void print_row(const struct listing *l, char cells[COLUMNS][CELL], const size_t *widths)
 {
     char line[COLUMNS * (CELL * 4 + 2)] = "";
     size_t used = 0;
@@ -186,6 +260,8 @@ static void print_row(char cells[COLUMNS][CELL], const size_t *widths)
     for (size_t c = 0; c < COLUMNS; c++) {
         size_t pad = c + 1 < COLUMNS ? widths[c] - text_columns(cells[c]) + 2 : 0;
 
+        if (c == OPENS && !l->sent)
+            continue;
         used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%*s", cells[c], (int)pad, "");
     }
     ui_line("%s", line);
@@ -221,7 +297,7 @@ static void draw_row(struct listing *l, const struct row *row)
 
 static void print_table(struct listing *l)
 {
-    char head[COLUMNS][CELL] = {"ID", "FROM", "NAME", "SIZE", "AGE", "EXPIRES", "STATE"};
+    char head[COLUMNS][CELL] = {"ID", "FROM", "NAME", "SIZE", "AGE", "EXPIRES", "OPENS", "STATE"};
     size_t widths[COLUMNS] = {0};
     int digits = id_digits(l);
 
@@ -235,9 +311,9 @@ static void print_table(struct listing *l)
             if (text_columns(l->rows[i].cells[c]) > widths[c])
                 widths[c] = text_columns(l->rows[i].cells[c]);
     }
-    print_row(head, widths);
+    print_row(l, head, widths);
     for (size_t i = 0; i < l->count; i++) {
-        print_row(l->rows[i].cells, widths);
+        print_row(l, l->rows[i].cells, widths);
         draw_row(l, &l->rows[i]);
     }
 }
@@ -270,7 +346,8 @@ static void free_rows(struct listing *l)
 static int list_folder(struct cli *cli, enum satchel_folder folder, struct satchel_error *err)
 {
     struct listing l = {.sent = folder == SATCHEL_SENT, .now = text_now()};
-    struct satchel_list_options lo = {.folder = folder, .cookie = &l, .on_transfer = on_transfer};
+    struct satchel_list_options lo = {
+        .folder = folder, .with_recipients = l.sent, .cookie = &l, .on_transfer = on_transfer};
     struct satchel_listed listed = {0};
     int rc = satchel_sync_list(cli->s, &lo, &listed, err);
 
@@ -319,7 +396,9 @@ const struct cli_cmd cmd_sent = {
     .name = "sent",
     .args = "",
     .summary = "list what you have sent",
-    .details = "Oldest first. 'satchel status ID' tells what became of one.",
+    .details =
+        "Oldest first, with how often recipients have opened it and how many have received it, as\n"
+        "the server says. 'satchel status ID' tells what became of one, and checks receipts.",
     .min_args = 0,
     .max_args = 0,
     .needs = CLI_OPEN,

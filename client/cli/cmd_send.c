@@ -22,7 +22,8 @@ static struct {
 } o;
 
 static const struct opt opts[] = {
-    {"to", 't', OPT_LIST, &o.to, "WHO[,WHO...]", "contacts, groups, user IDs or usernames"},
+    {"to", 't', OPT_LIST, &o.to, "WHO[,WHO...]",
+     "contacts, groups, user IDs, usernames or e-mail addresses"},
     {"message", 'm', OPT_TEXT, &o.message, "TEXT", "a message, encrypted with the file"},
     {"expires", 0, OPT_DURATION, &o.expires, "TIME", "how long it can be opened; 7d unless given"},
     {"opens", 0, OPT_COUNT, &o.opens, "N",

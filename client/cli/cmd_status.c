@@ -11,11 +11,17 @@
 
 static struct {
     const char *export_to;
+    bool force;
 } o;
 
 static const struct opt status_opts[] = {
     {"export", 0, OPT_TEXT, &o.export_to, "FILE",
      "write the log with all signatures, for others to check"},
+    {0},
+};
+
+static const struct opt delete_opts[] = {
+    {"force", 'f', OPT_FLAG, &o.force, NULL, "also what others can still open, and you revoke"},
     {0},
 };
 
@@ -25,7 +31,16 @@ struct line {
     char text[TEXT_SAFE + 128];
 };
 
+/* What was sent, if it can still be opened here. */
+struct subject {
+    char name[SATCHEL_FILE_SIZE];
+    char *message; /* NULL: none */
+    uint64_t size;
+    bool known, folder;
+};
+
 struct people {
+    struct subject subject;
     json_t *json, *log, *proof;
     struct line *first, **last;
     struct {
@@ -55,11 +70,48 @@ static void on_recipient(void *cookie, const struct satchel_recipient *r)
     p->rows[p->count++].opens_used = r->opens_used;
 }
 
+static void on_transfer(void *cookie, const struct satchel_transfer *t)
+{
+    struct subject *s = &((struct people *)cookie)->subject;
+
+    s->known = true;
+    s->folder = t->folder;
+    s->size = t->size;
+    (void)snprintf(s->name, sizeof(s->name), "%s", t->name);
+    if (t->message[0] != '\0')
+        s->message = strdup(t->message);
+}
+
+static void print_subject(const struct subject *s)
+{
+    char safe[TEXT_SAFE], size[TEXT_SIZE], message[TEXT_SAFE * 4];
+
+    if (s->known)
+        ui_line("%-9s %s%s, %s", s->folder ? "folder" : "file",
+                text_safe(s->name, safe, sizeof(safe)), s->folder ? "/" : "",
+                text_size(s->size, size));
+    if (s->message != NULL)
+        ui_line("message   %s", text_safe_lines(s->message, message, sizeof(message)));
+}
+
+static void add_subject(json_t *row, const struct subject *s)
+{
+    (void)json_object_set_new(row, "name", s->known ? ui_json_text(s->name) : json_null());
+    (void)json_object_set_new(row, "size",
+                              s->known ? json_integer((json_int_t)s->size) : json_null());
+    (void)json_object_set_new(row, "kind",
+                              s->known ? json_string(s->folder ? "folder" : "file") : json_null());
+    (void)json_object_set_new(row, "message",
+                              s->message != NULL ? ui_json_text(s->message) : json_null());
+}
+
 static void print_status(const struct satchel_status *r, const struct people *p)
 {
     char time[TEXT_TIME], size[TEXT_SIZE];
 
-    ui_line("transfer  %s\nsent      %s", r->id, text_time(r->created, time));
+    ui_line("transfer  %s", r->id);
+    print_subject(&p->subject);
+    ui_line("sent      %s", text_time(r->created, time));
     ui_line("expires   %s", text_time(r->expires, time));
     ui_line("size      %s, padded", text_size(r->padded_size, size));
     for (size_t i = 0; i < p->count; i++)
@@ -117,11 +169,14 @@ static void free_lines(struct people *p)
 
 static void report_status(const struct satchel_status *r, const struct people *people)
 {
-    ui_result(json_pack("{s:s,s:s,s:o,s:o,s:o,s:I,s:I,s:b,s:O,s:O}", "id", r->id, "from_id",
-                        r->from_id, "created", ui_json_time(r->created), "stored",
-                        ui_json_time(r->stored), "expires", ui_json_time(r->expires), "padded_size",
-                        (json_int_t)r->padded_size, "opens", (json_int_t)r->opens, "ours", r->ours,
-                        "recipients", people->json, "log", people->log));
+    json_t *row = json_pack(
+        "{s:s,s:s,s:o,s:o,s:o,s:I,s:I,s:b,s:O,s:O}", "id", r->id, "from_id", r->from_id, "created",
+        ui_json_time(r->created), "stored", ui_json_time(r->stored), "expires",
+        ui_json_time(r->expires), "padded_size", (json_int_t)r->padded_size, "opens",
+        (json_int_t)r->opens, "ours", r->ours, "recipients", people->json, "log", people->log);
+
+    add_subject(row, &people->subject);
+    ui_result(row);
     print_status(r, people);
 }
 
@@ -131,6 +186,7 @@ static int run_status(struct cli *cli, int argc, char **argv, struct satchel_err
     struct satchel_status_options so = {.id = argv[0],
                                         .cookie = &people,
                                         .on_recipient = on_recipient,
+                                        .on_transfer = on_transfer,
                                         .on_logged = on_logged,
                                         .on_proof = on_proof,
                                         .on_manifest = on_manifest};
@@ -155,6 +211,7 @@ static int run_status(struct cli *cli, int argc, char **argv, struct satchel_err
     json_decref(people.log);
     json_decref(people.proof);
     free_lines(&people);
+    free(people.subject.message);
     return rc;
 }
 
@@ -163,7 +220,8 @@ static int run_delete(struct cli *cli, int argc, char **argv, struct satchel_err
     int first = SATCHEL_OK;
 
     for (int i = 0; i < argc && first != SATCHEL_E_CANCELED; i++) {
-        struct satchel_delete_options d = {.id = argv[i], .folder = SATCHEL_ALL_FOLDERS};
+        struct satchel_delete_options d = {
+            .id = argv[i], .folder = SATCHEL_ALL_FOLDERS, .force = o.force};
         char id[SATCHEL_ID_SIZE];
         struct satchel_error one;
         int rc = satchel_sync_delete(cli->s, &d, id, &one);
@@ -195,9 +253,13 @@ const struct cli_cmd cmd_status = {
 
 const struct cli_cmd cmd_delete = {
     .name = "delete",
-    .args = "ID...",
+    .args = "ID... [--force]",
     .summary = "take transfers out of your folders",
-    .details = "For good: your key to it is destroyed. Others keep their copies.",
+    .details =
+        "For good: your key to it is destroyed. Others keep their copies, and what you have sent\n"
+        "you cannot revoke any more: while somebody who has not received it can still open it,\n"
+        "delete refuses. Revoke it first, or use --force.",
+    .opts = delete_opts,
     .min_args = 1,
     .max_args = -1,
     .needs = CLI_OPEN,

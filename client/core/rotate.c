@@ -152,11 +152,9 @@ static void planned(uv_work_t *req, int status)
 struct profile_care rotate_care(const struct link *l)
 {
     const struct session_hello *hello = session_hello(l->session);
-    struct profile_care care = {.now = handle_now(), .max_lifetime = hello->max_lifetime};
 
-    /* Of two clocks the one that erases less. */
-    care.erase_at = hello->time < care.now ? hello->time : care.now;
-    return care;
+    return profile_care_for(&l->s->profile->settings, handle_now(), hello->time,
+                            hello->max_lifetime);
 }
 
 bool rotate_due(const struct link *l)

@@ -45,13 +45,14 @@ static int add_contact(void *cookie, const struct contact *c, const struct manif
     d->m->contacts[d->m->n_contacts++] = row;
     row->name = strdup(c->name);
     row->verified = strdup(c->verified);
+    row->email = strdup(c->email);
     row->named = c->named;
     row->blocked = c->blocked;
     row->replaced = c->replaced;
     row->user_id.data = malloc(IDS_UID_LEN);
     row->manifest.data = malloc(IDS_HASH_LEN);
-    if (row->name == NULL || row->verified == NULL || row->user_id.data == NULL ||
-        row->manifest.data == NULL)
+    if (row->name == NULL || row->verified == NULL || row->email == NULL ||
+        row->user_id.data == NULL || row->manifest.data == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     row->user_id.len = IDS_UID_LEN;
     row->manifest.len = IDS_HASH_LEN;
@@ -119,6 +120,7 @@ static int add_rest_contact(struct draft *d, const Row *row, struct err *err)
 
     (void)snprintf(c.name, sizeof(c.name), "%s", row->name);
     (void)snprintf(c.verified, sizeof(c.verified), "%s", row->verified);
+    (void)snprintf(c.email, sizeof(c.email), "%s", row->email);
     memcpy(newest.uid.b, row->user_id.data, IDS_UID_LEN);
     memcpy(newest.hash.b, row->manifest.data, IDS_HASH_LEN);
     return add_contact(d, &c, &newest, err);
@@ -281,6 +283,7 @@ static bool is_sound(const Record *m)
         if (m->contacts[i]->user_id.len != IDS_UID_LEN ||
             m->contacts[i]->manifest.len != IDS_HASH_LEN ||
             strlen(m->contacts[i]->name) >= CONTACT_NAME_SIZE ||
+            strlen(m->contacts[i]->email) >= IDS_EMAIL_TEXT ||
             strlen(m->contacts[i]->verified) >= SAFETY_TEXT)
             return false;
     for (size_t i = 0; i < m->n_groups; i++)
@@ -405,6 +408,7 @@ int backup_rest(struct vault *v, struct backup_contact **ret, size_t *ret_n, str
         memcpy(list[i].manifest.b, row->manifest.data, IDS_HASH_LEN);
         (void)snprintf(list[i].name, sizeof(list[i].name), "%s", row->name);
         (void)snprintf(list[i].verified, sizeof(list[i].verified), "%s", row->verified);
+        (void)snprintf(list[i].email, sizeof(list[i].email), "%s", row->email);
     }
     if (rc == ERR_OK) {
         *ret = list;

@@ -60,7 +60,7 @@ MUST_CHECK int backup_names(struct part plain, struct identity *id, struct err *
 
 struct backup_contact {
     struct uid uid;
-    char name[CONTACT_NAME_SIZE], verified[SAFETY_TEXT];
+    char name[CONTACT_NAME_SIZE], verified[SAFETY_TEXT], email[IDS_EMAIL_TEXT];
     bool named, blocked, replaced;
     struct hash32 manifest; /* the newest that was pinned */
 };

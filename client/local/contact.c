@@ -56,7 +56,8 @@ static Record *unpack(struct part plain)
 
     if (m != NULL && m->version == 1 && m->user_id.len == IDS_UID_LEN &&
         strlen(m->name) < CONTACT_NAME_SIZE && strlen(m->username) < IDS_USERNAME_TEXT &&
-        strlen(m->verified) < SAFETY_TEXT && m->n_manifests > 0)
+        strlen(m->email) < IDS_EMAIL_TEXT && strlen(m->verified) < SAFETY_TEXT &&
+        m->n_manifests > 0)
         return m;
     satchel__vault__contact__free_unpacked(m, NULL);
     return NULL;
@@ -66,6 +67,7 @@ static void take_fields(const Record *m, struct contact *c)
 {
     (void)snprintf(c->name, sizeof(c->name), "%s", m->name);
     (void)snprintf(c->username, sizeof(c->username), "%s", m->username);
+    (void)snprintf(c->email, sizeof(c->email), "%s", m->email);
     (void)snprintf(c->verified, sizeof(c->verified), "%s", m->verified);
     c->named = m->named;
     c->blocked = m->blocked;
@@ -122,9 +124,10 @@ done:
 
 struct search {
     const char *name;
+    const char *email;     /* folded; "": none */
     const struct uid *but; /* this contact is not looked at; NULL: all are */
-    struct uid by_name, by_username;
-    bool found, found_username;
+    struct uid by_name, by_username, by_email;
+    bool found, found_username, found_email;
 };
 
 static int on_search_row(void *cookie, const struct vault_row *row, struct err *err)
@@ -144,6 +147,9 @@ static int on_search_row(void *cookie, const struct vault_row *row, struct err *
     } else if (strcmp(m->username, s->name) == 0) {
         memcpy(s->by_username.b, m->user_id.data, IDS_UID_LEN);
         s->found_username = true;
+    } else if (s->email != NULL && s->email[0] != '\0' && strcmp(m->email, s->email) == 0) {
+        memcpy(s->by_email.b, m->user_id.data, IDS_UID_LEN);
+        s->found_email = true;
     }
     satchel__vault__contact__free_unpacked(m, NULL);
     return ERR_OK;
@@ -151,14 +157,17 @@ static int on_search_row(void *cookie, const struct vault_row *row, struct err *
 
 int contact_find(struct vault *v, const char *name, struct uid *ret_uid, struct err *err)
 {
-    struct search s = {.name = name};
-    int rc = vault_each(v, table, on_search_row, &s, err);
+    char email[IDS_EMAIL_TEXT] = "";
+    struct search s = {.name = name, .email = email};
+    int rc = ids_fold_email(name, email, NULL);
 
+    if (rc == ERR_OK || rc == ERR_INVALID)
+        rc = vault_each(v, table, on_search_row, &s, err);
     if (rc != ERR_OK)
         return rc;
-    if (!s.found && !s.found_username)
+    if (!s.found && !s.found_username && !s.found_email)
         return err_set(err, ERR_NOTFOUND, "no contact '%.64s'", name);
-    *ret_uid = s.found ? s.by_name : s.by_username;
+    *ret_uid = s.found ? s.by_name : s.found_username ? s.by_username : s.by_email;
     return ERR_OK;
 }
 
@@ -211,6 +220,7 @@ static int pack(const struct contact *c, struct buf *out, struct err *err)
     m.blocked = c->blocked;
     m.replaced = c->replaced;
     m.username = (char *)c->username;
+    m.email = (char *)c->email;
     m.verified = (char *)c->verified;
     m.added = c->added;
     m.changed = c->changed;

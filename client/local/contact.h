@@ -22,6 +22,7 @@ enum { CONTACT_NAME_SIZE = 64 };
 /* Zero-initialised is empty.  Free with contact_free(). */
 struct contact {
     char name[CONTACT_NAME_SIZE], username[IDS_USERNAME_TEXT];
+    char email[IDS_EMAIL_TEXT]; /* the address he was last looked up by, folded, or "" */
     char verified[SAFETY_TEXT]; /* the safety number that was compared, or "" */
     bool named;                 /* the name was given by us */
     bool blocked;               /* we want nothing from him */
@@ -41,7 +42,10 @@ MUST_CHECK int contact_check_name(const char *name, struct err *err);
 MUST_CHECK int contact_load(struct vault *v, const struct uid *uid, struct contact *ret,
                             struct err *err);
 
-/* The user behind a contact's name or, failing that, a username that is pinned.  ERR_NOTFOUND. */
+/*
+ * The user behind a contact's name or, failing that, a username or an e-mail address that is
+ * pinned.  ERR_NOTFOUND.
+ */
 MUST_CHECK int contact_find(struct vault *v, const char *name, struct uid *ret_uid,
                             struct err *err);
 

@@ -336,6 +336,20 @@ static int plan_and_save(struct profile *p, struct identity *id,
     return rc == ERR_OK ? identity_save(id, p->vault, err) : rc;
 }
 
+struct profile_care profile_care_for(const struct settings *s, uint64_t now, uint64_t server_now,
+                                     uint64_t max_lifetime)
+{
+    uint64_t longest = settings_lifetime(s);
+    struct profile_care care = {.now = now,
+                                .erase_at = now,
+                                .max_lifetime = max_lifetime < longest ? max_lifetime : longest};
+
+    /* Of two clocks the one that erases less. */
+    if (server_now < now)
+        care.erase_at = now - server_now > IDENTITY_DAY_MS ? now - IDENTITY_DAY_MS : server_now;
+    return care;
+}
+
 int profile_plan_next(struct profile *p, const struct profile_care *care, struct identity **ret,
                       struct err *err)
 {

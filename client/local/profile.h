@@ -87,16 +87,25 @@ MUST_CHECK int profile_discard(struct profile *p, struct err *err);
  */
 MUST_CHECK int profile_erase(const char *folder, struct err *err);
 
+struct profile_care {
+    uint64_t now;
+    uint64_t erase_at, max_lifetime; /* as for identity_erase_old() */
+};
+
+/*
+ * What counts at ${now} with a server that says ${server_now} and ${max_lifetime}: neither may keep
+ * old keys for long.  Its clock holds erasing back by a day at most, its longest lifetime counts up
+ * to that of the settings.
+ */
+struct profile_care profile_care_for(const struct settings *s, uint64_t now, uint64_t server_now,
+                                     uint64_t max_lifetime);
+
 /*
  * Another encryption key, when identity_due(): draw and store it, or find the one that is on
  * its way; ${ret} is a new identity with `next` set, or without if none is due any more.
  * Keys that are not needed any more are erased.  One that adds a device is not taken up again: who
  * has asked for it does not wait any more.
  */
-struct profile_care {
-    uint64_t now;
-    uint64_t erase_at, max_lifetime; /* as for identity_erase_old() */
-};
 MUST_CHECK int profile_plan_next(struct profile *p, const struct profile_care *care,
                                  struct identity **ret, struct err *err);
 

@@ -10,6 +10,10 @@
 static const char *const states[] = {"pending", "active", NULL};
 static const char *const on_off[] = {"on", "off", NULL};
 
+#define DAY_MS       ((uint64_t)24 * 3600 * 1000)
+#define LIFETIME     (60 * DAY_MS)
+#define LIFETIME_MAX (3660 * DAY_MS)
+
 #define ROW(name, type, field) "profile", name, type, offsetof(struct settings, field)
 static const struct config_option options[] = {
     {ROW("state", CONFIG_ENUM, state), 0, 0, states, NULL, true, "How far the registration is"},
@@ -23,6 +27,8 @@ static const struct config_option options[] = {
     {ROW("user-id", CONFIG_STRING, user_id), 42, 42, NULL, NULL, true, "The user's ID"},
     {ROW("receipts", CONFIG_ENUM, receipts), 0, 0, on_off, "on", false,
      "Are senders told that something was received"},
+    {ROW("lifetime", CONFIG_DURATION, lifetime), 0, LIFETIME_MAX, NULL, "60d", false,
+     "Longest life of transfers for which old keys are kept"},
 };
 static const struct config_schema schema = {options, sizeof(options) / sizeof(options[0]),
                                             sizeof(struct settings)};
@@ -74,7 +80,7 @@ int settings_set(char **field, const char *text, struct err *err)
 
 int settings_copy(const struct settings *s, struct settings *ret, struct err *err)
 {
-    struct settings copy = {.state = s->state, .receipts = s->receipts};
+    struct settings copy = {.state = s->state, .receipts = s->receipts, .lifetime = s->lifetime};
     int rc = settings_set(&copy.server, s->server, err);
 
     if (rc == ERR_OK)
@@ -94,6 +100,18 @@ int settings_copy(const struct settings *s, struct settings *ret, struct err *er
     settings_free(ret);
     *ret = copy;
     return ERR_OK;
+}
+
+uint64_t settings_lifetime(const struct settings *s)
+{
+    return s->lifetime > 0 ? s->lifetime : LIFETIME;
+}
+
+void settings_pin_lifetime(struct settings *s, uint64_t max_lifetime)
+{
+    s->lifetime = max_lifetime < LIFETIME       ? LIFETIME
+                  : max_lifetime > LIFETIME_MAX ? LIFETIME_MAX
+                                                : max_lifetime;
 }
 
 void settings_free(struct settings *s)

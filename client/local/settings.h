@@ -9,6 +9,8 @@
 #ifndef CLIENT_LOCAL_SETTINGS_H
 #define CLIENT_LOCAL_SETTINGS_H
 
+#include <stdint.h>
+
 #include "common/err.h"
 
 enum settings_state {
@@ -22,6 +24,7 @@ enum settings_receipts { SETTINGS_RECEIPTS_ON, SETTINGS_RECEIPTS_OFF };
 struct settings {
     unsigned state;    /* enum settings_state */
     unsigned receipts; /* enum settings_receipts */
+    uint64_t lifetime; /* ms: settings_lifetime() */
     char *server;      /* host and port, as addr_format() writes it */
     char *pin;         /* 43 characters; NULL: a CA vouches for the server */
     char *next_pin;    /* what the server has announced to take its place; NULL: nothing */
@@ -40,6 +43,15 @@ MUST_CHECK int settings_copy(const struct settings *s, struct settings *ret, str
 
 /* Replace one of the strings by a copy of ${text}, which may be NULL. */
 MUST_CHECK int settings_set(char **field, const char *text, struct err *err);
+
+/*
+ * How long transfers may live for whose sake old encryption keys are kept, whatever the server says
+ * later: 60 days, or what it said when the profile was made, if that was more.
+ */
+uint64_t settings_lifetime(const struct settings *s);
+
+/* Note what it says now: for a new profile. */
+void settings_pin_lifetime(struct settings *s, uint64_t max_lifetime);
 
 void settings_free(struct settings *s); /* empties it */
 

@@ -27,6 +27,19 @@ static int check(struct part raw, const struct addendum_of *of, struct statement
     return statement_check(SIGNED_EXTEND, raw, m, chain_newest(of->chain), err);
 }
 
+int addendum_peek(const Satchel__Signed *a, struct statement *ret, struct err *err)
+{
+    struct buf raw = {0};
+    int rc = signed_pack(part(a->body.data, a->body.len), part(a->signature.data, a->signature.len),
+                         &raw, err);
+
+    *ret = (struct statement){0};
+    if (rc == ERR_OK && statement_read(part(raw.data, raw.len), ret, NULL) != ERR_OK)
+        *ret = (struct statement){0};
+    buf_free(&raw);
+    return rc;
+}
+
 int addendum_check(const Satchel__Signed *a, const struct addendum_of *of, struct statement *ret,
                    struct err *err)
 {

@@ -15,6 +15,9 @@ struct addendum_of {
     const struct chain *chain; /* the sender's */
 };
 
+/* What ${a} claims to be, unchecked; number 0: it cannot be read.  ERR_NOMEM. */
+MUST_CHECK int addendum_peek(const Satchel__Signed *a, struct statement *ret, struct err *err);
+
 /*
  * Check ${a} as the server shows it and read it into ${ret}.  ERR_INTEGRITY: malformed, of another
  * transfer, or not signed by a device of the sender; ERR_REVOKED: the device was revoked;

@@ -303,6 +303,7 @@ static void begin(struct satchel_op *op)
     rc = settings_copy(&op->s->link.target, &j->settings, &err);
     if (rc == ERR_OK)
         rc = take_pin(j, &j->settings, &err);
+    settings_pin_lifetime(&j->settings, session_hello(op->s->link.session)->max_lifetime);
     if (rc == ERR_OK)
         rc = join_request_seal(&j->what, &j->code, &j->server, &j->request, &err);
     if (rc == ERR_OK)

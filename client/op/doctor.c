@@ -135,6 +135,12 @@ static void tell_limits(struct doctor *d)
          "transfers of up to %llu bytes to %u recipients, kept for up to %llu hours",
          (unsigned long long)h->max_transfer, h->max_recipients,
          (unsigned long long)(h->max_lifetime / 3600000));
+    if (h->max_lifetime > settings_lifetime(&d->op.s->profile->settings))
+        tell(d, SATCHEL_CHECK_WARN,
+             "if that is meant, raise 'lifetime' in the profile's settings, as in 90d",
+             "that is longer than old keys are kept here, %llu hours: what comes late in such a "
+             "life may not open",
+             (unsigned long long)(settings_lifetime(&d->op.s->profile->settings) / 3600000));
 }
 
 static void tell_uploads(struct doctor *d)

@@ -161,6 +161,11 @@ static void release(struct op_job *job)
                        .cb = on_released,
                        .errors = true};
 
+    if (g->renamed)
+        handle_notice(g->op.s, SATCHEL_NOTICE_RENAMED, g->shown.from,
+                      "'%s' is called '%s' here: with -o FILE you choose a name", g->shown.name,
+                      output_path(g->output));
+    g->renamed = false;
     if (!ask_code(g, code))
         return;
     m.tid = (ProtobufCBinaryData){IDS_TID_LEN, g->find.tid.b};

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/local/output_name.h"
 #include "client/local/partial.h"
 #include "client/op/get.h"
 
@@ -40,15 +41,21 @@ static int claim_part(struct get *g, struct err *err)
     return rc;
 }
 
-/* A folder is unpacked, or its archive kept under a name of its own. */
+/*
+ * A folder is unpacked, or its archive kept under a name of its own.  Where the sender's name
+ * counts it must be one that does no harm.
+ */
 static void aim(struct get *g, char ret_name[GET_NAME_SIZE])
 {
+    char safe[METADATA_NAME_MAX + 1];
     const struct metadata *m = &g->row.r.metadata;
     bool packed = m->kind == METADATA_ARCHIVE && g->keep_archive;
 
     if (m->kind == METADATA_ARCHIVE && !packed)
         g->spec.unpack = m->name;
-    (void)snprintf(ret_name, GET_NAME_SIZE, "%s%s", m->name, packed ? GET_ARCHIVE_SUFFIX : "");
+    g->renamed = output_name_safe(m->name, safe, sizeof(safe)) && g->folder != NULL;
+    (void)snprintf(ret_name, GET_NAME_SIZE, "%s%s", g->renamed ? safe : m->name,
+                   packed ? GET_ARCHIVE_SUFFIX : "");
 }
 
 int get_keep_open(struct get *g, struct err *err)

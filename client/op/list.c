@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path, for each page: ListTransfers -> take the rows -> find their
- * senders -> check on a worker -> show -> the next page.
+ * senders -> check on a worker -> Status of each row, if its recipients are
+ * wanted -> their names, on a worker -> show -> the next page.
  *
  * Ways to fail: those of the link; ERR_PROTO for a page that does not go on.
  * A bad row is shown with its problem.
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/op/recipients.h"
 #include "client/op/row.h"
 
 enum {
@@ -16,9 +18,17 @@ enum {
     LISTING_MAX = 1 << 20 /* rows that a folder may have before we no longer believe it */
 };
 
+/* Whom a row went to. */
+struct addressees {
+    Satchel__StatusReply *reply; /* taken out of the answer; NULL: not known */
+    struct recipients list;
+    struct satchel_recipient *shown;
+};
+
 struct listing {
     struct satchel_op op;
     enum satchel_folder folder;
+    bool with_recipients;
     uint64_t limit, max_lifetime;
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_listed *r);
@@ -26,6 +36,8 @@ struct listing {
     struct op_job job;
     struct row *rows; /* of the page */
     size_t n_rows;
+    struct addressees *to;  /* one for each row, with `with_recipients` */
+    size_t left;            /* requests without an answer */
     struct person *persons; /* senders of the page */
     struct hash32 *wants;   /* a list for each of them, one after the other */
     struct people people;
@@ -33,13 +45,21 @@ struct listing {
 
 static void page_free(struct listing *l)
 {
-    for (size_t i = 0; i < l->n_rows; i++)
+    for (size_t i = 0; i < l->n_rows; i++) {
         row_free(&l->rows[i]);
+        if (l->to == NULL)
+            continue;
+        satchel__status_reply__free_unpacked(l->to[i].reply, NULL);
+        recipients_free(&l->to[i].list);
+        free(l->to[i].shown);
+    }
     for (size_t i = 0; i < l->people.n; i++)
         person_free(&l->persons[i]);
+    free(l->to);
     free(l->rows);
     free(l->persons);
     free(l->wants);
+    l->to = NULL;
     l->rows = NULL;
     l->persons = NULL;
     l->wants = NULL;
@@ -48,12 +68,10 @@ static void page_free(struct listing *l)
 
 static void ask(struct listing *l);
 
-/* ---- third: show ------------------------------------------------------------------ */
+/* ---- fifth: show ------------------------------------------------------------------ */
 
-static void checked(struct op_job *job)
+static void show(struct listing *l)
 {
-    struct listing *l = (struct listing *)job->op;
-
     for (size_t i = 0; i < l->n_rows && !l->op.ended; i++) {
         struct satchel_transfer t;
         struct satchel_error problem = {0};
@@ -63,6 +81,10 @@ static void checked(struct op_job *job)
             continue;
         }
         row_show(&l->rows[i], l->op.id, &t, &problem);
+        if (l->to != NULL && l->to[i].shown != NULL) {
+            t.to = l->to[i].shown;
+            t.to_count = l->to[i].list.n;
+        }
         l->on_transfer(l->op.cookie, &t);
     }
     l->listed.rows += l->n_rows;
@@ -78,6 +100,93 @@ static void checked(struct op_job *job)
     else
         op_end(&l->op, NULL);
 }
+
+/* ---- fourth: whom it went to --------------------------------------------------------- */
+
+static void named(struct op_job *job)
+{
+    show((struct listing *)job->op);
+}
+
+static int name_work(struct op_job *job, struct err *err)
+{
+    struct listing *l = (struct listing *)job->op;
+    int rc = ERR_OK;
+
+    for (size_t i = 0; rc == ERR_OK && i < l->n_rows; i++) {
+        struct addressees *to = &l->to[i];
+
+        if (to->reply == NULL)
+            continue;
+        to->shown = calloc(to->list.n + 1, sizeof(*to->shown));
+        rc = to->shown != NULL ? recipients_name(&to->list, &l->op, err)
+                               : err_set(err, ERR_NOMEM, "out of memory");
+        for (size_t k = 0; rc == ERR_OK && k < to->list.n; k++)
+            to->shown[k] = recipients_at(&to->list, k);
+    }
+    return rc;
+}
+
+/* A row whose recipients are not told is shown without them. */
+static void on_status(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct listing *l = (struct listing *)op;
+    struct addressees *to = arg;
+    struct err err = {0};
+
+    if (a->err != NULL && op->s->link.session == NULL) {
+        op_end(op, a->err);
+        return;
+    }
+    if (a->err == NULL) {
+        to->reply = a->e->status_reply;
+        a->e->body_case = SATCHEL__ENVELOPE__BODY__NOT_SET; /* it is ours now */
+        a->e->status_reply = NULL;
+        if (recipients_take(&to->list, to->reply->recipients, to->reply->n_recipients, &err) !=
+            ERR_OK) {
+            op_end(op, &err);
+            return;
+        }
+    }
+    if (--l->left == 0)
+        op_job(op, &l->job, name_work, named);
+}
+
+static bool ask_status(struct listing *l, size_t i)
+{
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__Status m = SATCHEL__STATUS__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_STATUS_REPLY},
+                       .cb = on_status,
+                       .arg = &l->to[i],
+                       .errors = true};
+
+    m.tid = (ProtobufCBinaryData){IDS_TID_LEN, l->rows[i].claim.tid.b};
+    e.body_case = SATCHEL__ENVELOPE__BODY_STATUS;
+    e.status = &m;
+    return op_ask(&l->op, &a);
+}
+
+static void checked(struct op_job *job)
+{
+    struct listing *l = (struct listing *)job->op;
+
+    if (!l->with_recipients || l->n_rows == 0) {
+        show(l);
+        return;
+    }
+    l->to = calloc(l->n_rows, sizeof(*l->to));
+    if (l->to == NULL) {
+        op_fail(&l->op, ERR_NOMEM, "out of memory");
+        return;
+    }
+    l->left = l->n_rows;
+    for (size_t i = 0; i < l->n_rows; i++)
+        if (!ask_status(l, i))
+            return;
+}
+
+/* ---- third: check --------------------------------------------------------------------- */
 
 static int check_work(struct op_job *job, struct err *err)
 {
@@ -255,6 +364,7 @@ int satchel_list_start(struct satchel *s, const struct satchel_list_options *o,
         return op_no_memory(error);
     l->folder = o->folder;
     l->limit = o->limit;
+    l->with_recipients = o->with_recipients && o->folder == SATCHEL_SENT;
     l->listed.cursor = o->from;
     l->on_transfer = o->on_transfer;
     l->done = o->done;

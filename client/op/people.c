@@ -5,7 +5,7 @@
  *
  * Ways to fail:
  *  - no such user                                    ERR_NOTFOUND
- *  - not a name, ID or username                      ERR_INVALID
+ *  - not a name, ID, username or address             ERR_INVALID
  *  - manifests that do not follow from the pinned    ERR_KEYCHANGED
  *  - another user than asked for, gaps, no message   ERR_PROTO, ERR_INTEGRITY
  *  - the vault                                       its errors
@@ -156,7 +156,10 @@ static int pin(struct person *p, struct vault *v, struct err *err)
     /* Names are pinned like keys: what the server says later must not pass one off as another. */
     if (rc == ERR_OK && (p->fresh || p->new_name != NULL))
         rc = contact_name(v, &c, p->new_name, p->fresh ? p->username : c.username, err);
-    if (rc == ERR_OK && (p->fresh || grew || p->new_name != NULL))
+    p->address = p->email[0] != '\0' && strcmp(c.email, p->email) != 0;
+    if (p->address)
+        memcpy(c.email, p->email, sizeof(c.email));
+    if (rc == ERR_OK && (p->fresh || grew || p->address || p->new_name != NULL))
         rc = contact_save(v, &c, err);
     if (rc == ERR_OK) {
         contact_free(&p->contact);
@@ -197,6 +200,11 @@ static void pinned(struct op_job *job)
     if (job_failed(p))
         return;
     buf_free(&p->raw);
+    if (p->address)
+        handle_notice(
+            s, SATCHEL_NOTICE_PINNED, p->contact.name,
+            "the server says that '%s' is the address of '%s': it does not check addresses",
+            p->email, p->contact.name);
     if (p->fresh)
         handle_notice(s, SATCHEL_NOTICE_PINNED, p->contact.name,
                       "'%s' is seen for the first time: the keys were pinned, not verified",
@@ -292,6 +300,9 @@ static void ask(struct person *p)
     if (p->known) {
         m.who_case = SATCHEL__LOOKUP__WHO_USER_ID;
         m.user_id = (ProtobufCBinaryData){sizeof(p->uid.b), p->uid.b};
+    } else if (p->email[0] != '\0') {
+        m.who_case = SATCHEL__LOOKUP__WHO_EMAIL;
+        m.email = p->email;
     } else {
         m.who_case = SATCHEL__LOOKUP__WHO_USERNAME;
         m.username = (char *)p->who;
@@ -324,9 +335,11 @@ static int identify(struct person *p, struct vault *v, struct err *err)
         p->known = true;
         return ERR_OK;
     }
-    if (ids_check_username(p->who, NULL) == ERR_OK)
+    if (ids_check_username(p->who, NULL) == ERR_OK ||
+        ids_fold_email(p->who, p->email, NULL) == ERR_OK)
         return ERR_OK;
-    err_set(err, ERR_INVALID, "'%.64s' is not a contact, a user ID or a username", p->who);
+    err_set(err, ERR_INVALID,
+            "'%.64s' is not a contact, a user ID, a username or an e-mail address", p->who);
     return ERR_INVALID;
 }
 

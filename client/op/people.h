@@ -4,9 +4,10 @@
  * at the server and held against the pinned ones (proto/FORMATS.md section 4),
  * several users at a time.
  *
- * WHO: a contact's name, a user ID, a username; a username is looked up at the
- * server only when no contact is pinned under it.  A user seen for the first
- * time is pinned and told as a notice.
+ * WHO: a contact's name, a user ID, a username, an e-mail address; the last two
+ * are looked up at the server only when no contact is pinned under them.  A user seen
+ * for the first time is pinned and told as a notice, and so is an address: nobody has
+ * checked that it is his.
  *
  * Threads: the loop's own.  Files and signatures are a worker's.
  */
@@ -42,7 +43,9 @@ struct person {
     size_t pinned;      /* manifests that were pinned before */
     bool known, looked; /* uid is known; the server was asked */
     bool fresh, succeeded;
+    bool address;                     /* the e-mail address is pinned for the first time */
     char username[IDS_USERNAME_TEXT]; /* as the server says */
+    char email[IDS_EMAIL_TEXT];       /* he is looked up by it, folded; "": he is not */
 };
 
 struct people {

@@ -14,8 +14,15 @@ int recipients_take(struct recipients *r, Satchel__RecipientStatus **rows, size_
         if (rows[i]->user_id.len != IDS_UID_LEN)
             return err_set(err, ERR_PROTO, "the server's answer is malformed");
     r->names = calloc(n + 1, sizeof(*r->names));
-    if (r->names == NULL)
+    r->ids = calloc(n + 1, sizeof(*r->ids));
+    if (r->names == NULL || r->ids == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        struct uid uid;
+
+        memcpy(uid.b, rows[i]->user_id.data, IDS_UID_LEN);
+        ids_uid_to_text(&uid, r->ids[i]);
+    }
     r->rows = rows;
     r->n = n;
     return ERR_OK;
@@ -48,23 +55,30 @@ int recipients_name(struct recipients *r, const struct satchel_op *op, struct er
     return rc;
 }
 
+struct satchel_recipient recipients_at(const struct recipients *r, size_t i)
+{
+    const Satchel__RecipientStatus *row = r->rows[i];
+
+    return (struct satchel_recipient){.who = r->ids[i],
+                                      .name = r->names[i],
+                                      .user_id = r->ids[i],
+                                      .state = (enum satchel_state)row->state,
+                                      .opens_used = row->opens_used,
+                                      .changed = row->changed,
+                                      .received = row->received};
+}
+
+const char *recipients_label(const struct recipients *r, size_t i)
+{
+    return r->names[i][0] != '\0' ? r->names[i] : r->ids[i];
+}
+
 void recipients_tell(const struct recipients *r, const struct satchel_op *op,
                      satchel_recipient_cb *cb)
 {
     for (size_t i = 0; cb != NULL && i < r->n && !op->ended; i++) {
-        const Satchel__RecipientStatus *row = r->rows[i];
-        char text[IDS_UID_TEXT];
-        struct satchel_recipient to = {.who = text,
-                                       .name = r->names[i],
-                                       .user_id = text,
-                                       .state = (enum satchel_state)row->state,
-                                       .opens_used = row->opens_used,
-                                       .changed = row->changed,
-                                       .received = row->received};
-        struct uid uid;
+        struct satchel_recipient to = recipients_at(r, i);
 
-        memcpy(uid.b, row->user_id.data, IDS_UID_LEN);
-        ids_uid_to_text(&uid, text);
         cb(op->cookie, &to);
     }
 }
@@ -72,5 +86,6 @@ void recipients_tell(const struct recipients *r, const struct satchel_op *op,
 void recipients_free(struct recipients *r)
 {
     free(r->names);
+    free(r->ids);
     *r = (struct recipients){0};
 }

@@ -10,6 +10,7 @@ struct recipients {
     Satchel__RecipientStatus **rows; /* borrowed from the answer that is kept */
     size_t n;
     char (*names)[SATCHEL_NAME_SIZE]; /* "" unknown */
+    char (*ids)[IDS_UID_TEXT];
 };
 
 /* Look at an answer's rows, which must stay; ERR_PROTO: malformed, ERR_NOMEM. */
@@ -18,6 +19,12 @@ MUST_CHECK int recipients_take(struct recipients *r, Satchel__RecipientStatus **
 
 /* On a worker: what our contacts call them. */
 MUST_CHECK int recipients_name(struct recipients *r, const struct satchel_op *op, struct err *err);
+
+/* Recipient ${i} as the caller sees him; borrowed from ${r}. */
+struct satchel_recipient recipients_at(const struct recipients *r, size_t i);
+
+/* What to call him in a message: never "". */
+const char *recipients_label(const struct recipients *r, size_t i);
 
 /* On the loop: tell the caller of all; ends early when the operation does. */
 void recipients_tell(const struct recipients *r, const struct satchel_op *op,

@@ -361,10 +361,12 @@ static void begin(struct satchel_op *op)
     }
     r->server = session_hello(op->s->link.session)->server;
     /* With the pin that was asked for or confirmed on the way. */
-    if (settings_copy(&op->s->link.target, &r->settings, &err) != ERR_OK)
+    if (settings_copy(&op->s->link.target, &r->settings, &err) != ERR_OK) {
         op_end(op, &err);
-    else
-        (void)ask(r, NULL, on_reply);
+        return;
+    }
+    settings_pin_lifetime(&r->settings, session_hello(op->s->link.session)->max_lifetime);
+    (void)ask(r, NULL, on_reply);
 }
 
 /* ---- starting ---- */

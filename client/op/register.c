@@ -267,6 +267,8 @@ static void begin(struct satchel_op *op)
     if (rc == ERR_OK)
         rc = settings_copy(&op->s->link.target, &r->settings, &err);
     if (rc == ERR_OK)
+        settings_pin_lifetime(&r->settings, hello->max_lifetime);
+    if (rc == ERR_OK)
         op_job(op, &r->job, prepare_work, prepared);
     else
         op_end(op, &err);

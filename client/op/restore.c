@@ -67,6 +67,7 @@ static int note(struct vault *v, const struct backup_contact *b, struct err *err
 
     if (rc == ERR_OK) {
         memcpy(c.verified, b->verified, sizeof(c.verified));
+        memcpy(c.email, b->email, sizeof(c.email));
         c.blocked = b->blocked;
         /* Keys that do not follow from what was pinned are for somebody to look at. */
         c.replaced |= b->replaced || chain_find(&c.chain, &b->manifest) == NULL;

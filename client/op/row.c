@@ -17,19 +17,6 @@ static struct part view_of(ProtobufCBinaryData b)
     return part(b.data, b.len);
 }
 
-/* Whose manifest the addendum names; one that cannot be read fails its check later. */
-static int peek_addendum(struct row *row, struct err *err)
-{
-    struct buf raw = {0};
-    int rc = signed_pack(view_of(row->t->addendum->body), view_of(row->t->addendum->signature),
-                         &raw, err);
-
-    if (rc == ERR_OK && statement_read(part(raw.data, raw.len), &row->addendum, NULL) != ERR_OK)
-        row->addendum = (struct statement){0};
-    buf_free(&raw);
-    return rc;
-}
-
 int row_take(struct row *row, Satchel__Transfer *t, struct err *err)
 {
     int rc = ERR_OK;
@@ -43,7 +30,7 @@ int row_take(struct row *row, Satchel__Transfer *t, struct err *err)
         receive_peek(view_of(t->header), view_of(t->slot), &row->claim, &row->problem) == ERR_NOMEM)
         rc = err_set(err, ERR_NOMEM, "out of memory");
     if (rc == ERR_OK && t->addendum != NULL)
-        rc = peek_addendum(row, err);
+        rc = addendum_peek(t->addendum, &row->addendum, err); /* it fails its check later */
     return rc;
 }
 

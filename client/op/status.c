@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: find the ID -> Status -> find the sender -> check the header's
- * signature on a worker, look up names -> tell the recipients -> done.
+ * Happy path: find the ID -> Status, and GetTransfer for what our own slot opens ->
+ * find the sender -> check signatures on a worker, look up names -> tell the
+ * recipients, of a transfer of ours with its log -> done.
  *
- * Ways to fail: ERR_NOTFOUND, ERR_INVALID (ambiguous), ERR_INTEGRITY (the header), those of
- * people.c.
+ * Ways to fail: ERR_NOTFOUND, ERR_INVALID (ambiguous), ERR_INTEGRITY (the header, or the
+ * addendum), those of people.c.  What our slot does not open is only left out.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/op/addendum.h"
 #include "client/op/status.h"
 #include "common/transfer/receive.h"
 
@@ -17,7 +19,19 @@ static struct part view_of(ProtobufCBinaryData b)
     return part(b.data, b.len);
 }
 
-/* ---- third: checked --------------------------------------------------------------- */
+/* ---- fourth: checked --------------------------------------------------------------- */
+
+void status_tell(struct status *s)
+{
+    struct satchel_transfer t;
+    struct satchel_error problem = {0};
+
+    if (s->row.opened && s->on_transfer != NULL && !s->op.ended) {
+        row_show(&s->row, s->op.id, &t, &problem);
+        s->on_transfer(s->op.cookie, &t);
+    }
+    recipients_tell(&s->recipients, &s->op, s->on_recipient);
+}
 
 static void checked(struct op_job *job)
 {
@@ -28,16 +42,16 @@ static void checked(struct op_job *job)
     ids_uid_to_text(&h->sender, s->status.from_id);
     s->status.created = h->created;
     s->status.stored = s->reply->stored;
-    s->status.expires = s->reply->expires;
     s->status.padded_size = h->body_length;
     s->status.opens = h->opens;
     s->status.recipients = (uint32_t)s->reply->n_recipients;
     s->status.ours = s->sender.self;
-    recipients_tell(&s->recipients, &s->op, s->on_recipient);
-    if (s->status.ours && s->on_logged != NULL && !s->op.ended)
+    if (s->status.ours && s->on_logged != NULL) {
         status_log(s);
-    else
-        op_end(&s->op, NULL);
+        return;
+    }
+    status_tell(s);
+    op_end(&s->op, NULL);
 }
 
 /* FORMATS.md section 16, steps 1 and 2: nothing more can be said without slot and share. */
@@ -60,20 +74,110 @@ static int check_header(struct status *s, struct err *err)
     return rc == ERR_INVALID ? err_set(err, ERR_INTEGRITY, "the header is malformed") : rc;
 }
 
+/* When it ends is the sender's word, not the server's. */
+static int check_end(struct status *s, struct err *err)
+{
+    struct addendum_of of = {&s->header, &s->header_hash, person_chain(&s->sender, s->op.id)};
+    struct statement end;
+    int rc = header_hash(view_of(s->reply->header), &s->header_hash);
+
+    if (rc != ERR_OK)
+        return err_set(err, rc, "cannot hash");
+    s->status.expires = s->header.expires;
+    if (s->reply->addendum == NULL)
+        return ERR_OK;
+    rc = addendum_check(s->reply->addendum, &of, &end, err);
+    if (rc == ERR_OK)
+        s->status.expires = end.expires;
+    return rc;
+}
+
+/* Its problem, if it has one, is in the row. */
+static int check_row(struct status *s, struct err *err)
+{
+    struct seen *seen = s->op.s->profile->seen;
+    struct row_view view = {.me = s->op.id, .seen = seen, .now = handle_now()};
+    int rc;
+
+    if (s->row.t == NULL)
+        return ERR_OK;
+    rc = seen_refresh(seen, err);
+    if (rc == ERR_OK)
+        rc = row_check(&s->row, &view, NULL, 0, err);
+    if (rc == ERR_OK && s->row.origin &&
+        memcmp(&s->row.r.header_hash, &s->header_hash, sizeof(s->header_hash)) != 0)
+        rc = err_set(err, ERR_INTEGRITY, "the server shows two transfers with one ID");
+    return rc;
+}
+
 static int check_work(struct op_job *job, struct err *err)
 {
     struct status *s = (struct status *)job->op;
     int rc = check_header(s, err);
 
+    if (rc == ERR_OK)
+        rc = check_end(s, err);
+    if (rc == ERR_OK)
+        rc = check_row(s, err);
     return rc == ERR_OK ? recipients_name(&s->recipients, &s->op, err) : rc;
 }
+
+/* ---- third: the sender --------------------------------------------------------------- */
 
 static void found_sender(struct satchel_op *op)
 {
     op_job(op, &((struct status *)op)->job, check_work, checked);
 }
 
-/* ---- second: the answer ------------------------------------------------------------ */
+static void find_sender(struct status *s)
+{
+    struct person *p = &s->sender;
+
+    p->uid = s->header.sender;
+    p->wants = s->wants;
+    s->wants[p->n_wants++] = s->header.manifest;
+    if (s->end.number > 0)
+        s->wants[p->n_wants++] = s->end.manifest;
+    if (s->row.addendum.number > 0)
+        s->wants[p->n_wants++] = s->row.addendum.manifest;
+    s->row.sender = p;
+    s->people = (struct people){.op = &s->op, .p = p, .n = 1, .done = found_sender};
+    people_find(&s->people);
+}
+
+/* ---- second: the answers ------------------------------------------------------------- */
+
+static void on_row(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct status *s = (struct status *)op;
+    Satchel__Transfer *t = a->err == NULL ? a->e->transfer_reply->transfer : NULL;
+    struct err err = {0};
+    int rc = ERR_OK;
+
+    (void)arg;
+    if (t != NULL) {
+        a->e->transfer_reply->transfer = NULL; /* it is ours now */
+        rc = row_take(&s->row, t, &err);
+    }
+    if (rc == ERR_OK)
+        find_sender(s);
+    else
+        op_end(op, &err);
+}
+
+static void ask_row(struct status *s)
+{
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__GetTransfer m = SATCHEL__GET_TRANSFER__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_TRANSFER_REPLY},
+                       .cb = on_row,
+                       .errors = true}; /* then there is nothing to open */
+
+    m.tid = (ProtobufCBinaryData){IDS_TID_LEN, s->find.tid.b};
+    e.body_case = SATCHEL__ENVELOPE__BODY_GET_TRANSFER;
+    e.get_transfer = &m;
+    (void)op_ask(&s->op, &a);
+}
 
 static int take_reply(struct status *s, struct err *err)
 {
@@ -84,6 +188,11 @@ static int take_reply(struct status *s, struct err *err)
     if (rc != ERR_OK)
         return err_set(err, ERR_INTEGRITY, "the server showed another transfer than '%s'",
                        s->find.prefix);
+    /* The row's addendum may be another one: it is then the row's problem. */
+    if (s->reply->addendum != NULL)
+        rc = addendum_peek(s->reply->addendum, &s->end, err);
+    if (rc != ERR_OK)
+        return rc;
     return recipients_take(&s->recipients, s->reply->recipients, s->reply->n_recipients, err);
 }
 
@@ -105,11 +214,10 @@ static void on_status(struct satchel_op *op, void *arg, const struct answer *a)
         op_end(op, &err);
         return;
     }
-    s->sender.uid = s->header.sender;
-    s->sender.wants = &s->header.manifest;
-    s->sender.n_wants = 1;
-    s->people = (struct people){.op = op, .p = &s->sender, .n = 1, .done = found_sender};
-    people_find(&s->people);
+    if (s->on_transfer != NULL)
+        ask_row(s);
+    else
+        find_sender(s);
 }
 
 /* ---- first: which one ----------------------------------------------------------------- */
@@ -151,6 +259,7 @@ static void free_status(struct satchel_op *op)
 
     satchel__status_reply__free_unpacked(s->reply, NULL);
     status_log_free(s);
+    row_free(&s->row);
     person_free(&s->sender);
     recipients_free(&s->recipients);
     free(s);
@@ -172,6 +281,7 @@ int satchel_status_start(struct satchel *s, const struct satchel_status_options 
         return op_no_memory(error);
     memcpy(op->find.prefix, prefix, sizeof(prefix));
     op->on_recipient = o->on_recipient;
+    op->on_transfer = o->on_transfer;
     op->on_logged = o->on_logged;
     op->on_proof = o->on_proof;
     op->on_manifest = o->on_manifest;

@@ -8,6 +8,7 @@
 #include "client/op/find.h"
 #include "client/op/people.h"
 #include "client/op/recipients.h"
+#include "client/op/row.h"
 #include "common/transfer/header.h"
 #include "common/transfer/statement.h"
 
@@ -23,6 +24,7 @@ struct status {
     struct satchel_op op;
     struct find find;
     satchel_recipient_cb *on_recipient;
+    void (*on_transfer)(void *cookie, const struct satchel_transfer *t);
     void (*on_logged)(void *cookie, const struct satchel_logged *e);
     void (*on_proof)(void *cookie, const struct satchel_proof *p);
     void (*on_manifest)(void *cookie, const char *user_id, struct satchel_bytes manifest);
@@ -30,6 +32,10 @@ struct status {
     struct op_job job;
     Satchel__StatusReply *reply; /* taken out of the answer */
     struct header header;
+    struct hash32 header_hash;
+    struct row row;       /* with `on_transfer`: what our own slot opens; empty: it is not there */
+    struct statement end; /* the addendum, as it claims to be; number 0: there is none */
+    struct hash32 wants[3]; /* manifests of header and addenda */
     struct person sender;
     struct people people;
     struct recipients recipients;
@@ -41,6 +47,9 @@ struct status {
     struct person *signers; /* one for each receipt */
     size_t n_receipts;
 };
+
+/* On the loop: tell the caller of the transfer and of its recipients. */
+void status_tell(struct status *s);
 
 /* Get the log, check it and its receipts, tell them, and end. */
 void status_log(struct status *s);

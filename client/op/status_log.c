@@ -91,10 +91,35 @@ static void tell_event(const struct status *s, size_t i)
     s->on_logged(s->op.cookie, &l);
 }
 
+static bool proven(const struct status *s, const Satchel__RecipientStatus *row)
+{
+    for (size_t i = 0; i < s->n_receipts; i++)
+        if (s->receipts[i].problem.code == ERR_OK &&
+            memcmp(s->receipts[i].s.user.b, row->user_id.data, IDS_UID_LEN) == 0)
+            return true;
+    return false;
+}
+
+/* That somebody has received it is his word alone, and not the server's. */
+static void doubt_receipts(const struct status *s)
+{
+    for (size_t i = 0; i < s->recipients.n; i++) {
+        Satchel__RecipientStatus *row = s->recipients.rows[i];
+
+        if (proven(s, row))
+            continue;
+        row->received = 0;
+        if (row->state == SATCHEL__SLOT_STATE__RECEIVED)
+            row->state = SATCHEL__SLOT_STATE__RELEASED;
+    }
+}
+
 static void checked(struct op_job *job)
 {
     struct status *s = (struct status *)job->op;
 
+    doubt_receipts(s);
+    status_tell(s);
     tell_proof(s);
     for (size_t i = 0; i < s->events.n && !s->op.ended; i++)
         tell_event(s, i);

@@ -41,6 +41,7 @@ enum satchel_notice_kind {
     SATCHEL_NOTICE_KEPT = 8,     /* how much of an earlier attempt was kept */
     SATCHEL_NOTICE_LEFT_OUT = 9, /* something in a folder does not travel */
     SATCHEL_NOTICE_PIN = 10,     /* the server has the key that it had announced: it is pinned */
+    SATCHEL_NOTICE_RENAMED = 11, /* a sender's name was no good here: another one was taken */
 };
 
 struct satchel_notice {

@@ -7,7 +7,8 @@
  * operation with that user ends with SATCHEL_E_KEYCHANGED.
  *
  * WHO, everywhere: a contact's name, then a user ID ("sat1..."), then a
- * username, which is looked up at the server.
+ * username or an e-mail address, which is looked up at the server unless a
+ * contact is pinned under it.  The server does not check addresses.
  *
  * All functions here but the start read and write the vault: short, but they
  * touch the disk.
@@ -35,7 +36,7 @@ struct satchel_contact {
 };
 
 struct satchel_contact_add_options {
-    const char *who; /* user ID or username */
+    const char *who; /* user ID, username or e-mail address */
     const char
         *name; /* our name for them, 1 to 63 bytes without control characters; NULL: username */
     void *cookie;
@@ -56,7 +57,7 @@ SATCHEL_API int satchel_contact_list(struct satchel *s,
                                      void (*each)(void *cookie, const struct satchel_contact *c),
                                      void *cookie, struct satchel_error *err);
 
-/* One contact by name, user ID or username.  SATCHEL_E_NOTFOUND. */
+/* One contact by name, user ID, username or e-mail address.  SATCHEL_E_NOTFOUND. */
 SATCHEL_API int satchel_contact_get(struct satchel *s, const char *who, struct satchel_contact *ret,
                                     struct satchel_error *err);
 

@@ -34,6 +34,9 @@ struct satchel_transfer {
     const char *message;     /* "" none */
     const uint8_t *preview;  /* for satchel_preview_decode(); NULL: none */
     size_t preview_len;
+    /* With `with_recipients`, of the sent folder, as the server says; NULL: not known. */
+    const struct satchel_recipient *to;
+    size_t to_count;
     /* Why the metadata is not opened, or the row failed a check; NULL if all is well. */
     const struct satchel_error *problem;
 };
@@ -72,6 +75,7 @@ struct satchel_list_options {
     enum satchel_folder folder;
     struct satchel_cursor from; /* where an earlier listing stopped */
     uint64_t limit;             /* stop after the page that reaches it; 0: list all */
+    bool with_recipients;       /* ask for those of each transfer; of SATCHEL_SENT */
     void *cookie;
     void (*on_transfer)(void *cookie, const struct satchel_transfer *t); /* oldest first */
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_listed *r);

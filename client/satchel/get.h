@@ -25,7 +25,11 @@ struct satchel_got {
 struct satchel_get_options {
     const char *id; /* or a unique prefix of it */
     /* One of: */
-    const char *folder;  /* keep the sender's name in this folder, which exists; "" is "." */
+    /*
+     * Keep the sender's name in this folder, which exists; "" is ".".  In the name '_' takes the
+     * place of a '.' or '-' at its beginning and of control characters: SATCHEL_NOTICE_RENAMED.
+     */
+    const char *folder;
     const char *file;    /* this file */
     int fd;              /* with both NULL: write here; bytes leave as they verify */
     bool force;          /* overwrite an existing file, or an empty folder with a folder */
@@ -100,6 +104,8 @@ struct satchel_status_options {
     const char *id; /* or a unique prefix */
     void *cookie;
     satchel_recipient_cb *on_recipient;
+    /* NULL; else called once, before the recipients, if our own slot opens the metadata. */
+    void (*on_transfer)(void *cookie, const struct satchel_transfer *t);
     /* The log, of transfers of ours; each may be NULL, without the first it is not asked for. */
     void (*on_logged)(void *cookie, const struct satchel_logged *e); /* rising */
     void (*on_proof)(void *cookie, const struct satchel_proof *p);
@@ -109,9 +115,10 @@ struct satchel_status_options {
 };
 
 /*
- * What became of a transfer.  With `on_logged` the server's log of it is got and checked:
- * SATCHEL_E_INTEGRITY if it is no chain, is not signed by the server, or is not
- * what the server has shown this profile before.
+ * What became of a transfer.  `expires` is the sender's own word.  With `on_logged` a recipient has
+ * received it only if his receipt in the log is good; without, the server says so.  With
+ * `on_logged` the server's log of it is got and checked: SATCHEL_E_INTEGRITY if it is no chain, is
+ * not signed by the server, or is not what the server has shown this profile before.
  */
 SATCHEL_API int satchel_status_start(struct satchel *s, const struct satchel_status_options *o,
                                      struct satchel_op **ret_op, struct satchel_error *err);
@@ -119,11 +126,16 @@ SATCHEL_API int satchel_status_start(struct satchel *s, const struct satchel_sta
 struct satchel_delete_options {
     const char *id; /* or a unique prefix */
     enum satchel_folder folder;
+    bool force; /* also one of ours that others can still open */
     void *cookie;
     void (*done)(void *cookie, const struct satchel_error *err, const char *id);
 };
 
-/* Take a transfer out of a folder of ours, or of all it is in; for good. */
+/*
+ * Take a transfer out of a folder of ours, or of all it is in; for good.  Of one that we have sent
+ * nothing can be revoked after that: SATCHEL_E_REFUSED without `force` while somebody who has not
+ * received it can open it.
+ */
 SATCHEL_API int satchel_delete_start(struct satchel *s, const struct satchel_delete_options *o,
                                      struct satchel_op **ret_op, struct satchel_error *err);
 

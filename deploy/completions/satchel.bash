@@ -41,6 +41,7 @@ _satchel()
         contacts) options+=' --name --number' ;;
         preview) options+=' --weights --class --output --sheet --plot --only --limit --crops' ;;
         get) options+=' -o --output --force --no-unpack --no-receipt --otp-fd --limit-rate' ;;
+        delete) options+=' --force' ;;
         passphrase) options+=' --renew --none --new-fd' ;;
         unlock) options+=' --for' ;;
         factor) options+=' --otp-fd --recovery-fd' ;;

@@ -37,6 +37,7 @@ complete -c satchel -n '__fish_seen_subcommand_from inbox' -l previews -d 'Draw 
 complete -c satchel -n '__fish_seen_subcommand_from get delete' -x -a '(__satchel_values inbox id)'
 complete -c satchel -n '__fish_seen_subcommand_from get' -s o -r -F -d 'Where to'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l force -d 'Replace what is there'
+complete -c satchel -n '__fish_seen_subcommand_from delete' -l force -d 'Also what others can open'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l no-unpack -d 'Keep the archive of a folder'
 complete -c satchel -n '__fish_seen_subcommand_from get' -l no-receipt -d 'Do not tell the sender'
 complete -c satchel -n '__fish_seen_subcommand_from receipts' -x -a 'on off'

@@ -49,7 +49,7 @@ class Place:
 
     def drop(self, tid):
         for user in (self.alice, self.bob):
-            user.json("delete", tid)
+            user.json("delete", tid, "--force")
 
 
 def start(_folder):

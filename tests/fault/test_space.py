@@ -129,7 +129,7 @@ class Ceiling(Case):
         self.bob.get(sent[0], "-o", self.work / "got")
         for user in (self.alice, self.bob):
             for tid in sent[1:]:
-                user.json("delete", tid)
+                user.json("delete", tid, "--force")
         self.alice.send(path, to=(self.bob,))
         self.assertEqual(os.path.getsize(self.work / "got"), 3_000_000)
 

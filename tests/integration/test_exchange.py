@@ -50,11 +50,34 @@ class Exchange(Case):
             # Printed for people: control characters must not reach the terminal.
             shown = user.run("get", tid, "-o", out, env={"LC_ALL": "C"})
             self.assertNotIn(b"\x1b", shown.out + shown.err)
-            self.assertEqual(os.listdir(os.fsencode(out)), [HOSTILE.encode()])
+            # What a terminal would act upon has no place in a name, unless it is asked for.
+            self.assertEqual(os.listdir(os.fsencode(out)), [re.sub(r"[\n\t\x1b]", "_", HOSTILE).encode()])
+            self.assertIn("is called", shown.errors)
+            user.get(tid, "-o", out / HOSTILE)
             self.assertEqual(sha256(out / HOSTILE), sha256(path))
             listed = user.run("inbox")
             self.assertNotIn(b"\x1b", listed.out)
             self.assertIn(HOSTILE, [row["name"] for row in user.inbox()])
+
+    def test_name_that_would_be_read(self):
+        """A sender does not choose what a shell reads at its start."""
+        path = self.file(50)
+        for name, here in ((".bash_login", "_bash_login"), ("-rf", "_rf"), ("a.-b", "a.-b")):
+            tid = self.alice.send(path, "--name", name, to=(self.bob,)).result["id"]
+            out = self.folder_of(f"out{here}")
+            got = self.bob.run("--json", "get", tid, cwd=out)
+            self.assertEqual((got.result["name"], got.result["path"]), (name, f"./{here}"))
+            told = [item for item in got.objects if item.get("event") == "renamed"]
+            self.assertEqual(len(told), int(name != here))
+            self.assertEqual(os.listdir(out), [here])
+        folder = self.folder_of(".ssh")
+        make_file(folder / ".config", 10)
+        tid = self.alice.send(folder, to=(self.bob,)).result["id"]
+        out = self.folder_of("folders")
+        self.bob.get(tid, "-o", out)
+        self.assertTrue((out / "_ssh" / ".config").exists())
+        self.bob.get(tid, "-o", out / ".ssh")
+        self.assertTrue((out / ".ssh" / ".config").exists())
 
     def test_name_that_is_not_utf8(self):
         path = os.path.join(os.fsencode(self.work), b"latin-\xe4.txt")
@@ -135,12 +158,56 @@ class Exchange(Case):
     def test_sent_status_delete(self):
         tid = self.alice.send(self.file(5), to=(self.bob, self.carol)).result["id"]
         self.assertIn(tid, [row["id"] for row in self.alice.json("sent").result["transfers"]])
-        self.alice.json("status", tid)
+        status = self.alice.json("status", tid).result
+        self.assertEqual((status["name"], status["kind"], status["size"]), ("file.bin", "file", 5))
+        self.assertIsNone(status["message"])
         self.bob.json("delete", tid)
         self.assertNotIn(tid, [row["id"] for row in self.bob.inbox()])
         self.assertEqual(self.bob.get(tid, "-o", self.work / "x", expect=3).error["code"], "notfound")
         # Deleting is the recipient's own affair.
+        refused = self.alice.json("delete", tid, expect=4).error
+        self.assertEqual(refused["code"], "refused")
+        self.assertIn("'carol' can still open", refused["message"])
+        self.assertIn(f"satchel revoke {tid}", refused["hint"])
         self.carol.get(tid, "-o", self.work / "y")
+        self.alice.json("delete", tid)  # whoever has it keeps it
+        self.assertNotIn(tid, [row["id"] for row in self.alice.json("sent").result["transfers"]])
+        # With force, or when it is revoked.
+        for args in (("--force",), ()):
+            tid = self.alice.send(self.file(5), to=(self.bob,)).result["id"]
+            if not args:
+                self.alice.json("delete", tid, expect=4)
+                self.alice.json("revoke", tid)
+            self.alice.json("delete", tid, *args)
+            self.assertEqual(self.bob.get(tid, "-o", self.work / "z", expect=None).code, 0 if args else 4)
+        own = self.alice.send(self.file(5), to=(self.alice,)).result["id"]
+        self.alice.json("delete", own)
+
+    def test_sent_names_recipients(self):
+        tid = self.alice.send(self.file(5), "--message", "line\nline", to=(self.bob, self.carol)).result["id"]
+
+        def row():
+            return next(row for row in self.alice.json("sent").result["transfers"] if row["id"] == tid)
+
+        def line():
+            return next(line for line in self.alice.run("sent").text.splitlines() if tid.startswith(line.split()[0]))
+
+        self.assertEqual({to["name"]: to["state"] for to in row()["to"]}, {"bob": "stored", "carol": "stored"})
+        self.assertRegex(line(), r"(bob, carol|carol, bob) .* 0 +stored$")
+        self.bob.get(tid, "-o", self.work / "b", "--no-receipt")
+        self.assertRegex(line(), r"released 1/2$")
+        self.carol.get(tid, "-o", self.work / "c")
+        self.assertRegex(line(), r" 2 +received 1/2$")
+        self.assertEqual(row()["opens_used"], 2)
+        self.assertEqual({to["name"]: to["received"] is None for to in row()["to"]}, {"bob": True, "carol": False})
+        shown = self.alice.run("status", tid).text
+        self.assertIn("file.bin, 5 B", shown)
+        self.assertIn("line\nline", shown)
+        self.assertEqual(self.bob.json("status", tid).result["message"], "line\nline")
+        self.assertNotIn("to", self.bob.inbox()[0])
+        self.alice.json("revoke", tid)
+        self.assertRegex(line(), r"revoked$")
+        self.assertIsNone(self.alice.json("status", tid).result["name"])
 
     def test_message(self):
         tid = self.alice.send(self.file(5), "--message", "see page 3", to=(self.bob,)).result["id"]

@@ -24,6 +24,30 @@ class People(Case):
         self.alice.json("contacts", "remove", "Carol from work")
         self.alice.json("contacts", "remove", "dave")
 
+    def test_addresses(self):
+        self.dave.json("contacts", "add", "nobody@example.org", expect=3)
+        self.dave.json("contacts", "add", "@example.org", expect=2)
+        tid = self.dave.send(self.file(300), to=["Carol@Example.org"])
+        self.assertEqual(tid.result["recipients"], 1)
+        told = [item["message"] for item in tid.objects if item.get("event") == "pinned"]
+        self.assertTrue(any("does not check addresses" in text for text in told), told)
+        self.carol.get(tid.result["id"], "-o", self.folder_of("carol"))
+        self.assertEqual(self.contact(self.dave, "carol")["user_id"], self.carol.uid)
+        # From now on the address is his whom it has led to, under any name.
+        self.dave.json("contacts", "rename", "carol@example.org", "Caro")
+        again = self.dave.send(self.file(300), to=["carol@example.org"])
+        self.assertFalse([item for item in again.objects if item.get("event") == "pinned"])
+        # One's own.
+        own = self.dave.send(self.file(200), to=["dave@example.org"]).result
+        self.assertIn(own["id"], [row["id"] for row in self.dave.inbox()])
+        # A contact's name goes before an address that is the same.
+        self.dave.json("contacts", "add", "alice")
+        self.dave.json("contacts", "rename", "alice", "bob@example.org")
+        tid = self.dave.send(self.file(300), to=["bob@example.org"]).result["id"]
+        self.alice.get(tid, "-o", self.folder_of("alice"))
+        self.dave.json("contacts", "remove", "alice")
+        self.dave.json("contacts", "remove", "Caro")
+
     def test_groups(self):
         for name in ("bob", "carol"):
             self.alice.json("contacts", "add", name)

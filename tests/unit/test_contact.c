@@ -158,6 +158,30 @@ static void names_resolve_in_order(void **state)
     identity_unref(c);
 }
 
+static void addresses_find_whom_they_were_pinned_to(void **state)
+{
+    struct state *s = *state;
+    struct identity *a = somebody(s), *b = somebody(s);
+    struct contact c = {0};
+
+    assert_int_equal(pin(s, a, NULL, "bob"), ERR_OK);
+    assert_int_equal(pin(s, b, "bob@example.com", "x"), ERR_OK);
+    assert_found(s, "bob@example.org", NULL);
+    assert_int_equal(contact_load(s->vault, &a->uid, &c, NULL), ERR_OK);
+    snprintf(c.email, sizeof(c.email), "bob@example.org");
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(contact_save(s->vault, &c, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    contact_free(&c);
+    assert_found(s, "bob@example.org", a);
+    assert_found(s, "BOB@Example.org", a);
+    assert_found(s, "bob@example.com", b); /* a name */
+    assert_found(s, "", NULL);
+    assert_found(s, "bob@example", NULL);
+    identity_unref(a);
+    identity_unref(b);
+}
+
 static void names_are_unique(void **state)
 {
     struct state *s = *state;
@@ -615,6 +639,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(contacts_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(names_resolve_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(addresses_find_whom_they_were_pinned_to, setup, teardown),
         cmocka_unit_test_setup_teardown(names_are_unique, setup, teardown),
         cmocka_unit_test_setup_teardown(usernames_of_a_hostile_server, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_contact_names, setup, teardown),

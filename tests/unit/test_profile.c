@@ -424,6 +424,32 @@ static void next_key_comes_in_time(void **state)
     profile_close(p);
 }
 
+/* Neither its clock nor its longest lifetime lets a server keep old keys for long. */
+static void a_server_does_not_hold_back_erasing(void **state)
+{
+    const uint64_t day = (uint64_t)24 * 3600 * 1000, now = 1000 * day;
+    struct settings s = {0};
+    struct profile_care care = profile_care_for(&s, now, 0, UINT64_MAX);
+
+    (void)state;
+    assert_int_equal(care.now, now);
+    assert_int_equal(care.erase_at, now - day);
+    assert_int_equal(care.max_lifetime, 60 * day);
+    /* Small differences count, and shorter lives. */
+    care = profile_care_for(&s, now, now - 1000, 30 * day);
+    assert_int_equal(care.erase_at, now - 1000);
+    assert_int_equal(care.max_lifetime, 30 * day);
+    care = profile_care_for(&s, now, now + 5 * day, 30 * day);
+    assert_int_equal(care.erase_at, now);
+    /* What it said in the beginning may be more. */
+    settings_pin_lifetime(&s, 90 * day);
+    assert_int_equal(profile_care_for(&s, now, now, UINT64_MAX).max_lifetime, 90 * day);
+    settings_pin_lifetime(&s, 7 * day);
+    assert_int_equal(profile_care_for(&s, now, now, UINT64_MAX).max_lifetime, 60 * day);
+    settings_pin_lifetime(&s, UINT64_MAX);
+    assert_int_equal(settings_lifetime(&s), 3660 * day);
+}
+
 static void old_keys_are_erased_when_nothing_needs_them(void **state)
 {
     struct state *s = *state;
@@ -598,6 +624,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(draws_never_repeat_a_number, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_counter_draws_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(next_key_comes_in_time, setup, teardown),
+        cmocka_unit_test(a_server_does_not_hold_back_erasing),
         cmocka_unit_test_setup_teardown(old_keys_are_erased_when_nothing_needs_them, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(old_keys_go_without_a_new_one, setup, teardown),
