@@ -12,6 +12,9 @@
 
 enum { USERS_REMEMBERED = 65536, ADDRESSES_REMEMBERED = 65536, FACTOR_TRIES = 5, SECOND = 1000 };
 
+/* More than people need: a machine that joins asks every 20 s, a code is made now and then. */
+enum { JOINS_A_MINUTE = 120, OFFERS_AN_HOUR = 60 };
+
 uint64_t daemon_time(void)
 {
     struct timespec now = {0};
@@ -44,6 +47,10 @@ static struct rate rate_of(const struct settings *set, enum daemon_rate rate)
         return (struct rate){set->releases, 60 * SECOND};
     case DAEMON_FACTORS: /* not for operators to loosen: a code has 20 bits */
         return (struct rate){FACTOR_TRIES, 60 * SECOND};
+    case DAEMON_JOINS:
+        return (struct rate){JOINS_A_MINUTE, 60 * SECOND};
+    case DAEMON_OFFERS:
+        return (struct rate){OFFERS_AN_HOUR, 3600 * SECOND};
     default:
         return (struct rate){set->requests, SECOND};
     }
@@ -55,7 +62,7 @@ int daemon_open_limits(struct daemon *d, struct err *err)
 
     for (int i = 0; rc == ERR_OK && i < DAEMON_RATES; i++)
         rc = rate_table_new(&d->rates[i],
-                            i <= DAEMON_HANDSHAKES ? ADDRESSES_REMEMBERED : USERS_REMEMBERED, err);
+                            i <= DAEMON_JOINS ? ADDRESSES_REMEMBERED : USERS_REMEMBERED, err);
     return rc;
 }
 

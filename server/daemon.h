@@ -39,12 +39,14 @@ struct watches;
 
 /* What is counted by daemon_charge(). */
 enum daemon_rate {
-    DAEMON_REGISTRATIONS, /* these two by address, the others by user */
+    DAEMON_REGISTRATIONS, /* these three by address, the others by user */
     DAEMON_HANDSHAKES,
+    DAEMON_JOINS,
     DAEMON_REQUESTS,
     DAEMON_LOOKUPS,
     DAEMON_RELEASES,
     DAEMON_FACTORS, /* tries of a one-time password */
+    DAEMON_OFFERS,  /* of a place for a new device */
     DAEMON_RATES
 };
 

@@ -120,6 +120,15 @@ static struct join_offer *of_user(const struct joins *j, const struct uid *uid)
     return NULL;
 }
 
+static size_t from_address(const struct joins *j, const uint8_t address[JOINS_ADDRESS_LEN])
+{
+    size_t pos = 0, n = 0;
+
+    for (struct join_offer **o; (o = table_next(j->offers, &pos)) != NULL;)
+        n += memcmp((*o)->address, address, JOINS_ADDRESS_LEN) == 0;
+    return n;
+}
+
 int joins_offer(struct joins *j, const struct join_offer *what, uint64_t now,
                 struct join_offer **ret)
 {
@@ -134,7 +143,7 @@ int joins_offer(struct joins *j, const struct join_offer *what, uint64_t now,
     old = of_user(j, &what->uid);
     if (old != NULL)
         drop(j, old);
-    if (table_len(j->offers) >= JOINS_MAX)
+    if (table_len(j->offers) >= JOINS_MAX || from_address(j, what->address) >= JOINS_ADDRESS_MAX)
         return ERR_BUSY;
     o = calloc(1, sizeof(*o));
     place = o != NULL ? table_add(j->offers, what->id, JOINS_ID_LEN) : NULL;
@@ -146,6 +155,7 @@ int joins_offer(struct joins *j, const struct join_offer *what, uint64_t now,
         free_offer(j, *place);
     memcpy(o->id, what->id, sizeof(o->id));
     o->uid = what->uid;
+    memcpy(o->address, what->address, sizeof(o->address));
     o->ends = what->ends;
     *place = o;
     *ret = o;

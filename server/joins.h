@@ -4,7 +4,8 @@
  *
  * An offer is a name that both have from a one-time code, what the new device has sent, and what
  * it is answered, both sealed.  Offers are in memory alone: after a restart a code is worth
- * nothing. They end by themselves; their number and their bytes are limited, one for each user.
+ * nothing. They end by themselves; their number and their bytes are limited: one for each user,
+ * some for each address, so that one network cannot take the places of all others.
  *
  * Threads: loop thread only.  Never blocks.
  */
@@ -20,7 +21,9 @@
 
 enum {
     JOINS_ID_LEN = 16,
-    JOINS_MAX = 1024, /* offers at a time */
+    JOINS_ADDRESS_LEN = 16,
+    JOINS_MAX = 1024,       /* offers at a time: of everybody, */
+    JOINS_ADDRESS_MAX = 16, /* of one address; a user has one */
     JOINS_REQUEST_MAX = 2048,
     JOINS_ANSWER_MAX = 160 * 1024,
     JOINS_WRONG_MAX = 5 /* requests that were refused: then the offer ends */
@@ -37,7 +40,8 @@ struct joins;
 struct join_offer {
     uint8_t id[JOINS_ID_LEN];
     struct uid uid;
-    uint64_t ends; /* of the clock that never goes back, as all times here */
+    uint8_t address[JOINS_ADDRESS_LEN]; /* of the connection that made it */
+    uint64_t ends;                      /* of the clock that never goes back, as all times here */
     struct buf request, refused, answer;
     unsigned wrong;
 };
@@ -50,7 +54,8 @@ struct join_offer *joins_find(struct joins *j, const uint8_t id[JOINS_ID_LEN], u
 
 /*
  * Make one in place of another one of the same user; with the same ID of the same user it stays as
- * it is.  ERR_EXISTS: another user has this ID; ERR_BUSY: too many; ERR_NOMEM.
+ * it is.  ERR_EXISTS: another user has this ID; ERR_BUSY: too many of all, or of
+ * its address; ERR_NOMEM.
  */
 MUST_CHECK int joins_offer(struct joins *j, const struct join_offer *what, uint64_t now,
                            struct join_offer **ret);

@@ -47,6 +47,20 @@ static struct manifest *find_in_page(const struct store_result *res, const struc
 
 static void get_page(struct call *c);
 
+/* Further back; it is work that a user could ask for without end. */
+static void go_back(struct call *c)
+{
+    struct own_manifest *o = c->data;
+    uint64_t wait = daemon_charge(c->d, DAEMON_LOOKUPS, o->uid.b, sizeof(o->uid.b));
+
+    if (wait > 0) {
+        call_later(c, ERR_RATE, wait);
+        return;
+    }
+    o->next -= o->next > PAGE ? PAGE : o->next - 1;
+    get_page(c);
+}
+
 static void on_page(struct call *c)
 {
     struct own_manifest *o = c->data;
@@ -59,8 +73,7 @@ static void on_page(struct call *c)
     if (o->m != NULL) {
         o->then(c);
     } else if (o->next > 1) {
-        o->next -= o->next > PAGE ? PAGE : o->next - 1;
-        get_page(c);
+        go_back(c);
     } else {
         call_error(c, ERR_INVALID, "%s: manifest is not one of the signer's", o->what);
     }

@@ -3,7 +3,7 @@
  * own_manifest - the manifest of a user that something he has signed names.
  *
  * It is looked for among those that are stored, in pages from the newest back: nearly always it is
- * the newest.
+ * the newest.  Each page behind the first is charged to the user as a look-up.
  *
  * Threads: loop thread only.  Never blocks.
  */
@@ -24,7 +24,7 @@ struct own_manifest {
 
 /*
  * Find the manifest ${o}->hash of ${o}->uid and go on with ${o}->then.  ${o} stands first in
- * c->data.  BAD_REQUEST: he has no such manifest.
+ * c->data.  BAD_REQUEST: he has no such manifest; RATE: so many look-ups are not free.
  */
 void own_manifest_find(struct call *c);
 

@@ -2,8 +2,9 @@
 /*
  * Extend: another end, later or earlier, as an addendum of the sender says.
  *
- * Happy path: the addendum is the caller's -> the manifest it names is his and lists the device ->
- * the transfer as it is -> seeds under fresh cells, durable -> the store has them, and the new end
+ * Happy path: the addendum is the caller's -> the transfer as it is -> the manifest that the
+ * addendum names is his and lists the device -> seeds under fresh cells, durable -> the store has
+ * them, and the new end
  * -> the old cells are overwritten, durable -> the store forgets them -> reply.
  *
  * A crash before the commit leaves the old cells and fresh ones that lead nowhere; one behind it
@@ -195,6 +196,22 @@ static void start_move(struct call *c)
     call_shares(c, shares_move(c->d->shares, x->moved, call_on_shares, c), start_move, on_moved);
 }
 
+/* ---- the manifest ---- */
+
+/* Recipients will look for the device there. */
+static void on_manifest(struct call *c)
+{
+    const struct extending *x = c->data;
+    struct err err = {0};
+
+    if (own_manifest_check(&x->own, &x->s.device, x->s.time, &err) != ERR_OK)
+        call_error(c, err.code, "%s", err.msg);
+    else
+        start_move(c);
+}
+
+/* ---- the transfer ---- */
+
 static bool is_live(const struct store_mail *m, const uint8_t *uid)
 {
     for (size_t i = 0; i < m->nrecipients; i++)
@@ -226,8 +243,6 @@ static int take_slots(struct extending *x, const struct store_mail *m)
     x->moved->n = n;
     return n > 0 ? ERR_OK : ERR_BADSTATE;
 }
-
-/* ---- the transfer ---- */
 
 /* What the store would not take costs no cells. */
 static int check_number(const struct extending *x, const struct store_transfer *t, struct err *err)
@@ -296,7 +311,7 @@ static void on_transfer(struct call *c)
     else if (rc != ERR_OK)
         call_error(c, rc, NULL);
     else
-        start_move(c);
+        own_manifest_find(c);
 }
 
 static void get_transfer(struct call *c)
@@ -344,18 +359,6 @@ static int check_addendum(struct extending *x, const struct conn *conn, const Sa
     return ERR_OK;
 }
 
-/* Recipients will look for the device there. */
-static void on_manifest(struct call *c)
-{
-    const struct extending *x = c->data;
-    struct err err = {0};
-
-    if (own_manifest_check(&x->own, &x->s.device, x->s.time, &err) != ERR_OK)
-        call_error(c, err.code, "%s", err.msg);
-    else
-        get_transfer(c);
-}
-
 void req_extend(struct call *c)
 {
     struct extending *x = calloc(1, sizeof(*x));
@@ -378,5 +381,5 @@ void req_extend(struct call *c)
     }
     x->own = (struct own_manifest){
         .uid = x->sender, .hash = x->s.manifest, .what = "addendum", .then = on_manifest};
-    own_manifest_find(c);
+    get_transfer(c);
 }

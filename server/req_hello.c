@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/crypto/rng.h"
+#include "common/transfer/next_pin.h"
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/req.h"
@@ -19,12 +20,31 @@ static void fill_limits(const struct settings *set, Satchel__Limits *limits)
     limits->page = (uint32_t)set->page;
 }
 
+/* The key that will come, and the server key's word that it is ours; without it nobody has to
+ * believe it.  A connection from before a reload may have seen another certificate than the newest.
+ */
+static int announce(struct call *c, Satchel__HelloReply *reply, uint8_t sig[SIGNED_SIG_LEN])
+{
+    struct daemon *d = c->d;
+    struct next_pin n = {.server = d->id, .next = d->next_pin};
+    int rc = stream_own_pin(c->conn->stream, &n.now, NULL);
+
+    if (rc == ERR_OK)
+        rc = next_pin_sign(&n, &d->key_seed, sig, NULL);
+    if (rc != ERR_OK)
+        return rc;
+    reply->next_pin = (ProtobufCBinaryData){sizeof(d->next_pin.b), d->next_pin.b};
+    reply->next_pin_signature = (ProtobufCBinaryData){SIGNED_SIG_LEN, sig};
+    return ERR_OK;
+}
+
 static void answer(struct call *c)
 {
     struct daemon *d = c->d;
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__HelloReply reply = SATCHEL__HELLO_REPLY__INIT;
     Satchel__Limits limits = SATCHEL__LIMITS__INIT;
+    uint8_t sig[SIGNED_SIG_LEN];
     char software[] = DAEMON_SOFTWARE, open_length[] = "open-length";
     char *features[] = {open_length};
 
@@ -42,8 +62,11 @@ static void answer(struct call *c)
     reply.limits = &limits;
     reply.features = features;
     reply.n_features = sizeof(features) / sizeof(features[0]);
-    if (d->has_next_pin)
-        reply.next_pin = (ProtobufCBinaryData){sizeof(d->next_pin.b), d->next_pin.b};
+    if (d->has_next_pin && announce(c, &reply, sig) != ERR_OK) {
+        call_error(c, ERR_INTERNAL, NULL);
+        conn_finish(c->conn);
+        return;
+    }
     env.body_case = SATCHEL__ENVELOPE__BODY_HELLO_REPLY;
     env.hello_reply = &reply;
     call_reply(c, &env);

@@ -20,6 +20,8 @@
 
 enum { REPLY_MAX = 64 * 1024, MANIFESTS_MAX = 64 };
 
+_Static_assert((int)JOINS_ADDRESS_LEN == (int)CONN_ADDRESS_LEN, "both are the connection's");
+
 struct meeting {
     struct join_wait wait;
     struct uid uid; /* whose manifests are listed */
@@ -113,12 +115,20 @@ static void make_offer(struct call *c)
     const struct meeting *m = c->data;
     uint64_t lifetime = c->msg->offer_join->lifetime, now = uv_now(c->d->loop);
     struct join_offer what = {.uid = m->uid}, *o;
+    uint64_t wait = own_offer(c) == NULL /* the same one again costs nothing */
+                        ? daemon_charge(c->d, DAEMON_OFFERS, m->uid.b, sizeof(m->uid.b))
+                        : 0;
     int rc;
 
+    if (wait > 0) {
+        call_later(c, ERR_RATE, wait);
+        return;
+    }
     if (lifetime > JOINS_LIFETIME_MAX)
         lifetime = JOINS_LIFETIME_MAX;
     what.ends = now + lifetime;
     memcpy(what.id, m->wait.id, sizeof(what.id));
+    memcpy(what.address, c->conn->address, sizeof(what.address));
     rc = joins_offer(c->d->joins, &what, now, &o);
     if (rc == ERR_EXISTS)
         call_error(c, rc, "the ID is in use");
@@ -300,7 +310,8 @@ void req_join(struct call *c)
         return;
     }
     o = joins_find(c->d->joins, m->wait.id, uv_now(c->d->loop));
-    if (o == NULL || o->request.len == 0)
+    wait = daemon_charge(c->d, DAEMON_JOINS, c->conn->address, sizeof(c->conn->address));
+    if (wait == 0 && (o == NULL || o->request.len == 0))
         wait =
             daemon_charge(c->d, DAEMON_REGISTRATIONS, c->conn->address, sizeof(c->conn->address));
     if (wait > 0) {

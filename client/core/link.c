@@ -233,7 +233,7 @@ static void on_greeted(void *cookie)
     int64_t ahead = hello->clock_difference;
     struct err why = {0};
 
-    if (check_server(l, hello, &why) != ERR_OK) {
+    if (check_server(l, hello, &why) != ERR_OK || repin_look(l, &why) != ERR_OK) {
         drop(l, &why);
         return;
     }
@@ -241,7 +241,6 @@ static void on_greeted(void *cookie)
         handle_notice(
             l->s, SATCHEL_NOTICE_CLOCK, NULL, "the server's clock is %lld seconds %s ours",
             (long long)((ahead > 0 ? ahead : -ahead) / 1000), ahead > 0 ? "ahead of" : "behind");
-    repin_look(l);
     enter(l, LINK_GREETED);
     step(l);
 }

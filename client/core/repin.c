@@ -2,6 +2,10 @@
 /*
  * Happy path: the greeting tells another pin or another announcement than the settings have -> they
  * are copied -> written on a worker -> they are the profile's.
+ *
+ * Ways to fail:
+ *  - the announcement is not signed          a notice, nothing is changed
+ *  - its signature is not the server key's   ERR_PIN, the connection ends
  */
 #include "client/core/repin.h"
 
@@ -10,6 +14,7 @@
 
 #include "client/core/handle.h"
 #include "client/local/vault.h"
+#include "common/transfer/next_pin.h"
 
 int repin_verify(const struct settings *target, struct tls_verify *ret, struct err *err)
 {
@@ -109,30 +114,65 @@ static bool same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-void repin_look(struct link *l)
+/*
+ * What is announced may come in the pin's place: ${text}, and ${ret} points there; NULL: nothing.
+ * ERR_AGAIN: it is not signed, everything stays as it is.
+ */
+static int announced(struct link *l, char text[PIN_CHARS + 1], const char **ret, struct err *err)
 {
     const struct session_hello *hello = session_hello(l->session);
-    const struct pin *seen = session_peer_pin(l->session);
+    struct next_pin n = {
+        .server = hello->server, .now = *session_peer_pin(l->session), .next = hello->next_pin};
+    int rc;
+
+    *ret = NULL;
+    if (!hello->has_next_pin || pin_equal(&n.next, &n.now))
+        return ERR_OK;
+    if (!hello->signed_next) {
+        handle_notice(l->s, SATCHEL_NOTICE_PIN, NULL,
+                      "'%s' announces another key and does not sign it: it is not believed",
+                      l->target.server);
+        return ERR_AGAIN;
+    }
+    rc = next_pin_check(&n, hello->server_key, PART_OF(hello->next_pin_signature), err);
+    if (rc == ERR_INTEGRITY) {
+        rc = err_set(err, ERR_PIN, "'%s' announces another key, but the server did not sign that",
+                     l->target.server);
+        err_hint(err, "somebody with the key of its certificate may stand in between: ask the "
+                      "operator");
+    }
+    if (rc != ERR_OK)
+        return rc;
+    pin_encode(&n.next, text);
+    *ret = text;
+    return ERR_OK;
+}
+
+int repin_look(struct link *l, struct err *err)
+{
     char now[PIN_CHARS + 1], text[PIN_CHARS + 1];
     const char *next = NULL;
     bool changed;
+    int rc;
 
     if (l->target.pin == NULL)
-        return; /* a certificate authority vouches for it */
-    pin_encode(seen, now);
-    if (hello->has_next_pin && !pin_equal(&hello->next_pin, seen)) {
-        pin_encode(&hello->next_pin, text);
-        next = text;
-    }
+        return ERR_OK; /* a certificate authority vouches for it */
+    pin_encode(session_peer_pin(l->session), now);
     changed = strcmp(now, l->target.pin) != 0;
+    rc = announced(l, text, &next, err);
+    if (rc == ERR_AGAIN && !changed)
+        return ERR_OK;
+    if (rc != ERR_OK && rc != ERR_AGAIN)
+        return rc;
     if (!changed && same(next, l->target.next_pin))
-        return;
+        return ERR_OK;
     if (settings_set(&l->target.pin, now, NULL) != ERR_OK ||
         settings_set(&l->target.next_pin, next, NULL) != ERR_OK)
-        return;
+        return ERR_OK; /* found again by the next connection */
     if (changed)
         handle_notice(l->s, SATCHEL_NOTICE_PIN, NULL,
                       "the server has the key that it had announced: its pin is now %s", now);
     if (l->s->profile != NULL)
         keep_pins(l);
+    return ERR_OK;
 }

@@ -17,7 +17,10 @@ MUST_CHECK int repin_verify(const struct settings *target, struct tls_verify *re
  * Right after the greeting: the key that was seen is the pin from here on, the one announced, if
  * any, may come in its place.  A change of the pin is told as a notice; both are kept in the
  * profile's settings, if there is one.  What cannot be kept is found again by the next connection.
+ * An announcement counts only if the server key has signed it (proto/FORMATS.md section 5), which
+ * is the one that the profile's server ID stands for: without a signature it is ignored, with a
+ * notice; ERR_PIN: the signature is somebody else's, and the connection must not be used.
  */
-void repin_look(struct link *l);
+MUST_CHECK int repin_look(struct link *l, struct err *err);
 
 #endif /* CLIENT_CORE_REPIN_H */

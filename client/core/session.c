@@ -278,7 +278,8 @@ static int check_hello(struct session *s, const Satchel__HelloReply *m, struct e
         m->nonce.len != LOGIN_NONCE_LEN || l == NULL || l->window < 1 || l->max_transfer < 1 ||
         l->max_lifetime < l->min_lifetime || l->max_recipients < 1)
         return err_set(err, ERR_PROTO, "the server's greeting is malformed");
-    if (m->next_pin.len != 0 && m->next_pin.len != sizeof(h->next_pin.b))
+    if ((m->next_pin.len != 0 && m->next_pin.len != sizeof(h->next_pin.b)) ||
+        (m->next_pin_signature.len != 0 && m->next_pin_signature.len != SIGNED_SIG_LEN))
         return err_set(err, ERR_PROTO, "the server's greeting has a malformed pin");
     if (ids_server(m->server_key.data, &id) != ERR_OK ||
         memcmp(id.b, m->server_id.data, sizeof(id.b)) != 0)
@@ -302,6 +303,9 @@ static int check_hello(struct session *s, const Satchel__HelloReply *m, struct e
     h->has_next_pin = m->next_pin.len > 0;
     if (h->has_next_pin)
         memcpy(h->next_pin.b, m->next_pin.data, sizeof(h->next_pin.b));
+    h->signed_next = m->next_pin_signature.len > 0;
+    if (h->signed_next)
+        memcpy(h->next_pin_signature, m->next_pin_signature.data, SIGNED_SIG_LEN);
     for (size_t i = 0; i < m->n_features; i++)
         if (strcmp(m->features[i], "open-length") == 0)
             h->open_length = true;

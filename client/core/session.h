@@ -40,9 +40,11 @@ struct session_hello {
     unsigned registration;    /* Satchel__Registration */
     uint64_t max_transfer, min_lifetime, max_lifetime;
     uint32_t max_recipients, window, page;
-    struct pin next_pin; /* of the key that will replace the server's, */
-    bool has_next_pin;   /* if it announces one */
-    bool open_length;    /* feature: a transfer's length may be known at its end only */
+    struct pin next_pin;                        /* of the key that will replace the server's, */
+    bool has_next_pin;                          /* if it announces one, */
+    bool signed_next;                           /* and signs it: */
+    uint8_t next_pin_signature[SIGNED_SIG_LEN]; /* not checked yet */
+    bool open_length; /* feature: a transfer's length may be known at its end only */
 };
 
 struct session_opts {

@@ -329,6 +329,11 @@ const struct pin *stream_peer_pin(const struct stream *s)
     return tls_engine_peer_pin(s->engine);
 }
 
+int stream_own_pin(const struct stream *s, struct pin *ret, struct err *err)
+{
+    return tls_engine_own_pin(s->engine, ret, err);
+}
+
 bool stream_ended_cleanly(const struct stream *s)
 {
     return s->clean;

@@ -121,6 +121,9 @@ MUST_CHECK int stream_binding(struct stream *s, uint8_t ret[TLS_ENGINE_BINDING_B
 /* The server's pin, NULL until known and on a server; valid as long as the stream. */
 const struct pin *stream_peer_pin(const struct stream *s);
 
+/* On a server: the pin of the certificate that this connection has seen.  ERR_BADSTATE: none. */
+MUST_CHECK int stream_own_pin(const struct stream *s, struct pin *ret, struct err *err);
+
 /* In on_closed: the peer said close_notify between two frames. */
 bool stream_ended_cleanly(const struct stream *s);
 

@@ -339,3 +339,12 @@ const struct pin *tls_engine_peer_pin(const struct tls_engine *e)
 {
     return e->judge.has_seen ? &e->judge.seen : NULL;
 }
+
+int tls_engine_own_pin(const struct tls_engine *e, struct pin *ret, struct err *err)
+{
+    X509 *cert = SSL_get_certificate(e->ssl); /* borrowed */
+
+    if (cert == NULL)
+        return err_set(err, ERR_BADSTATE, "this side shows no certificate");
+    return pin_of_cert(ret, cert, err);
+}

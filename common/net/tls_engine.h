@@ -99,4 +99,7 @@ MUST_CHECK int tls_engine_exporter(struct tls_engine *e, const char *label,
 /* The server's pin as a client has seen it; NULL before its certificate came, and on a server. */
 const struct pin *tls_engine_peer_pin(const struct tls_engine *e);
 
+/* The pin of the certificate that a server shows here.  ERR_BADSTATE: there is none. */
+MUST_CHECK int tls_engine_own_pin(const struct tls_engine *e, struct pin *ret, struct err *err);
+
 #endif /* COMMON_NET_TLS_ENGINE_H */

@@ -18,7 +18,8 @@ static const char *const purposes[] = {
     [SIGNED_TRANSFER] = "transfer", [SIGNED_RECEIPT] = "receipt",
     [SIGNED_EXTEND] = "extend",     [SIGNED_EVENTS] = "events",
     [SIGNED_ACCOUNT] = "account",   [SIGNED_RECOVER] = "recover",
-    [SIGNED_FACTOR] = "factor",     [SIGNED_DELETE] = "delete",
+    [SIGNED_FACTOR] = "factor",     [SIGNED_NEXT_PIN] = "next pin",
+    [SIGNED_DELETE] = "delete",
 };
 
 int signed_make(enum signed_purpose purpose, const struct secret *key, struct part body,

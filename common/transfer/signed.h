@@ -28,6 +28,7 @@ enum signed_purpose {
     SIGNED_ACCOUNT,
     SIGNED_RECOVER,
     SIGNED_FACTOR,
+    SIGNED_NEXT_PIN,
     SIGNED_DELETE
 };
 

@@ -69,6 +69,34 @@ Satchel__Code actor_login(struct peer *p, const struct actor *a)
     return peer_ask(p, &env);
 }
 
+Satchel__Code actor_put_manifest(struct peer *p, const struct manifest *m)
+{
+    Satchel__PutManifest msg = SATCHEL__PUT_MANIFEST__INIT;
+    Satchel__Signed body = SATCHEL__SIGNED__INIT;
+    PEER_ENV(env, PUT_MANIFEST, put_manifest, &msg);
+
+    body.body.data = (uint8_t *)(uintptr_t)m->body.data;
+    body.body.len = m->body.len;
+    PEER_BYTES(body.signature, m->signature);
+    msg.manifest = &body;
+    return peer_ask(p, &env);
+}
+
+struct manifest *actor_next_manifest(const struct actor *a, const struct manifest *before,
+                                     uint64_t created)
+{
+    struct manifest_build_plan plan = {.previous = before,
+                                       .created = created,
+                                       .devices = &a->u.device,
+                                       .n_devices = 1,
+                                       .eks = &a->u.key,
+                                       .n_eks = 1};
+    struct manifest *m = NULL;
+
+    MUST(manifest_build(&plan, &a->u.isk, &m, NULL) == ERR_OK);
+    return m;
+}
+
 void actor_enter(struct peer *p, uint16_t port, const struct actor *a)
 {
     MUST(peer_open(p, port));

@@ -21,6 +21,12 @@ void actor_free(struct actor *a);
 Satchel__Code actor_register(struct peer *p, const struct actor *a, const char *invite);
 Satchel__Code actor_login(struct peer *p, const struct actor *a);
 
+Satchel__Code actor_put_manifest(struct peer *p, const struct manifest *m);
+
+/* The manifest behind ${before}, with the same device and key, told from others by ${created}. */
+struct manifest *actor_next_manifest(const struct actor *a, const struct manifest *before,
+                                     uint64_t created);
+
 /* Connect, Hello, Login; aborts when it fails. */
 void actor_enter(struct peer *p, uint16_t port, const struct actor *a);
 

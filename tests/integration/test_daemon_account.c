@@ -270,35 +270,6 @@ static void test_lookup_of_nobody(void **state)
 
 /* ---- PutManifest ---- */
 
-static Satchel__Code put_manifest(struct peer *p, const struct manifest *m)
-{
-    Satchel__PutManifest msg = SATCHEL__PUT_MANIFEST__INIT;
-    Satchel__Signed body = SATCHEL__SIGNED__INIT;
-    PEER_ENV(env, PUT_MANIFEST, put_manifest, &msg);
-
-    body.body.data = (uint8_t *)(uintptr_t)m->body.data;
-    body.body.len = m->body.len;
-    PEER_BYTES(body.signature, m->signature);
-    msg.manifest = &body;
-    return peer_ask(p, &env);
-}
-
-/* The manifest behind ${before}, told from others by ${created}. */
-static struct manifest *next_manifest(const struct sample_user *u, const struct manifest *before,
-                                      uint64_t created)
-{
-    struct manifest_build_plan plan = {.previous = before,
-                                       .created = created,
-                                       .devices = &u->device,
-                                       .n_devices = 1,
-                                       .eks = &u->key,
-                                       .n_eks = 1};
-    struct manifest *m = NULL;
-
-    assert_int_equal(manifest_build(&plan, &u->isk, &m, NULL), ERR_OK);
-    return m;
-}
-
 static void test_manifests_follow_each_other(void **state)
 {
     Satchel__Lookup look = SATCHEL__LOOKUP__INIT;
@@ -308,18 +279,18 @@ static void test_manifests_follow_each_other(void **state)
 
     (void)state;
     stage_enter(&p, &carol);
-    second = next_manifest(&carol.u, carol.u.first, SAMPLE_TIME);
-    other = next_manifest(&carol.u, carol.u.first, SAMPLE_TIME + 1);
-    third = next_manifest(&carol.u, second, SAMPLE_TIME + 2);
-    foreign = next_manifest(&bob.u, bob.u.first, SAMPLE_TIME);
-    assert_int_equal(put_manifest(&p, third), CODE(BAD_REQUEST)); /* the second is missing */
-    assert_int_equal(put_manifest(&p, foreign), CODE(BAD_REQUEST));
-    assert_int_equal(put_manifest(&p, second), OK);
-    assert_int_equal(put_manifest(&p, second), OK); /* again */
-    assert_int_equal(put_manifest(&p, other), CODE(EXISTS));
-    assert_int_equal(put_manifest(&p, third), OK);
-    assert_int_equal(put_manifest(&p, second), OK);
-    assert_int_equal(put_manifest(&p, carol.u.first), OK);
+    second = actor_next_manifest(&carol, carol.u.first, SAMPLE_TIME);
+    other = actor_next_manifest(&carol, carol.u.first, SAMPLE_TIME + 1);
+    third = actor_next_manifest(&carol, second, SAMPLE_TIME + 2);
+    foreign = actor_next_manifest(&bob, bob.u.first, SAMPLE_TIME);
+    assert_int_equal(actor_put_manifest(&p, third), CODE(BAD_REQUEST)); /* the second is missing */
+    assert_int_equal(actor_put_manifest(&p, foreign), CODE(BAD_REQUEST));
+    assert_int_equal(actor_put_manifest(&p, second), OK);
+    assert_int_equal(actor_put_manifest(&p, second), OK); /* again */
+    assert_int_equal(actor_put_manifest(&p, other), CODE(EXISTS));
+    assert_int_equal(actor_put_manifest(&p, third), OK);
+    assert_int_equal(actor_put_manifest(&p, second), OK);
+    assert_int_equal(actor_put_manifest(&p, carol.u.first), OK);
 
     look.who_case = SATCHEL__LOOKUP__WHO_USER_ID;
     PEER_BYTES(look.user_id, carol.u.uid.b);
@@ -341,7 +312,7 @@ static void test_manifests_follow_each_other(void **state)
 static void test_manifests_that_do_not_verify(void **state)
 {
     Satchel__PutManifest msg = SATCHEL__PUT_MANIFEST__INIT;
-    struct manifest *next = next_manifest(&bob.u, bob.u.first, SAMPLE_TIME);
+    struct manifest *next = actor_next_manifest(&bob, bob.u.first, SAMPLE_TIME);
     struct manifest last = *bob.u.first, *beyond;
     struct peer p;
     PEER_ENV(env, PUT_MANIFEST, put_manifest, &msg);
@@ -350,11 +321,11 @@ static void test_manifests_that_do_not_verify(void **state)
     stage_enter(&p, &bob);
     assert_int_equal(peer_ask(&p, &env), CODE(BAD_REQUEST)); /* none */
     next->signature[5] ^= 1;
-    assert_int_equal(put_manifest(&p, next), CODE(BAD_REQUEST));
+    assert_int_equal(actor_put_manifest(&p, next), CODE(BAD_REQUEST));
     manifest_free(next);
     last.sequence = CHAIN_MAX; /* nobody reads longer chains */
-    beyond = next_manifest(&bob.u, &last, SAMPLE_TIME);
-    assert_int_equal(put_manifest(&p, beyond), CODE(TOO_LARGE));
+    beyond = actor_next_manifest(&bob, &last, SAMPLE_TIME);
+    assert_int_equal(actor_put_manifest(&p, beyond), CODE(TOO_LARGE));
     manifest_free(beyond);
     peer_close(&p);
 }
@@ -389,7 +360,7 @@ static void test_a_revoked_device(void **state)
     plan.previous = newest;
     plan.eks = &carol.u.key;
     assert_int_equal(manifest_build(&plan, &carol.u.isk, &next, NULL), ERR_OK);
-    assert_int_equal(put_manifest(&p, next), OK);
+    assert_int_equal(actor_put_manifest(&p, next), OK);
     assert_true(peer_ended(&p));
     assert_true(peer_ended(&thief));
     peer_close(&p);

@@ -24,7 +24,7 @@ enum {
 static int setup(void **state)
 {
     (void)state;
-    stage_up("[limits]\nmin_lifetime = 1s\nrequests = 100000\n");
+    stage_up("[limits]\nmin_lifetime = 1s\nrequests = 100000\nlookups = 2\n");
     return 0;
 }
 
@@ -198,6 +198,52 @@ static void test_beside_a_release(void **state)
     parcel_free(&x);
 }
 
+/* Whose transfer it is comes before a walk through manifests. */
+static void test_somebody_elses_costs_no_walk(void **state)
+{
+    struct statement s;
+    struct parcel x;
+    struct peer p;
+
+    (void)state;
+    deliver(&x, 5);
+    stage_enter(&p, &alice);
+    x.header.tid.b[0] ^= 1;
+    s = addendum_of(&x, 1);
+    s.manifest = bob.u.first->hash;
+    assert_int_equal(extend_as(&p, &x, &s), CODE(NOT_FOUND));
+    peer_close(&p);
+    parcel_free(&x);
+}
+
+/* Looking through many manifests is counted: the newest page of them is not. */
+static void test_a_walk_is_charged(void **state)
+{
+    enum { MANIFESTS = 40 };
+    struct manifest *m[MANIFESTS];
+    struct statement old, newest, none;
+    struct parcel x;
+    struct peer p;
+
+    (void)state;
+    deliver(&x, 6);
+    stage_enter(&p, &alice);
+    for (int i = 0; i < MANIFESTS; i++) {
+        m[i] = actor_next_manifest(&alice, i == 0 ? alice.u.first : m[i - 1], SAMPLE_TIME);
+        assert_int_equal(actor_put_manifest(&p, m[i]), OK);
+    }
+    old = newest = none = addendum_of(&x, 1);
+    none.manifest = bob.u.first->hash;
+    assert_int_equal(extend_as(&p, &x, &none), CODE(BAD_REQUEST)); /* the two further pages */
+    assert_int_equal(extend_as(&p, &x, &old), CODE(RATE));
+    newest.manifest = m[MANIFESTS - 1]->hash;
+    assert_int_equal(extend_as(&p, &x, &newest), OK);
+    for (int i = 0; i < MANIFESTS; i++)
+        manifest_free(m[i]);
+    peer_close(&p);
+    parcel_free(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +251,8 @@ int main(void)
         cmocka_unit_test(test_what_recipients_would_refuse),
         cmocka_unit_test(test_addenda_are_counted),
         cmocka_unit_test(test_beside_a_release),
+        cmocka_unit_test(test_somebody_elses_costs_no_walk),
+        cmocka_unit_test(test_a_walk_is_charged),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -232,12 +232,41 @@ static void test_drained(void **state)
     site_start(&stage_site, NULL);
 }
 
+/* New offers are counted by user, and what is asked under them by address. */
+static void test_rates(void **state)
+{
+    Satchel__Code code = CODE(BUSY);
+    struct peer a, b;
+    uint8_t n = 10;
+
+    (void)state;
+    stage_enter(&a, &carol);
+    while (offer(&a, (struct offer){.id = n, .lifetime = MINUTE}) == OK)
+        n++;
+    assert_int_equal(offer(&a, (struct offer){.id = n, .lifetime = MINUTE}), CODE(RATE));
+    assert_int_equal(n, 10 + 60);
+    begin_offer(&a, (uint8_t)(n - 1)); /* the same one again */
+    expect(&a, send_offer(&a, &(struct offer){.id = (uint8_t)(n - 1), .end = true}), "");
+    peer_close(&a);
+    stage_enter(&a, &alice);
+    begin_offer(&a, 9);
+    stage_greet(&b);
+    (void)send_join(&b, 9, "me");
+    expect(&a, send_offer(&a, &(struct offer){.id = 9}), "me");
+    for (n = 0; code == CODE(BUSY) && n < 250; n++)
+        code = code_of(&b, send_join(&b, 9, "you"));
+    assert_int_equal(code, CODE(RATE));
+    peer_close(&a);
+    peer_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_they_meet), cmocka_unit_test(test_taken_back),
         cmocka_unit_test(test_refused),   cmocka_unit_test(test_what_is_not_allowed),
         cmocka_unit_test(test_run_out),   cmocka_unit_test(test_drained),
+        cmocka_unit_test(test_rates),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -362,9 +362,6 @@ static void test_to_oneself(void **state)
 static void add_device(void)
 {
     struct manifest_device devices[2] = {bob.u.device, carol.u.device};
-    Satchel__PutManifest msg = SATCHEL__PUT_MANIFEST__INIT;
-    Satchel__Signed body = SATCHEL__SIGNED__INIT;
-    PEER_ENV(env, PUT_MANIFEST, put_manifest, &msg);
     struct manifest *m = NULL;
     struct manifest_build_plan plan = {.previous = bob.u.first,
                                        .created = SAMPLE_TIME,
@@ -374,11 +371,7 @@ static void add_device(void)
                                        .n_eks = 1};
 
     assert_int_equal(manifest_build(&plan, &bob.u.isk, &m, NULL), ERR_OK);
-    body.body.data = (uint8_t *)(uintptr_t)m->body.data;
-    body.body.len = m->body.len;
-    PEER_BYTES(body.signature, m->signature);
-    msg.manifest = &body;
-    assert_int_equal(peer_ask(&b, &env), OK);
+    assert_int_equal(actor_put_manifest(&b, m), OK);
     manifest_free(m);
 }
 

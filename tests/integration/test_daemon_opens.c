@@ -23,9 +23,6 @@ enum { RACES = 50, CUTS = 20 };
 static void add_device(void)
 {
     struct manifest_device devices[2] = {bob.u.device, carol.u.device};
-    Satchel__PutManifest msg = SATCHEL__PUT_MANIFEST__INIT;
-    Satchel__Signed body = SATCHEL__SIGNED__INIT;
-    PEER_ENV(env, PUT_MANIFEST, put_manifest, &msg);
     struct manifest *m = NULL;
     struct manifest_build_plan plan = {.previous = bob.u.first,
                                        .created = SAMPLE_TIME,
@@ -36,12 +33,8 @@ static void add_device(void)
     struct peer p;
 
     assert_int_equal(manifest_build(&plan, &bob.u.isk, &m, NULL), ERR_OK);
-    body.body.data = (uint8_t *)(uintptr_t)m->body.data;
-    body.body.len = m->body.len;
-    PEER_BYTES(body.signature, m->signature);
-    msg.manifest = &body;
     stage_enter(&p, &bob);
-    assert_int_equal(peer_ask(&p, &env), OK);
+    assert_int_equal(actor_put_manifest(&p, m), OK);
     peer_close(&p);
     manifest_free(m);
 }

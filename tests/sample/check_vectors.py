@@ -262,6 +262,10 @@ def check_login(c):
     if c.kind == "register":
         x = LPs(c.server_id, c.exporter, c.text("username").encode(), c.text("email").encode(), c.manifest_hash)
         assert sign(c.identity_seed, b"register", x) == c.signature
+    elif c.kind == "next pin":
+        assert ed_public(c.server_seed) == c.server_key
+        assert h(LPs(b"satchel/1 server") + c.server_key)[:20] == c.server_id
+        assert sign(c.server_seed, b"next pin", LPs(c.server_id, c.pin, c.next_pin)) == c.signature
     else:
         x = LPs(c.server_id, c.nonce, c.exporter, c.user_id, c.device, u64(c.number("time")))
         assert sign(c.device_seed, b"login", x) == c.signature

@@ -5,6 +5,7 @@
 #include "common/crypto/kdf.h"
 #include "common/transfer/login.h"
 #include "common/transfer/manifest_build.h"
+#include "common/transfer/next_pin.h"
 #include "common/transfer/safety.h"
 #include "tests/sample/sample.h"
 #include "tests/sample/vectors_json.h"
@@ -162,6 +163,29 @@ static void write_manifests(struct vectors_json *j)
 
 /* ---- registration and login ---- */
 
+static void write_next_pin(struct vectors_json *j)
+{
+    struct next_pin n;
+    struct secret seed = {0};
+    uint8_t key[IDS_KEY_LEN], sig[SIGNED_SIG_LEN];
+
+    sample_secret("server key", &seed);
+    MUST(ed25519_public(key, seed.data));
+    MUST(ids_server(key, &n.server));
+    sample_bytes("pin", n.now.b);
+    sample_bytes("next pin", n.next.b);
+    MUST(next_pin_sign(&n, &seed, sig, NULL));
+    vectors_json_begin(j, "next pin");
+    vectors_json_secret(j, "server_seed", &seed);
+    vectors_json_hex(j, "server_key", PART_OF(key));
+    vectors_json_hex(j, "server_id", PART_OF(n.server.b));
+    vectors_json_hex(j, "pin", PART_OF(n.now.b));
+    vectors_json_hex(j, "next_pin", PART_OF(n.next.b));
+    vectors_json_hex(j, "signature", PART_OF(sig));
+    vectors_json_end(j);
+    secret_free(&seed);
+}
+
 static void write_login(struct vectors_json *j)
 {
     struct login_registration r = {.username = "alice", .email = "alice@example.org"};
@@ -201,6 +225,7 @@ static void write_login(struct vectors_json *j)
     vectors_json_hex(j, "signature", PART_OF(sig));
     vectors_json_end(j);
     sample_user_free(&u);
+    write_next_pin(j);
 }
 
 /* ---- shares ---- */

@@ -17,6 +17,7 @@
 #include "common/fs.h"
 #include "common/transfer/event_log.h"
 #include "common/transfer/login.h"
+#include "common/transfer/next_pin.h"
 #include "common/transfer/statement.h"
 #include "tests/sample/sample.h"
 #include "tests/sample/vectors.h"
@@ -200,6 +201,7 @@ static void test_login(void **state)
 {
     struct login_registration r = {0};
     struct login l = {.time = 0};
+    struct next_pin n;
     char username[64], email[64];
     uint8_t key[32];
     struct file f;
@@ -225,6 +227,12 @@ static void test_login(void **state)
     l.time = get_number(&f, "time");
     assert_int_equal(ed25519_public(key, get(&f, "device_seed").data), ERR_OK);
     assert_int_equal(login_check(&l, key, get(&f, "signature"), NULL), ERR_OK);
+    assert_true(next_case(&f, "next pin"));
+    GET(&f, "server_id", n.server);
+    GET(&f, "pin", n.now);
+    GET(&f, "next_pin", n.next);
+    assert_int_equal(next_pin_check(&n, get(&f, "server_key").data, get(&f, "signature"), NULL),
+                     ERR_OK);
     buf_free(&f.raw);
 }
 
