@@ -2,12 +2,12 @@
 /*
  * Login: FORMATS.md section 5.
  *
- * Happy path: the user is active -> its newest manifest lists the device, not
- * revoked -> the signature over this connection is good -> READY.
+ * Happy path: the user is there -> its newest manifest lists the device, not
+ * revoked -> the signature over this connection is good -> the user is active -> READY.
  *
  * Whatever is wrong, the peer hears AUTH_FAILED in the same words, and the
- * connection ends.  A clock that is off is the exception: that is told, so
- * that it can be set right.
+ * connection ends.  Two exceptions: a clock that is off is told, so
+ * that it can be set right; and a suspended user, who has proved who it is, hears that it is.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,12 +77,16 @@ static bool is_good(struct call *c, const struct attempt *a)
 
 static void on_manifest(struct call *c)
 {
+    const struct attempt *a = c->data;
+
     if (c->res->code != ERR_OK && c->res->code != ERR_NOTFOUND)
         call_failed(c);
-    else if (c->res->code == ERR_OK && is_good(c, c->data))
-        accept_login(c);
-    else
+    else if (c->res->code != ERR_OK || !is_good(c, a))
         refuse(c, NULL);
+    else if (a->user.state != STORE_USER_ACTIVE)
+        refuse(c, "the account is suspended");
+    else
+        accept_login(c);
 }
 
 static void get_manifest(struct call *c)
@@ -124,7 +128,7 @@ static void on_user(struct call *c)
         call_failed(c);
         return;
     }
-    if (c->res->code != ERR_OK || c->res->u.user.state != STORE_USER_ACTIVE) {
+    if (c->res->code != ERR_OK || c->res->u.user.state == STORE_USER_DELETED) {
         refuse(c, NULL);
         return;
     }

@@ -150,7 +150,7 @@ enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
 static void usage(FILE *f)
 {
-    fprintf(f, "usage: satchelctl [--socket PATH] [--json] VERB\n");
+    fprintf(f, "usage: satchelctl [--socket PATH] [--json] VERB [--json]\n");
     for (size_t i = 0; i < VERBS; i++)
         fprintf(f, "  %s%s%s %s\n        %s\n", verbs[i].words[0],
                 verbs[i].words[1] != NULL ? " " : "",
@@ -334,6 +334,20 @@ static int show(struct answer *a)
     return ctl_show_code(a->result);
 }
 
+/* What stands behind the verb without the --json that may be there: true, there was one. */
+static bool take_json(int *argc, char *argv[])
+{
+    int kept = 0;
+
+    for (int i = 0; i < *argc; i++)
+        if (strcmp(argv[i], "--json") != 0)
+            argv[kept++] = argv[i];
+    if (kept == *argc)
+        return false;
+    *argc = kept;
+    return true;
+}
+
 static int run(const char *socket_path, bool json, int argc, char *argv[])
 {
     char line[LINE_MAX_BYTES];
@@ -383,5 +397,8 @@ int main(int argc, char *argv[])
         usage(stderr);
         return EXIT_USAGE;
     }
-    return run(socket_path, json, argc - i, argv + i);
+    argc -= i;
+    argv += i;
+    json |= take_json(&argc, argv);
+    return run(socket_path, json, argc, argv);
 }

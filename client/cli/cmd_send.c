@@ -9,6 +9,7 @@
 #include "client/cli/progress.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
+#include "common/show.h"
 
 /* What recipients see of standard input unless --name says otherwise. */
 #define STDIN_NAME "standard-input"
@@ -48,9 +49,9 @@ static void report(const struct satchel_sent *r)
                         (json_int_t)r->sent_pieces, "kept_pieces", (json_int_t)r->kept_pieces,
                         "name", ui_json_text(r->name), "created", ui_json_time(r->created),
                         "expires", ui_json_time(r->expires)));
-    ui_line("%.12s  sent %s (%s) to %u %s, until %.10s", r->id,
-            text_safe(r->name, name, sizeof(name)), text_size(r->size, size), r->recipients,
-            r->recipients == 1 ? "person" : "people", text_time(r->expires, until));
+    ui_line("%.12s  sent %s (%s) to %u %s, until %s", r->id, text_safe(r->name, name, sizeof(name)),
+            text_size(r->size, size), r->recipients, r->recipients == 1 ? "person" : "people",
+            show_near(r->expires, text_now(), until));
 }
 
 /* ---- several at a time, told in order ------------------------------------------------- */

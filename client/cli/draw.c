@@ -95,7 +95,10 @@ static char *half_blocks(const struct satchel_preview *p, struct draw_size size)
 char *draw_text(const struct satchel_preview *p, int fd)
 {
     struct draw_size size = draw_size(p, draw_columns(fd));
-    char *text = isatty(fd) == 1 ? draw_chafa(p, size, fd) : NULL;
+    char *text;
 
+    if (isatty(fd) != 1) /* colours are for terminals: elsewhere they are bytes in the way */
+        return NULL;
+    text = draw_chafa(p, size, fd);
     return text != NULL ? text : half_blocks(p, size);
 }

@@ -35,7 +35,7 @@ char *draw_line(const struct satchel_preview *p, struct draw_size size, unsigned
 /*
  * The whole picture for ${fd}: by libchafa for a terminal where that is
  * installed, else in half blocks.  Without a last line end; free() it.  NULL:
- * out of memory.
+ * ${fd} is no terminal, or out of memory.
  */
 char *draw_text(const struct satchel_preview *p, int fd);
 

@@ -145,6 +145,50 @@ static int open_handle(struct cli *cli, unsigned needs, struct satchel_error *er
     return satchel_open(cli->s, prompt_passphrase, cli, err);
 }
 
+/*
+ * The name, in the usage line, of operand number ${n} (from 0): a word outside of brackets that is
+ * neither an option nor its value; "something" if the line has none.
+ */
+static void operand_name(const char *args, int n, char *ret, size_t size)
+{
+    int depth = 0;
+    bool value = false;
+
+    (void)snprintf(ret, size, "something");
+    while (*args != '\0') {
+        size_t len = strcspn(args, " ");
+        bool plain = len > 0 && depth == 0 && args[0] != '[' && strncmp(args, "...", 3) != 0;
+
+        for (size_t i = 0; i < len; i++)
+            depth += (args[i] == '[') - (args[i] == ']');
+        if (plain && strncmp(args, "--", 2) == 0) {
+            value = true;
+        } else if (plain && value) {
+            value = false;
+        } else if (plain && n-- == 0) {
+            (void)snprintf(ret, size, "%.*s", (int)strcspn(args, " .,"), args);
+            return;
+        }
+        args += len + (args[len] == ' ');
+    }
+}
+
+static int check_count(const struct cli_cmd *cmd, int argc, struct satchel_error *err)
+{
+    char name[64];
+    int rc;
+
+    if (argc >= cmd->min_args && (cmd->max_args < 0 || argc <= cmd->max_args))
+        return SATCHEL_OK;
+    operand_name(cmd->args, argc, name, sizeof(name));
+    if (argc < cmd->min_args)
+        rc = cli_error(err, SATCHEL_E_INVALID, "%s: %s is missing", cmd->name, name);
+    else
+        rc = cli_error(err, SATCHEL_E_INVALID, "%s: too many arguments", cmd->name);
+    cli_hint(err, "usage: satchel %s %s", cmd->name, cmd->args);
+    return rc;
+}
+
 static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct satchel_error *err)
 {
     struct cli cli = {.verb = cmd->name, .on = cmd->opts, .passphrase_fd = -1};
@@ -157,12 +201,9 @@ static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct 
         help_one(cmd);
         return SATCHEL_OK;
     }
-    if (argc < cmd->min_args || (cmd->max_args >= 0 && argc > cmd->max_args)) {
-        rc = cli_error(err, SATCHEL_E_INVALID, "%s: %s", cmd->name,
-                       argc < cmd->min_args ? "something is missing" : "too many arguments");
-        cli_hint(err, "usage: satchel %s %s", cmd->name, cmd->args);
+    rc = check_count(cmd, argc, err);
+    if (rc != SATCHEL_OK)
         return rc;
-    }
     cli.place = (struct satchel_place){.home = global.home, .profile = global.profile};
     cli.passphrase_fd = global.passphrase_fd;
     rc = open_handle(&cli, cmd->needs, err);
@@ -222,6 +263,7 @@ int main(int argc, char **argv)
     }
     if (rc == SATCHEL_OK)
         rc = run_command(cmd, argc - 1, argv + 1, &err);
+    progress_clear();
     if (rc != SATCHEL_OK)
         ui_error(&err);
     if (!ui_finish() && rc == SATCHEL_OK) {

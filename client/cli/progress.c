@@ -68,7 +68,10 @@ static void draw(const struct satchel_progress *p, uint64_t now)
     (void)snprintf(left, sizeof(left), "-");
     if (speed > 0 && p->total >= p->done)
         (void)text_span((p->total - p->done) * 1000 / speed, left);
-    if (p->total == 0 && p->phase == SATCHEL_PHASE_TRANSFER) /* nobody knows how much will come */
+    if (p->total == 0 && p->phase != SATCHEL_PHASE_TRANSFER) /* there is nothing to count yet */
+        (void)snprintf(line, sizeof(line), "%-.30s%s%s", bar.label,
+                       bar.label[0] != '\0' ? "  " : "", satchel_phase_name(p->phase));
+    else if (p->total == 0) /* nobody knows how much will come */
         (void)snprintf(line, sizeof(line), "%-.30s  %s  %s/s  %s", bar.label,
                        text_size(p->done, size), text_size(speed, rate),
                        satchel_phase_name(p->phase));
@@ -103,6 +106,8 @@ void progress_show(void *cookie, const struct satchel_progress *p)
     bool fresh = bar.drawn == 0 || p->phase != bar.phase;
 
     (void)cookie;
+    if (bar.begun == 0)
+        bar.begun = now;
     if (p->phase == SATCHEL_PHASE_TRANSFER && bar.rate_at == 0) {
         bar.rate_at = now;
         bar.rate_from = p->done;

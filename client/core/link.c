@@ -145,7 +145,9 @@ static void on_login(void *cookie, const struct answer *a)
 
     if (a->err != NULL) {
         why = *a->err;
-        if (why.code == ERR_AUTH)
+        if (why.code == ERR_AUTH && strstr(why.msg, "suspended") != NULL)
+            err_hint(&why, "ask the operator of the server");
+        else if (why.code == ERR_AUTH)
             err_hint(&why, "the server does not know this user or device any more");
         err_wrap(&why, "cannot log in");
         if (l->session != NULL)

@@ -49,6 +49,7 @@ struct satchel_op {
         unsigned tries; /* since something durable came or went */
         unsigned delay; /* ms before the next one */
         uint64_t since; /* the loop's milliseconds at the first of them */
+        int why;        /* code of what broke it last; 0: nothing did */
     } retry;
     struct err err; /* why it ended; code 0: it succeeded */
     void *cookie;   /* the caller's */

@@ -99,6 +99,7 @@ bool op_lost(struct satchel_op *op, const struct err *why)
     if (op->retry.tries >= RETRY_TRIES || spent + delay > op->s->retry_ms)
         return false;
     op->retry.tries++;
+    op->retry.why = why->code;
     suspend(op, delay);
     op_phase(op, SATCHEL_PHASE_CONNECT);
     handle_notice(op->s, SATCHEL_NOTICE_RETRY, NULL, "%s: trying again in %u.%u seconds", why->msg,

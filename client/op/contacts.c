@@ -144,12 +144,33 @@ static bool same_number(const char *given, const char *ours)
     return true;
 }
 
+/* ERR_INVALID: not as many digits as a safety number has, or something else. */
+static int check_number(const char *number, struct err *err)
+{
+    size_t digits = 0;
+    bool other = false;
+
+    for (; *number != '\0'; number++) {
+        digits += isdigit((unsigned char)*number) != 0;
+        other |= !isdigit((unsigned char)*number) && !isspace((unsigned char)*number);
+    }
+    if (other)
+        return err_set(err, ERR_INVALID, "a safety number has %d digits and nothing else",
+                       SAFETY_DIGITS);
+    if (digits != SAFETY_DIGITS)
+        return err_set(err, ERR_INVALID, "a safety number has %d digits, not %zu", SAFETY_DIGITS,
+                       digits);
+    return ERR_OK;
+}
+
 static int verify(struct satchel *s, const char *who, const char *number, struct err *err)
 {
     struct contact c = {0};
     char ours[SAFETY_TEXT];
-    int rc = load(s, who, &c, err);
+    int rc = number != NULL ? check_number(number, err) : ERR_OK;
 
+    if (rc == ERR_OK)
+        rc = load(s, who, &c, err);
     if (rc == ERR_OK)
         rc = contact_safety(&c, chain_newest(&c.chain), chain_newest(&s->profile->id->chain), ours,
                             NULL, err);

@@ -111,7 +111,7 @@ static int check_end(const struct extension *x, const struct header *h, uint64_t
 
     if (end <= s->time)
         return err_set(err, ERR_EXPIRED, "transfer '%s': it expired on %s", x->find.prefix,
-                       show_date(end, day));
+                       show_near(end, s->time, day));
     return lifetime_check_end(&x->limits, h->created, s->expires, s->time, err);
 }
 

@@ -79,6 +79,7 @@ static void free_get(struct satchel_op *op)
         get_body_free(g);
     output_free(g->output);
     secret_free(&g->share_body);
+    secret_wipe(g->code, sizeof(g->code));
     buf_free(&g->receipt);
     row_free(&g->row);
     person_free(&g->sender);
@@ -136,18 +137,29 @@ static bool ask_code(struct get *g, char code[SATCHEL_CODE_SIZE])
     code[0] = '\0';
     if ((g->row.r.header.policy_flags & HEADER_REQUIRE_OTP) == 0)
         return true;
+    if (g->code[0] != '\0' && g->op.retry.why == ERR_RATE) { /* it was not looked at */
+        memcpy(code, g->code, SATCHEL_CODE_SIZE);
+        return true;
+    }
     if (g->on_code != NULL)
         len = g->on_code(g->op.cookie, &g->shown, code, SATCHEL_CODE_SIZE - 1);
     if (g->op.ended)
         return false;
     if (len < 0)
         op_fail(&g->op, ERR_CANCELED, "interrupted at the one-time password");
+    else if ((len == 0 || len >= SATCHEL_CODE_SIZE) && g->code[0] != '\0')
+        op_fail(&g->op, ERR_FACTOR,
+                "cannot open transfer '%s': the connection was lost behind the one-time password, "
+                "which may be used up: another one is needed",
+                g->find.prefix);
     else if (len == 0 || len >= SATCHEL_CODE_SIZE)
         op_fail(&g->op, ERR_FACTOR,
                 "cannot open transfer '%s': its sender asks for a one-time password",
                 g->find.prefix);
     else
         code[len] = '\0';
+    if (!g->op.ended)
+        memcpy(g->code, code, SATCHEL_CODE_SIZE);
     return !g->op.ended;
 }
 

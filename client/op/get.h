@@ -52,7 +52,8 @@ struct get {
     struct people people;
     struct satchel_transfer shown;
     struct output *output;
-    atomic_bool stop; /* for workers: it has ended */
+    atomic_bool stop;             /* for workers: it has ended */
+    char code[SATCHEL_CODE_SIZE]; /* the one-time password given last; "": none yet */
     struct secret share_body;
     struct body *body;
 

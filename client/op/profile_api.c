@@ -276,7 +276,9 @@ int satchel_unlock(struct satchel *s, const struct satchel_unlock_options *o,
 int satchel_lock(struct satchel *s, bool *ret_was, struct satchel_error *error)
 {
     struct err err = {0};
-    int rc = agent_end(s->place.folder, ret_was, &err);
+    int rc = fs_exists(s->place.folder)
+                 ? agent_end(s->place.folder, ret_was, &err)
+                 : err_set(&err, ERR_NOTFOUND, "there is no profile '%s'", s->place.profile);
 
     return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
 }

@@ -100,7 +100,9 @@ static bool for_good(int code)
 static void on_refused(struct registration *r, const struct err *why)
 {
     r->refused = *why;
-    if (why->code == ERR_EXISTS)
+    if (why->code == ERR_EXISTS && strstr(why->msg, "e-mail") != NULL)
+        err_hint(&r->refused, "use another address with --email, or the profile that has it");
+    else if (why->code == ERR_EXISTS)
         err_hint(&r->refused, "choose another name, or use the profile that has it");
     err_wrap(&r->refused, "cannot register '%s'", r->username);
     if (for_good(why->code))

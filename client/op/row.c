@@ -64,14 +64,14 @@ void row_input(const struct row *row, const struct row_view *view, struct part *
                                   .ek = identity_ek(view->me, &row->claim.ek_id)};
 }
 
-/* The day of ${ms} as " on 2026-11-20"; nothing if it is not known, or has not come. */
+/* When ${ms} was, as " on 2026-11-20"; nothing if it is not known, or has not come. */
 static const char *on_day(uint64_t ms, uint64_t now, char out[SHOW_TIME + 4])
 {
     char day[SHOW_TIME];
 
     out[0] = '\0';
     if (ms != 0 && ms <= now)
-        (void)snprintf(out, SHOW_TIME + 4, " on %s", show_date(ms, day));
+        (void)snprintf(out, SHOW_TIME + 4, " on %s", show_near(ms, now, day));
     return out;
 }
 

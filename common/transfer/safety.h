@@ -10,7 +10,7 @@
 
 #include "common/transfer/manifest.h"
 
-enum { SAFETY_TEXT = 72 }; /* twelve groups of five digits, spaces, NUL */
+enum { SAFETY_DIGITS = 60, SAFETY_TEXT = 72 }; /* twelve groups of five digits, spaces, NUL */
 
 /* From the identity keys of their newest manifests; the same whichever is named first. */
 MUST_CHECK int safety_number(const struct manifest *one, const struct manifest *other,

@@ -90,6 +90,15 @@ class Factor(Case):
         self.assertEqual([(f["kind"], f["active"], f["recovery_codes"]) for f in listed], [("totp", True, 9)])
         self.assertEqual(bob.run("factor").text.count("active"), 1)
 
+    def test_a_code_waits_behind_wrong_ones(self):
+        """After five tries a minute the command waits its turn, with the code that it was given."""
+        ina, source = self.person("ina"), self.file(10)
+        tid = self.alice.send(source, "--require-otp", to=[ina]).result["id"]
+        phone = self.enrol(ina)  # the first try
+        for n in range(4):
+            self.get(ina, tid, f"00000{n}", expect=4)
+        self.assertEqual(self.get(ina, tid, phone.recovery[0]).result["size"], 10)
+
     def test_deleting_the_account(self):
         hilde = self.person("hilde")
         phone = self.enrol(hilde)

@@ -89,6 +89,8 @@ class Profiles(Case):
         self.assertEqual(self.names(), [("default", "active", "rae", True)])
         self.assertEqual(self.who(), "rae")
         self.home.json("profile", "reset", "work", "--yes", "work", expect=3)
+        refused = self.home.json("--profile", "work", "lock", expect=3)
+        self.assertEqual(refused.error["message"], "there is no profile 'work'")
         # Without a name it is the one in use.
         self.home.json("profile", "reset", "--yes", "default")
         self.assertEqual(self.names(), [])

@@ -2,6 +2,7 @@
 """What must be refused, with the exit code and the words that were promised."""
 import base64
 import hashlib
+import json
 import os
 import pty
 import re
@@ -12,7 +13,7 @@ import ssl
 import subprocess
 import time
 
-from harness import PIN, WAIT, Case, Daemon, User, free_port, program, run
+from harness import PIN, TREE, WAIT, Case, Daemon, User, free_port, program, run
 
 
 class Server(Case):
@@ -157,6 +158,30 @@ class Registration(Case):
     def test_taken_name(self):
         result = self.user("alice").register(expect=4)
         self.assertEqual(result.error["code"], "exists")
+
+    def test_taken_address(self):
+        user = self.user("emma")
+        user.email = self.alice.email
+        refused = user.register(expect=4).error
+        self.assertIn("e-mail address is taken", refused["message"])
+        self.assertIn("--email", refused["hint"])
+        self.assertNotIn("another name", refused["hint"])
+
+    def test_suspended(self):
+        user = self.user("sam")
+        user.register()
+        self.daemon.ctl("user", "suspend", "sam")
+        refused = user.json("inbox", expect=4).error
+        self.assertIn("suspended", refused["message"])
+        self.assertIn("operator", refused["hint"])
+        self.daemon.ctl("user", "resume", "sam")
+        user.inbox()
+
+    def test_operators_json_behind_the_verb(self):
+        for args in (("--json", "user", "show", "alice"), ("user", "show", "alice", "--json"),
+                     ("user", "show", "--json", "alice")):
+            self.assertEqual(json.loads(self.daemon.ctl(*args).text)["result"]["name"], "alice")
+        self.daemon.ctl("user", "show", "alice", "--nonsense", expect=2)
 
     def test_bad_names(self):
         for name in ("Alice", "a" * 33, "", "a b", "a/b", "\u00e4"):
@@ -319,6 +344,54 @@ class Usage(Case):
                 result = self.alice.run(*args, expect=2)
                 self.assertNotEqual(result.err, b"")
 
+    def test_says_what_is_missing(self):
+        for args, name in ((("extend", "ab"), "TIME"), (("extend",), "ID"), (("status",), "ID"), (("get",), "ID"),
+                           (("send",), "FILE|DIR|-"), (("account",), "delete")):
+            refused = run([program("satchel"), "--json", *args], expect=2)
+            self.assertEqual(refused.error["message"], f"{args[0]}: {name} is missing")
+
+    def test_completions_know_every_option(self):
+        folder = TREE / "deploy" / "completions"
+        bash, zsh, fish = ((folder / name).read_text() for name in ("satchel.bash", "_satchel", "satchel.fish"))
+        verbs = re.findall(r"^  ([a-z]+) +\S", run([program("satchel"), "--help"]).text.split("options,")[0], re.M)
+        self.assertGreater(len(verbs), 20)
+        for verb in verbs:
+            own = run([program("satchel"), verb, "--help"]).text.split("options of every verb")[0]
+            block = re.search(rf"\n    {verb}\)\n(.*?);;", zsh, re.S)
+            for option in re.findall(r"^  .{3} --([a-z-]+)", own, re.M):
+                with self.subTest(verb=verb, option=option):
+                    self.assertRegex(bash, rf"\n *{verb}\) options\+=[^\n]* --{option}\b")
+                    self.assertIn(f"--{option}", block.group(1))
+                    self.assertRegex(fish, rf"seen_subcommand_from [a-z ]*\b{verb}\b[^\n]* -l {option}\b")
+
+    def test_nothing_of_a_terminal_in_a_pipe(self):
+        shown = self.alice.run("inbox", "--previews")
+        self.assertNotIn("\x1b", shown.text + shown.errors)
+
+    def test_no_bar_before_there_is_something_to_count(self):
+        path = self.file(1)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.environ["SATCHEL_HOME"] = str(self.alice.home)
+            os.execv(program("satchel"), ["satchel", "send", path, "--to", "nobody-here"])
+        shown = b""
+        try:
+            while more := os.read(terminal, 65536):
+                shown += more
+        except OSError:  # EIO: the other end is closed
+            pass
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 3)
+        self.assertIn(b"no user 'nobody-here'", shown)
+        self.assertNotIn(b"[....", shown)
+
+    def test_an_end_that_is_near_has_a_time(self):
+        path = self.file(1)
+        near = self.alice.run("send", path, "--to", "alice", "--expires", "2h").text
+        self.assertRegex(near, r"until \d{4}-\d\d-\d\d \d\d:\d\d UTC")
+        far = self.alice.run("send", path, "--to", "alice", "--expires", "7d").text
+        self.assertRegex(far, r"until \d{4}-\d\d-\d\d\n")
+
     def test_usage_is_one_line(self):
         for verb in ("contacts", "device", "factor", "keys"):
             with self.subTest(verb=verb):
@@ -364,6 +437,10 @@ class Contacts(Case):
         self.assertEqual(*shown)
         wrong = ["00000" if group != "00000" else "00001" for group in shown[0]]
         self.alice.json("contacts", "verify", "bob", "--number", " ".join(wrong), expect=6)
+        short = self.alice.json("contacts", "verify", "bob", "--number", " ".join(shown[1][:11]), expect=2)
+        self.assertEqual(short.error["message"], "a safety number has 60 digits, not 55")
+        self.alice.json("contacts", "verify", "bob", "--number", " ".join(shown[1]) + "1", expect=2)
+        self.alice.json("contacts", "verify", "bob", "--number", "x".join(shown[1]), expect=2)
         self.assertTrue(self.alice.json("contacts", "verify", "bob", "--number", " ".join(shown[1])).result["verified"])
 
     def test_by_user_id(self):
