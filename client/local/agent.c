@@ -198,8 +198,8 @@ static int listen_at(const struct sockaddr_un *at, int *ret, struct err *err)
     if (fd < 0)
         return err_sys(err, errno, "cannot make a socket for the agent");
     (void)unlink(at->sun_path); /* of one that was killed */
-    if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 &&
-        chmod(at->sun_path, 0600) == 0 && listen(fd, BACKLOG) == 0) {
+    if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 && chmod(at->sun_path, 0600) == 0 &&
+        listen(fd, BACKLOG) == 0) {
         *ret = fd;
         return ERR_OK;
     }

@@ -330,7 +330,7 @@ static void numbers_are_compared(void **state)
     memcpy(wrong, seen_by_alice.safety, sizeof(wrong));
     wrong[70] = wrong[70] == '0' ? '1' : '0';
     assert_int_equal(satchel_contact_verify(g->alice.s, "bob", wrong, NULL), SATCHEL_E_INTEGRITY);
-    assert_int_equal(satchel_contact_verify(g->alice.s, "bob", "", NULL), SATCHEL_E_INTEGRITY);
+    assert_int_equal(satchel_contact_verify(g->alice.s, "bob", "", NULL), SATCHEL_E_INVALID);
     assert_false(is_verified(g, "bob"));
     assert_int_equal(satchel_contact_verify(g->alice.s, "bob", digits, NULL), SATCHEL_OK);
     assert_true(is_verified(g, "bob"));

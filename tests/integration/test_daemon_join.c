@@ -236,7 +236,7 @@ static void test_drained(void **state)
 static void test_rates(void **state)
 {
     Satchel__Code code = CODE(BUSY);
-    struct peer a, b;
+    struct peer a, b, c;
     uint8_t n = 10;
 
     (void)state;
@@ -250,14 +250,16 @@ static void test_rates(void **state)
     peer_close(&a);
     stage_enter(&a, &alice);
     begin_offer(&a, 9);
+    stage_greet(&c);
     stage_greet(&b);
-    (void)send_join(&b, 9, "me");
+    (void)send_join(&c, 9, "me"); /* it waits; the next of a connection would wait for it */
     expect(&a, send_offer(&a, &(struct offer){.id = 9}), "me");
     for (n = 0; code == CODE(BUSY) && n < 250; n++)
         code = code_of(&b, send_join(&b, 9, "you"));
     assert_int_equal(code, CODE(RATE));
     peer_close(&a);
     peer_close(&b);
+    peer_close(&c);
 }
 
 int main(void)
