@@ -327,6 +327,9 @@ static void keep(struct call *c)
                                    .policy = msg->policy_flags,
                                    .body_max = o->sealed_length,
                                    .grows = msg->open_length,
+                                   /* Piece and seal are about to follow, and share its commit. */
+                                   .early =
+                                       !msg->open_length && o->sealed_length <= STORE_SMALL_MAX,
                                    .nslots = o->fresh->n};
     struct store_slot_new *slots = slots_for(o, msg);
     int rc = ERR_NOMEM;

@@ -5,10 +5,10 @@
  * are erased (FORMATS.md sections 10 and 11).
  *
  * One worker thread owns the key network's worker, the hedge and the writing
- * of erasable.keys.  It takes all jobs that wait, writes the cells of those that
- * open, syncs once, and runs the network in batches over all of them.
+ * of erasable.keys.  It takes all jobs that wait, gives those that open cells whose keys are
+ * durable already, and runs the network in batches over all of them.
  *
- * Happy path: shares_open() -> seeds drawn, cells written and synced, seeds
+ * Happy path: shares_open() -> seeds drawn, cells taken, seeds
  * sealed, shares derived -> done on the loop.  shares_find(): cells read, seeds
  * opened, shares derived.  shares_erase(): cells overwritten and synced.
  *

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path of a gathering: the worker takes all jobs that wait -> cells of those that open are
- * written, one sync for all -> seeds go through the network in batches -> back to the loop, in the
- * order they came.
+ * Happy path of a gathering: the worker takes all jobs that wait -> those that open get cells from
+ * the stock, which hold durable keys already -> seeds go through the network in batches -> back to
+ * the loop, in the order they came -> the stock is filled up.  What the stock does not have, and a
+ * day's key, is written for the gathering: then one sync for all of it.
  */
 #include "server/shares_work.h"
 
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/crypto/rng.h"
 #include "common/log.h"
 #include "server/erasable_file.h"
 #include "server/hedge.h"
+
+enum { STOCK = 256 }; /* cells that have keys before anybody asks */
 
 /* ---- the worker: one batch ---- */
 
@@ -70,25 +74,62 @@ static int get_day(struct shares *s, struct shares_item *item)
         rc = secret_new(&s->day_key, ERASABLE_KEY_LEN, NULL);
     if (rc == ERR_OK && !keyed)
         rc = hedge_draw(s->hedge, "day key", PART_OF(item->place.tid.b), s->day_key.data);
+    s->wrote = true;
     return rc == ERR_OK ? erasable_file_write(s->cells, item->day_cell, &s->day_key, NULL) : rc;
 }
 
-/* A key in the item's cell, that of its day, and s->seed sealed under both. */
+/* A fresh key, into s->slot_key and cell ${cell}. */
+static int key_cell(struct shares *s, uint64_t cell)
+{
+    uint8_t number[8];
+    int rc;
+
+    put_be64(number, cell);
+    rc = hedge_draw(s->hedge, "slot key", PART_OF(number), s->slot_key.data);
+    return rc == ERR_OK ? erasable_file_write(s->cells, cell, &s->slot_key, NULL) : rc;
+}
+
+/* A cell for ${item}, its key in s->slot_key. */
+static int take_cell(struct shares *s, struct shares_item *item)
+{
+    uint64_t cell = 0;
+    int rc;
+
+    if (s->stock > 0) {
+        s->stock--;
+        item->cell = s->stock_first++;
+        return erasable_file_read(s->cells, item->cell, &s->slot_key, NULL);
+    }
+    rc = erasable_file_alloc(s->cells, 1, &cell, NULL);
+    if (rc != ERR_OK)
+        return rc;
+    item->cell = cell;
+    s->wrote = true;
+    return key_cell(s, cell);
+}
+
+/*
+ * A cell with a key for the item, the key of its day, and s->seed sealed under both.  If it fails,
+ * item->cell is as it was, and nothing is left in a cell.
+ */
 static int seal_item(struct shares *s, struct shares_item *item)
 {
     struct share_cells keys = {&s->day_key, &s->slot_key};
-    struct part place = part(&item->place, sizeof(item->place));
     uint8_t nonce[SHARE_NONCE_LEN];
+    uint64_t before = item->cell;
     int rc = get_day(s, item);
 
     if (rc == ERR_OK)
-        rc = hedge_draw(s->hedge, "slot key", place, s->slot_key.data);
-    if (rc == ERR_OK)
-        rc = erasable_file_write(s->cells, item->cell, &s->slot_key, NULL);
+        rc = take_cell(s, item);
     if (rc == ERR_OK)
         rc = rng_bytes(nonce, sizeof(nonce));
     if (rc == ERR_OK)
         rc = share_seal_seed(&keys, &item->place, &s->seed, nonce, item->sealed);
+    if (rc != ERR_OK && item->cell != before) {
+        if (erasable_file_erase(s->cells, item->cell, NULL) != ERR_OK)
+            log_event(LOG_AT_ERROR, "cells_not_erased", log_num("cells", 1));
+        item->cell = before;
+    }
     return rc;
 }
 
@@ -107,23 +148,20 @@ static int erase_cells(struct shares *s, const struct shares_item *items, size_t
 
 static int open_job(struct shares *s, struct shares_job *job)
 {
-    uint64_t first = 0;
-    int rc = erasable_file_alloc(s->cells, job->n, &first, NULL);
+    size_t drawn = 0;
+    int rc = ERR_OK;
 
-    if (rc != ERR_OK)
-        return rc;
     shares_hold_drop(job->hold);
     job->hold = shares_hold_take(s->nets[0]->hold);
-    for (size_t i = 0; i < job->n; i++)
-        job->items[i].cell = first + i;
     for (size_t i = 0; rc == ERR_OK && i < job->n; i++) {
         rc = draw_item(s, &job->items[i]);
+        drawn += rc == ERR_OK;
         if (rc == ERR_OK)
             rc = add_to_batch(s, &job->items[i], job->out.data + i * SHARES_SIZE);
     }
     /* Nobody will know of these cells: do not leave keys in them. */
-    if (rc != ERR_OK && erase_cells(s, job->items, job->n) != ERR_OK)
-        log_event(LOG_AT_ERROR, "cells_not_erased", log_num("cells", job->n));
+    if (rc != ERR_OK && erase_cells(s, job->items, drawn) != ERR_OK)
+        log_event(LOG_AT_ERROR, "cells_not_erased", log_num("cells", drawn));
     return rc;
 }
 
@@ -204,16 +242,14 @@ static int end_days(struct shares *s, uint64_t now)
 
 static int move_job(struct shares *s, struct shares_job *job)
 {
-    uint64_t first = 0;
     size_t done = 0;
-    int rc = erasable_file_alloc(s->cells, job->n, &first, NULL);
+    int rc = ERR_OK;
 
-    for (; rc == ERR_OK && done < job->n; done++) {
+    while (rc == ERR_OK && done < job->n) {
         rc = open_item(s, &job->items[done]);
-        if (rc != ERR_OK)
-            break;
-        job->items[done].cell = first + done;
-        rc = seal_item(s, &job->items[done]);
+        if (rc == ERR_OK)
+            rc = seal_item(s, &job->items[done]);
+        done += rc == ERR_OK;
     }
     /* Nobody will know of these cells: do not leave keys in them. */
     if (rc != ERR_OK && done > 0 && erase_cells(s, job->items, done) != ERR_OK)
@@ -252,19 +288,49 @@ static bool writes(int kind)
     return kind == SHARES_OPEN || kind == SHARES_MOVE;
 }
 
-/* All jobs of one gathering: run, then one sync, then the rest of the batch. */
+/* Keys into fresh cells, durable, for those that open next.  A failure shows when they do. */
+static void fill_stock(struct shares *s)
+{
+    uint64_t first = 0;
+    int rc = erasable_file_alloc(s->cells, STOCK, &first, NULL);
+
+    for (uint64_t i = 0; rc == ERR_OK && i < STOCK; i++)
+        rc = key_cell(s, first + i);
+    if (rc == ERR_OK)
+        rc = erasable_file_sync(s->cells, NULL);
+    if (rc != ERR_OK)
+        return;
+    s->stock_first = first;
+    s->stock = STOCK;
+}
+
+/* Nobody takes from the stock any more, and a number is not used twice. */
+static void drop_stock(struct shares *s)
+{
+    uint64_t cells[STOCK];
+    size_t n = s->stock;
+
+    for (size_t i = 0; i < n; i++)
+        cells[i] = s->stock_first + i;
+    s->stock = 0;
+    if (n > 0 && erase_some(s, cells, n) != ERR_OK)
+        log_event(LOG_AT_ERROR, "cells_not_erased", log_num("cells", n));
+}
+
+/* All jobs of one gathering: run, then one sync if it must be, then the rest of the batch. */
 static void run_jobs(struct shares *s, struct shares_job *first)
 {
-    bool wrote = false;
+    bool opened = false;
     int synced;
 
     s->failed = ERR_OK;
+    s->wrote = false;
     for (struct shares_job *job = first; job != NULL; job = job->next) {
         job->code = run_job(s, job);
-        wrote |= writes(job->kind);
+        opened |= job->kind == SHARES_OPEN;
     }
-    synced = wrote ? erasable_file_sync(s->cells, NULL) : ERR_OK;
-    if (wrote)
+    synced = s->wrote ? erasable_file_sync(s->cells, NULL) : ERR_OK;
+    if (s->wrote)
         s->suspect = synced != ERR_OK;
     for (size_t i = 0; i < s->nnets; i++)
         (void)shares_flush_net(s->nets[i]);
@@ -276,6 +342,8 @@ static void run_jobs(struct shares *s, struct shares_job *first)
             job->code = s->failed;
         loopq_post(s->home, &job->done);
     }
+    if (opened && s->stock == 0)
+        fill_stock(s);
 }
 
 void *shares_work(void *arg)
@@ -296,6 +364,8 @@ void *shares_work(void *arg)
         if (first != NULL)
             run_jobs(s, first);
         else if (stop)
-            return NULL;
+            break;
     }
+    drop_stock(s);
+    return NULL;
 }

@@ -71,6 +71,9 @@ struct shares {
     struct secret seed, day_key, slot_key;
     uint64_t health_told; /* seconds of uv_hrtime() */
     int failed;           /* of a batch of this gathering */
+    uint64_t stock_first; /* cells with keys that are durable and serve nothing yet: */
+    size_t stock;         /* how many */
+    bool wrote;           /* cells were written in this gathering: they need a sync */
     bool suspect;         /* a sync has failed: a day's key may not be on the disk */
 };
 

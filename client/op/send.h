@@ -91,10 +91,11 @@ struct send {
     struct op_job record_job;
     struct upload_log *log; /* NULL: nothing does */
     struct upload_past past;
-    bool looked;     /* the log was looked for */
-    bool resuming;   /* tid, keys and times are those of an earlier process */
-    bool start_over; /* what there was cannot be gone on with */
-    bool stale;      /* the server is to abandon this one: */
+    bool looked;        /* the log was looked for */
+    bool resuming;      /* tid, keys and times are those of an earlier process */
+    unsigned forgotten; /* times that the server did not know what it had opened */
+    bool start_over;    /* what there was cannot be gone on with */
+    bool stale;         /* the server is to abandon this one: */
     struct tid stale_tid;
     const char *why_not; /* why nothing is kept, for people; NULL: told, or something is */
     uint64_t lease;
@@ -175,6 +176,12 @@ void send_record_leaves(struct send *s);
 
 /* Nothing more can be made of it: begin a new transfer, with new keys. */
 void send_start_over(struct send *s, const char *why);
+
+/*
+ * ${why} is the answer about an upload that was opened: one that nothing was put into may be gone
+ * when the server was.  True: a new transfer begins.
+ */
+bool send_was_forgotten(struct send *s, const struct err *why);
 void send_start_anew(struct send *s); /* the second half of it; no job runs */
 
 /* Is what there is left to a later command, now that it ended? */

@@ -304,7 +304,8 @@ static void on_state(struct satchel_op *op, void *arg, const struct answer *a)
         return;
     }
     if (a->err != NULL) {
-        op_end(op, a->err);
+        if (!send_was_forgotten(s, a->err))
+            op_end(op, a->err);
         return;
     }
     if (!take_ranges(s, a->e->upload_state_reply, &next) ||

@@ -349,6 +349,16 @@ void send_start_over(struct send *s, const char *why)
     op_restart(&s->op);
 }
 
+bool send_was_forgotten(struct send *s, const struct err *why)
+{
+    enum { FORGOTTEN_MAX = 8 };
+
+    if (why->code != ERR_NOTFOUND || s->acked > 0 || ++s->forgotten > FORGOTTEN_MAX)
+        return false;
+    send_start_over(s, NULL); /* nothing was kept that people could know of */
+    return true;
+}
+
 static int forget_work(struct op_job *job, struct err *err)
 {
     struct send *s = (struct send *)job->op;

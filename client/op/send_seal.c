@@ -150,7 +150,8 @@ static void on_sealed(struct satchel_op *op, void *arg, const struct answer *a)
         return;
     }
     if (a->err != NULL) {
-        op_end(op, a->err);
+        if (!send_was_forgotten(s, a->err))
+            op_end(op, a->err);
         return;
     }
     s->sealed = true;

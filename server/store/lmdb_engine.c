@@ -66,9 +66,10 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_factor_get] = {{READ, lmdb_factors_get}},
     [STORE_OP_factor_put] = {{INDEX, lmdb_factors_put}},
     [STORE_OP_upload_open] = {{INDEX, lmdb_uploads_open}},
-    [STORE_OP_upload_get] = {{READ, lmdb_uploads_get}},
+    [STORE_OP_upload_get] = {{INDEX, lmdb_uploads_get}},
     [STORE_OP_piece_put] = {{BODY, lmdb_bodies_put}, {INDEX, lmdb_uploads_leaf}},
-    [STORE_OP_upload_pieces] = {{READ, lmdb_uploads_pieces}},
+    /* Behind the commit of what was opened early. */
+    [STORE_OP_upload_pieces] = {{INDEX, NULL}, {READ, lmdb_uploads_pieces}},
     /* Behind the pieces that were started before, and in the commit of their leaves. */
     [STORE_OP_upload_seal] = {{BODY, NULL}, {INDEX, lmdb_seal_run}},
     [STORE_OP_upload_abort] = {{BODY, NULL}, {INDEX, lmdb_uploads_abort}},
@@ -426,12 +427,14 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
                                     .run = run_step,
                                     .urgent = is_urgent,
                                     .passes = step_passes,
+                                    .early = lmdb_uploads_early,
                                     .done = on_steps,
                                     .before_commit = lmdb_meta_save_counts,
                                     .after_commit = lmdb_meta_add_counts};
     int rc = lmdb_writer_open(&e->index_writer, &wc, err);
 
     wc.before_commit = wc.after_commit = NULL;
+    wc.early = NULL;
     wc.meta = T_BODY_META;
     for (unsigned i = 0; i < e->nbodies && rc == ERR_OK; i++) {
         wc.env = e->bodies[i];

@@ -109,6 +109,9 @@ STEP(lmdb_verify_run);
 
 #undef STEP
 
+/* May ${job} be answered before its commit? */
+bool lmdb_uploads_early(const struct store_job *job);
+
 /*
  * Is there an upload that may take this piece?  ERR_OK with res->duplicate: it has it already;
  * ${ret_u} is then not set.

@@ -318,6 +318,26 @@ void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn)
     pthread_rwlock_unlock(&e->gate);
 }
 
+int lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn)
+{
+    if (e->used + 2 * (e->writing + bytes) + SMALLEST_STEP / 4 > e->map)
+        return MDB_MAP_FULL;
+    e->writing += bytes;
+    return mdb_txn_begin(e->env, parent, 0, ret_txn);
+}
+
+int lmdb_env_merge(struct lmdb_env *e, MDB_txn *txn)
+{
+    (void)e;
+    return mdb_txn_commit(txn);
+}
+
+void lmdb_env_undo(struct lmdb_env *e, MDB_txn *txn)
+{
+    (void)e;
+    mdb_txn_abort(txn);
+}
+
 /* LMDB calls a write that came out short EIO, also when it is the disk that is full. */
 static bool disk_is_full(const struct lmdb_env *e)
 {

@@ -60,6 +60,16 @@ MUST_CHECK int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_
 void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn);
 
 /*
+ * A write inside ${parent}, which can be undone without it; never grows the map: MDB_MAP_FULL if it
+ * looks short.  End it by merge (what it did is part of ${parent}; if that fails ${parent} is good
+ * for nothing but abort) or undo.
+ */
+MUST_CHECK int lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent,
+                             MDB_txn **ret_txn);
+MUST_CHECK int lmdb_env_merge(struct lmdb_env *e, MDB_txn *txn);
+void lmdb_env_undo(struct lmdb_env *e, MDB_txn *txn);
+
+/*
  * 0: durable.  Anything else: nothing was written.  An environment that panics is opened again; if
  * the commit turns out to have got through after all, that counts as 0.
  */

@@ -274,6 +274,13 @@ int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
     return rc;
 }
 
+/* By the writer, like what it may look at. */
+bool lmdb_uploads_early(const struct store_job *job)
+{
+    return job->op == STORE_OP_upload_get ||
+           (job->op == STORE_OP_upload_open && job->in->upload_open.early);
+}
+
 /* ---- pieces: the index half, after the body half is durable; small ones have no other ---- */
 
 /* A leaf is there: is it this one? */

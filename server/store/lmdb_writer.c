@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Early jobs: a batch of nothing else leaves its transaction open, held for what comes behind it,
+ * for HOLD_MS at most.  The next batch is a transaction inside that one, so that its failure does
+ * not touch what was answered; both become durable in one commit.
+ */
 #include "server/store/lmdb_writer.h"
 
 #include <errno.h>
@@ -11,6 +16,7 @@ enum {
     BATCH_JOBS = 1024,
     BATCH_BYTES = 8 << 20, /* LMDB keeps all of it in memory until the commit */
     ROW_BYTES = 512,       /* what a job may write beside the bytes it brings */
+    HOLD_MS = 20,          /* nobody waits for what is held: the next job, or this, ends it */
     RIPEN = 2,             /* commits from the one that frees a page to the one that may use it */
     UNDONE = -1            /* neither an LMDB number nor an errno value */
 };
@@ -26,6 +32,9 @@ struct lmdb_writer {
     struct buf row; /* scratch */
     unsigned ripen; /* ticks until what was deleted last can be used */
     uint64_t ticks;
+    struct lmdb_txn held; /* txn NULL: none */
+    size_t held_jobs;
+    struct timespec held_until;
     atomic_uint_fast64_t commits, committed, largest, commit_us;
 };
 
@@ -33,6 +42,8 @@ struct batch {
     struct store_job *first;
     size_t jobs, bytes;
     bool wants_txn; /* not every job only passes */
+    bool firm;      /* not every job is early */
+    bool alone;     /* to be answered when it is durable, early or not */
 };
 
 /* ---- the queue ---- */
@@ -56,20 +67,39 @@ void lmdb_writer_submit_all(struct lmdb_writer *w, struct store_job *first)
     pthread_mutex_unlock(&w->lock);
 }
 
-/* Wait for jobs and take as many as one commit bears.  False: the queue is empty and will stay. */
+static bool is_early(const struct lmdb_writer *w, const struct store_job *job)
+{
+    return w->cfg.early != NULL && w->cfg.early(job);
+}
+
+/* The lock is held. */
+static void wait_for_jobs(struct lmdb_writer *w)
+{
+    int rc = 0;
+
+    while (w->first == NULL && !w->stop && rc != ETIMEDOUT)
+        rc = w->held.txn == NULL ? pthread_cond_wait(&w->wake, &w->lock)
+                                 : pthread_cond_timedwait(&w->wake, &w->lock, &w->held_until);
+}
+
+/*
+ * Wait for jobs and take as many as one commit bears; none, if what is held should wait no longer.
+ * False: the queue is empty and will stay.
+ */
 static bool take(struct lmdb_writer *w, struct batch *b)
 {
     struct store_job *job;
+    bool more;
 
     *b = (struct batch){0};
     pthread_mutex_lock(&w->lock);
-    while (w->first == NULL && !w->stop)
-        pthread_cond_wait(&w->wake, &w->lock);
+    wait_for_jobs(w);
     b->first = w->first;
     for (job = w->first; job != NULL; job = job->next) {
         b->jobs++;
         b->bytes += job->bytes + ROW_BYTES;
         b->wants_txn |= !w->cfg.passes(job);
+        b->firm |= !is_early(w, job);
         if (b->jobs == BATCH_JOBS || b->bytes >= BATCH_BYTES)
             break;
     }
@@ -78,8 +108,9 @@ static bool take(struct lmdb_writer *w, struct batch *b)
         job->next = NULL;
     if (w->first == NULL)
         w->last = &w->first;
+    more = b->first != NULL || !w->stop;
     pthread_mutex_unlock(&w->lock);
-    return b->first != NULL;
+    return more;
 }
 
 /* ---- one transaction ---- */
@@ -133,24 +164,113 @@ static int run(struct lmdb_writer *w, struct lmdb_txn *t, struct store_job *job,
     return 0;
 }
 
-/* All of ${b} in one transaction.  0: done and durable; otherwise nothing has happened. */
-static int attempt(struct lmdb_writer *w, const struct batch *b)
+/* What is held becomes durable; if it does not, it is gone. */
+static int flush(struct lmdb_writer *w)
 {
-    struct lmdb_txn t = {.engine = w->cfg.engine, .env = w->cfg.env, .row = w->row};
-    bool any = false;
-    int rc = lmdb_env_write(w->cfg.env, b->bytes, &t.txn);
+    struct lmdb_txn t = w->held;
+    size_t jobs = w->held_jobs;
+    int rc;
 
+    if (t.txn == NULL)
+        return 0;
+    w->held = (struct lmdb_txn){0};
+    w->held_jobs = 0;
+    t.row = w->row;
+    rc = commit(w, &t, jobs);
+    w->row = t.row;
+    w->row.failed = false;
+    return rc;
+}
+
+/* ${t}, in which ${jobs} were done, is held, with what is held already. */
+static int hold(struct lmdb_writer *w, const struct lmdb_txn *t, size_t jobs)
+{
+    struct lmdb_txn *h = &w->held;
+    int rc = h->txn != NULL ? lmdb_env_merge(w->cfg.env, t->txn) : 0;
+
+    if (rc != 0) {
+        lmdb_env_abort(w->cfg.env, h->txn);
+        *h = (struct lmdb_txn){0};
+        w->held_jobs = 0;
+        return rc;
+    }
+    if (h->txn == NULL) {
+        *h = *t;
+        (void)clock_gettime(CLOCK_MONOTONIC, &w->held_until);
+        w->held_until.tv_nsec += HOLD_MS * 1000000L;
+        w->held_until.tv_sec += w->held_until.tv_nsec / 1000000000L;
+        w->held_until.tv_nsec %= 1000000000L;
+    } else {
+        h->freed |= t->freed;
+        for (unsigned i = 0; i < LMDB_COUNTERS; i++)
+            h->added[i] += t->added[i];
+    }
+    w->held_jobs += jobs;
+    return 0;
+}
+
+/* Answer those of ${b} that are early; the others stay in it. */
+static void answer_early(struct lmdb_writer *w, struct batch *b)
+{
+    struct store_job *early = NULL, **last_early = &early, **last = &b->first;
+
+    for (struct store_job *job = b->first, *next; job != NULL; job = next) {
+        struct store_job ***to = is_early(w, job) ? &last_early : &last;
+
+        next = job->next;
+        job->next = NULL;
+        **to = job;
+        *to = &job->next;
+    }
+    *last = NULL;
+    if (early != NULL)
+        w->cfg.done(w->cfg.engine, early);
+}
+
+/* Run the jobs in a transaction of their own, which is left open if they changed something. */
+static int run_all(struct lmdb_writer *w, const struct batch *b, struct lmdb_txn *t, bool *any)
+{
+    MDB_txn *parent = w->held.txn;
+    int rc = parent != NULL ? lmdb_env_nest(w->cfg.env, b->bytes, parent, &t->txn)
+                            : lmdb_env_write(w->cfg.env, b->bytes, &t->txn);
+
+    *t =
+        (struct lmdb_txn){.engine = w->cfg.engine, .env = w->cfg.env, .row = w->row, .txn = t->txn};
     if (rc != 0)
         return rc;
     for (struct store_job *job = b->first; job != NULL && rc == 0; job = job->next)
-        rc = run(w, &t, job, &any);
-    if (rc != 0 || !any)
-        lmdb_env_abort(w->cfg.env, t.txn);
-    else
-        rc = commit(w, &t, b->jobs);
-    w->row = t.row; /* it may have grown */
+        rc = run(w, t, job, any);
+    w->row = t->row; /* it may have grown */
     w->row.failed = false;
+    if ((rc != 0 || !*any) && parent != NULL)
+        lmdb_env_undo(w->cfg.env, t->txn);
+    else if (rc != 0 || !*any)
+        lmdb_env_abort(w->cfg.env, t->txn);
     return rc;
+}
+
+/*
+ * All of ${b} in one transaction, with what is held.  0: done, and durable unless all are early;
+ * otherwise nothing of ${b} has happened, and nothing is held any more.
+ */
+static int attempt(struct lmdb_writer *w, struct batch *b)
+{
+    struct lmdb_txn t = {0};
+    bool any = false;
+    int rc = run_all(w, b, &t, &any), lost;
+
+    if (rc == 0 && any)
+        rc = hold(w, &t, b->jobs);
+    if (rc != 0) {
+        lost = flush(w);
+        (void)lost; /* nobody was told that it would last */
+        return rc;
+    }
+    if (!b->firm && !b->alone)
+        return 0;
+    if (!b->alone)
+        answer_early(w, b);
+    return flush(w);
 }
 
 /*
@@ -193,7 +313,7 @@ static bool make_room(struct lmdb_writer *w, int rc)
 }
 
 /* As attempt(), as often as there is more room for it. */
-static int attempt_with_room(struct lmdb_writer *w, const struct batch *b)
+static int attempt_with_room(struct lmdb_writer *w, struct batch *b)
 {
     int rc = attempt(w, b);
 
@@ -209,7 +329,7 @@ static void fail(struct store_job *job, int rc)
 }
 
 /* The store is full, and this job is to change that. */
-static int attempt_overdrawn(struct lmdb_writer *w, const struct batch *b)
+static int attempt_overdrawn(struct lmdb_writer *w, struct batch *b)
 {
     int rc = lmdb_env_overdraw(w->cfg.env, true), back;
 
@@ -223,7 +343,7 @@ static int attempt_overdrawn(struct lmdb_writer *w, const struct batch *b)
 /* One job in a transaction of its own. */
 static void run_alone(struct lmdb_writer *w, struct store_job *job)
 {
-    struct batch one = {.first = job, .jobs = 1, .bytes = job->bytes + ROW_BYTES};
+    struct batch one = {.first = job, .jobs = 1, .bytes = job->bytes + ROW_BYTES, .alone = true};
     struct store_job *next = job->next;
     int rc;
 
@@ -243,9 +363,9 @@ static void run_alone(struct lmdb_writer *w, struct store_job *job)
  * Happy path: all jobs, one commit.  Ways to fail: a job breaks off, or there is no room for all
  * of them: each alone, so that it fails by itself; the disk fails: all fail.
  */
-static void run_batch(struct lmdb_writer *w, const struct batch *b)
+static void run_batch(struct lmdb_writer *w, struct batch *b)
 {
-    int rc = b->wants_txn ? attempt_with_room(w, b) : 0;
+    int rc = b->wants_txn ? attempt_with_room(w, b) : flush(w);
 
     if (rc == 0)
         return;
@@ -263,11 +383,19 @@ static void *writer_main(void *arg)
 {
     struct lmdb_writer *w = arg;
     struct batch b;
+    int lost;
 
     while (take(w, &b)) {
-        run_batch(w, &b);
-        w->cfg.done(w->cfg.engine, b.first);
+        if (b.first != NULL) {
+            run_batch(w, &b);
+            w->cfg.done(w->cfg.engine, b.first);
+        } else {
+            lost = flush(w);
+            (void)lost; /* nobody was told that it would last */
+        }
     }
+    lost = flush(w);
+    (void)lost;
     return NULL;
 }
 
@@ -277,6 +405,7 @@ int lmdb_writer_open(struct lmdb_writer **ret_w, const struct lmdb_writer_config
                      struct err *err)
 {
     struct lmdb_writer *w = calloc(1, sizeof(*w));
+    pthread_condattr_t attr;
     int rc;
 
     if (w == NULL)
@@ -284,7 +413,10 @@ int lmdb_writer_open(struct lmdb_writer **ret_w, const struct lmdb_writer_config
     w->cfg = *cfg;
     w->last = &w->first;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&w->wake, &attr);
+    (void)pthread_condattr_destroy(&attr);
     rc = pthread_create(&w->thread, NULL, writer_main, w);
     if (rc != 0) {
         pthread_cond_destroy(&w->wake);

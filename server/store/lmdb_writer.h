@@ -5,6 +5,8 @@
  * Whatever has arrived while the last commit ran goes into the next one, up to
  * a bounded number of bytes.  One job's failure does not touch the others: a
  * batch in which a job broke off half-way is undone and its jobs are done again one by one.
+ * Early jobs are answered before the commit that holds them, and wait a moment for others to
+ * share it with.
  * Submitting: any thread, never blocks; the queue is bounded by what store.c admits.
  */
 #ifndef SERVER_STORE_LMDB_WRITER_H
@@ -29,7 +31,13 @@ struct lmdb_writer_config {
     bool (*urgent)(const struct store_job *job);
     /* True for a job that only keeps its place in the queue. */
     bool (*passes)(const struct store_job *job);
-    /* A chain of jobs is durable or has failed: res->code.  From the writer's thread. */
+    /*
+     * True for a job whose answer need not wait until it is durable, because what counts comes
+     * behind it: it is done, and every job behind it sees it, but readers do so only after the next
+     * commit, and a crash may forget it.  NULL: there is none.
+     */
+    bool (*early)(const struct store_job *job);
+    /* A chain of jobs is durable (or early) or has failed: res->code.  From the writer's thread. */
     void (*done)(struct lmdb_engine *engine, struct store_job *first);
     /* Called with every transaction that is about to be, or was, committed; may be NULL. */
     void (*before_commit)(struct lmdb_txn *t);

@@ -37,6 +37,8 @@ struct store_slot_new {
  * request says; if it is sealed by now, u.upload.sealed is true, else its lease is renewed.  Codes:
  * ERR_QUOTA (u.over_quota: number of the slot), ERR_NOTFOUND (a slot's user is missing or deleted),
  * ERR_EXISTS (tid taken), ERR_INVALID (two slots alike, no slot).
+ * With ${early} success may come before the upload is durable: what is done to it is behind it in
+ * any case, and with the first change that is durable it is so too; a crash before may forget it.
  */
 struct store_upload_open {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN], device[STORE_DEVICE_LEN];
@@ -45,6 +47,7 @@ struct store_upload_open {
     uint32_t opens_max, policy;   /* opens_max 0: no limit; policy: bits for the caller */
     uint64_t body_max;            /* longest sealed body */
     bool grows;                   /* it may be shorter: see above */
+    bool early;                   /* it need not last before something is put into it */
     const struct store_slot_new *slots;
     size_t nslots; /* 1 to STORE_SLOTS_MAX */
 };

@@ -328,6 +328,53 @@ static void small_files_leave_no_record(void **state)
     assert_output(g);
 }
 
+/* As cut_request(), and the server forgets what it had opened. */
+static bool forget_upload(struct fake *f, const Satchel__Envelope *e)
+{
+    size_t n = f->n_transfers;
+
+    if (cut_request(f, e))
+        return true;
+    f->transfers[n - 1].abandoned = true;
+    return false;
+}
+
+static bool forget_opening(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    size_t n = f->n_transfers;
+
+    if (cut_answer(f, r, tail))
+        return true;
+    f->transfers[n - 1].abandoned = true;
+    return false;
+}
+
+/* What held nothing yet may be gone with a server that stopped: it is begun again, by itself. */
+static void a_forgotten_upload_begins_anew(void **state)
+{
+    static const struct cut rows[] = {{SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER, 0, false},
+                                      {SATCHEL__ENVELOPE__BODY_PUT_PIECE, 0, false},
+                                      {SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY, 0, false}};
+    struct scene *g = *state;
+
+    patience(&g->alice, PATIENT);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cut c = rows[i];
+
+        g->fake.cookie = &c;
+        if (i < 2)
+            g->fake.listen = forget_upload;
+        else
+            g->fake.spoil = forget_opening;
+        assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+        honest(g);
+        assert_true(c.done);
+        assert_int_equal(g->fake.n_transfers, 2 * (i + 1));
+        assert_true(g->fake.transfers[2 * i + 1].sealed);
+        assert_int_equal(g->fake.two_plaintexts, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +383,7 @@ int main(void)
         TEST(a_changed_file_begins_anew),        TEST(a_lost_answer_ends_as_done),
         TEST(a_seal_without_its_pieces_goes_on), TEST(an_upload_that_is_gone_begins_anew),
         TEST(a_damaged_record_begins_anew),      TEST(small_files_leave_no_record),
+        TEST(a_forgotten_upload_begins_anew),
     };
     int failed = cmocka_run_group_tests_name("resume_send", tests, NULL, NULL);
 

@@ -51,6 +51,41 @@ static void test_open(void **state)
     (void)DO(h, upload_get, &get, ERR_NOTFOUND); /* somebody else's */
 }
 
+/* Early: everything that is asked behind it finds it, and so does the store opened again. */
+static void test_open_early(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_pieces list = {.limit = 10};
+    struct store_upload_get get = {0};
+    struct store_piece_put p;
+    struct sample s;
+
+    users(h);
+    for (unsigned n = 1; n < 9; n++) {
+        harness_sample(&s, n, 1, 2);
+        harness_body(&s, 1000);
+        s.open.early = true;
+        (void)DO(h, upload_open, &s.open, ERR_OK);
+        memcpy(get.tid, s.open.tid, sizeof(get.tid));
+        memcpy(get.sender, s.open.sender, sizeof(get.sender));
+        memcpy(list.tid, s.open.tid, sizeof(list.tid));
+        memcpy(list.sender, s.open.sender, sizeof(list.sender));
+        if (n % 2 == 0)
+            assert_int_equal(DO(h, upload_get, &get, ERR_OK)->u.upload.pieces, 0);
+        if (n % 4 < 2)
+            assert_int_equal(DO(h, upload_pieces, &list, ERR_OK)->count, 0);
+        assert_true(DO(h, upload_open, &s.open, ERR_OK)->duplicate);
+        p = harness_piece(&s, 0);
+        (void)DO(h, piece_put, &p, ERR_OK);
+        assert_int_equal(DO(h, upload_pieces, &list, ERR_OK)->count, 1);
+        if (n > 4)
+            (void)DO(h, upload_seal, &s.seal, ERR_OK);
+    }
+    harness_close(h);
+    harness_open(h);
+    (void)DO(h, upload_get, &get, ERR_OK);
+}
+
 static void test_open_again(void **state)
 {
     struct harness *h = *state;
@@ -400,6 +435,7 @@ int suite_uploads(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
         TEST(test_open),
+        TEST(test_open_early),
         TEST(test_open_again),
         TEST(test_open_refuses_bad_requests),
         TEST(test_quota),

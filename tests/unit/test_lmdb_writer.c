@@ -27,7 +27,10 @@ enum deed {
     FAIL_CLEAN,
     FAIL_AFTER_A_CHANGE,
     BREAK,
-    PASS
+    PASS,
+    EARLY,
+    EARLY_FAIL,
+    SEES /* fails clean unless its row is there */
 };
 
 struct fixture {
@@ -84,6 +87,13 @@ static int run(struct lmdb_txn *t, struct store_job *job)
         break;
     case BREAK:
         return lmdb_txn_fail(t, MDB_CORRUPTED);
+    case SEES:
+        return lmdb_txn_get(t, T_CELLS, &key, NULL);
+    case EARLY:
+        lmdb_txn_put(t, T_CELLS, &key, "x", 1);
+        break;
+    case EARLY_FAIL:
+        return ERR_EXISTS;
     case FAIL_CLEAN:
     case PASS:
         break;
@@ -101,6 +111,11 @@ static bool passes(const struct store_job *job)
     return job->note[0] == PASS;
 }
 
+static bool early(const struct store_job *job)
+{
+    return job->note[0] == EARLY || job->note[0] == EARLY_FAIL;
+}
+
 static void done(struct lmdb_engine *engine, struct store_job *first)
 {
     (void)engine;
@@ -115,8 +130,12 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct lmdb_env_config ec = {.tables = lmdb_tables_index, .ntables = T_INDEX_COUNT};
-    struct lmdb_writer_config wc = {
-        .meta = T_META, .run = run, .urgent = urgent, .passes = passes, .done = done};
+    struct lmdb_writer_config wc = {.meta = T_META,
+                                    .run = run,
+                                    .urgent = urgent,
+                                    .passes = passes,
+                                    .early = early,
+                                    .done = done};
 
     if (f == NULL)
         return -1;
@@ -313,6 +332,124 @@ static void test_full_and_much_deleted(void **state)
     assert_int_equal(f->results[i].code, ERR_OK);
 }
 
+/* ---- early jobs ---- */
+
+static uint64_t commits(struct fixture *f)
+{
+    struct lmdb_writer_stats st;
+
+    lmdb_writer_stats(f->w, &st);
+    return st.commits;
+}
+
+/* Until a moment has passed in which nothing came. */
+static void wait_commits(struct fixture *f, uint64_t n)
+{
+    while (commits(f) < n)
+        (void)usleep(1000);
+}
+
+static void test_early_and_firm_share_a_commit(void **state)
+{
+    struct fixture *f = *state;
+    unsigned i;
+
+    hold(f, 1);
+    (void)submit(f, EARLY, 1);
+    i = submit(f, SEES, 1);
+    (void)submit(f, PUT, 2);
+    (void)submit(f, EARLY_FAIL, 3);
+    hold(f, 0);
+    wait_all(f);
+    assert_int_equal(f->results[i].code, ERR_OK);
+    assert_int_equal(f->results[3].code, ERR_EXISTS);
+    assert_true(is_there(f, 1) && is_there(f, 2));
+    assert_in_range(commits(f), 1, 2); /* the first may have been taken before the others came */
+}
+
+static void test_early_is_committed_by_itself(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)submit(f, EARLY, 1);
+    wait_all(f);
+    wait_commits(f, 1);
+    assert_true(is_there(f, 1));
+    (void)submit(f, EARLY, 2);
+    wait_all(f);
+    lmdb_writer_close(f->w); /* it does not wait for more */
+    f->w = NULL;
+    assert_true(is_there(f, 2));
+}
+
+/* A pass is a way to wait for what is early: readers see it then. */
+static void test_early_is_seen_behind_a_pass(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint32_t i = 0; i < 20; i++) {
+        (void)submit(f, EARLY, i);
+        wait_all(f);
+        (void)submit(f, PASS, i);
+        wait_all(f);
+        assert_true(is_there(f, i));
+    }
+}
+
+/* Whatever goes wrong behind it: what was answered early stays. */
+static void test_early_survives_failures(void **state)
+{
+    static const enum deed bad[] = {FAIL_CLEAN, FAIL_AFTER_A_CHANGE, BREAK, SEES};
+    struct fixture *f = *state;
+
+    for (uint32_t k = 0; k < 4; k++) {
+        unsigned first = f->njobs;
+
+        (void)submit(f, EARLY, first);
+        wait_all(f);
+        hold(f, 1);
+        for (unsigned i = 1; i < 10; i++)
+            (void)submit(f, i == 5 ? bad[k] : i % 2 ? EARLY : PUT, first + i);
+        hold(f, 0);
+        wait_all(f);
+        (void)submit(f, PASS, 0);
+        wait_all(f);
+        for (unsigned i = 0; i < 10; i++)
+            assert_int_equal(is_there(f, first + i), i != 5);
+    }
+}
+
+static void test_early_when_full(void **state)
+{
+    struct fixture *f = *state;
+    unsigned i;
+
+    fill_small(f, 0);
+    (void)submit(f, EARLY, 100000);
+    i = submit(f, DELETE_MANY, 0);
+    wait_all(f);
+    assert_int_equal(f->results[i].code, ERR_OK);
+    assert_false(is_there(f, 0));
+}
+
+/* Early and firm ones as they come, in many batches. */
+static void test_early_in_any_order(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned i = 0; i < 400; i++) {
+        (void)submit(f, i % 7 == 3 ? FAIL_AFTER_A_CHANGE : i % 3 == 0 ? PUT : EARLY, i);
+        if (i % 50 == 0)
+            wait_all(f);
+    }
+    (void)submit(f, PASS, 0);
+    wait_all(f);
+    for (unsigned i = 0; i < 400; i++) {
+        assert_int_equal(f->results[i].code, i % 7 == 3 ? ERR_QUOTA : ERR_OK);
+        assert_int_equal(is_there(f, i), i % 7 != 3);
+    }
+}
+
 static void test_close_does_what_is_queued(void **state)
 {
     struct fixture *f = *state;
@@ -331,8 +468,16 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_what_waits_shares_a_commit), TEST(test_failures_spare_the_others),
-        TEST(test_full_and_deleted),           TEST(test_full_and_much_deleted),
+        TEST(test_what_waits_shares_a_commit),
+        TEST(test_failures_spare_the_others),
+        TEST(test_full_and_deleted),
+        TEST(test_full_and_much_deleted),
+        TEST(test_early_and_firm_share_a_commit),
+        TEST(test_early_is_committed_by_itself),
+        TEST(test_early_is_seen_behind_a_pass),
+        TEST(test_early_survives_failures),
+        TEST(test_early_when_full),
+        TEST(test_early_in_any_order),
         TEST(test_close_does_what_is_queued),
     };
 
