@@ -11,8 +11,8 @@
 #include "common/transfer/account.h"
 #include "proto/vault.pb-c.h"
 
-typedef Satchel__Vault__Account Record;
-typedef Satchel__Vault__AccountContact Row;
+typedef Satchel__Account Record;
+typedef Satchel__AccountContact Row;
 
 enum { LIST_MAX = 4096 };
 
@@ -41,7 +41,7 @@ static int add_contact(void *cookie, const struct contact *c, const struct manif
     row = calloc(1, sizeof(*row));
     if (row == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    satchel__vault__account_contact__init(row);
+    satchel__account_contact__init(row);
     d->m->contacts[d->m->n_contacts++] = row;
     row->name = strdup(c->name);
     row->verified = strdup(c->verified);
@@ -57,21 +57,21 @@ static int add_contact(void *cookie, const struct contact *c, const struct manif
     row->manifest.len = IDS_HASH_LEN;
     memcpy(row->user_id.data, newest->uid.b, IDS_UID_LEN);
     memcpy(row->manifest.data, newest->hash.b, IDS_HASH_LEN);
-    d->bytes += satchel__vault__account_contact__get_packed_size(row) + 4;
+    d->bytes += satchel__account_contact__get_packed_size(row) + 4;
     return ERR_OK;
 }
 
 static int add_group(void *cookie, const struct group *g, struct err *err)
 {
     struct draft *d = cookie;
-    Satchel__Vault__Group *row;
+    Satchel__Group *row;
 
     if (d->m->n_groups == LIST_MAX || d->bytes > ACCOUNT_PLAIN_MAX * 3 / 4)
         return ERR_OK;
     row = calloc(1, sizeof(*row));
     if (row == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    satchel__vault__group__init(row);
+    satchel__group__init(row);
     d->m->groups[d->m->n_groups++] = row;
     row->version = 1;
     row->name = strdup(g->name);
@@ -85,7 +85,7 @@ static int add_group(void *cookie, const struct group *g, struct err *err)
         row->members[row->n_members++].len = IDS_UID_LEN;
         memcpy(row->members[i].data, g->members[i].b, IDS_UID_LEN);
     }
-    d->bytes += satchel__vault__group__get_packed_size(row) + 4;
+    d->bytes += satchel__group__get_packed_size(row) + 4;
     return ERR_OK;
 }
 
@@ -124,7 +124,7 @@ static int add_rest_contact(struct draft *d, const Row *row, struct err *err)
     return add_contact(d, &c, &newest, err);
 }
 
-static int add_rest_group(struct draft *d, const Satchel__Vault__Group *row, struct err *err)
+static int add_rest_group(struct draft *d, const Satchel__Group *row, struct err *err)
 {
     struct group *g = calloc(1, sizeof(*g));
     int rc = g != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
@@ -154,20 +154,20 @@ static int add_rest(struct vault *v, struct draft *d, struct err *err)
         rc = add_rest_group(d, m->groups[i], err);
     d->rest = d->m->n_contacts;
     d->rest_groups = d->m->n_groups;
-    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, &pb_secret_allocator);
     return rc;
 }
 
 /* Keys and names stay where they are, in the identity: they are taken out before it is freed. */
 static int pack(Record *m, const struct identity *id, struct secret *ret, struct err *err)
 {
-    Satchel__Vault__OwnKey keys[IDENTITY_KEYS_MAX + 1], *list[IDENTITY_KEYS_MAX + 1];
-    Satchel__Vault__DeviceName names[MANIFEST_DEVICES_MAX], *name_list[MANIFEST_DEVICES_MAX];
+    Satchel__OwnKey keys[IDENTITY_KEYS_MAX + 1], *list[IDENTITY_KEYS_MAX + 1];
+    Satchel__DeviceName names[MANIFEST_DEVICES_MAX], *name_list[MANIFEST_DEVICES_MAX];
     size_t n = 0;
     int rc;
 
     for (size_t i = 0; i < id->n_names; i++) {
-        satchel__vault__device_name__init(&names[i]);
+        satchel__device_name__init(&names[i]);
         names[i].device =
             (ProtobufCBinaryData){IDS_DEVICE_LEN, (uint8_t *)(uintptr_t)id->names[i].device.b};
         names[i].name = (char *)(uintptr_t)id->names[i].name;
@@ -178,7 +178,7 @@ static int pack(Record *m, const struct identity *id, struct secret *ret, struct
 
         if (k->key.len == 0)
             continue;
-        satchel__vault__own_key__init(&keys[n]);
+        satchel__own_key__init(&keys[n]);
         keys[n].suite = IDS_SUITE_X25519;
         keys[n].private_key = (ProtobufCBinaryData){k->key.len, k->key.data};
         keys[n].not_before = k->not_before;
@@ -206,7 +206,7 @@ int backup_build(struct vault *v, const struct identity *id, struct secret *ret_
 
     if (rc != ERR_OK)
         return rc;
-    satchel__vault__account__init(d.m);
+    satchel__account__init(d.m);
     d.m->contacts = calloc(LIST_MAX, sizeof(*d.m->contacts));
     d.m->groups = calloc(LIST_MAX, sizeof(*d.m->groups));
     if (d.m->contacts == NULL || d.m->groups == NULL)
@@ -221,7 +221,7 @@ int backup_build(struct vault *v, const struct identity *id, struct secret *ret_
         rc = group_each(v, add_known_group, &d, err);
     if (rc == ERR_OK)
         rc = pack(d.m, id, ret_plain, err);
-    satchel__vault__account__free_unpacked(d.m, NULL);
+    satchel__account__free_unpacked(d.m, NULL);
     return rc;
 }
 
@@ -296,11 +296,11 @@ static bool is_sound(const Record *m)
 /* Free with pb_secret_allocator; NULL: damaged. */
 static Record *unpack(struct part plain)
 {
-    Record *m = satchel__vault__account__unpack(&pb_secret_allocator, plain.len, plain.data);
+    Record *m = satchel__account__unpack(&pb_secret_allocator, plain.len, plain.data);
 
     if (is_sound(m))
         return m;
-    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, &pb_secret_allocator);
     return NULL;
 }
 
@@ -311,7 +311,7 @@ int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n, stru
     int rc = m != NULL ? ERR_OK : damaged(err);
 
     for (size_t i = first; rc == ERR_OK && i < m->n_keys; i++) {
-        const Satchel__Vault__OwnKey *k = m->keys[i];
+        const Satchel__OwnKey *k = m->keys[i];
         uint8_t public[IDS_KEY_LEN];
 
         rc = secret_copy(&ret[n].key, k->private_key.data, k->private_key.len, err);
@@ -324,7 +324,7 @@ int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n, stru
         n++;
     }
     *ret_n = n;
-    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, &pb_secret_allocator);
     return rc;
 }
 
@@ -340,7 +340,7 @@ int backup_names(struct part plain, struct identity *id, struct err *err)
     }
     if (m == NULL)
         return damaged(err);
-    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, &pb_secret_allocator);
     return ERR_OK;
 }
 
@@ -359,13 +359,13 @@ int backup_note_rest(struct vault *v, const struct secret *plain, struct err *er
     if (m == NULL)
         return damaged(err);
     for (size_t i = 0; i < m->n_keys; i++)
-        satchel__vault__own_key__free_unpacked(m->keys[i], &pb_secret_allocator);
+        satchel__own_key__free_unpacked(m->keys[i], &pb_secret_allocator);
     m->n_keys = 0;
     rc = pb_secret_pack(&m->base, &rest, err);
     if (rc == ERR_OK)
         rc = vault_put(v, "restore", id, part_secret(&rest), err);
     secret_free(&rest);
-    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, &pb_secret_allocator);
     return rc;
 }
 
@@ -410,7 +410,7 @@ int backup_rest(struct vault *v, struct backup_contact **ret, size_t *ret_n, str
         *ret = list;
         *ret_n = m->n_contacts;
     }
-    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, &pb_secret_allocator);
     return rc;
 }
 
@@ -432,6 +432,6 @@ int backup_make_groups(struct vault *v, struct err *err)
             if (rc == ERR_NOTFOUND || rc == ERR_EXISTS || rc == ERR_INVALID || rc == ERR_LIMIT)
                 rc = ERR_OK;
         }
-    satchel__vault__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, &pb_secret_allocator);
     return rc;
 }

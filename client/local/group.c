@@ -8,7 +8,7 @@
 #include "client/local/backup.h"
 #include "proto/vault.pb-c.h"
 
-typedef Satchel__Vault__Group Record;
+typedef Satchel__Group Record;
 
 static const char table[] = "group";
 
@@ -27,7 +27,7 @@ static bool is_sound(const Record *m)
 
 static int take(struct part plain, struct group *ret, struct err *err)
 {
-    Record *m = satchel__vault__group__unpack(NULL, plain.len, plain.data);
+    Record *m = satchel__group__unpack(NULL, plain.len, plain.data);
     bool sound = is_sound(m);
 
     if (sound) {
@@ -36,7 +36,7 @@ static int take(struct part plain, struct group *ret, struct err *err)
         for (size_t i = 0; i < m->n_members; i++)
             memcpy(ret->members[i].b, m->members[i].data, IDS_UID_LEN);
     }
-    satchel__vault__group__free_unpacked(m, NULL);
+    satchel__group__free_unpacked(m, NULL);
     return sound ? ERR_OK : err_set(err, ERR_CORRUPT, "a group in the vault is damaged");
 }
 
@@ -97,7 +97,7 @@ int group_each(struct vault *v, group_each_cb *each, void *cookie, struct err *e
 
 static int save(struct vault *v, const struct group *g, struct err *err)
 {
-    Record m = SATCHEL__VAULT__GROUP__INIT;
+    Record m = SATCHEL__GROUP__INIT;
     ProtobufCBinaryData rows[GROUP_MAX];
     uint8_t id[VAULT_RECORD_ID_LEN];
     struct buf plain = {0};
@@ -113,10 +113,10 @@ static int save(struct vault *v, const struct group *g, struct err *err)
         rows[i] = (ProtobufCBinaryData){IDS_UID_LEN, (uint8_t *)g->members[i].b};
     m.members = rows;
     m.n_members = g->n;
-    if (rc == ERR_OK && buf_reserve(&plain, satchel__vault__group__get_packed_size(&m)) == NULL)
+    if (rc == ERR_OK && buf_reserve(&plain, satchel__group__get_packed_size(&m)) == NULL)
         rc = err_set(err, ERR_NOMEM, "out of memory");
     if (rc == ERR_OK) {
-        plain.len = satchel__vault__group__pack(&m, plain.data);
+        plain.len = satchel__group__pack(&m, plain.data);
         rc = vault_put(v, table, id, part(plain.data, plain.len), err);
     }
     buf_free(&plain);

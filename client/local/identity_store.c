@@ -24,20 +24,20 @@ static ProtobufCBinaryData view(const void *data, size_t len)
     return (ProtobufCBinaryData){.data = (uint8_t *)data, .len = len}; /* it is only read */
 }
 
-static void fill_key(Satchel__Vault__OwnKey *to, const struct identity_key *k)
+static void fill_key(Satchel__OwnKey *to, const struct identity_key *k)
 {
-    satchel__vault__own_key__init(to);
+    satchel__own_key__init(to);
     to->suite = IDS_SUITE_X25519;
     to->private_key = view(k->key.data, k->key.len);
     to->not_before = k->not_before;
     to->not_after = k->not_after;
 }
 
-static size_t fill_names(const struct identity *id, Satchel__Vault__DeviceName *rows,
-                         Satchel__Vault__DeviceName **list)
+static size_t fill_names(const struct identity *id, Satchel__DeviceName *rows,
+                         Satchel__DeviceName **list)
 {
     for (size_t i = 0; i < id->n_names; i++) {
-        satchel__vault__device_name__init(&rows[i]);
+        satchel__device_name__init(&rows[i]);
         rows[i].device = view(id->names[i].device.b, sizeof(id->names[i].device.b));
         rows[i].name = (char *)(uintptr_t)id->names[i].name;
         list[i] = &rows[i];
@@ -47,10 +47,10 @@ static size_t fill_names(const struct identity *id, Satchel__Vault__DeviceName *
 
 static int save_identity(const struct identity *id, struct vault *v, struct err *err)
 {
-    Satchel__Vault__DeviceName names[MANIFEST_DEVICES_MAX], *name_list[MANIFEST_DEVICES_MAX];
+    Satchel__DeviceName names[MANIFEST_DEVICES_MAX], *name_list[MANIFEST_DEVICES_MAX];
     Record m = SATCHEL__VAULT__IDENTITY__INIT;
-    Satchel__Vault__OwnKey keys[IDENTITY_KEYS_MAX], next;
-    Satchel__Vault__OwnKey *at[IDENTITY_KEYS_MAX];
+    Satchel__OwnKey keys[IDENTITY_KEYS_MAX], next;
+    Satchel__OwnKey *at[IDENTITY_KEYS_MAX];
     uint8_t record[VAULT_RECORD_ID_LEN];
     struct secret plain = {0};
     struct buf manifest = {0};
@@ -149,7 +149,7 @@ static int take_text(const char *from, char *to, size_t size, const char *what, 
     return ERR_OK;
 }
 
-static int take_key(const Satchel__Vault__OwnKey *from, struct identity_key *ret, struct err *err)
+static int take_key(const Satchel__OwnKey *from, struct identity_key *ret, struct err *err)
 {
     struct identity_key k = {.not_before = from->not_before, .not_after = from->not_after};
     uint8_t public[IDS_KEY_LEN];
@@ -192,7 +192,7 @@ static int take_keys(const Record *m, struct identity *id, struct err *err)
 static void take_names(const Record *m, struct identity *id)
 {
     for (size_t i = 0; i < m->n_names; i++) {
-        const Satchel__Vault__DeviceName *row = m->names[i];
+        const Satchel__DeviceName *row = m->names[i];
         struct device_id device;
 
         if (row->device.len != sizeof(device.b) || !identity_name_fits(row->name))
