@@ -40,6 +40,13 @@
  * handles are independent.  The loop never blocks on the network or on bulk
  * work, which runs on libuv's thread pool.
  *
+ * The process is the program's: no limit, signal or flag of it is changed.
+ * Keys are in OpenSSL's secure heap (1 MiB, locked where that is allowed, made
+ * at first use unless the program has made one).  What else is in memory, as
+ * names and messages, a core dump would show: a program that minds forbids
+ * them with setrlimit(RLIMIT_CORE) and prctl(PR_SET_DUMPABLE), as the command
+ * does.
+ *
  * Version 0: names of codes and fields are stable, the binary layout is not.
  */
 #ifndef SATCHEL_H

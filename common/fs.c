@@ -20,7 +20,13 @@ static int open_sized(const char *path, size_t max, int *ret_fd, size_t *ret_len
         return err_set(err, ERR_NOTFOUND, "'%s' does not exist", path);
     if (fd < 0)
         return err_sys(err, errno, "cannot open '%s'", path);
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    if (fstat(fd, &st) != 0) {
+        int rc = err_sys(err, errno, "cannot look at '%s'", path);
+
+        close(fd);
+        return rc;
+    }
+    if (!S_ISREG(st.st_mode)) {
         close(fd);
         return err_set(err, ERR_IO, "'%s' is not a regular file", path);
     }
@@ -192,6 +198,20 @@ int fs_create(const char *path, const void *data, size_t len, mode_t mode, struc
     return rc == ERR_OK ? fs_sync_parent(path, err) : rc;
 }
 
+/* One folder, unless it is there. */
+static int make_dir(const char *path, mode_t mode, struct err *err)
+{
+    struct stat st;
+
+    if (mkdir(path, mode) == 0)
+        return ERR_OK;
+    if (errno != EEXIST)
+        return err_sys(err, errno, "cannot create folder '%s'", path);
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode)
+               ? ERR_OK
+               : err_set(err, ERR_EXISTS, "'%s' is there, and is not a folder", path);
+}
+
 int fs_mkdirs(const char *path, mode_t mode, struct err *err)
 {
     char *copy = strdup(path);
@@ -203,12 +223,11 @@ int fs_mkdirs(const char *path, mode_t mode, struct err *err)
         if (*p != '/')
             continue;
         *p = '\0';
-        if (mkdir(copy, mode) != 0 && errno != EEXIST)
-            rc = err_sys(err, errno, "cannot create folder '%s'", copy);
+        rc = make_dir(copy, mode, err);
         *p = '/';
     }
-    if (rc == ERR_OK && mkdir(copy, mode) != 0 && errno != EEXIST)
-        rc = err_sys(err, errno, "cannot create folder '%s'", copy);
+    if (rc == ERR_OK)
+        rc = make_dir(copy, mode, err);
     free(copy);
     return rc;
 }

@@ -2,6 +2,7 @@
 #include "common/secret.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -10,29 +11,41 @@
 
 enum { HEAP_BYTES = 1 << 20, HEAP_SMALLEST = 32 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t setup_mutex = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool heap_ready;
 
-static void setup(void)
+void secret_guard_process(void)
 {
     struct rlimit none = {0, 0};
 
     (void)setrlimit(RLIMIT_CORE, &none);
     /* Also keeps other processes of the same user from reading our memory. */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    /* 2 means: works, but could not be locked. */
-    (void)CRYPTO_secure_malloc_init(HEAP_BYTES, HEAP_SMALLEST);
+    (void)secret_setup();
 }
 
-void secret_setup(void)
+bool secret_setup(void)
 {
-    (void)pthread_once(&once, setup);
+    bool ready = atomic_load(&heap_ready);
+
+    if (ready)
+        return true;
+    (void)pthread_mutex_lock(&setup_mutex);
+    /* 2 means: works, but could not be locked.  0 also where the program has made a heap itself. */
+    ready = CRYPTO_secure_malloc_init(HEAP_BYTES, HEAP_SMALLEST) != 0 ||
+            CRYPTO_secure_malloc_initialized() == 1;
+    atomic_store(&heap_ready, ready);
+    (void)pthread_mutex_unlock(&setup_mutex);
+    return ready;
 }
 
 int secret_new(struct secret *s, size_t len, struct err *err)
 {
     uint8_t *data;
 
-    secret_setup();
+    /* Without it OpenSSL would give ordinary memory, and not say so. */
+    if (!secret_setup())
+        return err_set(err, ERR_NOMEM, "no memory that is kept out of dumps, for secrets");
     data = OPENSSL_secure_zalloc(len > 0 ? len : 1);
     if (data == NULL)
         return err_set(err, ERR_NOMEM, "no locked memory left for %zu secret bytes", len);

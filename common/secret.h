@@ -2,10 +2,12 @@
 /*
  * secret - bytes that must not outlive their use.
  *
- * Every key, seed, share, passphrase and token lives in a struct secret.  Its
- * memory comes from OpenSSL's secure heap: locked into RAM, left out of core
- * dumps, between guard pages, wiped when freed.  Where the system refuses to
- * lock memory the heap still keeps it out of dumps and wipes it.
+ * A key, seed, share, passphrase or token that is kept lives in a struct
+ * secret.  Its memory comes from OpenSSL's secure heap: locked into RAM, left
+ * out of core dumps, between guard pages, wiped when freed.  Where the system
+ * refuses to lock memory the heap still keeps it out of dumps and wipes it.
+ * What a function derives for its own use only may be an array on its stack,
+ * which it wipes with secret_wipe() before it returns.
  *
  * Compare with secret_equal() (constant time); memcmp() on secrets and plain
  * free() of a structure that holds one are bugs that tests/lint looks for.
@@ -28,12 +30,25 @@ struct secret {
 };
 
 /*
- * Forbid core dumps and set up the heap (1 MiB).  Called first in main(); the
- * functions below do it themselves if nobody did.
+ * For programs that keep secrets, first in main(), before there are threads:
+ * no core dumps, no other process of the same user that reads this one's
+ * memory, and the heap is set up.  These are properties of the whole process,
+ * so nothing in a library calls it.
  */
-void secret_setup(void);
+void secret_guard_process(void);
 
-/* ${len} zero bytes; what ${s} held before is wiped.  ERR_NOMEM when the heap is used up. */
+/*
+ * Set up the heap (1 MiB), or take the one that the program has set up before.
+ * The functions below do it themselves; who lets OpenSSL make a key in it
+ * calls this first.  False: there is no such memory, now; asked again it
+ * tries again.
+ */
+bool secret_setup(void);
+
+/*
+ * ${len} zero bytes; what ${s} held before is wiped.  ERR_NOMEM when there is
+ * no heap, or it is used up.
+ */
 MUST_CHECK int secret_new(struct secret *s, size_t len, struct err *err);
 
 /* As secret_new(), filled with a copy of ${data}. */

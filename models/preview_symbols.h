@@ -84,8 +84,9 @@ size_t preview_symbols_encode(const struct preview_net *net, const struct previe
                               uint8_t *out, size_t size);
 
 /*
- * Decode ${len} bytes, the class, and what they stand for.  ERR_CORRUPT
- * unless preview_symbols_encode() gives the same bytes, zeros behind them.
+ * Decode ${len} bytes, the class, and what they stand for (both undefined on
+ * failure).  ERR_CORRUPT unless preview_symbols_encode() gives the same bytes,
+ * zeros behind them.
  */
 MUST_CHECK int preview_symbols_decode(const struct preview_net *net, const uint8_t *data,
                                       size_t len, struct preview_symbols *ret_s,

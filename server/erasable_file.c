@@ -114,7 +114,9 @@ static int skip_used(struct erasable_file *f, struct err *err)
     uint64_t cells;
     int rc = ERR_OK;
 
-    if (fstat(f->fd, &st) != 0 || (uint64_t)st.st_size < erasable_block_place(f->cells))
+    if (fstat(f->fd, &st) != 0)
+        return err_sys(err, errno, "cannot look at the file of erasable keys");
+    if ((uint64_t)st.st_size < erasable_block_place(f->cells))
         return err_set(err, ERR_CORRUPT, "the file of erasable keys is shorter than it says");
     cells = ((uint64_t)st.st_size - ERASABLE_CELLS_AT) / ERASABLE_CELL_LEN;
     for (uint64_t i = f->reserved; i < cells && rc == ERR_OK; i++) {

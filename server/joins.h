@@ -3,9 +3,10 @@
  * joins - where a new device of a user meets one that is there (PROTOCOL.md, OfferJoin and Join).
  *
  * An offer is a name that both have from a one-time code, what the new device has sent, and what
- * it is answered, both sealed.  Offers are in memory alone: after a restart a code is worth
- * nothing. They end by themselves; their number and their bytes are limited: one for each user,
- * some for each address, so that one network cannot take the places of all others.
+ * it is answered, both sealed.  Offers are in memory alone: after a restart they are gone, and
+ * whoever made one makes it again with the same code.  They end by themselves; their number and
+ * their bytes are limited: one for each user, some for each address, so that one network cannot
+ * take the places of all others.
  *
  * Threads: loop thread only.  Never blocks.
  */

@@ -179,7 +179,7 @@ int main(int argc, char *argv[])
     struct err err = {0};
     int rc;
 
-    secret_setup();
+    secret_guard_process();
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         printf("satcheld %s\n", SATCHEL_VERSION);
         return EXIT_SUCCESS;

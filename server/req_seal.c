@@ -96,11 +96,13 @@ static int take_slot(struct sealing *s, const Satchel__SealedSlot *from, uint32_
     rc = slot_parse(s->parts[i], &slot, err);
     if (rc == ERR_OK)
         rc = merkle_leaf(s->leaves[i], from->slot.data, from->slot.len);
+    if (rc != ERR_OK)
+        return rc;
     memcpy(s->slots[i].uid, from->user_id.data, sizeof(s->slots[i].uid));
     memcpy(s->slots[i].ek, slot.ek_id.b, sizeof(s->slots[i].ek));
     s->slots[i].position = i;
     s->slots[i].bytes = (struct store_blob){from->slot.data, from->slot.len};
-    return rc;
+    return ERR_OK;
 }
 
 static int check_slots(const Satchel__SealTransfer *msg, struct sealing *s, struct err *err)

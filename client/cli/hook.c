@@ -21,17 +21,21 @@ static size_t n_running;
 bool hook_exists(const char *program)
 {
     const char *path = getenv("PATH");
-    char *copy, *save = NULL, full[4096];
+    char full[4096];
     bool found = false;
 
     if (strchr(program, '/') != NULL)
         return access(program, X_OK) == 0;
-    copy = strdup(path != NULL ? path : "/usr/local/bin:/usr/bin:/bin");
-    for (char *dir = strtok_r(copy, ":", &save); dir != NULL && !found;
-         dir = strtok_r(NULL, ":", &save))
-        found = snprintf(full, sizeof(full), "%s/%s", dir, program) < (int)sizeof(full) &&
+    if (path == NULL)
+        path = "/usr/local/bin:/usr/bin:/bin";
+    while (*path != '\0' && !found) {
+        int len = (int)strcspn(path, ":");
+
+        found = len > 0 && len < (int)sizeof(full) &&
+                snprintf(full, sizeof(full), "%.*s/%s", len, path, program) < (int)sizeof(full) &&
                 access(full, X_OK) == 0;
-    free(copy);
+        path += len + (path[len] == ':');
+    }
     return found;
 }
 

@@ -14,6 +14,7 @@
 #include "client/cli/progress.h"
 #include "client/cli/prompt.h"
 #include "client/cli/ui.h"
+#include "common/secret.h"
 
 static const struct cli_cmd *const commands[] = {
     &cmd_register, &cmd_send,    &cmd_inbox,      &cmd_get,    &cmd_sent,     &cmd_status,
@@ -191,6 +192,7 @@ int main(int argc, char **argv)
 
     if (!hold_standard_files())
         return 1;
+    secret_guard_process();
     argc--;
     argv++;
     /* Pieces come and go all the time: trimmed away, each would be zeroed and faulted in anew. */

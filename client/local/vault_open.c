@@ -10,8 +10,7 @@
 #include "common/crypto/rng.h"
 #include "common/fs.h"
 
-/* Of the record that carries `ids` once the master key was renewed. */
-static const uint8_t ids_id[VAULT_RECORD_ID_LEN];
+const uint8_t vault_ids_id[VAULT_RECORD_ID_LEN]; /* zeros */
 
 enum { AT_VAULT_ID = 12 }; /* in the key file */
 
@@ -119,7 +118,7 @@ static int open_lock(const char *folder, struct lock **ret, struct err *err)
 /* Once the master key was renewed, a record says what IDs are still made with. */
 static int load_ids(struct vault *v, struct err *err)
 {
-    int rc = vault_get_secret(v, VAULT_IDS_TABLE, ids_id, &v->ids, err);
+    int rc = vault_get_secret(v, VAULT_IDS_TABLE, vault_ids_id, &v->ids, err);
 
     return rc == ERR_NOTFOUND ? ERR_OK : rc;
 }

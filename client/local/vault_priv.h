@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vault_priv - what vault.c and vault_renew.c share; nobody else includes it. */
+/* vault_priv - what vault.c, vault_open.c and vault_renew.c share; nobody else includes it. */
 #ifndef CLIENT_LOCAL_VAULT_PRIV_H
 #define CLIENT_LOCAL_VAULT_PRIV_H
 
@@ -9,6 +9,7 @@ enum { VAULT_ID_DIGITS = 2 * VAULT_RECORD_ID_LEN, VAULT_TABLE_SIZE = 32 };
 
 /* Its one record, with the ID 0, is `ids` below. */
 #define VAULT_IDS_TABLE "vault"
+extern const uint8_t vault_ids_id[VAULT_RECORD_ID_LEN];
 
 struct vault {
     char *folder, *records; /* of the profile; of the records in it */

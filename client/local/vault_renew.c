@@ -22,8 +22,6 @@
 #define STAGE "renew"
 #define READY "renew/ready"
 
-static const uint8_t ids_id[VAULT_RECORD_ID_LEN];
-
 bool vault_renew_pending(const char *folder)
 {
     char *path = fs_join(folder, READY);
@@ -146,6 +144,19 @@ int vault_renew_finish(const char *folder, struct lock *lock, struct err *err)
 
 /* ---- making ---- */
 
+/* The record that holds keys goes through locked memory; the others may be too large for that. */
+static int renew_identity(struct vault *v, struct vault *fresh,
+                          const uint8_t id[VAULT_RECORD_ID_LEN], struct err *err)
+{
+    struct secret plain = {0};
+    int rc = vault_get_secret(v, "identity", id, &plain, err);
+
+    if (rc == ERR_OK)
+        rc = vault_put(fresh, "identity", id, part_secret(&plain), err);
+    secret_free(&plain);
+    return rc;
+}
+
 /* One record, opened under the old key and sealed under the new one. */
 static int renew_record(struct vault *v, struct vault *fresh, const char *name, struct err *err)
 {
@@ -156,6 +167,8 @@ static int renew_record(struct vault *v, struct vault *fresh, const char *name, 
 
     if (!vault_row_name(name, table, sizeof(table), id) || strcmp(table, VAULT_IDS_TABLE) == 0)
         return ERR_OK;
+    if (strcmp(table, "identity") == 0)
+        return renew_identity(v, fresh, id, err);
     rc = vault_get(v, table, id, &plain, NULL, err);
     if (rc == ERR_OK)
         rc = vault_put(fresh, table, id, part(plain.data, plain.len), err);
@@ -169,7 +182,7 @@ static int renew_records(struct vault *v, struct vault *fresh, struct err *err)
 {
     DIR *d = opendir(v->records);
     struct dirent *e;
-    int rc = vault_put(fresh, VAULT_IDS_TABLE, ids_id, part_secret(&fresh->ids), err);
+    int rc = vault_put(fresh, VAULT_IDS_TABLE, vault_ids_id, part_secret(&fresh->ids), err);
 
     if (d == NULL)
         return err_sys(err, errno, "cannot open '%s'", v->records);

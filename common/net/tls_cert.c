@@ -175,7 +175,8 @@ int tls_cert_make(const char *cn, const char *const *names, size_t n, struct sec
     if (cn[0] == '\0' || strlen(cn) > CN_MAX || n == 0)
         return err_set(err, ERR_INVALID, "a certificate needs a name of 1 to %d characters",
                        CN_MAX);
-    secret_setup(); /* before the key exists: OpenSSL keeps it in the same heap */
+    if (!secret_setup()) /* before the key exists: OpenSSL keeps it in the same heap */
+        return err_set(err, ERR_NOMEM, "no memory that is kept out of dumps, for a key");
     cert = X509_new();
     key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     if (cert == NULL || key == NULL || !set_fields(cert, cn, key)) {

@@ -261,12 +261,12 @@ static int open_box(const Satchel__AccountRecord *m, const struct account_claim 
 
     if (rc == ERR_OK)
         rc = key_id(public, id);
-    while (i < m->n_boxes && memcmp(m->boxes[i]->key_id.data, id, KEY_ID_LEN) != 0)
-        i++;
-    if (rc == ERR_OK && i == m->n_boxes)
-        rc = ERR_NOTFOUND;
     if (rc != ERR_OK)
         return rc;
+    while (i < m->n_boxes && memcmp(m->boxes[i]->key_id.data, id, KEY_ID_LEN) != 0)
+        i++;
+    if (i == m->n_boxes)
+        return ERR_NOTFOUND;
     wire_get(&m->boxes[i]->base, box_fields, COUNT(box_fields), &f);
     info_of(&claim->uid, claim->number, id, &info);
     rc = buf_check(&info, NULL);

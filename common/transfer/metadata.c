@@ -18,9 +18,32 @@ void metadata_free(struct metadata *m)
 {
     if (m == NULL)
         return;
+    if (m->message != NULL)
+        secret_wipe(m->message, strlen(m->message));
+    if (m->preview != NULL)
+        secret_wipe(m->preview, m->preview_len);
     free(m->message);
     free(m->preview);
-    *m = (struct metadata){0};
+    secret_wipe(m, sizeof(*m));
+}
+
+/* Names and messages do not stay behind in memory that was freed. */
+static void free_plain(struct buf *plain)
+{
+    if (plain->data != NULL)
+        secret_wipe(plain->data, plain->cap);
+    buf_free(plain);
+}
+
+static void free_message(Satchel__Metadata *msg)
+{
+    if (msg->name.data != NULL)
+        secret_wipe(msg->name.data, msg->name.len);
+    if (msg->preview.data != NULL)
+        secret_wipe(msg->preview.data, msg->preview.len);
+    if (msg->message[0] != '\0') /* an empty one is protobuf-c's own */
+        secret_wipe(msg->message, strlen(msg->message));
+    satchel__metadata__free_unpacked(msg, NULL);
 }
 
 int metadata_check_name(struct part name, struct err *err)
@@ -153,7 +176,7 @@ int metadata_unpack(struct part plain, struct metadata *ret_m, struct err *err)
     if (rc != ERR_OK)
         return rc;
     rc = take(msg, &m, err);
-    satchel__metadata__free_unpacked(msg, NULL);
+    free_message(msg);
     if (rc == ERR_OK)
         *ret_m = m;
     else
@@ -218,7 +241,7 @@ int metadata_seal(const struct secret *mek, const struct tid *tid, const struct 
         err_set(err, rc, "cannot seal metadata");
 out:
     secret_wipe(key, sizeof(key));
-    buf_free(&plain);
+    free_plain(&plain);
     buf_free(&aad);
     return rc;
 }
@@ -247,7 +270,7 @@ int metadata_open(const struct secret *mek, const struct tid *tid, struct part s
         err_set(err, rc, "the metadata does not open");
 out:
     secret_wipe(key, sizeof(key));
-    buf_free(&plain);
+    free_plain(&plain);
     buf_free(&aad);
     return rc;
 }

@@ -4,7 +4,8 @@
  * (proto/FORMATS.md section 7.1): a recipient's receipt, a sender's addendum.
  *
  * Errors: ERR_INVALID (the message names the field), ERR_UNSUPPORTED (version),
- * ERR_INTEGRITY (signature, or not about this transfer), ERR_NOMEM, ERR_INTERNAL.
+ * ERR_INTEGRITY (signature, or of another user or manifest), ERR_NOMEM, ERR_INTERNAL.
+ * Which transfer it is about is the caller's to compare: tid and header.
  * Threads: any.  Never blocks.
  */
 #ifndef COMMON_TRANSFER_STATEMENT_H

@@ -386,15 +386,22 @@ int lmdb_rows_load_addendum(struct lmdb_txn *t, const uint8_t *tid, uint32_t *re
                             struct store_blob *ret)
 {
     struct lmdb_key key = lmdb_rows_key(t, tid, ROW_ADDENDUM);
+    struct store_blob addendum;
+    uint32_t number;
     struct rd r;
     int rc = lmdb_txn_get(t, T_ROWS, &key, &r);
 
     if (rc != ERR_OK)
         return rc;
     rd_version(&r);
-    *ret_number = rd_u32(&r);
-    *ret = rd_blob(&r);
-    return row_end(t, &r);
+    number = rd_u32(&r);
+    addendum = rd_blob(&r);
+    rc = row_end(t, &r);
+    if (rc != ERR_OK)
+        return rc;
+    *ret_number = number;
+    *ret = addendum;
+    return ERR_OK;
 }
 
 void lmdb_rows_save_addendum(struct lmdb_txn *t, const uint8_t *tid, uint32_t number,

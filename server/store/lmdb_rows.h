@@ -129,7 +129,10 @@ void lmdb_rows_save_upload(struct lmdb_txn *t, const uint8_t *tid, const struct 
 MUST_CHECK int lmdb_rows_read_slot(struct lmdb_txn *t, struct rd r, struct lmdb_slot *ret);
 void lmdb_rows_save_slot(struct lmdb_txn *t, const struct lmdb_key *key, const struct lmdb_slot *s);
 
-/* As for users; read: from a value met on a walk. */
+/*
+ * As for users, but ${ret}, which is large, is undefined on failure; read: from a value met on a
+ * walk.
+ */
 MUST_CHECK int lmdb_rows_load_recipient(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
                                         struct lmdb_recipient *ret);
 MUST_CHECK int lmdb_rows_read_recipient(struct lmdb_txn *t, struct rd r,

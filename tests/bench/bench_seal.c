@@ -86,7 +86,7 @@ int main(int argc, char *argv[])
         (void)fprintf(stderr, "usage: bench_seal FILE OUT\n");
         return 2;
     }
-    secret_setup();
+    (void)secret_setup();
     start(argv[1], argv[2]);
     threads = threads < 1 ? 1 : threads > THREADS_MAX ? THREADS_MAX : threads;
     for (long i = 0; i < threads; i++)

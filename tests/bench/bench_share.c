@@ -127,7 +127,7 @@ int main(int argc, char *argv[])
     struct keynet *net = NULL;
 
     check(argc >= 4, "usage: WEIGHTS net BATCH SECONDS | shares SECONDS | wait RATE SECONDS");
-    secret_setup();
+    (void)secret_setup();
     check(keynet_load(&net, argv[1], NULL) == ERR_OK && share_batch_new(&b, net, NULL) == ERR_OK,
           "cannot load the key network");
     share_batch_want(b, SHARE_WANT(SHARE_BODY));

@@ -185,6 +185,9 @@ class Locked(Case):
         self.assertEqual(self.call(hugo, "whoami").result["name"], "hugo")
         (pid,) = [int(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit()
                   and self.is_agent(p, path)]
+        # What it holds is in no core dump.
+        limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+        self.assertRegex(limits, r"Max core file size +0 +0 ")
         os.kill(pid, signal.SIGTERM)
         self.wait_for_end()
 
@@ -197,4 +200,4 @@ class Locked(Case):
             return False
 
     def test_agent_by_hand(self):
-        self.assertIn("unlock", self.alice.run("agent", expect=2).errors)
+        self.assertIn("use: satchel unlock", self.alice.run("agent", expect=2).errors)

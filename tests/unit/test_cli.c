@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "client/cli/cli.h"
+#include "client/cli/hook.h"
 #include "client/cli/media.h"
 #include "client/cli/options.h"
 #include "client/cli/text.h"
@@ -280,9 +281,23 @@ static void test_media_types(void **state)
     assert_null(media_type_of(""));
 }
 
+static void test_programs_are_found(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("PATH", "/nowhere::/usr/bin:/bin", 1), 0);
+    assert_true(hook_exists("sh"));
+    assert_true(hook_exists("/bin/sh"));
+    assert_false(hook_exists("no-such-program"));
+    assert_int_equal(setenv("PATH", ":", 1), 0);
+    assert_false(hook_exists("sh"));
+    assert_int_equal(unsetenv("PATH"), 0);
+    assert_true(hook_exists("sh"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_programs_are_found),
         cmocka_unit_test(test_options_mix_with_operands),
         cmocka_unit_test(test_option_takes_whatever_comes_next),
         cmocka_unit_test(test_lists_add_up),

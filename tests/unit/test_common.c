@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -207,6 +210,44 @@ static void test_rd_hostile_lengths(void **state)
     assert_false(rd_done(&r));
 }
 
+/* What belongs to the whole process is for its main() to decide, not for the first secret. */
+static void test_secret_leaves_the_process_alone(void **state)
+{
+    struct rlimit before, after;
+    int dumpable = prctl(PR_GET_DUMPABLE);
+    struct secret s = {0};
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
+    assert_int_equal(secret_new(&s, 32, NULL), ERR_OK);
+    secret_free(&s);
+    assert_int_equal(prctl(PR_GET_DUMPABLE), dumpable);
+    assert_int_equal(dumpable, 1);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &after), 0);
+    assert_true(before.rlim_cur == after.rlim_cur && before.rlim_max == after.rlim_max);
+    assert_true(secret_setup());
+}
+
+static void test_secret_guards_a_program(void **state)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    (void)state;
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct rlimit limit = {1, 1};
+
+        secret_guard_process();
+        _exit(getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0 &&
+                      prctl(PR_GET_DUMPABLE) == 0 && secret_setup()
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void test_secret_is_wiped_when_cut(void **state)
 {
     struct secret s = {0}, t = {0};
@@ -275,14 +316,21 @@ static void test_fs_replace_and_create(void **state)
 static void test_fs_mkdirs(void **state)
 {
     char *dir = temp_dir(), *deep = fs_join(dir, "x/y"), *x = fs_join(dir, "x");
+    char *file = fs_join(dir, "file"), *below = fs_join(dir, "file/y");
 
     (void)state;
     assert_int_equal(fs_mkdirs(deep, 0700, NULL), ERR_OK);
     assert_int_equal(fs_mkdirs(deep, 0700, NULL), ERR_OK);
     assert_true(fs_exists(deep));
     assert_int_equal(fs_sync_dir(deep, NULL), ERR_OK);
+    assert_int_equal(fs_create(file, "", 0, 0600, NULL), ERR_OK);
+    assert_int_equal(fs_mkdirs(file, 0700, NULL), ERR_EXISTS);
+    assert_int_not_equal(fs_mkdirs(below, 0700, NULL), ERR_OK);
+    assert_int_equal(unlink(file), 0);
     assert_int_equal(rmdir(deep) | rmdir(x) | rmdir(dir), 0);
     assert_int_equal(fs_sync_dir(deep, NULL), ERR_IO);
+    free(file);
+    free(below);
     free(deep);
     free(x);
     free(dir);
@@ -322,6 +370,8 @@ int main(void)
         cmocka_unit_test(test_buf_lp_has_an_end),
         cmocka_unit_test(test_buf_grows),
         cmocka_unit_test(test_rd_hostile_lengths),
+        cmocka_unit_test(test_secret_leaves_the_process_alone),
+        cmocka_unit_test(test_secret_guards_a_program),
         cmocka_unit_test(test_secret_is_wiped_when_cut),
         cmocka_unit_test(test_secret_heap_has_an_end),
         cmocka_unit_test(test_fs_replace_and_create),

@@ -251,6 +251,6 @@ int main(void)
         cmocka_unit_test(test_answers),
     };
 
-    secret_setup();
+    (void)secret_setup();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

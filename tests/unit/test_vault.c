@@ -13,6 +13,7 @@
 
 #include "client/local/vault.h"
 #include "common/crypto/hash.h"
+#include "common/crypto/hex.h"
 #include "common/fs.h"
 
 static struct secret secret_of(const char *text)
@@ -448,6 +449,32 @@ static void files_are_private(void **state)
     }
 }
 
+/* Numbers of writings rise: one that cannot be read now does not begin again. */
+static void unreadable_records_are_not_written(void **state)
+{
+    struct folder_state *s = *state;
+    char digits[33], name[64], *path;
+    uint8_t id[16];
+    struct err err = {0};
+
+    put(s, "t", "k", "one");
+    assert_int_equal(vault_id(s->vault, "t", part_str("k"), id, NULL), ERR_OK);
+    hex_encode(digits, id, sizeof(id));
+    (void)snprintf(name, sizeof(name), "records/t-%s", digits);
+    path = fs_join(s->path, name);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(path, path), 0);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(vault_put(s->vault, "t", id, part_str("two"), &err), ERR_IO);
+    assert_string_not_equal(err.msg, "");
+    vault_unlock(s->vault);
+    assert_int_equal(unlink(path), 0);
+    /* A damaged one does. */
+    assert_int_equal(fs_create(path, "damage", 6, 0600, NULL), ERR_OK);
+    put(s, "t", "k", "three");
+    free(path);
+}
+
 static void damaged_files(void **state)
 {
     struct folder_state *s = *state;
@@ -532,6 +559,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(records_come_back, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(tables_are_walked, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(files_are_private, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(unreadable_records_are_not_written, folder_setup,
+                                        folder_teardown),
         cmocka_unit_test_setup_teardown(damaged_files, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(passphrase_is_asked_for, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(one_writer_at_a_time, folder_setup, folder_teardown),
