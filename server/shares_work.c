@@ -12,8 +12,8 @@
 #include "common/buf.h"
 #include "common/crypto/rng.h"
 #include "common/log.h"
-#include "server/erasable_file.h"
 #include "server/hedge.h"
+#include "server/store/erasable_file.h"
 
 enum { STOCK = 256 }; /* cells that have keys before anybody asks */
 

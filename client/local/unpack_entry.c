@@ -19,7 +19,7 @@
 #include "client/local/beneath.h"
 #include "client/local/tree.h"
 
-enum { PATH_BYTES = 4096, NAME_BYTES = 255 };
+enum { PATH_BYTES = TREE_PATH_MAX + 1, NAME_BYTES = 255 };
 
 struct level {
     int fd;
@@ -153,8 +153,7 @@ static int go_to(struct unpack_dir *d, const char *path, const char **ret_base, 
     return leave(d, depth, err);
 }
 
-/* ---- entries -----------------------------------------------------------------------------------
- */
+/* ---- entries ---- */
 
 static int write_at(int fd, const uint8_t *data, size_t len, off_t at)
 {
