@@ -15,7 +15,8 @@
 #include "server/envelope.h"
 #include "server/factor.h"
 
-/* Messages up to this size, in memory, do not count: everybody may always ask a little. */
+/* Messages and results up to this size, in memory, do not count: everybody may always ask a little.
+ */
 enum { SMALL = 16 * 1024 };
 
 struct call *call_new(struct conn *conn, const struct dispatch_row *row, Satchel__Envelope *msg,
@@ -46,6 +47,7 @@ static void drop(struct call *c)
     factor_free(c->factor);
     store_result_free(c->res);
     buf_free(&c->tail);
+    (void)envelope_wipe(c->msg);
     satchel__envelope__free_unpacked(c->msg, NULL);
     free(c);
 }
@@ -87,6 +89,22 @@ static void step(struct call *c, call_step *next)
         conn_settle(conn);
 }
 
+/* What the store has given, as long as it is kept, is under way like what came. */
+static void count_result(struct call *c, size_t bytes)
+{
+    size_t counted = bytes > SMALL ? bytes : 0;
+
+    if (c->conn == NULL)
+        return; /* taken off with its connection */
+    c->queued -= c->counted;
+    c->conn->queued -= c->counted;
+    daemon_queued(c->d, c->counted, false);
+    c->counted = counted;
+    c->queued += counted;
+    c->conn->queued += counted;
+    daemon_queued(c->d, counted, true);
+}
+
 /* ---- what is under way ---- */
 
 static void started(struct call *c, int rc, call_step *self, call_step *then)
@@ -125,6 +143,7 @@ void call_on_store(void *arg, struct store_result *res)
     c->since = 0;
     store_result_free(c->res);
     c->res = res;
+    count_result(c, res->bytes);
     step(c, c->then);
 }
 
@@ -189,17 +208,22 @@ void call_done(struct call *c)
     call_reply(c, &env);
 }
 
+/* The peer hears no more of what is our fault than that it is: the log has the words. */
 void call_error(struct call *c, int code, const char *fmt, ...)
 {
-    char text[ENVELOPE_MESSAGE_MAX];
-    struct conn *conn = detach(c);
+    char text[ENVELOPE_MESSAGE_MAX] = "";
+    struct conn *conn;
     va_list ap;
 
-    if (conn != NULL && fmt != NULL) {
+    if (fmt != NULL) {
         va_start(ap, fmt);
         (void)vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
     }
+    if (envelope_code(code) == SATCHEL__CODE__INTERNAL)
+        log_event(LOG_AT_ERROR, "request_failed", log_str("request", c->row->name), log_code(code),
+                  log_str("why", text[0] != '\0' ? text : err_text(code)));
+    conn = detach(c);
     if (conn != NULL)
         conn_error(conn, c->id, code, fmt != NULL ? text : NULL);
     release(c);
@@ -218,10 +242,10 @@ void call_failed(struct call *c)
 {
     int code = c->res->code;
 
-    if (envelope_code(code) == SATCHEL__CODE__INTERNAL)
-        log_event(LOG_AT_ERROR, "request_failed", log_str("request", c->row->name), log_code(code),
-                  log_str("why", c->res->why));
-    call_error(c, code, NULL);
+    if (envelope_code(code) == SATCHEL__CODE__INTERNAL && c->res->why[0] != '\0')
+        call_error(c, code, "%s", c->res->why);
+    else
+        call_error(c, code, NULL);
 }
 
 void call_orphan(struct call *c)

@@ -52,11 +52,12 @@ struct call {
     void (*drop)(void *data);  /* freed by this */
     struct factor_try *factor; /* of factor.h; NULL: none was asked for */
     uint64_t since;            /* uv_now() when what is under way was started; 0: nothing is */
-    size_t queued;             /* bytes of tail and message that count against the limits */
+    size_t queued;             /* bytes of tail, message and result that count against the limits */
     bool answered;
     /* Private to call.c. */
     call_step *then, *again;
     struct call *waiting_next;
+    size_t counted; /* of queued: the result */
     bool busy, waiting, held;
 };
 
@@ -76,14 +77,14 @@ void call_wake(struct call *c);
 void call_reply(struct call *c, Satchel__Envelope *env);
 void call_done(struct call *c);
 
-/* Answer with an error; ${fmt} is the message for people, NULL for the code's own words. */
+/* Answer with an error; ${fmt} is the message for people, NULL for the code's own words.  What is
+ * our fault (INTERNAL) is logged with these words, and the peer hears the code's own. */
 void call_error(struct call *c, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* The same, with advice when to try again, in ms. */
 void call_later(struct call *c, int code, uint64_t retry_after);
 
-/* From the code of c->res, for codes a handler has no words of its own for; logs what is our fault.
- */
+/* From the code of c->res, for codes a handler has no words of its own for. */
 void call_failed(struct call *c);
 
 /* Make one, last in the connection's list.  Takes ${msg}, which has ${bytes}, and ${tail} if it

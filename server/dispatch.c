@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/dispatch.h"
 
+#include "common/secret.h"
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/envelope.h"
@@ -13,55 +14,60 @@
 
 /* PROTOCOL.md section 3. */
 static const struct dispatch_row rows[] = {
-    /* body, name, states, rate, most, tail, alone, finish, handler */
-    {BODY(HELLO), "Hello", NEW, DISPATCH_FREE, 0, false, true, false, req_hello},
-    {BODY(REGISTER), "Register", GREETED, DISPATCH_REGISTER, 0, false, true, false, req_register},
-    {BODY(LOGIN), "Login", GREETED, DISPATCH_FREE, 0, false, true, false, req_login},
-    {BODY(PING), "Ping", GREETED | READY, DISPATCH_FREE, 0, false, false, false, req_ping},
-    {BODY(BYE), "Bye", GREETED | READY, DISPATCH_FREE, 0, false, false, false, req_bye},
-    {BODY(LOOKUP), "Lookup", READY, DISPATCH_LOOKUP, 4, false, false, false, req_lookup},
-    {BODY(PUT_MANIFEST), "PutManifest", READY, DISPATCH_USER, 0, false, false, true,
-     req_put_manifest},
-    {BODY(OPEN_TRANSFER), "OpenTransfer", READY, DISPATCH_USER, 0, false, false, true, req_open},
-    {BODY(PUT_PIECE), "PutPiece", READY, DISPATCH_FREE, 0, true, false, false, req_put_piece},
-    {BODY(SEAL_TRANSFER), "SealTransfer", READY, DISPATCH_USER, 0, false, false, false, req_seal},
-    {BODY(UPLOAD_STATE), "UploadState", READY, DISPATCH_USER, 0, false, false, false,
-     req_upload_state},
-    {BODY(ABANDON_UPLOAD), "AbandonUpload", READY, DISPATCH_USER, 0, false, false, false,
-     req_abandon},
-    {BODY(EXTEND), "Extend", READY, DISPATCH_USER, 1, false, false, true, req_extend},
-    {BODY(REVOKE), "Revoke", READY, DISPATCH_USER, 0, false, false, true, req_revoke},
-    {BODY(PUT_RECEIPT), "PutReceipt", READY, DISPATCH_USER, 0, false, false, true, req_put_receipt},
-    {BODY(LIST_EVENTS), "ListEvents", READY, DISPATCH_USER, 2, false, false, false,
-     req_list_events},
-    {BODY(SUBSCRIBE), "Subscribe", READY, DISPATCH_USER, 1, false, false, false, req_subscribe},
-    {BODY(LIST_TRANSFERS), "ListTransfers", READY, DISPATCH_USER, 2, false, false, false, req_list},
-    {BODY(GET_TRANSFER), "GetTransfer", READY, DISPATCH_USER, 4, false, false, false,
-     req_get_transfer},
-    {BODY(FIND_TRANSFERS), "FindTransfers", READY, DISPATCH_USER, 1, false, false, false, req_find},
-    {BODY(RELEASE), "Release", READY, DISPATCH_RELEASE, 0, false, false, true, req_release},
-    {BODY(GET_LEAVES), "GetLeaves", READY, DISPATCH_USER, 4, false, false, false, req_get_leaves},
-    {BODY(GET_PIECES), "GetPieces", READY, DISPATCH_USER, 1, false, false, false, req_get_pieces},
-    {BODY(DELETE), "Delete", READY, DISPATCH_USER, 0, false, false, false, req_delete},
-    {BODY(PUT_ACCOUNT), "PutAccount", READY, DISPATCH_USER, 2, false, false, false,
-     req_put_account},
-    {BODY(GET_ACCOUNT), "GetAccount", READY, DISPATCH_USER, 1, false, false, false,
-     req_get_account},
-    {BODY(OFFER_JOIN), "OfferJoin", READY, DISPATCH_USER, 0, false, false, false, req_offer_join},
-    {BODY(JOIN), "Join", GREETED, DISPATCH_FREE, 1, false, false, false, req_join},
-    {BODY(RECOVER), "Recover", GREETED, DISPATCH_REGISTER, 0, false, true, true, req_recover},
-    {BODY(DELETE_ACCOUNT), "DeleteAccount", READY, DISPATCH_USER, 0, false, true, true,
-     req_delete_account},
-    {BODY(SET_BLOCK), "SetBlock", READY, DISPATCH_USER, 0, false, false, false, req_set_block},
-    {BODY(FACTOR_ENROL), "FactorEnrol", READY, DISPATCH_USER, 0, false, false, false,
-     req_factor_enrol},
-    {BODY(FACTOR_CONFIRM), "FactorConfirm", READY, DISPATCH_USER, 0, false, false, false,
-     req_factor_confirm},
-    {BODY(FACTOR_REMOVE), "FactorRemove", READY, DISPATCH_USER, 0, false, false, false,
-     req_factor_remove},
-    {BODY(FACTOR_LIST), "FactorList", READY, DISPATCH_USER, 0, false, false, false,
-     req_factor_list},
-    {BODY(STATUS), "Status", READY, DISPATCH_USER, 0, false, false, false, req_status},
+    /* body, name, states, rate, handler, and what is not 0 or false */
+    {BODY(HELLO), "Hello", NEW, DISPATCH_FREE, .start = req_hello, .alone = true},
+    {BODY(REGISTER), "Register", GREETED, DISPATCH_REGISTER, .start = req_register, .alone = true},
+    {BODY(LOGIN), "Login", GREETED, DISPATCH_FREE, .start = req_login, .alone = true},
+    {BODY(PING), "Ping", GREETED | READY, DISPATCH_FREE, .start = req_ping},
+    {BODY(BYE), "Bye", GREETED | READY, DISPATCH_FREE, .start = req_bye},
+    {BODY(LOOKUP), "Lookup", READY, DISPATCH_LOOKUP, .start = req_lookup, .most = 4, .room = true},
+    {BODY(PUT_MANIFEST), "PutManifest", READY, DISPATCH_USER, .start = req_put_manifest,
+     .finish = true, .code = true},
+    {BODY(OPEN_TRANSFER), "OpenTransfer", READY, DISPATCH_USER, .start = req_open, .finish = true},
+    {BODY(PUT_PIECE), "PutPiece", READY, DISPATCH_FREE, .start = req_put_piece, .tail = true},
+    {BODY(SEAL_TRANSFER), "SealTransfer", READY, DISPATCH_USER, .start = req_seal, .most = 8},
+    {BODY(UPLOAD_STATE), "UploadState", READY, DISPATCH_USER, .start = req_upload_state},
+    {BODY(ABANDON_UPLOAD), "AbandonUpload", READY, DISPATCH_USER, .start = req_abandon},
+    {BODY(EXTEND), "Extend", READY, DISPATCH_USER, .start = req_extend, .most = 1, .room = true,
+     .finish = true},
+    {BODY(REVOKE), "Revoke", READY, DISPATCH_USER, .start = req_revoke, .finish = true},
+    {BODY(PUT_RECEIPT), "PutReceipt", READY, DISPATCH_USER, .start = req_put_receipt, .most = 8,
+     .finish = true},
+    {BODY(LIST_EVENTS), "ListEvents", READY, DISPATCH_USER, .start = req_list_events, .most = 2,
+     .room = true},
+    {BODY(SUBSCRIBE), "Subscribe", READY, DISPATCH_USER, .start = req_subscribe, .most = 1,
+     .room = true},
+    {BODY(LIST_TRANSFERS), "ListTransfers", READY, DISPATCH_USER, .start = req_list, .most = 2,
+     .room = true},
+    {BODY(GET_TRANSFER), "GetTransfer", READY, DISPATCH_USER, .start = req_get_transfer, .most = 4,
+     .room = true},
+    {BODY(FIND_TRANSFERS), "FindTransfers", READY, DISPATCH_USER, .start = req_find, .most = 1,
+     .room = true},
+    {BODY(RELEASE), "Release", READY, DISPATCH_RELEASE, .start = req_release, .finish = true,
+     .code = true},
+    {BODY(GET_LEAVES), "GetLeaves", READY, DISPATCH_USER, .start = req_get_leaves, .most = 4,
+     .room = true},
+    {BODY(GET_PIECES), "GetPieces", READY, DISPATCH_USER, .start = req_get_pieces, .most = 1,
+     .room = true},
+    {BODY(DELETE), "Delete", READY, DISPATCH_USER, .start = req_delete},
+    {BODY(PUT_ACCOUNT), "PutAccount", READY, DISPATCH_USER, .start = req_put_account, .most = 2,
+     .room = true},
+    {BODY(GET_ACCOUNT), "GetAccount", READY, DISPATCH_USER, .start = req_get_account, .most = 1,
+     .room = true},
+    {BODY(OFFER_JOIN), "OfferJoin", READY, DISPATCH_USER, .start = req_offer_join},
+    {BODY(JOIN), "Join", GREETED, DISPATCH_FREE, .start = req_join, .most = 1, .room = true},
+    {BODY(RECOVER), "Recover", GREETED, DISPATCH_REGISTER, .start = req_recover, .alone = true,
+     .finish = true, .code = true},
+    {BODY(DELETE_ACCOUNT), "DeleteAccount", READY, DISPATCH_USER, .start = req_delete_account,
+     .alone = true, .finish = true, .code = true},
+    {BODY(SET_BLOCK), "SetBlock", READY, DISPATCH_USER, .start = req_set_block},
+    {BODY(FACTOR_ENROL), "FactorEnrol", READY, DISPATCH_USER, .start = req_factor_enrol},
+    {BODY(FACTOR_CONFIRM), "FactorConfirm", READY, DISPATCH_USER, .start = req_factor_confirm,
+     .code = true},
+    {BODY(FACTOR_REMOVE), "FactorRemove", READY, DISPATCH_USER, .start = req_factor_remove,
+     .code = true},
+    {BODY(FACTOR_LIST), "FactorList", READY, DISPATCH_USER, .start = req_factor_list},
+    {BODY(STATUS), "Status", READY, DISPATCH_USER, .start = req_status},
 };
 
 const struct dispatch_row *dispatch_find(Satchel__Envelope__BodyCase body)
@@ -145,7 +151,7 @@ static void begin(struct call *c)
 
     for (const struct call *p = c->prev; c->row->most > 0 && p != NULL; p = p->prev)
         before += p->row == c->row;
-    if (c->row->most > 0 && (before >= c->row->most || conn_room(c->conn) == 0))
+    if ((c->row->most > 0 && before >= c->row->most) || (c->row->room && conn_room(c->conn) == 0))
         call_hold(c, begin);
     else
         c->row->start(c);
@@ -174,5 +180,7 @@ void dispatch_frame(struct conn *conn, struct frame *frame)
     }
     if (msg != NULL)
         satchel__envelope__free_unpacked(msg, NULL);
+    if (row != NULL && row->code)
+        secret_wipe(frame->head.data, frame->head.len);
     frame_free(frame);
 }

@@ -26,12 +26,13 @@ struct dispatch_row {
     const char *name;
     unsigned states; /* bits 1 << enum conn_state */
     enum dispatch_rate rate;
-    unsigned most; /* at work at once in a connection, and only while it takes bytes: for large
-                      answers; 0: no limit */
+    call_step *start;
+    unsigned most; /* at work at once in a connection, the others wait; 0: no limit */
+    bool room;     /* begins only while the connection takes bytes: its answers are large */
     bool tail;     /* may have one */
+    bool code;     /* may bring a one-time password: its bytes are wiped */
     bool alone;    /* later requests wait until it is answered */
     bool finish;   /* see call.h */
-    call_step *start;
 };
 
 /* NULL: no request has this body. */

@@ -2,8 +2,10 @@
 #include "server/envelope.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/net/frame.h"
+#include "common/secret.h"
 
 enum {
     SPACE =
@@ -131,4 +133,35 @@ Satchel__Envelope *envelope_unpack(const uint8_t *data, size_t len, size_t *ret_
     if (env != NULL)
         *ret_bytes = 2 * len + SPACE - b.left;
     return env;
+}
+
+/* Where the requests that may bring a code have it; NULL: it has none. */
+static char *code_of(const Satchel__Envelope *env)
+{
+    switch (env->body_case) {
+    case SATCHEL__ENVELOPE__BODY_PUT_MANIFEST:
+        return env->put_manifest->code;
+    case SATCHEL__ENVELOPE__BODY_RELEASE:
+        return env->release->code;
+    case SATCHEL__ENVELOPE__BODY_RECOVER:
+        return env->recover->code;
+    case SATCHEL__ENVELOPE__BODY_DELETE_ACCOUNT:
+        return env->delete_account->code;
+    case SATCHEL__ENVELOPE__BODY_FACTOR_CONFIRM:
+        return env->factor_confirm->code;
+    case SATCHEL__ENVELOPE__BODY_FACTOR_REMOVE:
+        return env->factor_remove->code;
+    default:
+        return NULL;
+    }
+}
+
+bool envelope_wipe(Satchel__Envelope *env)
+{
+    char *code = env != NULL ? code_of(env) : NULL;
+    size_t len = code != NULL ? strlen(code) : 0;
+
+    if (len > 0) /* an empty one is no memory of its own */
+        secret_wipe(code, len);
+    return len > 0;
 }

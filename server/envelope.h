@@ -36,4 +36,7 @@ MUST_CHECK int envelope_pack(const Satchel__Envelope *env, struct buf *out, stru
  */
 Satchel__Envelope *envelope_unpack(const uint8_t *data, size_t len, size_t *ret_bytes);
 
+/* Wipe the one-time password that a request brings.  True: there was one. */
+bool envelope_wipe(Satchel__Envelope *env);
+
 #endif /* SERVER_ENVELOPE_H */

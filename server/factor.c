@@ -3,6 +3,8 @@
  * Happy path of a check: the row is read -> the code is one that counts -> the
  * row without it is stored under the next number -> the handler's next step.
  *
+ * A wrong one-time password: the row that has counted it is stored -> AUTH_FACTOR.
+ *
  * Two requests with the same code: both read, one stores, the other hears that
  * the number is not the next one any more, reads again, and finds the code used.
  */
@@ -13,8 +15,12 @@
 
 #include "common/log.h"
 #include "server/daemon.h"
+#include "server/watch.h"
 
-enum { ROUNDS_MAX = 4 }; /* how often a row may change under our hands */
+enum {
+    ROUNDS_MAX = 4, /* how often a row may change under our hands */
+    TELL_FROM = 3   /* so many wrong ones in a row are no slip of the hand: the user is told */
+};
 
 struct factor_try {
     struct uid uid;
@@ -25,6 +31,7 @@ struct factor_try {
     struct factor_row row;
     uint64_t number; /* of the row as it was read */
     int rounds;
+    bool wrong; /* what is stored is a failure, of which the user may have to be told */
 };
 
 void factor_free(struct factor_try *f)
@@ -109,9 +116,13 @@ static int pack(struct call *c, struct buf *out)
 /* ${self} is the step that is taken again when the store has no room now. */
 static void start_save(struct call *c, call_step *self, call_step *then)
 {
-    struct store_factor_put in = {.number = c->factor->number + 1};
+    const struct factor_try *f = c->factor;
+    struct store_factor_put in = {.number = f->number + 1};
     struct buf bytes = {0};
     int rc = pack(c, &bytes);
+
+    if (f->wrong && f->row.failed >= TELL_FROM)
+        in.tell = daemon_time();
 
     if (rc != ERR_OK) {
         call_error(c, rc, NULL);
@@ -188,12 +199,49 @@ static void spend(struct call *c)
     start_save(c, spend, on_spent);
 }
 
+static void on_counted(struct call *c)
+{
+    struct factor_try *f = c->factor;
+
+    if (c->res->code == ERR_OK) {
+        watch_kick(c->d, f->uid.b);
+        factor_refuse(c, ERR_FACTOR);
+    } else if (c->res->code != ERR_BADSTATE) {
+        call_failed(c);
+    } else if (++f->rounds < ROUNDS_MAX) {
+        factor_load(c, &f->uid, judge);
+    } else {
+        call_error(c, ERR_BUSY, NULL);
+    }
+}
+
+static void count_failure(struct call *c)
+{
+    start_save(c, count_failure, on_counted);
+}
+
+static void try_code(struct call *c)
+{
+    struct factor_try *f = c->factor;
+    uint32_t before = f->row.failed;
+    int rc = factor_row_take(&f->row, &f->uid, f->code, daemon_time());
+
+    f->wrong = rc == ERR_FACTOR && f->row.failed > before;
+    if (rc == ERR_OK)
+        spend(c);
+    else if (rc == ERR_RATE)
+        call_later(c, ERR_RATE, factor_row_wait(&f->row, daemon_time()));
+    else if (f->wrong)
+        count_failure(c);
+    else
+        factor_refuse(c, rc);
+}
+
 /* The row is there. */
 static void judge(struct call *c)
 {
     struct factor_try *f = c->factor;
     bool given = f->code != NULL && f->code[0] != '\0';
-    int rc = ERR_OK;
 
     if (f->row.state != FACTOR_ACTIVE && f->need == FACTOR_IF_ACTIVE) {
         f->granted(c);
@@ -202,11 +250,7 @@ static void judge(struct call *c)
     } else if (!given) {
         call_error(c, ERR_FACTOR, NULL);
     } else if (f->rounds > 0 || !factor_refuse_rate(c, &f->uid)) {
-        rc = factor_row_take(&f->row, &f->uid, f->code, daemon_time());
-        if (rc == ERR_OK)
-            spend(c);
-        else
-            factor_refuse(c, rc);
+        try_code(c);
     }
 }
 

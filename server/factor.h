@@ -9,8 +9,10 @@
  *
  * next_step runs when the code was good and is spent, durably.  Otherwise ${c} is
  * answered and nothing else happens: AUTH_FACTOR (no code, a wrong one, one that was used, or no
- * factor to have one of), RATE (more than five tries a minute for one user), or what
- * the store failed with.  c->res is not what it was before.
+ * factor to have one of), RATE (more than five tries a minute for one user; or so many wrong ones
+ * in a row that the next has to wait, longer with each, also over a restart), or what
+ * the store failed with.  From the third wrong one on the user's devices are told.  c->res is not
+ * what it was before.
  *
  * A code counts once, for the request that brought it, whatever becomes of the request.
  *

@@ -9,9 +9,13 @@
 #include "common/crypto/rng.h"
 
 enum {
-    VERSION = 1,
+    VERSION = 2,     /* 1 did not count wrong ones */
     CODE_BYTES = 10, /* of randomness in a recovery code */
-    PLAIN_HEAD = 1 + 1 + FACTOR_KEY_LEN + 8 + 8 + 4
+    PLAIN_HEAD = 1 + 1 + FACTOR_KEY_LEN + 8 + 8 + 4,
+    PLAIN_TAIL = 4 + 8,
+    FREE_TRIES = 5,        /* wrong ones that cost nothing */
+    WAIT_MS = 2 * 60000,   /* behind the last of them, then twice as long with each */
+    WAIT_MAX_MS = 43200000 /* twelve hours */
 };
 
 static const struct totp rfc6238 = {HASH_SHA1, FACTOR_DIGITS, FACTOR_STEP};
@@ -121,6 +125,36 @@ static int take_totp(struct factor_row *r, const char *code, uint64_t now_ms)
     return ERR_OK;
 }
 
+uint64_t factor_row_wait(const struct factor_row *r, uint64_t now_ms)
+{
+    uint64_t wait = WAIT_MS, since = now_ms > r->failed_at ? now_ms - r->failed_at : 0;
+
+    if (r->failed < FREE_TRIES)
+        return 0;
+    for (uint32_t i = FREE_TRIES; i < r->failed && wait < WAIT_MAX_MS; i++)
+        wait *= 2;
+    if (wait > WAIT_MAX_MS)
+        wait = WAIT_MAX_MS;
+    return wait > since ? wait - since : 0;
+}
+
+/* A row that is pending grants nothing, and its key was shown a moment ago. */
+static int try_totp(struct factor_row *r, const char *code, uint64_t now_ms)
+{
+    int rc;
+
+    if (r->state != FACTOR_ACTIVE)
+        return take_totp(r, code, now_ms);
+    if (factor_row_wait(r, now_ms) > 0)
+        return ERR_RATE;
+    rc = take_totp(r, code, now_ms);
+    if (rc == ERR_FACTOR) {
+        r->failed += r->failed < UINT32_MAX;
+        r->failed_at = now_ms;
+    }
+    return rc;
+}
+
 static int take_recovery(struct factor_row *r, const struct uid *uid, const char *code)
 {
     uint8_t hash[HASH_SHA256_LEN];
@@ -147,9 +181,13 @@ int factor_row_take(struct factor_row *r, const struct uid *uid, const char *cod
     int rc = ERR_FACTOR;
 
     if (r->state != FACTOR_NONE && len == FACTOR_DIGITS)
-        rc = take_totp(r, text, now_ms);
+        rc = try_totp(r, text, now_ms);
     else if (r->state == FACTOR_ACTIVE && len == FACTOR_CODE_LEN)
         rc = take_recovery(r, uid, text);
+    if (rc == ERR_OK) {
+        r->failed = 0;
+        r->failed_at = 0;
+    }
     secret_wipe(text, sizeof(text));
     return rc;
 }
@@ -178,13 +216,17 @@ static void write_plain(const struct factor_row *r, uint8_t *p)
     put_be64(p + FACTOR_KEY_LEN, r->since);
     put_be64(p + FACTOR_KEY_LEN + 8, r->last);
     put_be32(p + FACTOR_KEY_LEN + 16, r->n);
-    memcpy(p + FACTOR_KEY_LEN + 20, r->codes, r->n * sizeof(r->codes[0]));
+    p += FACTOR_KEY_LEN + 20;
+    memcpy(p, r->codes, r->n * sizeof(r->codes[0]));
+    p += r->n * sizeof(r->codes[0]);
+    put_be32(p, r->failed);
+    put_be64(p + 4, r->failed_at);
 }
 
 int factor_row_seal(const struct factor_row *r, const struct secret *key, const struct uid *uid,
                     uint64_t number, struct buf *out)
 {
-    const size_t len = PLAIN_HEAD + r->n * sizeof(r->codes[0]);
+    const size_t len = PLAIN_HEAD + r->n * sizeof(r->codes[0]) + PLAIN_TAIL;
     uint8_t *to = buf_reserve(out, GCM_NONCE_LEN + len + GCM_TAG_LEN), k[KDF_LEN];
     struct secret plain = {0};
     struct buf aad = {0};
@@ -219,11 +261,15 @@ static int read_plain(struct factor_row *r, const struct secret *plain)
     r->since = rd_u64(&in);
     r->last = rd_u64(&in);
     r->n = rd_u32(&in);
-    if (in.bad || version != VERSION || r->n > FACTOR_CODES ||
+    if (in.bad || version < 1 || version > VERSION || r->n > FACTOR_CODES ||
         (state != FACTOR_PENDING && state != FACTOR_ACTIVE))
         return ERR_CORRUPT;
     r->state = (enum factor_state)state;
     rd_get(&in, r->codes, r->n * sizeof(r->codes[0]));
+    if (version > 1) {
+        r->failed = rd_u32(&in);
+        r->failed_at = rd_u64(&in);
+    }
     return rd_done(&in) ? secret_copy(&r->key, key, FACTOR_KEY_LEN, NULL) : ERR_CORRUPT;
 }
 

@@ -6,7 +6,7 @@
  * It is stored sealed under the daemon's factor key, so that a copy of the
  * store alone gives nobody's codes.  Pure but for random bytes.
  *
- * Errors: ERR_CORRUPT (it does not open), ERR_FACTOR (not a code that counts),
+ * Errors: ERR_CORRUPT (it does not open), ERR_FACTOR (not a code that counts), ERR_RATE,
  * ERR_NOMEM, ERR_INTERNAL.  Threads: any.
  */
 #ifndef SERVER_FACTOR_ROW_H
@@ -33,9 +33,11 @@ enum factor_state { FACTOR_NONE, FACTOR_PENDING, FACTOR_ACTIVE };
 struct factor_row {
     enum factor_state state;
     struct secret key;
-    uint64_t since; /* ms since 1970: when it was enrolled, or became active */
-    uint64_t last;  /* number of the last step whose code was taken; 0: none */
-    uint32_t n;     /* recovery codes that are left */
+    uint64_t since;     /* ms since 1970: when it was enrolled, or became active */
+    uint64_t last;      /* number of the last step whose code was taken; 0: none */
+    uint32_t n;         /* recovery codes that are left */
+    uint32_t failed;    /* wrong one-time passwords since the last code that was taken */
+    uint64_t failed_at; /* ms since 1970: the newest of them; 0: none */
     uint8_t codes[FACTOR_CODES][HASH_SHA256_LEN];
 };
 
@@ -52,9 +54,16 @@ MUST_CHECK int factor_row_confirm(struct factor_row *r, const struct uid *uid, u
  * Take ${code}, as somebody typed it: a one-time password of the step before,
  * now, or behind, newer than the last one taken; or, of an active row, a recovery code. Then
  * the row has changed and must be stored before anything is granted for it.
+ *
+ * A wrong one-time password of an active row is counted: ${r}->failed rises, and must be stored
+ * before it is answered.  ERR_RATE: so many were wrong that the next has to wait, nothing was
+ * looked at.  Recovery codes never wait: nobody guesses 80 bits.
  */
 MUST_CHECK int factor_row_take(struct factor_row *r, const struct uid *uid, const char *code,
                                uint64_t now_ms);
+
+/* So many ms until the next one-time password is looked at; 0: now. */
+uint64_t factor_row_wait(const struct factor_row *r, uint64_t now_ms);
 
 /* To and from the bytes that are stored as number ${number} of ${uid}; ${key} is 32 bytes. */
 MUST_CHECK int factor_row_seal(const struct factor_row *r, const struct secret *key,

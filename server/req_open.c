@@ -21,6 +21,7 @@
 #include "common/transfer/header.h"
 #include "server/conn.h"
 #include "server/daemon.h"
+#include "server/envelope.h"
 #include "server/length.h"
 #include "server/mail.h"
 #include "server/req.h"
@@ -40,6 +41,7 @@ struct opening {
     uint32_t stored;
     int code; /* why nothing is to be kept */
     const char *words;
+    char why[128]; /* what the store says */
 };
 
 static void opening_free(void *data)
@@ -121,6 +123,20 @@ static int check_recipients(const Satchel__OpenTransfer *msg, const struct uid *
     if (senders != 1)
         return err_set(err, ERR_INVALID, "recipients: the sender is missing");
     return ERR_OK;
+}
+
+/* ---- what it costs ---- */
+
+/* Each slot is a key, a cell and a run of the network: it counts like a request.  A quarter of the
+ * requests of a second is enough for the largest group. */
+static uint64_t charge(struct call *c)
+{
+    size_t n = c->msg->open_transfer->n_recipients, most = c->d->settings.requests / 4;
+    uint64_t wait = 0;
+
+    for (size_t i = 1; i < n && i < most && wait == 0; i++)
+        wait = daemon_charge(c->d, DAEMON_REQUESTS, c->conn->uid.b, sizeof(c->conn->uid.b));
+    return wait;
 }
 
 /* ---- answers ---- */
@@ -283,8 +299,9 @@ static void on_opened(struct call *c)
         call_error(c, ERR_TIMEOUT, NULL);
         return;
     default:
-        log_event(LOG_AT_ERROR, "open_failed", log_code(c->res->code), log_str("why", c->res->why));
-        give_up(c, c->res->code, NULL);
+        (void)snprintf(o->why, sizeof(o->why), "%s", c->res->why);
+        give_up(c, c->res->code,
+                envelope_code(c->res->code) == SATCHEL__CODE__INTERNAL ? o->why : NULL);
         return;
     }
     if (c->res->duplicate) {
@@ -401,6 +418,7 @@ void req_open(struct call *c)
     const Satchel__OpenTransfer *msg = c->msg->open_transfer;
     struct opening *o = calloc(1, sizeof(*o));
     struct err err = {0};
+    uint64_t wait;
     int rc;
 
     if (o == NULL) {
@@ -419,6 +437,10 @@ void req_open(struct call *c)
     if (rc == ERR_OK && uploads_check(c->d->uploads, &c->conn->uid, &o->entry,
                                       c->d->settings.uploads, daemon_time()) != ERR_OK)
         rc = err_set(&err, ERR_RATE, "too many unfinished uploads; finish or abandon some");
+    if (rc == ERR_OK && (wait = charge(c)) > 0) {
+        call_later(c, ERR_RATE, wait);
+        return;
+    }
     if (rc == ERR_OK)
         rc = prepare(c, o);
     if (rc != ERR_OK)

@@ -289,7 +289,7 @@ static int load_factor_key(struct daemon *d, struct err *err)
 static int load_tls(struct daemon *d, struct err *err)
 {
     char *cert = settings_cert_path(&d->settings), *key = settings_key_path(&d->settings);
-    int rc = ERR_NOMEM;
+    int rc = err_set(err, ERR_NOMEM, "out of memory");
 
     if (cert != NULL && key != NULL)
         rc = tls_ctx_server_files(&d->tls, cert, key, err);
@@ -434,7 +434,7 @@ int service_open(struct daemon **ret_d, const char *config_path, struct err *err
 {
     struct daemon *d = calloc(1, sizeof(*d));
     struct config_report rep;
-    int rc = ERR_NOMEM;
+    int rc = err_set(err, ERR_NOMEM, "out of memory");
 
     if (d == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");

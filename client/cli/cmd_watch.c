@@ -125,7 +125,9 @@ const struct cli_cmd cmd_watch = {
     .args = "[--notify] [--exec PROGRAM]",
     .summary = "tell what happens to transfers, as it happens",
     .details =
-        "Events: stored, arrived, released, received, expired, revoked, deleted, extended. Lost\n"
+        "Events: stored, arrived, released, received, expired, revoked, deleted, extended; "
+        "factor:\n"
+        "somebody with a device of yours, or your words, gave wrong one-time passwords. Lost\n"
         "connections are made again; the next watch goes on behind the last event told. PROGRAM\n"
         "gets event, ID and name as arguments, and SATCHEL_EVENT, SATCHEL_ID, SATCHEL_WHO,\n"
         "SATCHEL_WHO_ID, SATCHEL_TIME and SATCHEL_NUMBER in its environment.",

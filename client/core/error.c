@@ -73,7 +73,7 @@ const char *satchel_phase_name(enum satchel_phase phase)
 const char *satchel_event_name(enum satchel_event_kind kind)
 {
     static const char *const names[] = {"",        "stored",  "arrived", "released", "received",
-                                        "expired", "revoked", "deleted", "extended"};
+                                        "expired", "revoked", "deleted", "extended", "factor"};
 
     return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "";
 }

@@ -70,6 +70,8 @@ static void request_free(struct request *r)
     list_remove(&r->in_session);
     if (!r->sent && r->frame.release != NULL)
         r->frame.release(r->frame.arg);
+    if (r->frame.head != NULL)
+        secret_wipe((void *)(uintptr_t)r->frame.head, r->frame.head_len); /* codes travel in it */
     free((void *)r->frame.head);
     free(r);
 }

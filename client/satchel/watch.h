@@ -18,6 +18,7 @@ enum satchel_event_kind {
     SATCHEL_EVENT_REVOKED = 6,
     SATCHEL_EVENT_DELETED = 7,  /* a recipient of ours deleted it */
     SATCHEL_EVENT_EXTENDED = 8, /* one that we can open has another end */
+    SATCHEL_EVENT_FACTOR = 9, /* wrong one-time passwords came for our account; id means nothing */
 };
 
 /* "stored", "arrived", ...; "" for a kind that this version does not know. */

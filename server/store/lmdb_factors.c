@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_feed.h"
 
 /* ERR_NOTFOUND, or a failure.  The bytes point into the map. */
 static int load(struct lmdb_txn *t, const uint8_t *uid, struct store_factor *ret)
@@ -55,5 +56,11 @@ int lmdb_factors_put(struct lmdb_txn *t, struct store_job *job)
     buf_u64(&t->row, in->number);
     buf_put(&t->row, in->bytes.data, in->bytes.len);
     lmdb_txn_put_row(t, T_FACTORS, &key);
+    if (in->tell != 0) {
+        struct store_feed_row row = {.at = in->tell, .kind = STORE_FEED_FACTOR};
+
+        memcpy(row.other, in->uid, sizeof(row.other));
+        lmdb_feed_add(t, in->uid, &row);
+    }
     return lmdb_txn_code(t);
 }

@@ -205,7 +205,8 @@ enum store_feed_kind {
     STORE_FEED_EXPIRED,
     STORE_FEED_REVOKED,
     STORE_FEED_DELETED,
-    STORE_FEED_EXTENDED
+    STORE_FEED_EXTENDED,
+    STORE_FEED_FACTOR /* of no transfer: tid is zeros, other the user */
 };
 
 #define STORE_FEED_MS ((uint64_t)30 * 86400000) /* how long it is kept */

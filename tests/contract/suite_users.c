@@ -422,6 +422,7 @@ static void test_factors(void **state)
 {
     struct harness *h = *state;
     struct store_factor_get get = {0};
+    struct store_feed_list feed = {.limit = 9};
     struct store_factor_put put = {.number = 1, .bytes = {(const uint8_t *)"sealed", 6}};
     static const uint8_t big[STORE_FACTOR_MAX + 1];
     struct store_result *res;
@@ -449,9 +450,19 @@ static void test_factors(void **state)
     assert_true(res->u.factor.number == 2 && res->u.factor.bytes.len == 0);
     put.number = 1;
     (void)DO(h, factor_put, &put, ERR_BADSTATE);
+    /* Wrong codes are told in the same transaction; a duplicate tells nothing. */
+    put = (struct store_factor_put){.number = 3, .tell = T0, .bytes = {(const uint8_t *)"x", 1}};
+    harness_uid(1, put.uid);
+    harness_uid(1, feed.uid);
+    (void)DO(h, factor_put, &put, ERR_OK);
+    (void)DO(h, factor_put, &put, ERR_OK);
+    res = DO(h, feed_list, &feed, ERR_OK);
+    assert_int_equal(res->count, 1);
+    assert_true(res->u.feed.rows[0].kind == STORE_FEED_FACTOR && res->u.feed.rows[0].at == T0);
+    assert_memory_equal(res->u.feed.rows[0].other, put.uid, sizeof(put.uid));
     put.number = 0;
     (void)DO(h, factor_put, &put, ERR_INVALID);
-    put = (struct store_factor_put){.number = 3, .bytes = {big, sizeof(big)}};
+    put = (struct store_factor_put){.number = 4, .bytes = {big, sizeof(big)}};
     harness_uid(1, put.uid);
     (void)DO(h, factor_put, &put, ERR_TOOLARGE);
 }

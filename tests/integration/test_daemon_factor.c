@@ -263,6 +263,58 @@ static void test_restart_forgets_no_code(void **state)
     parcel_free(&x);
 }
 
+/* From the third on the user is told; behind the fifth the wait outlives a restart. */
+static void test_wrong_ones_are_remembered(void **state)
+{
+    Satchel__Subscribe subscribe = SATCHEL__SUBSCRIBE__INIT;
+    Satchel__FactorRemove remove = SATCHEL__FACTOR_REMOVE__INIT;
+    struct authenticator a;
+    struct message *m;
+    int told = 0;
+    struct peer p, watching;
+    PEER_ENV(sub, SUBSCRIBE, subscribe, &subscribe);
+    PEER_ENV(env, FACTOR_REMOVE, factor_remove, &remove);
+
+    (void)state;
+    stage_enter(&p, &alice);
+    assert_int_equal(enrol(&p, &a), OK);
+    assert_int_equal(confirm(&p, &a, code_of(&a, 0)), OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(take_away(&p, wrong), CODE(AUTH_FACTOR));
+    peer_close(&p);
+    site_kill(&stage_site); /* the tries of a minute begin anew, the count does not */
+    site_start(&stage_site, NULL);
+    stage_enter(&watching, &alice);
+    assert_int_equal(peer_ask(&watching, &sub), OK);
+    stage_enter(&p, &alice);
+    for (int i = 2; i < 5; i++)
+        assert_int_equal(take_away(&p, wrong), CODE(AUTH_FACTOR));
+    while (told < 3) { /* behind what happened to her transfers */
+        m = peer_next(&watching);
+        assert_non_null(m);
+        assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_EVENT);
+        if (m->env->event->kind == SATCHEL__EVENT_KIND__EVENT_FACTOR) {
+            told++;
+            assert_memory_equal(m->env->event->user_id.data, alice.u.uid.b, sizeof(alice.u.uid.b));
+        }
+        message_free(m);
+    }
+    peer_close(&watching);
+    peer_close(&p);
+    assert_int_equal(site_stop(&stage_site), 0);
+    site_start(&stage_site, NULL);
+    stage_enter(&p, &alice);
+    remove.code = code_of(&a, 1);
+    m = peer_call(&p, &env); /* good as it is */
+    assert_non_null(m);
+    assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_ERROR);
+    assert_int_equal(m->env->error->code, CODE(RATE));
+    assert_in_range(m->env->error->retry_after, 60001, 120000);
+    message_free(m);
+    assert_int_equal(take_away(&p, a.recovery[1]), OK);
+    peer_close(&p);
+}
+
 /* The store has neither the key nor a code in the clear; without factors.key it opens nothing. */
 static void test_store_gives_no_codes(void **state)
 {
@@ -290,6 +342,7 @@ static void test_store_gives_no_codes(void **state)
     stage_enter(&p, &carol);
     assert_int_equal(take_away(&p, a.recovery[0]), CODE(INTERNAL));
     assert_true(site_logged(&stage_site, "factor_does_not_open"));
+    assert_true(site_logged(&stage_site, "event=request_failed request=FactorRemove code=corrupt"));
     peer_close(&p);
 }
 
@@ -300,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_the_recovery_key_removes_it),
         cmocka_unit_test(test_release_asks_for_a_code),
         cmocka_unit_test(test_restart_forgets_no_code),
+        cmocka_unit_test(test_wrong_ones_are_remembered),
         cmocka_unit_test(test_store_gives_no_codes),
     };
 

@@ -104,6 +104,54 @@ static void test_too_many_requests(void **state)
     assert_serves(); /* alice has a bucket of her own */
 }
 
+/* Each recipient counts, up to a quarter of the requests of a second. */
+static void test_large_groups_cost_more(void **state)
+{
+    enum { GROUP = 40, OPENS = 40 };
+    static struct uid uids[GROUP];
+    static uint8_t ek[16] = {1}, key[16];
+    Satchel__Recipient list[GROUP], *recipients[GROUP];
+    Satchel__OpenTransfer msg = SATCHEL__OPEN_TRANSFER__INIT;
+    unsigned rate = 0, none = 0;
+    uint64_t ids[OPENS];
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &carol);
+    for (int i = 0; i < GROUP; i++) {
+        satchel__recipient__init(&list[i]);
+        uids[i].b[0] = (uint8_t)(i + 1);
+        if (i == 0)
+            uids[i] = carol.u.uid;
+        PEER_BYTES(list[i].user_id, uids[i].b);
+        PEER_BYTES(list[i].ek_id, ek);
+        list[i].role = i == 0 ? SATCHEL__ROLE__SENDER : SATCHEL__ROLE__RECIPIENT;
+        recipients[i] = &list[i];
+    }
+    msg.n_recipients = GROUP;
+    msg.recipients = recipients;
+    msg.body_length = 4096;
+    msg.created = p.time;
+    msg.expires = p.time + 86400000;
+    PEER_BYTES(msg.upload_key, key);
+    for (int i = 0; i < OPENS; i++) {
+        PEER_ENV(env, OPEN_TRANSFER, open_transfer, &msg);
+
+        key[0]++;
+        ids[i] = peer_send(&p, &env, NULL, 0);
+    }
+    for (int i = 0; i < OPENS; i++) {
+        Satchel__Code code = peer_code(peer_wait(&p, ids[i]));
+
+        none += code == CODE(NOT_FOUND);
+        rate += code == CODE(RATE);
+    }
+    assert_int_equal(none + rate, OPENS);
+    assert_true(none >= 3); /* 60 / 15, and what comes free meanwhile */
+    assert_true(rate > 0);
+    peer_close(&p);
+}
+
 static void test_too_many_lookups(void **state)
 {
     Satchel__Lookup msg = SATCHEL__LOOKUP__INIT;
@@ -263,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connections_of_one_address),
         cmocka_unit_test(test_too_many_requests),
+        cmocka_unit_test(test_large_groups_cost_more),
         cmocka_unit_test(test_too_many_lookups),
         cmocka_unit_test(test_too_many_registrations),
         cmocka_unit_test(test_a_flood_of_pings),

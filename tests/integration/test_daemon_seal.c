@@ -46,6 +46,31 @@ static int leave(void **state)
 
 /* ---- SealTransfer ---- */
 
+/* A bad signature is seen before anybody looks for the manifest. */
+static void test_a_forged_header_costs_no_search(void **state)
+{
+    struct message *m;
+    struct parcel x;
+
+    (void)state;
+    stage_parcel(&x, 1000, 77);
+    assert_int_equal(parcel_open(&a, &x), OK);
+    parcel_seal_body(&x);
+    memset(x.header.manifest.b, 9, sizeof(x.header.manifest.b));
+    parcel_sign(&x);
+    assert_int_equal(parcel_put_all(&a, &x), OK);
+    for (int i = 0; i < 2; i++) {
+        m = peer_wait(&a, parcel_send_seal(&a, &x));
+        assert_non_null(m);
+        assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_ERROR);
+        assert_int_equal(m->env->error->code, CODE(BAD_REQUEST));
+        assert_non_null(strstr(m->env->error->message, i == 0 ? "manifest" : "signature"));
+        message_free(m);
+        x.signature[7] ^= 1;
+    }
+    parcel_free(&x);
+}
+
 /* Everything in one flight: the seal waits for the pieces before it. */
 static void test_a_flight(void **state)
 {
@@ -323,6 +348,7 @@ static void test_metadata_of_impossible_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_forged_header_costs_no_search),
         TEST(test_a_flight),
         TEST(test_a_small_flight),
         TEST(test_a_small_flight_with_a_bad_seal),

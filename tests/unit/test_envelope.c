@@ -216,6 +216,38 @@ static void test_messages_that_grow(void **state)
     buf_free(&b);
 }
 
+/* The code goes, whatever brought it; of others nothing is touched. */
+static void test_codes_are_wiped(void **state)
+{
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__Release release = SATCHEL__RELEASE__INIT;
+    Satchel__FactorRemove remove = SATCHEL__FACTOR_REMOVE__INIT;
+    Satchel__Lookup lookup = SATCHEL__LOOKUP__INIT;
+    char code[] = "123456", name[] = "bob", gone[sizeof(code)] = {0};
+
+    (void)state;
+    assert_false(envelope_wipe(NULL));
+    assert_false(envelope_wipe(&env));
+    env.body_case = SATCHEL__ENVELOPE__BODY_RELEASE;
+    env.release = &release;
+    assert_false(envelope_wipe(&env)); /* none came */
+    release.code = code;
+    assert_true(envelope_wipe(&env));
+    assert_memory_equal(code, gone, sizeof(code));
+    (void)memcpy(code, "654321", sizeof(code));
+    env.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_REMOVE;
+    env.factor_remove = &remove;
+    remove.code = code;
+    assert_true(envelope_wipe(&env));
+    assert_memory_equal(code, gone, sizeof(code));
+    env.body_case = SATCHEL__ENVELOPE__BODY_LOOKUP;
+    env.lookup = &lookup;
+    lookup.who_case = SATCHEL__LOOKUP__WHO_USERNAME;
+    lookup.username = name;
+    assert_false(envelope_wipe(&env));
+    assert_string_equal(name, "bob");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_messages_that_grow),
         cmocka_unit_test(test_each_request_has_a_row_and_no_reply_has),
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_codes_are_wiped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

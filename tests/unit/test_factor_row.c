@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "common/crypto/base32.h"
+#include "common/crypto/gcm.h"
+#include "common/crypto/kdf.h"
 #include "server/factor_row.h"
 
 #define NOW ((uint64_t)1800000000000) /* at the beginning of a step */
@@ -162,6 +164,100 @@ static void test_stored_bytes(void **state)
     buf_free(&bytes);
 }
 
+static int miss(struct factor_row *r, uint64_t now)
+{
+    return factor_row_take(r, &uid, "000000", now);
+}
+
+/* Five cost nothing; then the wait doubles, up to half a day.  Nothing is looked at meanwhile. */
+static void test_wrong_ones_have_to_wait(void **state)
+{
+    enum { MINUTE = 60000, HOUR = 60 * MINUTE };
+    struct factor_row r = {0};
+    char codes[FACTOR_CODES][FACTOR_CODE_TEXT];
+    uint64_t now = NOW, wait = 0;
+
+    (void)state;
+    assert_int_equal(factor_row_enrol(&r, NOW), ERR_OK);
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(miss(&r, NOW), ERR_FACTOR); /* pending: it is its owner */
+    factor_row_free(&r);
+    activate(&r, codes);
+    for (uint32_t i = 1; i <= 5; i++) {
+        assert_int_equal(factor_row_wait(&r, now), 0);
+        assert_int_equal(miss(&r, now), ERR_FACTOR);
+        assert_int_equal(r.failed, i);
+    }
+    assert_int_equal(factor_row_wait(&r, now), 2 * MINUTE);
+    assert_int_equal(factor_row_wait(&r, now + MINUTE), MINUTE);
+    assert_int_equal(miss(&r, now), ERR_RATE);
+    assert_int_equal(factor_row_take(&r, &uid, code_at(&r, 0), NOW),
+                     ERR_RATE); /* good, but early */
+    assert_int_equal(r.failed, 5);
+    for (int i = 0; i < 30; i++) {
+        uint64_t next = factor_row_wait(&r, now);
+
+        assert_true(next >= wait && next <= 12 * HOUR);
+        wait = next;
+        now += wait;
+        assert_int_equal(miss(&r, now - 1), ERR_RATE);
+        assert_int_equal(miss(&r, now), ERR_FACTOR);
+    }
+    assert_int_equal(wait, 12 * HOUR);
+    /* A clock that goes back opens nothing, and does not wait longer than ever. */
+    assert_in_range(factor_row_wait(&r, NOW), 1, 12 * HOUR);
+    /* What nobody guesses does not wait; a good code ends the row of wrong ones. */
+    assert_int_equal(factor_row_take(&r, &uid, "ABCD-EFGH-IJKL-MNOP", now), ERR_FACTOR);
+    assert_int_equal(factor_row_take(&r, &uid, codes[0], now), ERR_OK);
+    assert_int_equal(r.failed, 0);
+    assert_int_equal(factor_row_wait(&r, now), 0);
+    factor_row_free(&r);
+}
+
+/* Wrong ones are stored; a row from before they were counted opens. */
+static void test_stored_failures(void **state)
+{
+    struct factor_row r = {0}, back = {0};
+    char codes[FACTOR_CODES][FACTOR_CODE_TEXT];
+    uint8_t plain[1 + 1 + FACTOR_KEY_LEN + 8 + 8 + 4] = {1, FACTOR_ACTIVE}, k[KDF_LEN];
+    uint8_t old[GCM_NONCE_LEN + sizeof(plain) + GCM_TAG_LEN] = {0};
+    struct buf bytes = {0}, aad = {0};
+    struct secret key = {0};
+
+    (void)state;
+    assert_int_equal(secret_new(&key, 32, NULL), ERR_OK);
+    activate(&r, codes);
+    assert_int_equal(miss(&r, NOW + 7), ERR_FACTOR);
+    assert_int_equal(factor_row_seal(&r, &key, &uid, 7, &bytes), ERR_OK);
+    assert_int_equal(
+        factor_row_open(&back, &key, &uid, &(struct store_factor){7, {bytes.data, bytes.len}}),
+        ERR_OK);
+    assert_true(back.failed == 1 && back.failed_at == NOW + 7);
+
+    buf_lp_str(&aad, KDF_PREFIX "factor row");
+    buf_lp(&aad, uid.b, sizeof(uid.b));
+    buf_lp_u64(&aad, 7);
+    assert_int_equal(kdf_f(k, part_secret(&key), "factor", PARTS(PART_OF(uid.b))), ERR_OK);
+    assert_int_equal(
+        gcm_seal_once(k, old, part(aad.data, aad.len), PART_OF(plain), old + GCM_NONCE_LEN),
+        ERR_OK);
+    assert_int_equal(
+        factor_row_open(&back, &key, &uid, &(struct store_factor){7, {old, sizeof(old)}}), ERR_OK);
+    assert_true(back.state == FACTOR_ACTIVE && back.failed == 0 && back.n == 0);
+    plain[0] = 3; /* of a newer daemon */
+    assert_int_equal(
+        gcm_seal_once(k, old, part(aad.data, aad.len), PART_OF(plain), old + GCM_NONCE_LEN),
+        ERR_OK);
+    assert_int_equal(
+        factor_row_open(&back, &key, &uid, &(struct store_factor){7, {old, sizeof(old)}}),
+        ERR_CORRUPT);
+    factor_row_free(&r);
+    factor_row_free(&back);
+    secret_free(&key);
+    buf_free(&bytes);
+    buf_free(&aad);
+}
+
 /* RFC 4648 section 10. */
 static void test_base32(void **state)
 {
@@ -185,6 +281,8 @@ int main(void)
         cmocka_unit_test(test_how_a_code_may_be_typed),
         cmocka_unit_test(test_recovery_codes_count_once),
         cmocka_unit_test(test_stored_bytes),
+        cmocka_unit_test(test_wrong_ones_have_to_wait),
+        cmocka_unit_test(test_stored_failures),
         cmocka_unit_test(test_base32),
     };
 
