@@ -20,20 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/local/backup.h"
 #include "client/local/join.h"
+#include "client/op/device_grant.h"
 #include "client/op/device_name.h"
 #include "client/op/publish.h"
-#include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
 
-enum {
-    LIFETIME_MS = 10 * 60 * 1000,
-    LIFETIME_MAX_MS = 60 * 60 * 1000,
-    TICK_MS = 1000,
-    WRONG_MAX = 5,
-    OTP_TRIES = 3
-};
+enum { LIFETIME_MS = 10 * 60 * 1000, LIFETIME_MAX_MS = 60 * 60 * 1000, TICK_MS = 1000 };
+enum { WRONG_MAX = 5, OTP_TRIES = 3 };
 
 struct admission {
     struct satchel_op op;
@@ -47,7 +41,7 @@ struct admission {
     struct buf request; /* sealed */
     struct join_request joiner;
     struct satchel_joiner shown; /* the same for people */
-    struct hash32 allowed;       /* hash of the request that may come in */
+    bool allowed;                /* a person has said yes to this request */
     struct manifest_device device;
     unsigned wrong, tries;
     struct secret otp;
@@ -79,17 +73,20 @@ static void free_adding(struct satchel_op *op)
 
 /* ---- what is said to the server ---- */
 
+static struct ask ask_of(struct admission *a, Satchel__Envelope *e, Satchel__OfferJoin *m)
+{
+    m->id = (ProtobufCBinaryData){sizeof(a->code.id), a->code.id};
+    e->body_case = SATCHEL__ENVELOPE__BODY_OFFER_JOIN;
+    e->offer_join = m;
+    return (struct ask){.e = e, .expect = SATCHEL__ENVELOPE__BODY_JOIN_REPLY};
+}
+
 /* What a message of the offer says; ${cb} gets errors as well. */
-static void tell(struct admission *a, const Satchel__OfferJoin *what, op_answer_cb *cb)
+static void tell(struct admission *a, Satchel__OfferJoin *what, op_answer_cb *cb)
 {
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
-    Satchel__OfferJoin m = *what;
-    struct op_ask ask = {
-        .ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_JOIN_REPLY}, .cb = cb, .errors = true};
+    struct op_ask ask = {.ask = ask_of(a, &e, what), .cb = cb, .errors = true};
 
-    m.id = (ProtobufCBinaryData){sizeof(a->code.id), a->code.id};
-    e.body_case = SATCHEL__ENVELOPE__BODY_OFFER_JOIN;
-    e.offer_join = &m;
     (void)op_ask(&a->op, &ask);
 }
 
@@ -98,14 +95,11 @@ static void mention(struct admission *a, bool refuse, bool end)
 {
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__OfferJoin m = SATCHEL__OFFER_JOIN__INIT;
-    struct ask ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_JOIN_REPLY};
+    struct ask ask = ask_of(a, &e, &m);
     struct err err;
 
-    m.id = (ProtobufCBinaryData){sizeof(a->code.id), a->code.id};
     m.refuse = refuse;
     m.end = end;
-    e.body_case = SATCHEL__ENVELOPE__BODY_OFFER_JOIN;
-    e.offer_join = &m;
     if (a->op.s->link.session != NULL && !a->op.broken)
         err.code = session_ask(a->op.s->link.session, &ask, NULL, &err);
 }
@@ -118,6 +112,13 @@ static void stop(struct satchel_op *op)
     alarm_clear(&a->tick);
     if (a->ends != 0 && op->err.code != ERR_OK)
         mention(a, false, true);
+}
+
+static struct join_meeting meeting(const struct admission *a)
+{
+    return (struct join_meeting){.code = &a->code,
+                                 .server = a->op.s->profile->id->server,
+                                 .request = part(a->request.data, a->request.len)};
 }
 
 static uint64_t left(const struct admission *a)
@@ -160,58 +161,13 @@ static void send_answer(struct admission *a)
 
 /* ---- fourth: what it needs ---- */
 
-static int seal_answer(struct admission *a, const struct identity *id, struct secret *account,
-                       struct err *err)
-{
-    struct join_answer out = {.manifest = chain_newest(&id->chain)->hash, .has_box = id->has_box};
-    struct join_meeting m = {
-        .code = &a->code, .server = id->server, .request = part(a->request.data, a->request.len)};
-    struct secret ephemeral = {0};
-    int rc = secret_copy(&out.isk, id->isk.data, id->isk.len, err);
-
-    secret_move(&out.account, account);
-    memcpy(out.recovery_box, id->box, sizeof(out.recovery_box));
-    (void)snprintf(out.username, sizeof(out.username), "%s", id->username);
-    (void)snprintf(out.email, sizeof(out.email), "%s", id->email);
-    (void)snprintf(out.name, sizeof(out.name), "%s", a->name);
-    if (rc == ERR_OK)
-        rc = hedge_draw(a->op.s->profile->hedge, "join answer", part(NULL, 0), &ephemeral, err);
-    if (rc == ERR_OK)
-        rc = join_answer_seal(&out, &m, a->joiner.key, &ephemeral, &a->answer, err);
-    join_answer_free(&out);
-    secret_free(&ephemeral);
-    return rc;
-}
-
-/* Names of both are kept with the identity, and go with what is given. */
 static int grant_work(struct op_job *job, struct err *err)
 {
     struct admission *a = (struct admission *)job->op;
-    struct vault *v = job->op->s->profile->vault;
-    struct identity *id = NULL;
-    struct secret account = {0};
-    uint64_t mark;
-    int rc = vault_lock(v, err);
+    struct join_meeting m = meeting(a);
+    struct device_grant g = {job->op->s->profile, &m, &a->joiner, &a->device, a->name};
 
-    if (rc != ERR_OK)
-        return rc;
-    rc = identity_load(v, &id, err);
-    if (rc == ERR_OK) {
-        identity_keep_name(id, &id->device, a->name);
-        identity_keep_name(id, &a->device.id, a->joiner.name);
-        rc = identity_save(id, v, err);
-    }
-    if (rc == ERR_OK)
-        rc = backup_build(v, id, &account, &mark, err);
-    vault_unlock(v);
-    if (rc == ERR_OK)
-        rc = seal_answer(a, id, &account, err);
-    secret_free(&account);
-    if (rc == ERR_OK)
-        a->publish.id = id;
-    else
-        identity_unref(id);
-    return rc;
+    return device_grant(&g, &a->publish.id, &a->answer, err);
 }
 
 static void granted(struct op_job *job)
@@ -294,77 +250,42 @@ static void list_device(struct admission *a)
 
 static void wait_for(struct admission *a, bool refuse);
 
-/* Between the new machine and the server stands nobody: it sees the key that we know. */
-static int check_pin(const struct admission *a, struct err *err)
-{
-    const struct settings *t = &a->op.s->profile->settings;
-    struct pin ours;
-
-    if (!a->joiner.has_pin)
-        return ERR_OK;
-    if (t->pin == NULL) {
-        err_set(err, ERR_PIN, "this device trusts the server through authorities");
-        err_hint(err, "join with the same: satchel device join --ca");
-        return ERR_PIN;
-    }
-    if (pin_decode(&ours, t->pin, err) != ERR_OK || !pin_equal(&ours, &a->joiner.pin)) {
-        err_set(err, ERR_PIN, "the new device sees another key than '%s' has", t->server);
-        err_hint(err, "somebody may be in between: is the server's name right there?");
-        return ERR_PIN;
-    }
-    return ERR_OK;
-}
-
 static int take_request(struct admission *a, const Satchel__JoinReply *m, struct err *err)
 {
+    struct join_meeting meet;
     int rc = join_request_open(&a->joiner, &a->code, &a->op.s->profile->id->server,
                                part(m->sealed.data, m->sealed.len), err);
 
     if (rc != ERR_OK)
         return rc;
+    if (a->request.len != m->sealed.len ||
+        memcmp(a->request.data, m->sealed.data, m->sealed.len) != 0)
+        a->allowed = false;
     buf_free(&a->request);
     buf_put(&a->request, m->sealed.data, m->sealed.len);
     rc = buf_check(&a->request, err);
-    a->device = (struct manifest_device){.has_box = true};
-    memcpy(a->device.key, a->joiner.device_key, sizeof(a->device.key));
-    memcpy(a->device.box, a->joiner.box, sizeof(a->device.box));
+    meet = meeting(a);
     if (rc == ERR_OK)
-        rc = ids_device(a->device.key, &a->device.id);
+        rc = device_grant_entry(&a->joiner, &a->device);
     if (rc == ERR_OK)
-        rc = join_check(&(struct join_meeting){.code = &a->code,
-                                               .server = a->op.s->profile->id->server,
-                                               .request = part(a->request.data, a->request.len)},
-                        a->shown.check, err);
+        rc = join_check(&meet, a->shown.check, err);
     hex_encode(a->shown.id, a->device.id.b, sizeof(a->device.id.b));
     (void)snprintf(a->shown.name, sizeof(a->shown.name), "%s", a->joiner.name);
     return rc;
 }
 
-/* Whoever has the code may have found it: a person says who comes in, once for a request.  False:
- * the operation has ended. */
+/* A person says who comes in, once for a request.  False: the operation has ended. */
 static bool is_allowed(struct admission *a)
 {
-    struct hash32 hash;
-    struct err err = {0};
-    bool allowed;
-
-    if (hash_parts(HASH_SHA256, hash.b, PARTS(part(a->request.data, a->request.len))) != ERR_OK) {
-        op_fail(&a->op, ERR_INTERNAL, "cannot hash a request to join");
-        return false;
-    }
-    if (memcmp(&hash, &a->allowed, sizeof(hash)) == 0)
-        return true; /* asked before the connection was lost */
-    allowed = a->o.allow(a->op.cookie, &a->shown);
+    if (!a->allowed)
+        a->allowed = a->o.allow(a->op.cookie, &a->shown);
     if (a->op.ended) /* by what was called */
         return false;
-    if (allowed) {
-        a->allowed = hash;
-        return true;
+    if (!a->allowed) {
+        mention(a, true, false);
+        op_fail(&a->op, ERR_REFUSED, "the new device was not let in, and the code counts no more");
     }
-    mention(a, true, false);
-    err_set(&err, ERR_REFUSED, "the new device was not let in, and the code counts no more");
-    op_end(&a->op, &err);
-    return false;
+    return a->allowed;
 }
 
 static void on_come(struct satchel_op *op, void *arg, const struct answer *reply)
@@ -392,7 +313,7 @@ static void on_come(struct satchel_op *op, void *arg, const struct answer *reply
         wait_for(a, true);
     } else if (rc != ERR_OK) {
         op_fail(op, ERR_INTEGRITY, "%d requests came that were not made with this code", WRONG_MAX);
-    } else if (check_pin(a, &err) != ERR_OK) {
+    } else if (device_grant_check_pin(&op->s->profile->settings, &a->joiner, &err) != ERR_OK) {
         mention(a, true, false); /* the new device hears of it before the offer ends */
         op_end(op, &err);
     } else {
@@ -430,7 +351,8 @@ static void show_code(struct admission *a)
 {
     const struct settings *t = &a->op.s->profile->settings;
     struct secret text = {0}, uri = {0};
-    struct satchel_join_code c = {.server = t->server, .ca = t->ca_file};
+    struct satchel_join_code c = {
+        .server = t->server, .ca = t->ca_file, .expires = a->since + a->o.lifetime};
     struct err err = {0};
     int rc = join_code_show(&a->code, &text, &err);
 
@@ -441,7 +363,6 @@ static void show_code(struct admission *a)
                        (const char *)text.data);
         c.code = (const char *)text.data;
         c.uri = (const char *)uri.data;
-        c.expires = a->since + a->o.lifetime;
         a->o.on_code(a->op.cookie, &c);
     } else {
         op_end(&a->op, &err);
@@ -484,16 +405,7 @@ static void offer(struct admission *a)
 
 static int draw_work(struct op_job *job, struct err *err)
 {
-    struct admission *a = (struct admission *)job->op;
-    struct secret s = {0};
-    int rc = hedge_draw(job->op->s->profile->hedge, "join code", part(NULL, 0), &s, err);
-
-    if (rc == ERR_OK) {
-        secret_truncate(&s, JOIN_SECRET_LEN);
-        rc = join_code_make(&a->code, &s, err);
-    }
-    secret_free(&s);
-    return rc;
+    return device_grant_code(job->op->s->profile, &((struct admission *)job->op)->code, err);
 }
 
 static void drawn(struct op_job *job)

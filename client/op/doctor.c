@@ -98,12 +98,30 @@ static void end(struct doctor *d)
 
 /* ---- fourth: logged in ------------------------------------------------------------ */
 
+/* Is the published key that others seal to now none of ours?  Another device may have drawn it, or
+ * this profile may be an old copy. */
+static bool key_is_foreign(const struct identity *id, uint64_t now)
+{
+    const struct manifest_ek *ek = NULL;
+    bool lapsed;
+
+    if (manifest_choose_ek(chain_newest(&id->chain), now, &ek, &lapsed, NULL) != ERR_OK)
+        return false;
+    return identity_ek(id, &ek->id) == NULL;
+}
+
 static void tell_keys(struct doctor *d, uint64_t now)
 {
     const struct identity *id = d->op.s->profile->id;
     uint64_t ends = id->keys[id->n_keys - 1].not_after;
+    struct err why = {0};
 
-    if (ends > now)
+    if (key_is_foreign(id, now)) {
+        err_set(&why, ERR_CORRUPT, "others seal to a published key that this device does not have");
+        err_hint(&why, "'satchel keys rotate' publishes a new one; what comes before can be read "
+                       "only where that key is");
+        tell_failed(d, &why);
+    } else if (ends > now)
         tell(d, SATCHEL_CHECK_OK, "", "the encryption key is good for %llu more days",
              (unsigned long long)((ends - now) / IDENTITY_DAY_MS));
     else

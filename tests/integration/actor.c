@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/crypto/ed25519.h"
 #include "common/crypto/hash.h"
 #include "common/transfer/manifest_build.h"
 
@@ -99,6 +100,31 @@ struct manifest *actor_next_manifest(const struct actor *a, const struct manifes
     struct manifest *m = NULL;
 
     MUST(manifest_build(&plan, &a->u.isk, &m, NULL) == ERR_OK);
+    return m;
+}
+
+struct manifest *actor_succeed(const struct actor *a, const struct manifest *before,
+                               const struct secret *rk, const struct secret *isk)
+{
+    struct manifest_build_succession s = {.uid = a->u.uid,
+                                          .number = (uint32_t)before->n_successions + 1,
+                                          .last_manifest = before->hash};
+    struct manifest_device device = a->u.device;
+    struct manifest_build_plan plan = {.previous = before,
+                                       .created = SAMPLE_TIME + 9,
+                                       .devices = &device,
+                                       .n_devices = 1,
+                                       .eks = &a->u.key,
+                                       .n_eks = 1};
+    struct buf raw = {0};
+    struct manifest *m = NULL;
+
+    device.revoked = SAMPLE_TIME + 9;
+    MUST_OK(ed25519_public(s.identity_key, isk->data));
+    MUST_OK(manifest_build_succession(&s, rk, &raw, NULL));
+    plan.succession = part(raw.data, raw.len);
+    MUST_OK(manifest_build(&plan, isk, &m, NULL));
+    buf_free(&raw);
     return m;
 }
 

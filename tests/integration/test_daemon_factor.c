@@ -346,6 +346,30 @@ static void test_store_gives_no_codes(void **state)
     peer_close(&p);
 }
 
+/* The recovery key alone does not change who speaks for a user with a factor. */
+static void test_a_succession_asks_for_a_code(void **state)
+{
+    struct authenticator a;
+    struct secret isk = {0};
+    struct manifest *next;
+    struct peer p;
+
+    (void)state;
+    stage_enter(&p, &alice);
+    assert_int_equal(enrol(&p, &a), OK);
+    assert_int_equal(confirm(&p, &a, code_of(&a, 0)), OK);
+    sample_secret("another identity", &isk);
+    next = actor_succeed(&alice, alice.u.first, &alice.u.rk, &isk);
+    assert_int_equal(actor_put_manifest(&p, next), CODE(AUTH_FACTOR));
+    manifest_free(next);
+    next = actor_next_manifest(&alice, alice.u.first, SAMPLE_TIME); /* nobody new speaks for her */
+    assert_int_equal(actor_put_manifest(&p, next), OK);
+    manifest_free(next);
+    assert_int_equal(take_away(&p, a.recovery[0]), OK);
+    secret_free(&isk);
+    peer_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_release_asks_for_a_code),
         cmocka_unit_test(test_restart_forgets_no_code),
         cmocka_unit_test(test_wrong_ones_are_remembered),
+        cmocka_unit_test(test_a_succession_asks_for_a_code),
         cmocka_unit_test(test_store_gives_no_codes),
     };
 

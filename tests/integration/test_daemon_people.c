@@ -281,32 +281,6 @@ static struct message *recover(struct peer *p, const struct actor *who, const st
     return peer_call(p, &env);
 }
 
-/* The manifest after ${before}, by a new identity key that RK vouches for, with Bob's device. */
-static struct manifest *succeed(const struct actor *who, const struct manifest *before,
-                                const struct secret *rk, const struct secret *isk)
-{
-    struct manifest_build_succession s = {.uid = who->u.uid,
-                                          .number = (uint32_t)before->n_successions + 1,
-                                          .last_manifest = before->hash};
-    struct manifest_device devices[2] = {who->u.device, bob.u.device};
-    struct manifest_build_plan plan = {.previous = before,
-                                       .created = SAMPLE_TIME + 9,
-                                       .devices = devices,
-                                       .n_devices = 2,
-                                       .eks = &who->u.key,
-                                       .n_eks = 1};
-    struct buf raw = {0};
-    struct manifest *m = NULL;
-
-    devices[0].revoked = SAMPLE_TIME + 9;
-    assert_int_equal(ed25519_public(s.identity_key, isk->data), ERR_OK);
-    assert_int_equal(manifest_build_succession(&s, rk, &raw, NULL), ERR_OK);
-    plan.succession = part(raw.data, raw.len);
-    assert_int_equal(manifest_build(&plan, isk, &m, NULL), ERR_OK);
-    buf_free(&raw);
-    return m;
-}
-
 static void test_recover(void **state)
 {
     struct secret isk = {0};
@@ -319,7 +293,7 @@ static void test_recover(void **state)
     (void)state;
     assert_int_equal(secret_new(&isk, 32, NULL), ERR_OK);
     isk.data[0] = 77;
-    next = succeed(&carol, carol.u.first, &carol.u.rk, &isk);
+    next = actor_succeed(&carol, carol.u.first, &carol.u.rk, &isk);
     stage_enter(&old, &carol);
     assert_int_equal(put_account(&old, &carol, 1, 100), OK);
     assert_int_equal(put_account(&old, &carol, 2, 5000), OK);

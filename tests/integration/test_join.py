@@ -374,6 +374,27 @@ class Opens(Machines):
                          "refused")
 
 
+class Leaving(Machines):
+    def test_by_its_own_will(self):
+        """A device that takes itself out does nothing more; it draws no key that the others would not have."""
+        first = self.person("lea")
+        second = self.both(first)
+        before = first.json("keys").result["keys"]
+        gone = second.json("device", "revoke", second.joined["device"]).result
+        self.assertEqual(gone["id"], second.joined["device"])
+        for args in (["inbox"], ["keys", "rotate"], ["send", self.file(5), "--to", "bob"]):
+            self.assertEqual(second.json(*args, expect=4).error["code"], "auth")
+        first.inbox()  # a login: it hears of it
+        rows = {row["id"]: row for row in first.json("device").result["devices"]}
+        self.assertIsNotNone(rows[second.joined["device"]]["revoked"])
+        self.assertEqual([key["id"] for key in first.json("keys").result["keys"]], [key["id"] for key in before])
+        tid = self.bob.send(self.file(600), to=[first]).result["id"]
+        first.get(tid, "-o", self.folder_of("still"))
+        self.assertEqual(second.get(tid, "-o", self.folder_of("no"), expect=4).error["code"], "auth")
+        doctor = first.json("doctor").result["checks"]
+        self.assertEqual({check["verdict"] for check in doctor}, {"ok"}, doctor)
+
+
 class Recovery(Machines):
     """The words are not enough where a second factor is enrolled."""
 

@@ -228,6 +228,26 @@ class Recover(Case):
         found.get(tid, "-o", self.folder_of(f"rotated-{after}"))
         return way.cut.is_set()
 
+    def test_doctor_knows_whose_key_is_published(self):
+        """A profile from before a rotation: what others seal now cannot be opened here."""
+        vera = self.newcomer("vera")
+        self.assertEqual(self.keys_of(vera)["verdict"], "ok")
+        shutil.copytree(vera.home, self.work / "vera-before", symlinks=True)
+        vera.json("keys", "rotate")
+        shutil.rmtree(vera.home)
+        os.rename(self.work / "vera-before", vera.home)
+        keys = self.keys_of(vera, expect=7)
+        self.assertEqual(keys["verdict"], "failed", keys)
+        self.assertIn("keys rotate", keys["hint"])
+        vera.json("keys", "rotate")
+        self.assertEqual(self.keys_of(vera)["verdict"], "ok")
+
+    def keys_of(self, user, expect=0):
+        """What doctor says of the keys."""
+        said = user.json("doctor", expect=expect)
+        checks = next(item for item in said.objects if "checks" in item.get("result", item))
+        return next(check for check in checks.get("result", checks)["checks"] if check["name"] == "keys")
+
     def test_killed_anywhere(self):
         """However far it came, the same command brings the account back."""
         hans = self.newcomer("hans")
