@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded into a daemon: its wall clock is off by as many milliseconds as the file that
+ * Preloaded into a program: its wall clock is off by as many milliseconds as the file that
  * SATCHEL_TEST_CLOCK names says, and a test changes that while it runs.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 __attribute__((visibility("default"))) int clock_gettime(clockid_t id, struct timespec *ret);
+__attribute__((visibility("default"))) int gettimeofday(struct timeval *ret, void *zone);
 
 static long long shift_ms(void)
 {
@@ -38,4 +40,15 @@ int clock_gettime(clockid_t id, struct timespec *ret)
         ret->tv_sec++;
     }
     return 0;
+}
+
+int gettimeofday(struct timeval *ret, void *zone)
+{
+    struct timespec now;
+    int rc = clock_gettime(CLOCK_REALTIME, &now);
+
+    (void)zone;
+    ret->tv_sec = now.tv_sec;
+    ret->tv_usec = now.tv_nsec / 1000;
+    return rc;
 }
