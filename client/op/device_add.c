@@ -185,7 +185,7 @@ static int grant_work(struct op_job *job, struct err *err)
     struct vault *v = job->op->s->profile->vault;
     struct identity *id = NULL;
     struct secret account = {0};
-    uint64_t mark;
+    struct backup_made made; /* the deposit that follows tells what is left out */
     int rc = vault_lock(v, err);
 
     if (rc != ERR_OK)
@@ -197,7 +197,7 @@ static int grant_work(struct op_job *job, struct err *err)
         rc = identity_save(id, v, err);
     }
     if (rc == ERR_OK)
-        rc = backup_build(v, id, &account, &mark, err);
+        rc = backup_build(v, id, &account, &made, err);
     vault_unlock(v);
     if (rc == ERR_OK)
         rc = seal_answer(a, id, &account, err);
