@@ -91,7 +91,12 @@ static int run_verify(struct cli *cli, int argc, char **argv, struct satchel_err
         ui_line("The safety number of you and %s is\n  %s", argv[0], c.safety);
         if (!prompt_yes("Does the other side see the same number? (yes/no) ")) {
             rc = cli_error(err, SATCHEL_E_REFUSED, "%s is not verified", argv[0]);
-            cli_hint(err, "without a terminal: --number DIGITS as the other side reads them out");
+            cli_hint(err,
+                     prompt_possible()
+                         ? "if the numbers differ one of you has wrong keys of the other: send "
+                           "nothing, and ask the operator"
+                         : "without a terminal: --number DIGITS as the other side reads them "
+                           "out");
             return rc;
         }
     }

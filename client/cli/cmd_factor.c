@@ -32,6 +32,10 @@ static long show_key(void *cookie, const struct satchel_factor_key *key, char *b
     bool terminal = isatty(STDOUT_FILENO) != 0;
 
     (void)cookie;
+    if (key->uri == NULL)
+        return o.otp_fd < 0
+                   ? prompt_code(-1, "That is not the code. What it shows now: ", buf, size)
+                   : 0;
     ui_event("key", json_pack("{s:s,s:s,s:i,s:i}", "uri", key->uri, "secret", key->secret, "digits",
                               (int)key->digits, "step", (int)key->step));
     if (!ui_json() && terminal && !qr_draw(stdout, key->uri, true))

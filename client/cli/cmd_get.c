@@ -54,6 +54,14 @@ static int aim(struct satchel_get_options *go, bool several, struct satchel_erro
         if (ui_json())
             return cli_error(err, SATCHEL_E_INVALID,
                              "get: --json and -o - both want standard output");
+        if (isatty(STDOUT_FILENO) != 0 && !o.force) {
+            int rc = cli_error(err, SATCHEL_E_REFUSED,
+                               "get: -o - would write a file's bytes to "
+                               "the terminal");
+
+            cli_hint(err, "send them into a pipe or a file, or use --force");
+            return rc;
+        }
         go->fd = STDOUT_FILENO;
     } else if (len > 0 && o.output[len - 1] == '/') {
         if (fs_mkdirs(o.output, 0777, &e) != ERR_OK)
@@ -124,6 +132,19 @@ static void report(const struct satchel_got *r)
                 text_size(r->size, size), text_safe(r->from, from, sizeof(from)));
 }
 
+/* Which one of several it is, and where a code could have come from. */
+static void explain(const char *id, bool several, struct satchel_error *err)
+{
+    char message[sizeof(err->message)];
+
+    if (err->code == SATCHEL_E_FACTOR && err->hint[0] == '\0' && o.otp_fd < 0 && !prompt_possible())
+        cli_hint(err, "without a terminal --otp-fd N gives the code");
+    if (!several || strstr(err->message, id) != NULL)
+        return;
+    (void)snprintf(message, sizeof(message), "transfer '%.32s': %.440s", id, err->message);
+    memcpy(err->message, message, sizeof(message));
+}
+
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     struct satchel_get_options go = {.force = o.force,
@@ -147,6 +168,8 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
         progress_clear();
         if (failed == SATCHEL_OK)
             report(&r);
+        else
+            explain(argv[i], argc > 1, &one);
         cli_keep_first(failed, &one, &first, err);
     }
     return rc != SATCHEL_OK ? rc : first;

@@ -7,6 +7,9 @@
 #include "client/cli/cli.h"
 #include "client/cli/prompt.h"
 #include "client/cli/ui.h"
+#include "common/secret.h"
+
+enum { ROW_WORDS = 6 };
 
 static struct {
     const char *server, *name, *email, *invite, *pin, *ca;
@@ -28,6 +31,27 @@ static const struct opt opts[] = {
     {0},
 };
 
+/* In numbered rows: what is copied by hand is soon a word short. */
+static void print_words(const char *words)
+{
+    char row[128] = "";
+    size_t used = 0;
+
+    for (unsigned n = 1; *words != '\0'; n++) {
+        size_t len = strcspn(words, " ");
+        int put = snprintf(row + used, sizeof(row) - used, "  %2u %-10.*s", n, (int)len, words);
+
+        used += put > 0 && (size_t)put < sizeof(row) - used ? (size_t)put : 0;
+        words += len + (words[len] == ' ');
+        if (n % ROW_WORDS == 0 || *words == '\0') {
+            ui_line("%s", row);
+            secret_wipe(row, sizeof(row));
+            used = 0;
+        }
+    }
+    ui_line("%s", "");
+}
+
 static int show_words(void *cookie, const char *words)
 {
     (void)cookie;
@@ -39,8 +63,8 @@ static int show_words(void *cookie, const char *words)
     }
     ui_line(
         "Your recovery words. They are shown this once: whoever has them can take your identity\n"
-        "over, you too when this machine is lost: 'satchel recover'. Write them down:\n\n  %s\n",
-        words);
+        "over, you too when this machine is lost: 'satchel recover'. Write them down:\n");
+    print_words(words);
     return 0;
 }
 

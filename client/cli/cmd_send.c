@@ -174,13 +174,17 @@ static void begin(struct sending *a)
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     struct sending all = {.cli = cli, .n = argc, .err = err};
-    int rc;
+    int rc, inputs = 0;
 
     if (o.to.count == 0) {
         rc = cli_error(err, SATCHEL_E_INVALID, "send: --to is missing");
         cli_hint(err, "usage: satchel send %s", cmd_send.args);
         return rc;
     }
+    for (int i = 0; i < argc; i++)
+        inputs += strcmp(argv[i], "-") == 0;
+    if (inputs > 1)
+        return cli_error(err, SATCHEL_E_INVALID, "send: standard input can be sent once");
     if (o.name != NULL && argc > 1)
         return cli_error(err, SATCHEL_E_INVALID, "send: --name goes with one file, not %d", argc);
     all.files = calloc((size_t)argc, sizeof(*all.files));

@@ -127,7 +127,7 @@ static void print_status(const struct satchel_status *r, const struct people *p)
 static void on_logged(void *cookie, const struct satchel_logged *e)
 {
     struct people *p = cookie;
-    const char *who = e->who[0] != '\0' ? e->who : e->who_id;
+    const char *who = e->who[0] != '\0' ? e->who : e->who_id, *whom;
     char time[TEXT_TIME], safe[TEXT_SAFE];
     struct line *l = calloc(1, sizeof(*l));
 
@@ -138,8 +138,10 @@ static void on_logged(void *cookie, const struct satchel_logged *e)
     proof_event(p->proof, e);
     if (l == NULL)
         return;
-    (void)snprintf(l->text, sizeof(l->text), "%-9s %s  %-10s %s%s%s", e->number == 1 ? "log" : "",
-                   text_time(e->time, time), e->name, text_safe(who, safe, sizeof(safe)),
+    /* It is we who revoke and extend, and time by which it expires. */
+    whom = strcmp(e->name, "revoked") == 0 || strcmp(e->name, "expired") == 0 ? "for " : "";
+    (void)snprintf(l->text, sizeof(l->text), "%-9s %s  %-10s %s%s%s%s", e->number == 1 ? "log" : "",
+                   text_time(e->time, time), e->name, whom, text_safe(who, safe, sizeof(safe)),
                    e->receipt ? ", signed" : "", e->problem != NULL ? ", NOT PROVEN" : "");
     if (e->problem != NULL)
         ui_note("satchel: the receipt of %s does not count: %s", safe, e->problem);

@@ -90,6 +90,16 @@ static int set_fd(const struct opt *o, const char *value, struct satchel_error *
     return SATCHEL_OK;
 }
 
+/* Without the spaces around it, in place. */
+static void trim(char **text)
+{
+    size_t len;
+
+    *text += strspn(*text, " \t");
+    for (len = strlen(*text); len > 0 && strchr(" \t", (*text)[len - 1]) != NULL; len--)
+        (*text)[len - 1] = '\0';
+}
+
 /* Add the parts of ${value}, cut at its commas in place. */
 static int add_list(const struct opt *o, char *value, struct satchel_error *err)
 {
@@ -100,6 +110,7 @@ static int add_list(const struct opt *o, char *value, struct satchel_error *err)
 
         if (comma != NULL)
             *comma = '\0';
+        trim(&at);
         if (*at == '\0' || list->count == OPT_LIST_MAX)
             return cli_error(err, SATCHEL_E_INVALID,
                              "--%s takes 1 to %d names with commas between, none empty", o->name,

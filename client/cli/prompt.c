@@ -17,6 +17,8 @@
 
 extern char **environ;
 
+enum { SHORT_PASSPHRASE = 8 };
+
 /*
  * Read up to the end of a line or of the file; -EINTR if interrupted, -1 on
  * another error or if it does not fit.
@@ -122,35 +124,48 @@ static long ask_once(const struct cli *cli, const char *question, char *buf, siz
     return ask_terminal(question, false, buf, size);
 }
 
-/* A passphrase typed blind on a terminal is asked for twice. */
-static bool repeats(const struct cli *cli, const char *buf, long len)
+/* Is it typed blind on a terminal? */
+static bool is_blind(const struct cli *cli)
+{
+    return cli->passphrase_fd < 0 && getenv("SATCHEL_ASKPASS") == NULL;
+}
+
+static bool repeats(const char *buf, long len)
 {
     struct secret again = {0};
     bool same = false;
 
-    if (cli->passphrase_fd >= 0 || getenv("SATCHEL_ASKPASS") != NULL)
-        return true;
     if (secret_new(&again, SATCHEL_PASSPHRASE_MAX, NULL) != ERR_OK)
         return false;
     if (ask_terminal("The same passphrase again: ", false, (char *)again.data, again.len) == len)
         same = secret_equal(again.data, buf, (size_t)len);
     secret_free(&again);
-    if (!same)
-        ui_note("satchel: the two passphrases differ");
     return same;
+}
+
+/* A new one is typed twice, until both are the same; a short one is remarked upon. */
+static long choose(const struct cli *cli, char *buf, size_t size)
+{
+    const char *question = "Choose a passphrase for your keys: ";
+    long len = ask_once(cli, question, buf, size);
+
+    while (len > 0 && is_blind(cli) && !repeats(buf, len))
+        len = ask_once(cli, "The two differ. Choose a passphrase for your keys: ", buf, size);
+    if (len > 0 && len < SHORT_PASSPHRASE)
+        ui_note("satchel: a passphrase of %ld bytes is soon guessed by whoever has the disk; "
+                "'satchel passphrase' changes it",
+                len);
+    return len;
 }
 
 long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size)
 {
     const struct cli *cli = cookie;
-    long len =
-        ask_once(cli, fresh ? "Choose a passphrase for your keys: " : "Passphrase: ", buf, size);
+    long len = fresh ? choose(cli, buf, size) : ask_once(cli, "Passphrase: ", buf, size);
 
     if (len == -EINTR)
         return -1;
-    if (len <= 0)
-        return 0;
-    return !fresh || repeats(cli, buf, len) ? len : 0;
+    return len > 0 ? len : 0;
 }
 
 bool prompt_word(const char *question, const char *word)

@@ -49,6 +49,7 @@ void ui_note(const char *fmt, ...)
     if (ui.json || ui.quiet)
         return;
     progress_clear();
+    (void)fflush(stdout); /* results that came before stand before it */
     va_start(ap, fmt);
     (void)vfprintf(stderr, fmt, ap);
     (void)fputc('\n', stderr);
@@ -120,7 +121,12 @@ void ui_notice(void *cookie, const struct satchel_notice *n)
     char safe[TEXT_SAFE];
 
     (void)cookie;
-    if (ui.json)
+    if (!ui.json && ui.quiet &&
+        (n->kind == SATCHEL_NOTICE_PINNED || n->kind == SATCHEL_NOTICE_SUCCESSION)) {
+        /* Whose keys are used is worth a word whenever it changes. */
+        progress_clear();
+        (void)fprintf(stderr, "satchel: %s\n", text_safe(n->message, safe, sizeof(safe)));
+    } else if (ui.json)
         ui_event(names[n->kind], json_pack("{s:o,s:o}", "who", ui_json_text(n->who), "message",
                                            ui_json_text(n->message)));
     else

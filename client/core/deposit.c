@@ -19,7 +19,8 @@ struct deposit {
     void *cookie;
     struct profile *profile;
     struct identity *id;
-    uint64_t number, mark;
+    uint64_t number;
+    struct backup_made made;
     struct buf body;
     uint8_t signature[SIGNED_SIG_LEN];
     int rc; /* why it failed, with err */
@@ -33,6 +34,10 @@ static void end(struct deposit *d)
     if (d->rc != ERR_OK)
         handle_notice(l->s, SATCHEL_NOTICE_KEY_FAILED, NULL,
                       "the server's copy for a recovery is not up to date: %s", d->err.msg);
+    else if (d->made.left_out > 0)
+        handle_notice(l->s, SATCHEL_NOTICE_LEFT_OUT, NULL,
+                      "%zu contacts do not fit into the server's copy for a recovery",
+                      d->made.left_out);
     if (d->then != NULL)
         d->then(d->cookie);
     identity_unref(d->id);
@@ -60,7 +65,7 @@ static void mark_work(uv_work_t *req)
     d->rc = vault_lock(d->profile->vault, &d->err);
     if (d->rc != ERR_OK)
         return;
-    d->rc = backup_mark(d->profile->vault, d->mark, d->number, &d->err);
+    d->rc = backup_mark(d->profile->vault, d->made.mark, d->number, &d->err);
     vault_unlock(d->profile->vault);
 }
 
@@ -157,7 +162,7 @@ static void seal_work(uv_work_t *req)
     d->rc = vault_lock(d->profile->vault, &d->err);
     if (d->rc != ERR_OK)
         return;
-    d->rc = backup_build(d->profile->vault, d->id, &plain, &d->mark, &d->err);
+    d->rc = backup_build(d->profile->vault, d->id, &plain, &d->made, &d->err);
     vault_unlock(d->profile->vault);
     if (d->rc == ERR_OK)
         d->rc = seal(d, part_secret(&plain));

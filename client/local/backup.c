@@ -26,23 +26,43 @@ static int damaged(struct err *err)
 /* Rows of all contacts or groups, made with strdup() and malloc(); freed as a message. */
 struct draft {
     Record *m;
-    size_t bytes;
+    size_t bytes;             /* of groups */
+    size_t cap;               /* rows that there is room for */
+    unsigned *ranks;          /* of the contacts */
     size_t rest, rest_groups; /* the first ones: what a recovery has still to bring back */
 };
 
-static int add_contact(void *cookie, const struct contact *c, const struct manifest *newest,
-                       struct err *err)
+static Row *new_row(struct draft *d, unsigned rank, struct err *err)
 {
-    struct draft *d = cookie;
-    Row *row;
+    size_t n = d->m->n_contacts, cap = d->cap * 2 + 64;
+    Row **rows = d->m->contacts, *row = calloc(1, sizeof(*row));
+    unsigned *ranks = d->ranks;
 
-    if (d->m->n_contacts == LIST_MAX || d->bytes > ACCOUNT_PLAIN_MAX / 2)
-        return ERR_OK;
-    row = calloc(1, sizeof(*row));
-    if (row == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory");
+    if (row != NULL && n == d->cap) {
+        rows = realloc(d->m->contacts, cap * sizeof(*rows));
+        d->m->contacts = rows != NULL ? rows : d->m->contacts;
+        ranks = realloc(d->ranks, cap * sizeof(*ranks));
+        d->ranks = ranks != NULL ? ranks : d->ranks;
+        d->cap = rows != NULL && ranks != NULL ? cap : d->cap;
+    }
+    if (row == NULL || n == d->cap) {
+        free(row);
+        (void)err_set(err, ERR_NOMEM, "out of memory");
+        return NULL;
+    }
     satchel__account_contact__init(row);
+    d->ranks[n] = rank;
     d->m->contacts[d->m->n_contacts++] = row;
+    return row;
+}
+
+static int add_ranked(struct draft *d, const struct contact *c, const struct manifest *newest,
+                      unsigned rank, struct err *err)
+{
+    Row *row = new_row(d, rank, err);
+
+    if (row == NULL)
+        return ERR_NOMEM;
     row->name = strdup(c->name);
     row->verified = strdup(c->verified);
     row->email = strdup(c->email);
@@ -58,7 +78,36 @@ static int add_contact(void *cookie, const struct contact *c, const struct manif
     row->manifest.len = IDS_HASH_LEN;
     memcpy(row->user_id.data, newest->uid.b, IDS_UID_LEN);
     memcpy(row->manifest.data, newest->hash.b, IDS_HASH_LEN);
-    d->bytes += satchel__account_contact__get_packed_size(row) + 4;
+    return ERR_OK;
+}
+
+/* Those that we would miss most stay; strangers are not missed. */
+static int cut(struct draft *d, size_t *ret_left_out, struct err *err)
+{
+    Record *m = d->m;
+    size_t n = 0, bytes = 0;
+    Row **kept = calloc(m->n_contacts + 1, sizeof(*kept));
+
+    if (kept == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    *ret_left_out = 0;
+    for (unsigned rank = 0; rank <= CONTACT_STRANGER; rank++)
+        for (size_t i = 0; i < m->n_contacts; i++) {
+            Row *row = m->contacts[i];
+
+            if (d->ranks[i] != rank)
+                continue;
+            bytes += satchel__account_contact__get_packed_size(row) + 4;
+            if (n < LIST_MAX && bytes <= ACCOUNT_PLAIN_MAX / 2) {
+                kept[n++] = row;
+                continue;
+            }
+            *ret_left_out += rank < CONTACT_STRANGER;
+            satchel__account_contact__free_unpacked(row, NULL);
+        }
+    free(m->contacts);
+    m->contacts = kept;
+    m->n_contacts = n;
     return ERR_OK;
 }
 
@@ -67,7 +116,7 @@ static int add_group(void *cookie, const struct group *g, struct err *err)
     struct draft *d = cookie;
     Satchel__Group *row;
 
-    if (d->m->n_groups == LIST_MAX || d->bytes > ACCOUNT_PLAIN_MAX * 3 / 4)
+    if (d->m->n_groups == LIST_MAX || d->bytes > ACCOUNT_PLAIN_MAX / 4)
         return ERR_OK;
     row = calloc(1, sizeof(*row));
     if (row == NULL)
@@ -95,12 +144,12 @@ static int add_group(void *cookie, const struct group *g, struct err *err)
 static int add_known(void *cookie, const struct contact *c, const struct manifest *newest,
                      struct err *err)
 {
-    const struct draft *d = cookie;
+    struct draft *d = cookie;
 
     for (size_t i = 0; i < d->rest; i++)
         if (memcmp(d->m->contacts[i]->user_id.data, newest->uid.b, IDS_UID_LEN) == 0)
             return ERR_OK;
-    return add_contact(cookie, c, newest, err);
+    return add_ranked(d, c, newest, contact_rank(c), err);
 }
 
 static int add_known_group(void *cookie, const struct group *g, struct err *err)
@@ -123,7 +172,8 @@ static int add_rest_contact(struct draft *d, const Row *row, struct err *err)
     (void)snprintf(c.email, sizeof(c.email), "%s", row->email);
     memcpy(newest.uid.b, row->user_id.data, IDS_UID_LEN);
     memcpy(newest.hash.b, row->manifest.data, IDS_HASH_LEN);
-    return add_contact(d, &c, &newest, err);
+    c.chosen = true; /* as far as the record tells */
+    return add_ranked(d, &c, &newest, contact_rank(&c), err);
 }
 
 static int add_rest_group(struct draft *d, const Satchel__Group *row, struct err *err)
@@ -201,7 +251,7 @@ static int pack(Record *m, const struct identity *id, struct secret *ret, struct
 }
 
 int backup_build(struct vault *v, const struct identity *id, struct secret *ret_plain,
-                 uint64_t *ret_mark, struct err *err)
+                 struct backup_made *ret, struct err *err)
 {
     struct draft d = {.m = calloc(1, sizeof(*d.m))};
     int rc = d.m != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
@@ -209,12 +259,11 @@ int backup_build(struct vault *v, const struct identity *id, struct secret *ret_
     if (rc != ERR_OK)
         return rc;
     satchel__account__init(d.m);
-    d.m->contacts = calloc(LIST_MAX, sizeof(*d.m->contacts));
     d.m->groups = calloc(LIST_MAX, sizeof(*d.m->groups));
-    if (d.m->contacts == NULL || d.m->groups == NULL)
+    if (d.m->groups == NULL)
         rc = err_set(err, ERR_NOMEM, "out of memory");
     if (rc == ERR_OK)
-        rc = backup_building(v, ret_mark, err);
+        rc = backup_building(v, &ret->mark, err);
     if (rc == ERR_OK)
         rc = add_rest(v, &d, err);
     if (rc == ERR_OK)
@@ -222,8 +271,11 @@ int backup_build(struct vault *v, const struct identity *id, struct secret *ret_
     if (rc == ERR_OK)
         rc = group_each(v, add_known_group, &d, err);
     if (rc == ERR_OK)
+        rc = cut(&d, &ret->left_out, err);
+    if (rc == ERR_OK)
         rc = pack(d.m, id, ret_plain, err);
     satchel__account__free_unpacked(d.m, NULL);
+    free(d.ranks);
     return rc;
 }
 

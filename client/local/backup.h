@@ -19,13 +19,18 @@ MUST_CHECK int backup_touch(struct vault *v, struct err *err);
 /* Is the server's record older than what is here?  Also when that cannot be told. */
 bool backup_is_due(struct vault *v);
 
+struct backup_made {
+    uint64_t mark;   /* for backup_mark() */
+    size_t left_out; /* contacts that do not fit, strangers not counted */
+};
+
 /*
- * The plaintext of a record; ${ret_mark} goes to backup_mark() when the server has it, under
- * ${number}.  The caller holds the lock of the vault in both.  Contacts that do not fit any more
- * are left out.
+ * The plaintext of a record; its mark goes to backup_mark() when the server has it, under
+ * ${number}.  The caller holds the lock of the vault in both.  Contacts that we would miss least
+ * (contact_rank()) are left out if not all fit.
  */
 MUST_CHECK int backup_build(struct vault *v, const struct identity *id, struct secret *ret_plain,
-                            uint64_t *ret_mark, struct err *err);
+                            struct backup_made *ret, struct err *err);
 MUST_CHECK int backup_mark(struct vault *v, uint64_t mark, uint64_t number, struct err *err);
 
 /* For backup_build(): a record is being made, of which ${ret_mark} tells how new it is.  The caller

@@ -71,6 +71,7 @@ static void take_fields(const Record *m, struct contact *c)
     (void)snprintf(c->verified, sizeof(c->verified), "%s", m->verified);
     c->named = m->named;
     c->blocked = m->blocked;
+    c->chosen = m->chosen;
     c->replaced = m->replaced;
     c->added = m->added;
     c->changed = m->changed;
@@ -218,6 +219,7 @@ static int pack(const struct contact *c, struct buf *out, struct err *err)
     m.name = (char *)c->name;
     m.named = c->named;
     m.blocked = c->blocked;
+    m.chosen = c->chosen;
     m.replaced = c->replaced;
     m.username = (char *)c->username;
     m.email = (char *)c->email;
@@ -254,6 +256,75 @@ int contact_save(struct vault *v, const struct contact *c, struct err *err)
         rc = vault_put(v, table, id, part(plain.data, plain.len), err);
     buf_free(&plain);
     return rc == ERR_OK ? backup_touch(v, err) : rc;
+}
+
+/* ---- strangers ---- */
+
+unsigned contact_rank(const struct contact *c)
+{
+    if (c->verified[0] != '\0')
+        return 0;
+    if (c->named)
+        return 1;
+    if (c->blocked)
+        return 2;
+    return c->chosen ? 3 : CONTACT_STRANGER;
+}
+
+struct stranger {
+    uint64_t added;
+    struct uid uid;
+};
+
+struct strangers {
+    struct stranger *rows;
+    size_t n, cap;
+};
+
+static int on_stranger(void *cookie, const struct contact *c, const struct manifest *newest,
+                       struct err *err)
+{
+    struct strangers *all = cookie;
+
+    /* One whose keys were replaced has something to be told. */
+    if (contact_rank(c) != CONTACT_STRANGER || c->replaced)
+        return ERR_OK;
+    if (all->n == all->cap) {
+        size_t cap = all->cap * 2 + 64;
+        struct stranger *more = realloc(all->rows, cap * sizeof(*more));
+
+        if (more == NULL)
+            return err_set(err, ERR_NOMEM, "out of memory");
+        all->rows = more;
+        all->cap = cap;
+    }
+    all->rows[all->n++] = (struct stranger){c->added, newest->uid};
+    return ERR_OK;
+}
+
+static int by_age(const void *a, const void *b)
+{
+    const struct stranger *x = a, *y = b;
+
+    return x->added < y->added ? -1 : x->added > y->added;
+}
+
+int contact_bound_strangers(struct vault *v, size_t *count, struct err *err)
+{
+    struct strangers all = {0};
+    size_t drop = 0;
+    int rc = contact_each(v, on_stranger, &all, err);
+
+    if (rc == ERR_OK && all.n >= CONTACT_STRANGERS_MAX) {
+        qsort(all.rows, all.n, sizeof(*all.rows), by_age);
+        drop = all.n - CONTACT_STRANGERS_LEFT;
+    }
+    for (size_t i = 0; rc == ERR_OK && i < drop; i++)
+        rc = contact_delete(v, &all.rows[i].uid, err);
+    if (rc == ERR_OK)
+        *count = all.n - drop;
+    free(all.rows);
+    return rc;
 }
 
 int contact_delete(struct vault *v, const struct uid *uid, struct err *err)

@@ -17,7 +17,12 @@
 #include "common/transfer/chain.h"
 #include "common/transfer/safety.h"
 
-enum { CONTACT_NAME_SIZE = 64 };
+enum {
+    CONTACT_NAME_SIZE = 64,
+    CONTACT_STRANGER = 4,
+    CONTACT_STRANGERS_MAX = 256,
+    CONTACT_STRANGERS_LEFT = 192 /* when some are forgotten */
+};
 
 /* Zero-initialised is empty.  Free with contact_free(). */
 struct contact {
@@ -26,6 +31,7 @@ struct contact {
     char verified[SAFETY_TEXT]; /* the safety number that was compared, or "" */
     bool named;                 /* the name was given by us */
     bool blocked;               /* we want nothing from him */
+    bool chosen;                /* we have named him, or opened what he sent: no stranger */
     /* A succession has replaced his identity key since it was pinned, and nobody has looked at
      * that yet: nothing is sent to him until then. */
     bool replaced;
@@ -54,6 +60,19 @@ MUST_CHECK int contact_save(struct vault *v, const struct contact *c, struct err
 
 /* ERR_KEYCHANGED: `replaced`, with what to do about it. */
 MUST_CHECK int contact_check_seen(const struct contact *c, struct err *err);
+
+/*
+ * How much we would miss him, 0 most: verified, named or in a group, blocked, chosen; then
+ * CONTACT_STRANGER, who has only sent us something.
+ */
+unsigned contact_rank(const struct contact *c);
+
+/*
+ * Strangers are pinned without our doing: make room for another one, by forgetting those who were
+ * pinned first, when there are CONTACT_STRANGERS_MAX; *${count} of them are left.  The caller holds
+ * the lock.
+ */
+MUST_CHECK int contact_bound_strangers(struct vault *v, size_t *count, struct err *err);
 
 /* Remove it; the caller holds the lock. */
 MUST_CHECK int contact_delete(struct vault *v, const struct uid *uid, struct err *err);

@@ -18,6 +18,7 @@
 #include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
 #include "common/fs.h"
+#include "common/show.h"
 
 #define PART_SUFFIX ".satchel-part"
 
@@ -266,6 +267,7 @@ static int check_room(const struct output *o, uint64_t length, struct err *err)
 {
     struct statvfs disk;
     struct stat st;
+    char needs[SHOW_SIZE], left[SHOW_SIZE];
     uint64_t has, free_bytes;
 
     if (fstatvfs(o->fd, &disk) != 0 || fstat(o->fd, &st) != 0 || disk.f_blocks == 0)
@@ -274,8 +276,8 @@ static int check_room(const struct output *o, uint64_t length, struct err *err)
     free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (has >= length || length - has <= free_bytes)
         return ERR_OK;
-    err_set(err, ERR_IO, "no room for '%s': it needs %.1f MB, the disk has %.1f MB left", o->path,
-            (double)(length - has) / 1e6, (double)free_bytes / 1e6);
+    err_set(err, ERR_IO, "no room for '%s': it needs %s, the disk has %s left", o->path,
+            show_size(length - has, needs), show_size(free_bytes, left));
     err_hint(err, "free some space there, or choose another folder with -o");
     return ERR_IO;
 }

@@ -62,7 +62,7 @@ int device_grant(const struct device_grant *g, struct identity **ret_id, struct 
     struct vault *v = g->profile->vault;
     struct identity *id = NULL;
     struct secret account = {0};
-    uint64_t mark;
+    struct backup_made made; /* the deposit that follows tells what is left out */
     int rc = vault_lock(v, err);
 
     if (rc != ERR_OK)
@@ -74,7 +74,7 @@ int device_grant(const struct device_grant *g, struct identity **ret_id, struct 
         rc = identity_save(id, v, err);
     }
     if (rc == ERR_OK)
-        rc = backup_build(v, id, &account, &mark, err);
+        rc = backup_build(v, id, &account, &made, err);
     vault_unlock(v);
     if (rc == ERR_OK)
         rc = seal_answer(g, id, &account, ret_answer, err);

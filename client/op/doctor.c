@@ -17,6 +17,7 @@
 #include "client/local/upload.h"
 #include "client/op/pong.h"
 #include "common/fs.h"
+#include "common/show.h"
 
 enum check {
     PROFILE,
@@ -132,17 +133,19 @@ static void tell_keys(struct doctor *d, uint64_t now)
 static void tell_quota(struct doctor *d)
 {
     const struct link *l = &d->op.s->link;
+    char used[SHOW_SIZE], quota[SHOW_SIZE];
 
     if (l->quota == 0)
         tell(d, SATCHEL_CHECK_OK, "", "%llu bytes in the mailbox, no limit",
              (unsigned long long)l->used);
     else if (l->used < l->quota - l->quota / 10)
-        tell(d, SATCHEL_CHECK_OK, "", "%llu of %llu bytes in the mailbox",
-             (unsigned long long)l->used, (unsigned long long)l->quota);
+        tell(d, SATCHEL_CHECK_OK, "", "%s of %s in the mailbox", show_size(l->used, used),
+             show_size(l->quota, quota));
     else
-        tell(d, SATCHEL_CHECK_WARN, "delete what is not needed any more",
-             "the mailbox is nearly full: %llu of %llu bytes", (unsigned long long)l->used,
-             (unsigned long long)l->quota);
+        tell(d, l->used < l->quota ? SATCHEL_CHECK_WARN : SATCHEL_CHECK_FAIL,
+             "delete what is not needed any more", "the mailbox is %s: %s of %s",
+             l->used < l->quota ? "nearly full" : "full", show_size(l->used, used),
+             show_size(l->quota, quota));
 }
 
 static void tell_limits(struct doctor *d)

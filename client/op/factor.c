@@ -16,12 +16,15 @@
 #include "common/crypto/words.h"
 #include "common/transfer/login.h"
 
+enum { TRIES = 3 };
+
 struct factor_op {
     struct satchel_op op;
     long (*on_key)(void *cookie, const struct satchel_factor_key *key, char *buf, size_t size);
     void (*on_codes)(void *cookie, const char *const *codes, size_t n);
     void (*on_factor)(void *cookie, const struct satchel_factor *f);
     satchel_done_cb *done;
+    unsigned tries;               /* codes that were wrong */
     struct secret code, recovery; /* what removing is proved with */
 };
 
@@ -50,12 +53,38 @@ static struct factor_op *make(satchel_done_cb *done)
 
 /* ---- enrolling: second, the code ---- */
 
+static void confirm(struct factor_op *f, char *code);
+
+/* A code is soon mistyped: the key stays, and is asked about again. */
+static void ask_again(struct factor_op *f, const struct err *why)
+{
+    const struct satchel_factor_key none = {.uri = NULL};
+    char code[SATCHEL_CODE_SIZE];
+    long len = 0;
+
+    if (why->code == ERR_FACTOR && ++f->tries < TRIES)
+        len = f->on_key(f->op.cookie, &none, code, sizeof(code) - 1);
+    if (f->op.ended)
+        return;
+    if (len <= 0 || (size_t)len >= sizeof(code)) {
+        op_end(&f->op, why);
+        return;
+    }
+    code[len] = '\0';
+    confirm(f, code);
+}
+
 static void on_confirmed(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct factor_op *f = (struct factor_op *)op;
-    Satchel__FactorConfirmReply *m = a->e->factor_confirm_reply;
+    Satchel__FactorConfirmReply *m;
 
     (void)arg;
+    if (a->err != NULL) {
+        ask_again(f, a->err);
+        return;
+    }
+    m = a->e->factor_confirm_reply;
     if (m->n_recovery_codes != SATCHEL_RECOVERY_CODES) {
         op_fail(op, ERR_PROTO, "the server gave %zu recovery codes", m->n_recovery_codes);
         return;
@@ -72,7 +101,8 @@ static void confirm(struct factor_op *f, char *code)
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__FactorConfirm m = SATCHEL__FACTOR_CONFIRM__INIT;
     struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_FACTOR_CONFIRM_REPLY},
-                       .cb = on_confirmed};
+                       .cb = on_confirmed,
+                       .errors = true};
 
     m.code = code;
     e.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_CONFIRM;

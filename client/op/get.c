@@ -260,6 +260,7 @@ static void take_row(struct get *g, Satchel__TransferReply *m)
         return;
     }
     g->sender.uid = g->row.claim.sender;
+    g->sender.chosen = true;
     g->row.sender = &g->sender;
     /* What he had sent before he went, or blocked us, is ours all the same. */
     g->sender.may_be_gone = true;

@@ -24,6 +24,10 @@ static int change(struct satchel *s, const char *group, const char *const *who, 
         rc = contacts_locate(s, who[i], &uids[i], err);
         if (rc == ERR_OK && fn == group_add)
             rc = contact_load(v, &uids[i], &c, err);
+        if (rc == ERR_OK && fn == group_add && !c.chosen) {
+            c.chosen = true; /* a stranger might be forgotten */
+            rc = contact_save(v, &c, err);
+        }
         contact_free(&c);
         if (rc == ERR_NOTFOUND) {
             (void)err_set(err, rc, "no contact '%.64s'", who[i]);

@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RAW_MAX = 20 * 1024 * 1024 };
+enum { RAW_MAX = 20 * 1024 * 1024, STRANGER_RAW_MAX = 2 * 1024 * 1024, STRANGER_KEPT = 64 * 1024 };
 
 void person_free(struct person *p)
 {
@@ -133,12 +133,29 @@ static int extend(struct person *p, struct contact *c, bool *ret_grew, struct er
     return rc;
 }
 
+/* Is there room for him?  Who was chosen has it; of strangers others may have to go. */
+static int make_room(struct person *p, struct vault *v, const struct contact *c, bool *ret_keep,
+                     struct err *err)
+{
+    struct people *all = p->all;
+    int rc = ERR_OK;
+
+    *ret_keep = c->chosen || !p->fresh || p->raw.len <= STRANGER_KEPT;
+    if (c->chosen || !p->fresh || !*ret_keep)
+        return ERR_OK;
+    if (!all->counted || all->strangers >= CONTACT_STRANGERS_MAX)
+        rc = contact_bound_strangers(v, &all->strangers, err);
+    all->counted = rc == ERR_OK;
+    all->strangers++;
+    return rc;
+}
+
 /* With the vault's lock: another process may have been here meanwhile. */
 static int pin(struct person *p, struct vault *v, struct err *err)
 {
     struct contact c = {0};
     uint64_t now = handle_now();
-    bool grew = false;
+    bool grew = false, chosen = false, keep = true;
     int rc = contact_load(v, &p->uid, &c, err);
 
     p->fresh = rc == ERR_NOTFOUND;
@@ -159,7 +176,11 @@ static int pin(struct person *p, struct vault *v, struct err *err)
     p->address = p->email[0] != '\0' && strcmp(c.email, p->email) != 0;
     if (p->address)
         memcpy(c.email, p->email, sizeof(c.email));
-    if (rc == ERR_OK && (p->fresh || grew || p->address || p->new_name != NULL))
+    chosen = p->chosen && !c.chosen;
+    c.chosen |= p->chosen;
+    if (rc == ERR_OK)
+        rc = make_room(p, v, &c, &keep, err);
+    if (rc == ERR_OK && keep && (p->fresh || grew || chosen || p->address || p->new_name != NULL))
         rc = contact_save(v, &c, err);
     if (rc == ERR_OK) {
         contact_free(&p->contact);
@@ -207,8 +228,9 @@ static void pinned(struct op_job *job)
             p->email, p->contact.name);
     if (p->fresh)
         handle_notice(s, SATCHEL_NOTICE_PINNED, p->contact.name,
-                      "'%s' is seen for the first time: the keys were pinned, not verified",
-                      p->contact.name);
+                      "'%s' is seen for the first time: the keys were pinned, not verified "
+                      "('satchel contacts verify %s')",
+                      p->contact.name, p->contact.name);
     if (p->succeeded && !p->fresh)
         handle_notice(s, SATCHEL_NOTICE_SUCCESSION, p->contact.name,
                       "'%s' has a new identity key after a recovery: verify the contact again",
@@ -226,7 +248,7 @@ static int keep(struct person *p, const Satchel__LookupReply *m, struct err *err
         size_t len = satchel__signed__get_packed_size(one);
         uint8_t *to;
 
-        if (p->raw.len + len + 4 > RAW_MAX)
+        if (p->raw.len + len + 4 > (p->chosen || p->pinned > 0 ? RAW_MAX : STRANGER_RAW_MAX))
             return err_set(err, ERR_LIMIT, "the server has too many manifests of '%s'", label(p));
         buf_u32(&p->raw, (uint32_t)len);
         to = buf_reserve(&p->raw, len);
@@ -322,6 +344,19 @@ static void look_up(struct person *p, uint64_t from)
 
 /* ---- first: locate ------------------------------------------------------------------ */
 
+/* Usernames are in lower case: "BOB" was meant to be one. */
+static void hint_case(const char *who, struct err *err)
+{
+    char lower[IDS_USERNAME_TEXT];
+    size_t i = 0;
+
+    for (; who[i] != '\0' && i + 1 < sizeof(lower); i++)
+        lower[i] = (char)(who[i] >= 'A' && who[i] <= 'Z' ? who[i] - 'A' + 'a' : who[i]);
+    lower[i] = '\0';
+    if (who[i] == '\0' && ids_check_username(lower, NULL) == ERR_OK)
+        err_hint(err, "usernames are in lower case: '%s'", lower);
+}
+
 /* The user ID, if it can be told without the server. */
 static int identify(struct person *p, struct vault *v, struct err *err)
 {
@@ -340,6 +375,7 @@ static int identify(struct person *p, struct vault *v, struct err *err)
         return ERR_OK;
     err_set(err, ERR_INVALID,
             "'%.64s' is not a contact, a user ID, a username or an e-mail address", p->who);
+    hint_case(p->who, err);
     return ERR_INVALID;
 }
 
@@ -394,6 +430,7 @@ void people_find(struct people *all)
     all->left = all->n;
     for (size_t i = 0; i < all->n && !all->op->ended; i++) {
         all->p[i].all = all;
+        all->p[i].chosen |= all->p[i].who != NULL || all->p[i].new_name != NULL;
         op_job(all->op, &all->p[i].job, locate_work, located);
     }
 }

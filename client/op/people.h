@@ -9,6 +9,10 @@
  * for the first time is pinned and told as a notice, and so is an address: nobody has
  * checked that it is his.
  *
+ * Strangers, who have only sent us something, are pinned in a bounded way: so many of them at most
+ * (contact.h), none with more than STRANGER_KEPT bytes of manifests, and more than
+ * STRANGER_RAW_MAX of them are not even looked at.
+ *
  * Threads: the loop's own.  Files and signatures are a worker's.
  */
 #ifndef CLIENT_OP_PEOPLE_H
@@ -25,6 +29,7 @@ struct person {
     /* Do not ask the server if these manifests are pinned; NULL: ask. */
     const struct hash32 *wants;
     size_t n_wants;
+    bool chosen; /* it is our choice to deal with him: set for ${who}; others are strangers */
     /* The server need not know him any more, or may hide him from us: what is pinned will do. */
     bool may_be_gone;
 
@@ -54,7 +59,10 @@ struct people {
     size_t n;
     bool each_alone; /* a user who fails does not end the operation */
     void (*done)(struct satchel_op *op);
-    size_t left; /* private */
+    /* Private. */
+    size_t left;
+    bool counted; /* under the vault's lock: how many strangers are pinned */
+    size_t strangers;
 };
 
 /* Find all of them, then call done(); an error ends the operation.  ${all} must stay as it is. */

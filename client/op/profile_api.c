@@ -29,7 +29,8 @@ int passphrase_ask(satchel_passphrase_cb *ask, void *cookie, bool fresh, struct 
     else if ((size_t)len > s.len)
         rc = err_set(err, ERR_INVALID, "a passphrase has 1 to %d bytes", SATCHEL_PASSPHRASE_MAX);
     if (rc == ERR_PASSPHRASE)
-        err_hint(err, "type one, or use --passphrase-fd N or SATCHEL_ASKPASS");
+        err_hint(err, "type one, or use --passphrase-fd N or SATCHEL_ASKPASS%s",
+                 fresh ? "; --no-passphrase keeps keys without one" : "");
     if (rc == ERR_OK) {
         secret_truncate(&s, (size_t)len);
         secret_move(ret, &s);

@@ -123,6 +123,7 @@ static void next(struct restore *r)
         const struct backup_contact *b = &r->list[r->at + i];
 
         r->persons[i].uid = b->uid;
+        r->persons[i].chosen = true; /* strangers came last in the record, if at all */
         r->persons[i].new_name = b->named ? b->name : NULL;
     }
     r->people =

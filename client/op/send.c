@@ -73,8 +73,17 @@ static void finish(struct satchel_op *op, const struct satchel_error *err)
                              .sent_pieces = s->n_pieces - s->kept,
                              .kept_pieces = s->kept};
 
+    struct satchel_error full;
+
     memcpy(r.id, s->id, sizeof(r.id));
     (void)snprintf(r.name, sizeof(r.name), "%s", s->name);
+    if (err != NULL && err->code == SATCHEL_E_QUOTA) {
+        full = *err;
+        send_say_whose(s, &full);
+        err = &full;
+    } else if (err == NULL) {
+        op->s->link.used += send_room(s);
+    }
     s->done(op->done_cookie, err, err == NULL ? &r : NULL);
 }
 

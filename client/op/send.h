@@ -119,6 +119,12 @@ struct send {
 MUST_CHECK int send_expand(struct send *s, size_t max, struct err *err);
 void send_free_to(struct send *s);
 
+/* What it takes of every mailbox, in bytes; metadata left out. */
+uint64_t send_room(const struct send *s);
+
+/* The server does not say whose mailbox is full: ours, as far as we know, or a recipient's. */
+void send_say_whose(const struct send *s, struct satchel_error *err);
+
 /* Find the recipients, then send_record_find(). */
 void send_look_up(struct satchel_op *op);
 

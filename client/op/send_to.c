@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whom a send goes to: names of groups taken apart. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "client/op/send.h"
+#include "common/show.h"
+
+enum { SLOT_ROOM = 4096 }; /* PROTOCOL.md, OpenTransfer */
 
 void send_free_to(struct send *s)
 {
@@ -10,6 +14,36 @@ void send_free_to(struct send *s)
         free(s->to[i]);
     free(s->to);
     s->to = NULL;
+}
+
+uint64_t send_room(const struct send *s)
+{
+    return s->header.body_length + SLOT_ROOM;
+}
+
+void send_say_whose(const struct send *s, struct satchel_error *err)
+{
+    const struct link *l = &s->op.s->link;
+    char used[SHOW_SIZE], quota[SHOW_SIZE], room[SHOW_SIZE];
+
+    if (!send_length_known(s))
+        return; /* pieces are paid for as they come, by us, and by recipients at the end */
+    if (l->quota > 0 && l->used + send_room(s) > l->quota) {
+        (void)snprintf(err->message, sizeof(err->message),
+                       "your own mailbox is full: %s of %s are in use, this takes %s",
+                       show_size(l->used, used), show_size(l->quota, quota),
+                       show_size(send_room(s), room));
+        (void)snprintf(err->hint, sizeof(err->hint),
+                       "'satchel delete' makes room: 'satchel sent' and 'satchel inbox --all' "
+                       "list what is there");
+        return;
+    }
+    if (s->n_recipients == 1 && s->slots[0].person != NULL)
+        (void)snprintf(err->message, sizeof(err->message), "the mailbox of '%s' is full",
+                       person_name(s->slots[0].person));
+    else
+        (void)snprintf(err->message, sizeof(err->message), "the mailbox of a recipient is full");
+    (void)snprintf(err->hint, sizeof(err->hint), "try again when there is room");
 }
 
 int send_expand(struct send *s, size_t max, struct err *err)

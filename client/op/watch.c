@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path: the last event told is read -> Subscribe -> events queue up ->
- * a worker finds names -> they are told -> the last one is noted -> the next ones.
+ * a worker finds names -> those of whom nothing is known are looked up -> they are
+ * told -> the last one is noted -> the next ones.
  *
  * A Ping now and then keeps the connection, and notices when it is dead.
  *
@@ -12,11 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/core/op.h"
-#include "client/local/contact.h"
 #include "client/local/cursor.h"
+#include "client/op/people.h"
 
-enum { QUEUE_MAX = 4096, PING_MS = 60000 };
+enum { QUEUE_MAX = 4096, PING_MS = 60000, LOOKED_UP_MAX = 64 /* of one batch */ };
 
 struct watch;
 
@@ -37,12 +37,24 @@ struct watch {
     uint64_t cursor; /* the last event told, or queued */
     struct satchel_event *queue, *batch;
     size_t n_queue, cap_queue, n_batch;
-    bool telling; /* the batch is at work */
+    bool telling;                         /* the batch is at work */
+    struct person persons[LOOKED_UP_MAX]; /* of the batch: strangers so far */
+    struct people people;
 };
 
 static const char *const cursor_name = "watch";
 
 /* ---- telling --------------------------------------------------------------------------- */
+
+static void give_name(struct watch *w, const struct person *p)
+{
+    char text[IDS_UID_TEXT];
+
+    ids_uid_to_text(&p->uid, text);
+    for (size_t i = 0; i < w->n_batch; i++)
+        if (strcmp(w->batch[i].who_id, text) == 0)
+            (void)snprintf(w->batch[i].who, sizeof(w->batch[i].who), "%s", person_name(p));
+}
 
 static void next_batch(struct watch *w);
 
@@ -64,14 +76,46 @@ static int note_work(struct op_job *job, struct err *err)
                        err);
 }
 
-static void named(struct op_job *job)
+static void tell(struct satchel_op *op)
 {
-    struct watch *w = (struct watch *)job->op;
+    struct watch *w = (struct watch *)op;
 
+    for (size_t i = 0; i < w->people.n; i++) {
+        if (w->persons[i].err.code == ERR_OK)
+            give_name(w, &w->persons[i]);
+        person_free(&w->persons[i]);
+    }
+    w->people.n = 0;
     for (size_t i = 0; i < w->n_batch && !w->op.ended; i++)
         w->on_event(w->op.cookie, &w->batch[i]);
     if (!w->op.ended)
         op_job(&w->op, &w->job, note_work, noted);
+}
+
+/* Somebody new, as the inbox would call him; who cannot be found stays without a name. */
+static void named(struct op_job *job)
+{
+    struct watch *w = (struct watch *)job->op;
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->n_batch && n < LOOKED_UP_MAX; i++) {
+        struct uid uid;
+        size_t k = 0;
+
+        if (w->batch[i].who[0] != '\0' ||
+            ids_uid_from_text(w->batch[i].who_id, &uid, NULL) != ERR_OK)
+            continue;
+        while (k < n && memcmp(&w->persons[k].uid, &uid, sizeof(uid)) != 0)
+            k++;
+        if (k == n)
+            w->persons[n++] = (struct person){.uid = uid};
+    }
+    w->people =
+        (struct people){.op = &w->op, .p = w->persons, .n = n, .each_alone = true, .done = tell};
+    if (n > 0)
+        people_find(&w->people);
+    else
+        tell(&w->op);
 }
 
 static int name_one(const struct satchel_op *op, struct satchel_event *e, struct err *err)
@@ -294,6 +338,8 @@ static void free_watch(struct satchel_op *op)
 {
     struct watch *w = (struct watch *)op;
 
+    for (size_t i = 0; i < w->people.n; i++)
+        person_free(&w->persons[i]);
     free(w->queue);
     free(w->batch);
     free(w);

@@ -36,10 +36,12 @@ enum satchel_notice_kind {
     SATCHEL_NOTICE_ROTATED = 4,    /* a new encryption key of ours was published */
     SATCHEL_NOTICE_CLOCK = 5,      /* our clock and the server's differ by more than 5 min */
     SATCHEL_NOTICE_KEY_FAILED =
-        6,                       /* a new key could not be published; the next login tries again */
-    SATCHEL_NOTICE_RETRY = 7,    /* the connection was lost: it is tried again, how soon is said */
-    SATCHEL_NOTICE_KEPT = 8,     /* how much of an earlier attempt was kept */
-    SATCHEL_NOTICE_LEFT_OUT = 9, /* something in a folder does not travel */
+        6,                    /* a new key could not be published; the next login tries again */
+    SATCHEL_NOTICE_RETRY = 7, /* the connection was lost: it is tried again, how soon is said */
+    SATCHEL_NOTICE_KEPT = 8,  /* how much of an earlier attempt was kept */
+    /* Something in a folder does not travel; or contacts do not fit into the copy for a recovery.
+     */
+    SATCHEL_NOTICE_LEFT_OUT = 9,
     SATCHEL_NOTICE_PIN = 10,     /* the server has the key that it had announced: it is pinned */
     SATCHEL_NOTICE_RENAMED = 11, /* a sender's name was no good here: another one was taken */
 };

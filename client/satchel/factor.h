@@ -27,6 +27,7 @@ struct satchel_factor_enrol_options {
     /*
      * Show the key, and write the first code that the authenticator shows for it to ${buf}.
      * As satchel_passphrase_cb: the length, 0 if there is none, below 0 if interrupted; may block.
+     * Called again, up to twice and with a `uri` of NULL, when the code was wrong.
      */
     long (*on_key)(void *cookie, const struct satchel_factor_key *key, char *buf, size_t size);
     /* The recovery codes, shown this once. */

@@ -183,6 +183,17 @@ class Exchange(Case):
         own = self.alice.send(self.file(5), to=(self.alice,)).result["id"]
         self.alice.json("delete", own)
 
+    def test_names_of_recipients(self):
+        path = self.file(5)
+        self.assertEqual(self.alice.send(path, to=(" bob ", " carol")).result["recipients"], 2)
+        self.assertIn("'bob'", self.alice.send(path, to=("BOB",), expect=2).error["hint"])
+        self.alice.send("-", "-", to=(self.bob,), expect=2)
+        refused = self.bob.json("get", "f" * 31 + "0", "f" * 31 + "1", "-o", self.work, expect=3)
+        errors = [item["error"]["message"] for item in refused.objects if "error" in item]
+        self.assertEqual(len(errors), 2)
+        for number, message in enumerate(errors):
+            self.assertIn("f" * 31 + str(number), message)
+
     def test_sent_names_recipients(self):
         tid = self.alice.send(self.file(5), "--message", "line\nline", to=(self.bob, self.carol)).result["id"]
 

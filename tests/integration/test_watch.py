@@ -83,6 +83,11 @@ class Watch(Case):
         self.bob.json("delete", second)
         self.assertEqual(again.wait(2)[1]["event"], "deleted")
 
+    def test_strangers_have_names(self):
+        watcher = self.watch(self.carol)
+        self.alice.send(self.file(10), to=(self.carol,))
+        self.assertEqual(watcher.wait(1)[0]["who"], "alice")
+
     def test_expiry_is_told(self):
         sender = self.watch(self.alice)
         self.alice.send(self.file(10), "--expires", "2s", to=(self.bob,))

@@ -107,6 +107,27 @@ static void test_lists_add_up(void **state)
     }
 }
 
+static void test_lists_are_trimmed(void **state)
+{
+    char value[] = " bob\t, carol and dave ,e ", empty[] = "a, ,b", option[] = "--to";
+    char *argv[] = {option, value};
+    struct satchel_error err;
+    int argc = 2;
+
+    (void)state;
+    memset(&v, 0, sizeof(v));
+    assert_int_equal(options_parse(globals, own, false, &argc, argv, &err), SATCHEL_OK);
+    assert_int_equal(v.list.count, 3);
+    assert_string_equal(v.list.items[0], "bob");
+    assert_string_equal(v.list.items[1], "carol and dave");
+    assert_string_equal(v.list.items[2], "e");
+    argc = 2;
+    argv[0] = option;
+    argv[1] = empty;
+    memset(&v, 0, sizeof(v));
+    assert_int_equal(options_parse(globals, own, false, &argc, argv, &err), SATCHEL_E_INVALID);
+}
+
 static void test_lists_are_bounded(void **state)
 {
     char value[OPT_LIST_MAX * 2 + 2], option[] = "--to";
@@ -301,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_options_mix_with_operands),
         cmocka_unit_test(test_option_takes_whatever_comes_next),
         cmocka_unit_test(test_lists_add_up),
+        cmocka_unit_test(test_lists_are_trimmed),
         cmocka_unit_test(test_lists_are_bounded),
         cmocka_unit_test(test_first_failure_stays),
         cmocka_unit_test(test_bad_options),

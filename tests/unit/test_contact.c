@@ -549,10 +549,10 @@ static void a_replaced_key_must_be_seen(void **state)
 /* The record's plaintext, as it would be made now; the caller frees it. */
 static void build(struct state *s, const struct identity *self, struct secret *ret)
 {
-    uint64_t mark;
+    struct backup_made made;
 
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
-    assert_int_equal(backup_build(s->vault, self, ret, &mark, NULL), ERR_OK);
+    assert_int_equal(backup_build(s->vault, self, ret, &made, NULL), ERR_OK);
     vault_unlock(s->vault);
 }
 

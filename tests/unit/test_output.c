@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "client/local/output.h"
+#include "client/local/output_name.h"
 #include "common/fs.h"
 #include "tests/unit/tmpdir.h"
 
@@ -421,9 +422,40 @@ static void a_pipe_without_reader(void **state)
     close(ends[1]);
 }
 
+static void names_that_do_no_harm(void **state)
+{
+    static const struct {
+        const char *name, *safe;
+    } rows[] = {
+        {".bash_login", "_bash_login"},
+        {"-rf", "_rf"},
+        {"..", "_."},
+        {"a.-b", "a.-b"},
+        {"two\nlines\x1b[2J\x7f", "two_lines_[2J_"},
+        {"csi\xc2\x9b", "csi_"},
+        {"inv\xe2\x80\xae"
+         "fdp.exe",
+         "inv_fdp.exe"},
+        {"iso\xe2\x81\xa6x", "iso_x"},
+        {"\xc3\xa4\xe5\xad\x97 \xe2\x80\x94.txt", "\xc3\xa4\xe5\xad\x97 \xe2\x80\x94.txt"},
+        {"latin-\xe4.txt", "latin-\xe4.txt"},
+        {"cut \xe2\x80", "cut \xe2\x80"},
+    };
+    char safe[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool changed = strcmp(rows[i].name, rows[i].safe) != 0;
+
+        assert_int_equal(output_name_safe(rows[i].name, safe, sizeof(safe)), changed);
+        assert_string_equal(safe, rows[i].safe);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_that_do_no_harm),
         cmocka_unit_test_setup_teardown(file_in_a_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_left_without_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(names_are_kept_byte_for_byte, setup, teardown),

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Strangers, who have only sent us something: they fill neither the vault nor the account record.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "client/local/backup.h"
+#include "client/local/contact.h"
+#include "client/local/identity.h"
+#include "tests/unit/tmpdir.h"
+
+#define NOW ((uint64_t)1800000000000)
+
+struct state {
+    char dir[TMPDIR_SIZE];
+    struct vault *vault;
+};
+
+static int setup(void **state)
+{
+    struct state *s = calloc(1, sizeof(*s));
+    struct lock *lock = NULL;
+    char path[TMPDIR_SIZE + 8];
+
+    assert_non_null(tmpdir_make(s->dir));
+    snprintf(path, sizeof(path), "%s/lock", s->dir);
+    assert_int_equal(lock_open(path, &lock, NULL), ERR_OK);
+    assert_int_equal(lock_take(lock, 0, NULL), ERR_OK);
+    assert_int_equal(vault_create(s->dir, NULL, lock, &s->vault, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct state *s = *state;
+
+    vault_close(s->vault);
+    assert_int_equal(tmpdir_remove(s->dir), 0);
+    free(s);
+    return 0;
+}
+
+/* Somebody with one manifest. */
+static struct identity *somebody(struct state *s)
+{
+    struct identity_plan plan = {.username = "x", .email = "x@example.org", .now = NOW};
+    struct identity *id = NULL;
+
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(identity_make(&plan, s->vault, &id, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    return id;
+}
+
+/* What a server would send of him. */
+static struct contact contact_of(const struct identity *id)
+{
+    struct contact c = {.added = NOW, .changed = NOW};
+    enum chain_change change;
+
+    c.chain.uid = id->uid;
+    for (size_t i = 0; i < id->chain.n; i++) {
+        const struct manifest *m = id->chain.m[i];
+        struct manifest *copy = NULL;
+
+        assert_int_equal(manifest_parse(m->body, PART_OF(m->signature), &copy, NULL), ERR_OK);
+        assert_int_equal(chain_add(&c.chain, copy, &change, NULL), ERR_OK);
+    }
+    return c;
+}
+
+enum { STRANGERS = CONTACT_STRANGERS_MAX };
+
+/* Pin somebody at ${when}, with an address that takes room in the record. */
+static void pin_at(struct state *s, struct uid *ret_uid, uint64_t when, bool chosen)
+{
+    struct identity *id = somebody(s);
+    struct contact c = contact_of(id);
+
+    c.added = when;
+    c.chosen = chosen;
+    memset(c.email, 'x', 240);
+    c.email[100] = '@';
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(contact_name(s->vault, &c, NULL, "", NULL), ERR_OK);
+    assert_int_equal(contact_save(s->vault, &c, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    *ret_uid = id->uid;
+    contact_free(&c);
+    identity_unref(id);
+}
+
+static size_t bound(struct state *s)
+{
+    size_t left = 0;
+
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(contact_bound_strangers(s->vault, &left, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    return left;
+}
+
+/* They fill neither the vault nor the record for a recovery. */
+static void strangers_make_room(void **state)
+{
+    struct state *s = *state;
+    struct identity *self = somebody(s);
+    struct uid *uids = calloc(STRANGERS, sizeof(*uids)), friend;
+    struct backup_contact *list = NULL;
+    struct backup_made made;
+    struct secret plain = {0};
+    struct contact c = {0};
+    size_t n;
+    bool found = false;
+
+    for (size_t i = 0; i < STRANGERS - 1; i++)
+        pin_at(s, &uids[i], NOW + i, false);
+    assert_int_equal(bound(s), STRANGERS - 1);
+    pin_at(s, &friend, NOW - 1, true); /* the oldest, but no stranger */
+    pin_at(s, &uids[STRANGERS - 1], NOW + STRANGERS, false);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(backup_build(s->vault, self, &plain, &made, NULL), ERR_OK);
+    assert_int_equal(backup_note_rest(s->vault, &plain, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_int_equal(made.left_out, 0); /* of those who count */
+    assert_int_equal(backup_rest(s->vault, &list, &n, NULL), ERR_OK);
+    assert_in_range(n, 10, STRANGERS - 1);
+    for (size_t i = 0; i < n; i++)
+        found |= memcmp(&list[i].uid, &friend, sizeof(friend)) == 0;
+    assert_true(found);
+    assert_int_equal(bound(s), CONTACT_STRANGERS_LEFT);
+    assert_int_equal(contact_load(s->vault, &uids[0], &c, NULL), ERR_NOTFOUND);
+    assert_int_equal(contact_load(s->vault, &uids[STRANGERS - 1], &c, NULL), ERR_OK);
+    contact_free(&c);
+    assert_int_equal(contact_load(s->vault, &friend, &c, NULL), ERR_OK);
+    contact_free(&c);
+    secret_free(&plain);
+    free(list);
+    free(uids);
+    identity_unref(self);
+}
+
+static void ranks(void **state)
+{
+    struct contact c = {0};
+
+    (void)state;
+    assert_int_equal(contact_rank(&c), CONTACT_STRANGER);
+    c.chosen = true;
+    assert_int_equal(contact_rank(&c), 3);
+    c.blocked = true;
+    assert_int_equal(contact_rank(&c), 2);
+    c.named = true;
+    assert_int_equal(contact_rank(&c), 1);
+    c.verified[0] = '1';
+    assert_int_equal(contact_rank(&c), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ranks),
+        cmocka_unit_test_setup_teardown(strangers_make_room, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("strangers", tests, NULL, NULL);
+}
