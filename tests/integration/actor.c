@@ -104,24 +104,26 @@ struct manifest *actor_next_manifest(const struct actor *a, const struct manifes
 }
 
 struct manifest *actor_succeed(const struct actor *a, const struct manifest *before,
-                               const struct secret *rk, const struct secret *isk)
+                               const struct manifest_device *with, const struct secret *isk)
 {
     struct manifest_build_succession s = {.uid = a->u.uid,
                                           .number = (uint32_t)before->n_successions + 1,
                                           .last_manifest = before->hash};
-    struct manifest_device device = a->u.device;
+    struct manifest_device devices[2] = {a->u.device};
     struct manifest_build_plan plan = {.previous = before,
                                        .created = SAMPLE_TIME + 9,
-                                       .devices = &device,
-                                       .n_devices = 1,
+                                       .devices = devices,
+                                       .n_devices = with != NULL ? 2 : 1,
                                        .eks = &a->u.key,
                                        .n_eks = 1};
     struct buf raw = {0};
     struct manifest *m = NULL;
 
-    device.revoked = SAMPLE_TIME + 9;
+    devices[0].revoked = SAMPLE_TIME + 9;
+    if (with != NULL)
+        devices[1] = *with;
     MUST_OK(ed25519_public(s.identity_key, isk->data));
-    MUST_OK(manifest_build_succession(&s, rk, &raw, NULL));
+    MUST_OK(manifest_build_succession(&s, &a->u.rk, &raw, NULL));
     plan.succession = part(raw.data, raw.len);
     MUST_OK(manifest_build(&plan, isk, &m, NULL));
     buf_free(&raw);

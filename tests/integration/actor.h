@@ -28,10 +28,10 @@ Satchel__Code actor_put_manifest(struct peer *p, const struct manifest *m);
 struct manifest *actor_next_manifest(const struct actor *a, const struct manifest *before,
                                      uint64_t created);
 
-/* The same by a new identity key ${isk} that the recovery key ${rk} vouches for; it revokes the
- * device. */
+/* The same by a new identity key ${isk} that the user's recovery key vouches for; it revokes the
+ * device and has ${with} in its place, NULL: none. */
 struct manifest *actor_succeed(const struct actor *a, const struct manifest *before,
-                               const struct secret *rk, const struct secret *isk);
+                               const struct manifest_device *with, const struct secret *isk);
 
 /* Connect, Hello, Login; aborts when it fails. */
 void actor_enter(struct peer *p, uint16_t port, const struct actor *a);

@@ -156,32 +156,6 @@ static Satchel__Code recover(const struct actor *who, const struct manifest *nex
     return code;
 }
 
-/* By a new identity key: the manifest behind ${before}, its only device in use ${with}. */
-static struct manifest *succeed(const struct actor *who, const struct manifest *before,
-                                const struct manifest_device *with, const struct secret *isk)
-{
-    struct manifest_build_succession s = {.uid = who->u.uid,
-                                          .number = (uint32_t)before->n_successions + 1,
-                                          .last_manifest = before->hash};
-    struct manifest_device devices[2] = {who->u.device, *with};
-    struct manifest_build_plan plan = {.previous = before,
-                                       .created = SAMPLE_TIME + 9,
-                                       .devices = devices,
-                                       .n_devices = 2,
-                                       .eks = &who->u.key,
-                                       .n_eks = 1};
-    struct buf raw = {0};
-    struct manifest *m = NULL;
-
-    devices[0].revoked = SAMPLE_TIME + 9;
-    assert_int_equal(ed25519_public(s.identity_key, isk->data), ERR_OK);
-    assert_int_equal(manifest_build_succession(&s, &who->u.rk, &raw, NULL), ERR_OK);
-    plan.succession = part(raw.data, raw.len);
-    assert_int_equal(manifest_build(&plan, isk, &m, NULL), ERR_OK);
-    buf_free(&raw);
-    return m;
-}
-
 static void new_identity(struct secret *isk, uint8_t n)
 {
     *isk = (struct secret){0};
@@ -268,13 +242,13 @@ static void test_a_recovery_goes_back(void **state)
     new_identity(&isk[1], 72);
     look_up(&carol, &known, &change);
     assert_int_equal(known.n, CHAIN_ORDINARY + 1);
-    ahead = succeed(&carol, chain_newest(&known), &second, &isk[0]);
+    ahead = actor_succeed(&carol, chain_newest(&known), &second, &isk[0]);
     assert_int_equal(recover(&carol, ahead), OK);
     assert_int_equal(recover(&carol, ahead), OK); /* again */
     look_up(&carol, &known, &change);
     assert_int_equal(known.n, CHAIN_ORDINARY + 2);
     /* An earlier one that does not say what has happened since. */
-    bad = succeed(&carol, known.m[9], &second, &isk[1]);
+    bad = actor_succeed(&carol, known.m[9], &second, &isk[1]);
     assert_int_equal(recover(&carol, bad), CODE(BAD_REQUEST));
     manifest_free(bad);
     manifest_free(ahead);
@@ -290,7 +264,7 @@ static void test_a_recovery_goes_back(void **state)
         known = (struct chain){.uid = bob.u.uid};
         look_up(&bob, &known, &change);
         assert_int_equal(known.n, 30);
-        back = succeed(&bob, bob.u.first, &second, &isk[0]);
+        back = actor_succeed(&bob, bob.u.first, &second, &isk[0]);
         assert_int_equal(recover(&bob, back), OK);
         assert_true(peer_ended(&p)); /* whose device is revoked */
         peer_close(&p);

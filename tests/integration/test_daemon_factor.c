@@ -359,7 +359,7 @@ static void test_a_succession_asks_for_a_code(void **state)
     assert_int_equal(enrol(&p, &a), OK);
     assert_int_equal(confirm(&p, &a, code_of(&a, 0)), OK);
     sample_secret("another identity", &isk);
-    next = actor_succeed(&alice, alice.u.first, &alice.u.rk, &isk);
+    next = actor_succeed(&alice, alice.u.first, NULL, &isk);
     assert_int_equal(actor_put_manifest(&p, next), CODE(AUTH_FACTOR));
     manifest_free(next);
     next = actor_next_manifest(&alice, alice.u.first, SAMPLE_TIME); /* nobody new speaks for her */

@@ -160,7 +160,7 @@ static void test_too_many_lookups(void **state)
     struct peer p;
 
     (void)state;
-    stage_enter(&p, &carol);
+    stage_enter(&p, &alice);
     msg.who_case = SATCHEL__LOOKUP__WHO_USERNAME;
     msg.username = (char *)(uintptr_t) "bob";
     while (code == OK && n < 50) {

@@ -293,7 +293,7 @@ static void test_recover(void **state)
     (void)state;
     assert_int_equal(secret_new(&isk, 32, NULL), ERR_OK);
     isk.data[0] = 77;
-    next = actor_succeed(&carol, carol.u.first, &carol.u.rk, &isk);
+    next = actor_succeed(&carol, carol.u.first, &bob.u.device, &isk);
     stage_enter(&old, &carol);
     assert_int_equal(put_account(&old, &carol, 1, 100), OK);
     assert_int_equal(put_account(&old, &carol, 2, 5000), OK);
