@@ -201,7 +201,7 @@ static int32_t get_symbol(struct range_dec *d, const struct preview_net *net,
     return preview_join(g, &s);
 }
 
-/* Most pictures that need one bit less are squares, or most that people send are not: one bit. */
+/* A square costs one bit; other pictures say so, and then their ratio in six. */
 static void put_head(struct range_enc *e, const struct preview_symbols *s)
 {
     bool more = s->depth != 0 || preview_has_details(s);

@@ -6,8 +6,9 @@
  * Happy path: walk in order of names -> an entry's header -> of a file its
  * bytes -> the next entry -> the end of the archive.
  *
- * No link is followed.  What an archive cannot hold, or a receiver would refuse,
- * is left out and noted.  What cannot be read, or changes while it is, fails the whole.
+ * No link is followed.  What is no file, folder or link, and a link that leads
+ * out, is left out and noted.  What cannot be read, changes while it is, or has
+ * too deep or too long a path, fails the whole.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -221,11 +222,18 @@ static int set_path(struct source_folder *f, const FTSENT *e, struct err *err)
     const char *rel = below(f, e);
     char *path = rel[0] != '\0' ? fs_join(f->name, rel) : strdup(f->name);
 
+    int rc = ERR_OK;
+
     if (path == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    la.archive_entry_copy_pathname(f->entry, path);
+    if (strlen(path) + (e->fts_info == FTS_D) > TREE_PATH_MAX) /* a folder's ends in a slash */
+        /* The path comes last: it does not fit into the message. */
+        rc = err_set(err, ERR_UNSUPPORTED, "more than %d bytes, name of the folder included: '%s'",
+                     TREE_PATH_MAX, e->fts_path);
+    else
+        la.archive_entry_copy_pathname(f->entry, path);
     free(path);
-    return ERR_OK;
+    return rc;
 }
 
 /* Names, contents, times and modes travel; who owns it here, and where it lies, does not. */

@@ -5,6 +5,7 @@
 
 enum {
     TREE_DEPTH_MAX = 256, /* folders of a path, the top one not counted */
+    TREE_PATH_MAX = 4095, /* bytes of a path, the top folder's name with it */
     TREE_MODE = 0777      /* of the mode; never set-user-ID, set-group-ID or sticky */
 };
 

@@ -19,7 +19,7 @@
 #include "client/local/beneath.h"
 #include "client/local/tree.h"
 
-enum { PATH_BYTES = 4096, NAME_BYTES = 255 };
+enum { PATH_BYTES = TREE_PATH_MAX + 1, NAME_BYTES = 255 };
 
 struct level {
     int fd;

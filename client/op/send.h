@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* send - what the files of this operation share: send.c (course), send_body.c (pieces),
- * send_seal.c (metadata, slots, header), send_preview.c, send_record.c (what survives).  Nobody
- * else includes it.
+/* send - what the files of this operation share: send.c (course), send_to.c (recipients),
+ * send_body.c (pieces), send_stream.c (of a source whose length is not known), send_seal.c
+ * (metadata, slots, header), send_preview.c, send_record.c (what survives).  Nobody else
+ * includes it.
  */
 #ifndef CLIENT_OP_SEND_H
 #define CLIENT_OP_SEND_H

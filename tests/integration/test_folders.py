@@ -103,6 +103,21 @@ class Folders(Case):
             self.bob.json("get", tid, cwd=self.folder_of("here"))
             self.compare(top, self.work / "here" / "top")
 
+    def test_paths_that_no_receiver_takes(self):
+        """Refused before anything is sent: a path is 4,095 bytes at most, the name that travels with it."""
+        top = self.folder_of("t")
+        deep = str(top)
+        while len(deep) < 3900:
+            deep += "/" + "x" * min(250, 4000 - len(deep))
+        os.makedirs(deep)
+        fits, too_long = (4095 - 1 - (len(deep) - len(str(top))) + more for more in (0, 1))
+        self.assertLess(too_long, 256)
+        tid = self.alice.send(top, "--name", "n" * fits, to=(self.bob,)).result["id"]
+        self.bob.get(tid, "-o", self.work / "got")
+        error = self.alice.send(top, "--name", "n" * too_long, to=(self.bob,), expect=1).error
+        self.assertEqual(error["code"], "unsupported")
+        self.assertIn("4095", error["message"])
+
     def test_archive(self):
         """What comes packed, tar reads."""
         top = self.sample()
