@@ -5,8 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "common/crypto/hash.h"
 #include "models/keynet.h"
 
 enum {
@@ -22,13 +21,9 @@ static const char magic[8] = {'s', 'a', 't', 'c', 'h', 'e', 'l', 'w'};
 
 int keynet_file_hash(const void *data, size_t len, uint8_t ret_hash[32], struct err *err)
 {
-    uint8_t md[HASH_LEN];
-    size_t n = 0;
+    int rc = hash_sha256(ret_hash, data, len);
 
-    if (EVP_Q_digest(NULL, "SHA256", NULL, data, len, md, &n) != 1 || n != HASH_LEN)
-        return err_set(err, ERR_INTERNAL, "cannot compute SHA-256");
-    memcpy(ret_hash, md, HASH_LEN);
-    return ERR_OK;
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot compute SHA-256");
 }
 
 static int corrupt(struct err *err, const char *what)

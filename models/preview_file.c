@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "common/crypto/hash.h"
 #include "models/preview_symbols.h"
 
 /* Version 1 had no details. */
@@ -213,11 +212,9 @@ static const char *check(const struct preview_net *n)
 
 static int hash_of(const uint8_t *data, size_t len, uint8_t ret_hash[HASH_LEN], struct err *err)
 {
-    size_t n = 0;
+    int rc = hash_sha256(ret_hash, data, len);
 
-    if (EVP_Q_digest(NULL, "SHA256", NULL, data, len, ret_hash, &n) != 1 || n != HASH_LEN)
-        return err_set(err, ERR_INTERNAL, "cannot compute SHA-256");
-    return ERR_OK;
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot compute SHA-256");
 }
 
 static const uint16_t shapes[] = {PREVIEW_SIDE,   PREVIEW_HALF,   PREVIEW_LATENTS,

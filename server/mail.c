@@ -6,6 +6,7 @@
 
 #include "common/crypto/merkle.h"
 #include "common/transfer/statement.h"
+#include "common/transfer/wire.h"
 #include "server/daemon.h"
 
 bool mail_share_item(struct shares_item *item, const uint8_t tid[STORE_TID_LEN],
@@ -75,7 +76,7 @@ static int add_proof(struct mail_row *row, const struct store_mail *m)
 
 static ProtobufCBinaryData borrow(const struct store_blob *b)
 {
-    return (ProtobufCBinaryData){b->len, (uint8_t *)(uintptr_t)b->data};
+    return wire_data(part(b->data, b->len));
 }
 
 Satchel__Signed *mail_addendum(struct mail_signed *s, const struct store_transfer *t)

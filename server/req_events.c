@@ -10,6 +10,7 @@
 
 #include "common/transfer/event_log.h"
 #include "common/transfer/signed.h"
+#include "common/transfer/wire.h"
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/req.h"
@@ -36,20 +37,15 @@ static int make_head(const struct daemon *d, const uint8_t *tid, const struct st
                                       part(ret->body.data, ret->body.len), ret->sig, NULL);
 }
 
-static ProtobufCBinaryData view(const void *data, size_t len)
-{
-    return (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)data};
-}
-
 static void fill(Satchel__LoggedEvent *to, const struct store_event *e)
 {
     satchel__logged_event__init(to);
     to->number = e->seq;
     to->time = e->at;
     to->kind = e->kind;
-    to->user_id = view(e->uid, sizeof(e->uid));
-    to->data = view(e->data.data, e->data.len);
-    to->hash = view(e->hash, sizeof(e->hash));
+    to->user_id = wire_data(part(e->uid, sizeof(e->uid)));
+    to->data = wire_data(part(e->data.data, e->data.len));
+    to->hash = wire_data(part(e->hash, sizeof(e->hash)));
 }
 
 static void reply(struct call *c, const struct head *head)
@@ -68,8 +64,8 @@ static void reply(struct call *c, const struct head *head)
     msg.n_events = res->count;
     msg.more = res->more;
     if (head != NULL) {
-        sig.body = view(head->body.data, head->body.len);
-        sig.signature = view(head->sig, sizeof(head->sig));
+        sig.body = wire_data(part(head->body.data, head->body.len));
+        sig.signature = wire_data(part(head->sig, sizeof(head->sig)));
         msg.head = &sig;
     }
     env.body_case = SATCHEL__ENVELOPE__BODY_EVENTS_REPLY;

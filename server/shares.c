@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/erasable_file.h"
 #include "server/hedge.h"
+#include "server/store/erasable_file.h"
 
 /* ---- jobs ---- */
 

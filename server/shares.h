@@ -25,7 +25,7 @@
 
 #include "common/transfer/share.h"
 #include "server/instance_files.h"
-#include "server/loopq.h"
+#include "server/store/loopq.h"
 
 enum {
     SHARES_ITEMS_MAX = 4096, /* under way in all; more is ERR_BUSY */

@@ -10,8 +10,8 @@
 
 #include "common/crypto/rng.h"
 #include "common/log.h"
-#include "server/erasable_file.h"
 #include "server/hedge.h"
+#include "server/store/erasable_file.h"
 
 /* ---- the worker: one batch ---- */
 

@@ -8,6 +8,7 @@
 #include "client/local/pb_secret.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/x25519.h"
+#include "common/transfer/wire.h"
 #include "proto/vault.pb-c.h"
 
 typedef Satchel__Vault__Identity Record;
@@ -19,16 +20,11 @@ static int damaged(struct err *err, const char *what)
 
 /* ---- writing ---- */
 
-static ProtobufCBinaryData view(const void *data, size_t len)
-{
-    return (ProtobufCBinaryData){.data = (uint8_t *)data, .len = len}; /* it is only read */
-}
-
 static void fill_key(Satchel__OwnKey *to, const struct identity_key *k)
 {
     satchel__own_key__init(to);
     to->suite = IDS_SUITE_X25519;
-    to->private_key = view(k->key.data, k->key.len);
+    to->private_key = wire_data(part(k->key.data, k->key.len));
     to->not_before = k->not_before;
     to->not_after = k->not_after;
 }
@@ -38,7 +34,7 @@ static size_t fill_names(const struct identity *id, Satchel__DeviceName *rows,
 {
     for (size_t i = 0; i < id->n_names; i++) {
         satchel__device_name__init(&rows[i]);
-        rows[i].device = view(id->names[i].device.b, sizeof(id->names[i].device.b));
+        rows[i].device = wire_data(part(id->names[i].device.b, sizeof(id->names[i].device.b)));
         rows[i].name = (char *)(uintptr_t)id->names[i].name;
         list[i] = &rows[i];
     }
@@ -59,13 +55,13 @@ static int save_identity(const struct identity *id, struct vault *v, struct err 
     m.version = 1;
     m.username = (char *)id->username;
     m.email = (char *)id->email;
-    m.server_id = view(id->server.b, sizeof(id->server.b));
-    m.identity_seed = view(id->isk.data, id->isk.len);
-    m.device_seed = view(id->dsk.data, id->dsk.len);
-    m.hedge_key = view(id->hedge.data, id->hedge.len);
+    m.server_id = wire_data(part(id->server.b, sizeof(id->server.b)));
+    m.identity_seed = wire_data(part(id->isk.data, id->isk.len));
+    m.device_seed = wire_data(part(id->dsk.data, id->dsk.len));
+    m.hedge_key = wire_data(part(id->hedge.data, id->hedge.len));
     if (id->has_box)
-        m.recovery_box = view(id->box, sizeof(id->box));
-    m.recovery_seed = view(id->recovery.data, id->recovery.len);
+        m.recovery_box = wire_data(part(id->box, sizeof(id->box)));
+    m.recovery_seed = wire_data(part(id->recovery.data, id->recovery.len));
     for (size_t i = 0; i < id->n_keys; i++) {
         fill_key(&keys[i], &id->keys[i]);
         at[i] = &keys[i];
@@ -80,7 +76,7 @@ static int save_identity(const struct identity *id, struct vault *v, struct err 
             fill_key(&next, &id->next_key);
             m.next_key = &next;
         }
-        m.next_manifest = view(manifest.data, manifest.len);
+        m.next_manifest = wire_data(part(manifest.data, manifest.len));
     }
     if (rc == ERR_OK)
         rc = pb_secret_pack(&m.base, &plain, err);
@@ -103,7 +99,7 @@ static int save_chain(const struct identity *id, struct vault *v, struct err *er
 
     for (size_t i = 0; rc == ERR_OK && i < id->chain.n; i++) {
         rc = manifest_pack(id->chain.m[i], &packed[i], err);
-        rows[i] = view(packed[i].data, packed[i].len);
+        rows[i] = wire_data(part(packed[i].data, packed[i].len));
     }
     m.manifests = rows;
     m.n_manifests = id->chain.n;

@@ -9,6 +9,7 @@
 #include "common/crypto/hpke.h"
 #include "common/crypto/kdf.h"
 #include "common/crypto/rng.h"
+#include "common/transfer/wire.h"
 #include "proto/satchel.pb-c.h"
 
 enum {
@@ -158,22 +159,17 @@ static int request_key(const struct join_code *c, const uint8_t salt[SALT_LEN], 
                         : rc;
 }
 
-static ProtobufCBinaryData view(const void *data, size_t len)
-{
-    return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)data, .len = len};
-}
-
 static int pack_request(const struct join_request *r, struct buf *out)
 {
     Satchel__JoinRequest m = SATCHEL__JOIN_REQUEST__INIT;
     uint8_t *to;
 
     m.version = VERSION;
-    m.device_key = view(r->device_key, sizeof(r->device_key));
-    m.box = view(r->box, sizeof(r->box));
-    m.key = view(r->key, sizeof(r->key));
+    m.device_key = wire_data(part(r->device_key, sizeof(r->device_key)));
+    m.box = wire_data(part(r->box, sizeof(r->box)));
+    m.key = wire_data(part(r->key, sizeof(r->key)));
     if (r->has_pin)
-        m.pin = view(r->pin.b, sizeof(r->pin.b));
+        m.pin = wire_data(part(r->pin.b, sizeof(r->pin.b)));
     m.name = (char *)(uintptr_t)r->name;
     to = buf_reserve(out, satchel__join_request__get_packed_size(&m));
     if (to == NULL)
@@ -329,13 +325,13 @@ static int pack_answer(const struct join_answer *a, struct secret *ret)
     int rc;
 
     m.version = VERSION;
-    m.identity_seed = view(a->isk.data, a->isk.len);
+    m.identity_seed = wire_data(part(a->isk.data, a->isk.len));
     m.username = (char *)(uintptr_t)a->username;
     m.email = (char *)(uintptr_t)a->email;
     if (a->has_box)
-        m.recovery_box = view(a->recovery_box, sizeof(a->recovery_box));
-    m.manifest = view(a->manifest.b, sizeof(a->manifest.b));
-    m.account = view(a->account.data, a->account.len);
+        m.recovery_box = wire_data(part(a->recovery_box, sizeof(a->recovery_box)));
+    m.manifest = wire_data(part(a->manifest.b, sizeof(a->manifest.b)));
+    m.account = wire_data(part(a->account.data, a->account.len));
     m.name = (char *)(uintptr_t)a->name;
     rc = pb_secret_pack(&m.base, &bare, NULL);
     if (rc == ERR_OK)

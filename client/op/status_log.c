@@ -8,16 +8,7 @@
 
 #include "client/op/status.h"
 #include "common/transfer/chain.h"
-
-enum { KIND_RECEIVED = 5 };
-
-static const char *const names[] = {"",         "stored",  "released", "given-back", "committed",
-                                    "received", "expired", "revoked",  "deleted",    "extended"};
-
-static const char *name_of(unsigned kind)
-{
-    return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
-}
+#include "common/transfer/event_log.h"
 
 static struct satchel_bytes bytes(ProtobufCBinaryData b)
 {
@@ -74,7 +65,7 @@ static void tell_event(const struct status *s, size_t i)
     struct satchel_logged l = {.number = e->number,
                                .time = e->time,
                                .kind = e->kind,
-                               .name = name_of(e->kind),
+                               .name = event_log_name(e->kind),
                                .who = who_is(s, e),
                                .who_id = text,
                                .data = bytes(e->data),
@@ -156,7 +147,7 @@ static int take_receipts(struct status *s, struct err *err)
         struct status_receipt *r = &s->receipts[s->n_receipts];
         struct person *p = &s->signers[s->n_receipts];
 
-        if (e->kind != KIND_RECEIVED || e->user_id.len != IDS_UID_LEN)
+        if (e->kind != EVENT_LOG_RECEIVED || e->user_id.len != IDS_UID_LEN)
             continue;
         s->n_receipts++;
         r->event = i;

@@ -14,6 +14,19 @@ static const struct wire_field bytes_fields[] = {
 };
 enum { N_BYTES = sizeof(bytes_fields) / sizeof(bytes_fields[0]) };
 
+const char *event_log_name(unsigned kind)
+{
+    static const char *const names[] = {
+        [EVENT_LOG_STORED] = "stored",         [EVENT_LOG_RELEASED] = "released",
+        [EVENT_LOG_GIVEN_BACK] = "given-back", [EVENT_LOG_COMMITTED] = "committed",
+        [EVENT_LOG_RECEIVED] = "received",     [EVENT_LOG_EXPIRED] = "expired",
+        [EVENT_LOG_REVOKED] = "revoked",       [EVENT_LOG_DELETED] = "deleted",
+        [EVENT_LOG_EXTENDED] = "extended",
+    };
+
+    return kind < sizeof(names) / sizeof(names[0]) && names[kind] != NULL ? names[kind] : "unknown";
+}
+
 int event_log_hash(const struct tid *tid, const struct event_log_row *row,
                    const struct hash32 *prev, struct hash32 *ret)
 {

@@ -15,10 +15,26 @@
 
 enum { EVENT_LOG_HEAD_MAX = 512, EVENT_LOG_VERSION = 1 };
 
+/* What happened: FORMATS.md section 14.4 says to whom and with which data. */
+enum event_log_kind {
+    EVENT_LOG_STORED = 1,
+    EVENT_LOG_RELEASED = 2,
+    EVENT_LOG_GIVEN_BACK = 3,
+    EVENT_LOG_COMMITTED = 4,
+    EVENT_LOG_RECEIVED = 5,
+    EVENT_LOG_EXPIRED = 6,
+    EVENT_LOG_REVOKED = 7,
+    EVENT_LOG_DELETED = 8,
+    EVENT_LOG_EXTENDED = 9
+};
+
+/* The name for programs and people: "stored", "given-back", ...; "unknown" for other numbers. */
+const char *event_log_name(unsigned kind);
+
 struct event_log_row {
     uint32_t number; /* from 1 */
     uint64_t time;   /* milliseconds since 1970 UTC */
-    uint16_t kind;
+    uint16_t kind;   /* enum event_log_kind, or one of a later version */
     struct uid uid;
     struct part data; /* borrowed */
 };

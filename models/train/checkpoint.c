@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "common/buf.h"
+#include "common/crypto/hash.h"
 #include "common/fs.h"
 
 enum { HASH_LEN = 32, FILE_MAX = 64 << 20, BLOCKS_MAX = 10 + 3 * CONV_LAYERS_MAX };
@@ -49,11 +48,9 @@ static size_t list(struct block *b, struct progress *p, const struct learned *l)
 
 static int hash_of(const struct buf *b, size_t len, uint8_t ret_hash[HASH_LEN], struct err *err)
 {
-    size_t n = 0;
+    int rc = hash_sha256(ret_hash, b->data, len);
 
-    if (EVP_Q_digest(NULL, "SHA256", NULL, b->data, len, ret_hash, &n) != 1 || n != HASH_LEN)
-        return err_set(err, ERR_INTERNAL, "cannot compute SHA-256");
-    return ERR_OK;
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot compute SHA-256");
 }
 
 int checkpoint_write(const char *path, const struct progress *p, const struct learned *l,

@@ -10,8 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "common/crypto/hash.h"
 #include "server/store/lmdb_engine.h"
 #include "server/store/lmdb_parts.h"
 
@@ -24,7 +23,7 @@ int lmdb_gone_name(struct lmdb_txn *t, const void *name, size_t len, struct lmdb
     *ret = (struct lmdb_key){.len = STORE_HASH_LEN};
     buf_lp_str(&b, "satchel/1 gone name");
     buf_lp(&b, name, len);
-    if (b.failed || EVP_Digest(b.data, b.len, ret->bytes, NULL, EVP_sha256(), NULL) != 1)
+    if (b.failed || hash_sha256(ret->bytes, b.data, b.len) != ERR_OK)
         (void)lmdb_txn_fail(t, ENOMEM);
     buf_free(&b);
     return lmdb_txn_code(t);

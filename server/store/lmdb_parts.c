@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "common/transfer/event_log.h"
 #include "server/store/lmdb_engine.h"
 
 /* ---- slots and recipients ---- */
@@ -165,23 +164,21 @@ void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *
 
 /* ---- events ---- */
 
-/* FORMATS.md section 14.4. */
 static void hash_event(struct lmdb_txn *t, const uint8_t *tid, const struct store_event *e,
                        const struct store_blob *data, uint8_t out[STORE_HASH_LEN])
 {
-    struct buf b = {0};
+    struct event_log_row row = {
+        .number = e->seq, .time = e->at, .kind = e->kind, .data = part(data->data, data->len)};
+    struct hash32 prev, hash;
+    struct tid of;
 
-    buf_lp_str(&b, "satchel/1 event");
-    buf_put(&b, e->prev, STORE_HASH_LEN);
-    buf_put(&b, tid, STORE_TID_LEN);
-    buf_u32(&b, e->seq);
-    buf_u64(&b, e->at);
-    buf_u16(&b, e->kind);
-    buf_put(&b, e->uid, STORE_UID_LEN);
-    buf_lp(&b, data->data, data->len);
-    if (b.failed || EVP_Digest(b.data, b.len, out, NULL, EVP_sha256(), NULL) != 1)
+    memcpy(of.b, tid, sizeof(of.b));
+    memcpy(row.uid.b, e->uid, sizeof(row.uid.b));
+    memcpy(prev.b, e->prev, sizeof(prev.b));
+    if (event_log_hash(&of, &row, &prev, &hash) == ERR_OK)
+        memcpy(out, hash.b, sizeof(hash.b));
+    else
         (void)lmdb_txn_fail(t, ENOMEM);
-    buf_free(&b);
 }
 
 void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transfer *tr,

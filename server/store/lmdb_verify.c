@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "common/crypto/merkle.h"
 #include "server/store/lmdb_engine.h"
 #include "server/store/lmdb_parts.h"
 
@@ -32,18 +31,12 @@ static void fault(struct check *c, uint32_t piece, const char *what)
     (void)snprintf(f->what, sizeof(f->what), "%s", what);
 }
 
-/* RFC 6962 leaf hash: SHA-256 of a zero byte and the piece. */
 static bool leaf_fits(const struct rd *piece, const uint8_t *leaf)
 {
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    uint8_t hash[STORE_HASH_LEN];
-    bool ok = md != NULL && EVP_DigestInit_ex2(md, EVP_sha256(), NULL) == 1 &&
-              EVP_DigestUpdate(md, "", 1) == 1 &&
-              EVP_DigestUpdate(md, piece->p, piece->left) == 1 &&
-              EVP_DigestFinal_ex(md, hash, NULL) == 1;
+    uint8_t hash[MERKLE_LEN];
 
-    EVP_MD_CTX_free(md);
-    return ok && memcmp(hash, leaf, sizeof(hash)) == 0;
+    return merkle_leaf(hash, piece->p, piece->left) == ERR_OK &&
+           memcmp(hash, leaf, sizeof(hash)) == 0;
 }
 
 static void check_piece(struct check *c, const struct lmdb_walk *w)

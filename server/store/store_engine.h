@@ -6,7 +6,7 @@
 #ifndef SERVER_STORE_ENGINE_H
 #define SERVER_STORE_ENGINE_H
 
-#include "server/loopq.h"
+#include "server/store/loopq.h"
 #include "server/store/store.h"
 
 enum store_op {

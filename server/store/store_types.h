@@ -183,7 +183,7 @@ struct store_due {
     uint64_t expires;
 };
 
-/* What happened, as FORMATS.md section 14.4 has it. */
+/* What happened: numbers of enum event_log_kind. */
 enum store_event_kind {
     STORE_EVENT_STORED = 1,
     STORE_EVENT_RELEASED,

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/transfer/share.h"
-#include "server/erasable_file.h"
+#include "server/store/erasable_file.h"
 #include "server/store/store.h"
 
 struct check {

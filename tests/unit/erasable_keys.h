@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "server/erasable_block.h"
+#include "server/store/erasable_block.h"
 
 enum { KEYS_DAY0 = 20000 };
 

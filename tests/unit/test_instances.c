@@ -16,9 +16,9 @@
 
 #include "common/crypto/hex.h"
 #include "common/fs.h"
-#include "server/erasable_file.h"
 #include "server/hedge.h"
 #include "server/shares_instances.h"
+#include "server/store/erasable_file.h"
 #include "tests/exact/sample_net.h"
 #include "tests/unit/tmpdir.h"
 

@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 #include "common/fs.h"
-#include "server/erasable_file.h"
 #include "server/hedge.h"
 #include "server/shares.h"
+#include "server/store/erasable_file.h"
 #include "tests/exact/sample_net.h"
 
 enum { DAY = 20000, DAY_MS = 86400000 };

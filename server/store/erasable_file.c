@@ -6,7 +6,7 @@
  * before.  It promises numbers ahead: those below ${reserved} may have been used, so a
  * crash skips some and repeats none.
  */
-#include "server/erasable_file.h"
+#include "server/store/erasable_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 #include "common/buf.h"
 #include "common/fs.h"
-#include "server/erasable_block.h"
+#include "server/store/erasable_block.h"
 
 enum {
     GROWTH = 1024, /* cells made, and numbers promised, at a time */

@@ -3,10 +3,10 @@
  * erasable_block - headers and cells of the file of erasable keys as bytes:
  * FORMATS.md section 13.  For erasable_file.c alone.
  */
-#ifndef SERVER_ERASABLE_BLOCK_H
-#define SERVER_ERASABLE_BLOCK_H
+#ifndef SERVER_STORE_ERASABLE_BLOCK_H
+#define SERVER_STORE_ERASABLE_BLOCK_H
 
-#include "server/erasable_file.h"
+#include "server/store/erasable_file.h"
 
 enum {
     ERASABLE_VERSION = 1,
@@ -59,4 +59,4 @@ MUST_CHECK int erasable_block_put_cell(const struct erasable_file *f, uint64_t i
 MUST_CHECK int erasable_block_state(const uint8_t block[ERASABLE_CELL_LEN], uint64_t cell,
                                     uint8_t *ret);
 
-#endif /* SERVER_ERASABLE_BLOCK_H */
+#endif /* SERVER_STORE_ERASABLE_BLOCK_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/loopq.h"
+#include "server/store/loopq.h"
 
 #include <assert.h>
 #include <pthread.h>

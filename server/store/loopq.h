@@ -5,8 +5,8 @@
  * Items are embedded in the objects they announce: posting allocates nothing and cannot fail.
  * Items run in the order posted, on the loop thread, never from inside loopq_post().
  */
-#ifndef SERVER_LOOPQ_H
-#define SERVER_LOOPQ_H
+#ifndef SERVER_STORE_LOOPQ_H
+#define SERVER_STORE_LOOPQ_H
 
 #include <uv.h>
 
@@ -34,4 +34,4 @@ void loopq_post_all(struct loopq *q, struct loopq_item *first, struct loopq_item
  */
 void loopq_close(struct loopq *q, void (*on_closed)(void *arg), void *arg);
 
-#endif /* SERVER_LOOPQ_H */
+#endif /* SERVER_STORE_LOOPQ_H */

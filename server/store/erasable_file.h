@@ -12,8 +12,8 @@
  * its old or its new contents; reading one that does not is ERR_CORRUPT, never a wrong key.
  * Blocks; one thread at a time.
  */
-#ifndef SERVER_ERASABLE_FILE_H
-#define SERVER_ERASABLE_FILE_H
+#ifndef SERVER_STORE_ERASABLE_FILE_H
+#define SERVER_STORE_ERASABLE_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -96,4 +96,4 @@ MUST_CHECK int erasable_file_confirm(struct erasable_file *f, uint64_t now, stru
 /* The last noted time. */
 uint64_t erasable_file_time(const struct erasable_file *f);
 
-#endif /* SERVER_ERASABLE_FILE_H */
+#endif /* SERVER_STORE_ERASABLE_FILE_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/erasable_block.h"
+#include "server/store/erasable_block.h"
 
 #include <errno.h>
 #include <string.h>
