@@ -153,8 +153,7 @@ static int go_to(struct unpack_dir *d, const char *path, const char **ret_base, 
     return leave(d, depth, err);
 }
 
-/* ---- entries -----------------------------------------------------------------------------------
- */
+/* ---- entries ---- */
 
 static int write_at(int fd, const uint8_t *data, size_t len, off_t at)
 {

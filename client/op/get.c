@@ -221,8 +221,7 @@ static void found_sender(struct satchel_op *op)
     op_job(op, &((struct get *)op)->job, check_work, checked);
 }
 
-/* ---- second: the row --------------------------------------------------------------------------
- */
+/* ---- second: the row ---- */
 
 static void take_row(struct get *g, Satchel__TransferReply *m)
 {

@@ -262,8 +262,7 @@ void send_record_find(struct send *s)
     op_job(&s->op, &s->job, find_work, found);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 int send_record_begin(struct send *s, struct err *err)
 {
