@@ -227,8 +227,9 @@ static int set_path(struct source_folder *f, const FTSENT *e, struct err *err)
     if (path == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     if (strlen(path) + (e->fts_info == FTS_D) > TREE_PATH_MAX) /* a folder's ends in a slash */
-        rc = err_set(err, ERR_UNSUPPORTED, "'%s': the path has more than %d bytes", e->fts_path,
-                     TREE_PATH_MAX);
+        /* The path comes last: it does not fit into the message. */
+        rc = err_set(err, ERR_UNSUPPORTED, "more than %d bytes, name of the folder included: '%s'",
+                     TREE_PATH_MAX, e->fts_path);
     else
         la.archive_entry_copy_pathname(f->entry, path);
     free(path);
