@@ -47,6 +47,7 @@ struct join_offer {
     unsigned wrong;
 };
 
+/* Without an offer; free with joins_free().  ERR_NOMEM. */
 MUST_CHECK int joins_new(struct joins **ret_j, struct err *err);
 void joins_free(struct joins *j); /* nobody waits; NULL is fine */
 
@@ -71,6 +72,8 @@ MUST_CHECK int joins_answer(struct joins *j, struct join_offer *o, struct part a
 
 /* What came is not good: wait for another one, unless that were too many.  True: it goes on. */
 bool joins_refuse(struct joins *j, struct join_offer *o);
+
+/* Take an offer back: it is freed, and who waits for it hears that it is over. */
 void joins_end(struct joins *j, struct join_offer *o);
 void joins_end_user(struct joins *j, const struct uid *uid); /* whatever he offers */
 

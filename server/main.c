@@ -102,8 +102,12 @@ static int read_option(const struct verb *v, int argc, char *argv[], int *i, str
 
     if (!is_in(v->allowed, name))
         return err_set(err, ERR_INVALID, "unknown option '%s'", name);
-    if (strcmp(name, "--raw") == 0 || strcmp(name, "--next") == 0) {
-        *(name[2] == 'r' ? &o->raw : &o->next) = true;
+    if (strcmp(name, "--raw") == 0) {
+        o->raw = true;
+        return ERR_OK;
+    }
+    if (strcmp(name, "--next") == 0) {
+        o->next = true;
         return ERR_OK;
     }
     if (*i + 1 >= argc)

@@ -30,7 +30,8 @@ struct draw_size draw_size(const struct satchel_preview *p, unsigned columns)
     return s;
 }
 
-unsigned draw_columns(int fd)
+/* How many columns the terminal ${fd} has; DRAW_SIDE if it is none. */
+static unsigned columns_of(int fd)
 {
     struct winsize w;
 
@@ -94,7 +95,7 @@ static char *half_blocks(const struct satchel_preview *p, struct draw_size size)
 
 char *draw_text(const struct satchel_preview *p, int fd)
 {
-    struct draw_size size = draw_size(p, draw_columns(fd));
+    struct draw_size size = draw_size(p, columns_of(fd));
     char *text;
 
     if (isatty(fd) != 1) /* colours are for terminals: elsewhere they are bytes in the way */

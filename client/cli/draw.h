@@ -25,9 +25,6 @@ struct draw_size {
 /* As large as ${columns} allow, at least 1 x 1; the ratio of ${p} is kept. */
 struct draw_size draw_size(const struct satchel_preview *p, unsigned columns);
 
-/* How many columns the terminal ${fd} has; DRAW_SIDE if it is none. */
-unsigned draw_columns(int fd);
-
 /* Line ${line} of (height + 1) / 2, without a line end.  Returns ${out}. */
 char *draw_line(const struct satchel_preview *p, struct draw_size size, unsigned line,
                 char out[DRAW_LINE]);

@@ -99,25 +99,14 @@ static void end(struct doctor *d)
 
 /* ---- fourth: logged in ------------------------------------------------------------ */
 
-/* Is the published key that others seal to now none of ours?  Another device may have drawn it, or
- * this profile may be an old copy. */
-static bool key_is_foreign(const struct identity *id, uint64_t now)
-{
-    const struct manifest_ek *ek = NULL;
-    bool lapsed;
-
-    if (manifest_choose_ek(chain_newest(&id->chain), now, &ek, &lapsed, NULL) != ERR_OK)
-        return false;
-    return identity_ek(id, &ek->id) == NULL;
-}
-
 static void tell_keys(struct doctor *d, uint64_t now)
 {
     const struct identity *id = d->op.s->profile->id;
     uint64_t ends = id->keys[id->n_keys - 1].not_after;
     struct err why = {0};
 
-    if (key_is_foreign(id, now)) {
+    /* Another device may have drawn it, or this profile may be an old copy. */
+    if (identity_lacks_key(id)) {
         err_set(&why, ERR_CORRUPT, "others seal to a published key that this device does not have");
         err_hint(&why, "'satchel keys rotate' publishes a new one; what comes before can be read "
                        "only where that key is");
