@@ -24,7 +24,7 @@ enum {
 static int setup(void **state)
 {
     (void)state;
-    stage_up("[limits]\nmin_lifetime = 1s\nrequests = 100000\nlookups = 2\n");
+    stage_up("[limits]\nmin_lifetime = 1s\nrequests = 100000\nlookups = 2\nmanifests = 1024\n");
     return 0;
 }
 
