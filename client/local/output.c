@@ -22,6 +22,8 @@
 
 #define PART_SUFFIX ".satchel-part"
 
+#define TIME_MAX ((uint64_t)253402300799999) /* the end of the year 9999, in ms */
+
 enum {
     NAME_BYTES = 255,
     LARGE = 32 << 20,       /* from here on a file gets its room before */
@@ -35,6 +37,7 @@ struct output {
     char name[NAME_BYTES + 1], part[NAME_BYTES + 1];
     int dir, fd;
     uint64_t left;            /* bytes of an earlier attempt */
+    uint64_t modified;        /* as in the spec */
     _Atomic uint64_t begun;   /* up to here it was given to the disk */
     struct output_tree *tree; /* of a folder; fd is not used */
     struct output_fd to;      /* if to_fd */
@@ -210,6 +213,7 @@ static int open_file(const struct output_spec *spec, const char *name, struct ou
         return rc;
     o->force = spec->force;
     o->resume = spec->resume;
+    o->modified = spec->modified;
     o->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (o->dir < 0)
         rc = errno == ENOENT || errno == ENOTDIR
@@ -389,6 +393,17 @@ static int give_name(struct output *o, struct err *err)
     return err_sys(err, errno, "cannot rename to '%s'", o->path);
 }
 
+/* As the sender's file; a file system may not know such a time, which is no reason to fail. */
+static void give_time(const struct output *o)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+
+    times[1] = (struct timespec){.tv_sec = (time_t)(o->modified / 1000),
+                                 .tv_nsec = (long)(o->modified % 1000) * 1000000};
+    if (o->modified > 0 && o->modified <= TIME_MAX && futimens(o->fd, times) != 0)
+        return;
+}
+
 int output_commit(struct output *o, struct err *err)
 {
     int rc;
@@ -403,8 +418,10 @@ int output_commit(struct output *o, struct err *err)
         rc = output_tree_end(o->tree, err);
         if (rc != ERR_OK)
             return rc;
-    } else if (fsync(o->fd) != 0) {
-        return err_sys(err, errno, "cannot sync '%s'", o->path);
+    } else {
+        give_time(o);
+        if (fsync(o->fd) != 0)
+            return err_sys(err, errno, "cannot sync '%s'", o->path);
     }
     rc = give_name(o, err);
     if (rc != ERR_OK)

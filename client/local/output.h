@@ -27,6 +27,7 @@ struct output_spec {
     int fd;             /* with both NULL; stays the caller's */
     bool force;         /* overwrite; a folder takes the place of an empty one only */
     const char *unpack; /* what comes is the archive of a folder with this top; NULL: a file */
+    uint64_t modified;  /* ms since 1970: a file has it as its time in the end; 0: unknown */
     bool resume;        /* leave what an earlier attempt left: output_left(); of a file */
 };
 

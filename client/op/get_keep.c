@@ -67,6 +67,7 @@ int get_keep_open(struct get *g, struct err *err)
 
     aim(g, name);
     spec = g->spec;
+    spec.modified = g->row.r.metadata.kind == METADATA_FILE ? g->row.r.metadata.modified : 0;
     spec.resume = body_pieces(h->body_length) >= GET_KEEP_MIN;
     rc = output_open(&spec, name, &g->output, err);
     if (rc == ERR_OK && spec.resume && !output_in_order(g->output))

@@ -113,6 +113,13 @@ class Exchange(Case):
     def test_to_oneself(self):
         self.deliver(self.alice, self.file(7777), (self.alice,))
 
+    def test_time_of_a_file(self):
+        path = self.file(100)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        tid = self.alice.send(path, to=(self.bob,)).result["id"]
+        self.bob.get(tid, "-o", self.work / "x")
+        self.assertEqual(int(os.stat(self.work / "x").st_mtime), 1_000_000_000)
+
     def test_where_it_goes(self):
         path = self.file(50, "named.bin")
         tid = self.alice.send(path, to=(self.bob,)).result["id"]

@@ -422,6 +422,29 @@ static void a_pipe_without_reader(void **state)
     close(ends[1]);
 }
 
+/* A time of the sender's, and one that no file system knows. */
+static void a_file_has_the_time_it_had(void **state)
+{
+    struct state *s = *state;
+    static const uint64_t times[] = {1234567890123, UINT64_MAX};
+    struct output_spec spec = {.folder = s->dir, .fd = -1, .force = true};
+    char *path = fs_join(s->dir, "f");
+    struct stat st;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct output *o = NULL;
+
+        spec.modified = times[i];
+        assert_int_equal(output_open(&spec, "f", &o, NULL), ERR_OK);
+        write_halves(o, "text");
+        assert_int_equal(output_commit(o, NULL), ERR_OK);
+        output_free(o);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mtim.tv_sec == 1234567890, i == 0);
+    }
+    free(path);
+}
+
 static void names_that_do_no_harm(void **state)
 {
     static const struct {
@@ -456,6 +479,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_that_do_no_harm),
+        cmocka_unit_test_setup_teardown(a_file_has_the_time_it_had, setup, teardown),
         cmocka_unit_test_setup_teardown(file_in_a_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_left_without_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(names_are_kept_byte_for_byte, setup, teardown),
