@@ -187,7 +187,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
         return cli_error(err, SATCHEL_E_INVALID, "send: standard input can be sent once");
     if (o.name != NULL && argc > 1)
         return cli_error(err, SATCHEL_E_INVALID, "send: --name goes with one file, not %d", argc);
-    all.files = calloc((size_t)argc, sizeof(*all.files));
+    all.files = calloc(argc > 0 ? (size_t)argc : 1, sizeof(*all.files)); /* it is never 0 */
     if (all.files == NULL)
         return cli_error(err, SATCHEL_E_NOMEM, "out of memory");
     for (int i = 0; i < argc; i++)
