@@ -2,8 +2,8 @@
 /*
  * OpenTransfer: begin an upload.
  *
- * Happy path: the request is sound -> seeds are drawn, their cells durable,
- * shares derived -> the store reserves quota and keeps the upload -> reply.
+ * Happy path: the request is sound -> the recipients are there and have room -> seeds are drawn,
+ * their cells durable, shares derived -> the store reserves quota and keeps the upload -> reply.
  *
  * The same upload_key again: the store answers with the upload it has.  If it
  * is the same transfer, its own seeds are opened and give the same shares;
@@ -271,6 +271,17 @@ static void on_duplicate(struct call *c)
 
 /* ---- the new upload ---- */
 
+/* What is said of ${res}, which does not take the upload; NULL: the code's own words. */
+static const char *why_not(struct opening *o, const struct store_result *res)
+{
+    if (res->code == ERR_NOTFOUND)
+        return "a recipient is not a user of this daemon";
+    if (res->code == ERR_QUOTA)
+        return "a mailbox is full";
+    (void)snprintf(o->why, sizeof(o->why), "%s", res->why);
+    return envelope_code(res->code) == SATCHEL__CODE__INTERNAL ? o->why : NULL;
+}
+
 /* Its pieces follow on this connection. */
 static void remember(struct call *c)
 {
@@ -289,19 +300,11 @@ static void on_opened(struct call *c)
     switch (c->res->code) {
     case ERR_OK:
         break;
-    case ERR_NOTFOUND:
-        give_up(c, ERR_NOTFOUND, "a recipient is not a user of this daemon");
-        return;
-    case ERR_QUOTA:
-        give_up(c, ERR_QUOTA, "a mailbox is full");
-        return;
     case ERR_TIMEOUT: /* perhaps kept: the cells must stay */
         call_error(c, ERR_TIMEOUT, NULL);
         return;
     default:
-        (void)snprintf(o->why, sizeof(o->why), "%s", c->res->why);
-        give_up(c, c->res->code,
-                envelope_code(c->res->code) == SATCHEL__CODE__INTERNAL ? o->why : NULL);
+        give_up(c, c->res->code, why_not(o, c->res));
         return;
     }
     if (c->res->duplicate) {
@@ -333,9 +336,10 @@ static struct store_slot_new *slots_for(const struct opening *o, const Satchel__
     return slots;
 }
 
-static void keep(struct call *c)
+/* The upload for the store, but for its slots. */
+static struct store_upload_open upload_for(const struct call *c)
 {
-    struct opening *o = c->data;
+    const struct opening *o = c->data;
     const Satchel__OpenTransfer *msg = c->msg->open_transfer;
     struct store_upload_open in = {.now = msg->created, /* the seal compares the header with it */
                                    .lease = o->lease,
@@ -348,13 +352,21 @@ static void keep(struct call *c)
                                    .early =
                                        !msg->open_length && o->sealed_length <= STORE_SMALL_MAX,
                                    .nslots = o->fresh->n};
-    struct store_slot_new *slots = slots_for(o, msg);
-    int rc = ERR_NOMEM;
 
     memcpy(in.tid, o->entry.tid.b, sizeof(in.tid));
     memcpy(in.sender, o->sender.b, sizeof(in.sender));
     memcpy(in.device, o->device.b, sizeof(in.device));
     memcpy(in.idem, o->entry.key, sizeof(in.idem));
+    return in;
+}
+
+static void keep(struct call *c)
+{
+    struct opening *o = c->data;
+    struct store_upload_open in = upload_for(c);
+    struct store_slot_new *slots = slots_for(o, c->msg->open_transfer);
+    int rc = ERR_NOMEM;
+
     in.slots = slots;
     if (slots != NULL)
         rc = store_upload_open(c->d->port, &in, call_on_store, c);
@@ -383,6 +395,40 @@ static void draw(struct call *c)
 
     call_shares(c, shares_open(c->d->shares, o->fresh, call_on_shares, c), draw, on_drawn);
 }
+
+/* ---- is it worth the cells? ---- */
+
+static void on_looked(struct call *c)
+{
+    struct opening *o = c->data;
+    const char *words;
+
+    if (c->answered) { /* nobody wants it any more, and there is nothing to erase */
+        call_orphan(c);
+    } else if (c->res->code != ERR_OK) {
+        words = why_not(o, c->res);
+        call_error(c, c->res->code, words != NULL ? "%s" : NULL, words);
+    } else {
+        draw(c);
+    }
+}
+
+/* The store looks again when it keeps the upload: this spares cells and runs of the network. */
+static void look(struct call *c)
+{
+    struct opening *o = c->data;
+    struct store_upload_check in = {.open = upload_for(c)};
+    struct store_slot_new *slots = slots_for(o, c->msg->open_transfer);
+    int rc = ERR_NOMEM;
+
+    in.open.slots = slots;
+    if (slots != NULL)
+        rc = store_upload_check(c->d->port, &in, call_on_store, c);
+    free(slots);
+    call_store(c, rc, look, on_looked);
+}
+
+/* ---- the request's way in ---- */
 
 static int prepare(struct call *c, struct opening *o)
 {
@@ -446,5 +492,5 @@ void req_open(struct call *c)
     if (rc != ERR_OK)
         call_error(c, rc, err.msg[0] != '\0' ? "%s" : NULL, err.msg);
     else
-        draw(c);
+        look(c);
 }

@@ -65,6 +65,7 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_invite_list] = {{READ, lmdb_invites_list}},
     [STORE_OP_factor_get] = {{READ, lmdb_factors_get}},
     [STORE_OP_factor_put] = {{INDEX, lmdb_factors_put}},
+    [STORE_OP_upload_check] = {{READ, lmdb_uploads_check}},
     [STORE_OP_upload_open] = {{INDEX, lmdb_uploads_open}},
     [STORE_OP_upload_get] = {{INDEX, lmdb_uploads_get}},
     [STORE_OP_piece_put] = {{BODY, lmdb_bodies_put}, {INDEX, lmdb_uploads_leaf}},

@@ -77,6 +77,7 @@ STEP(lmdb_invites_create);
 STEP(lmdb_invites_list);
 STEP(lmdb_factors_get);
 STEP(lmdb_factors_put);
+STEP(lmdb_uploads_check);
 STEP(lmdb_uploads_open);
 STEP(lmdb_uploads_get);
 STEP(lmdb_uploads_leaf);

@@ -85,7 +85,7 @@ int lmdb_uploads_get(struct lmdb_txn *t, struct store_job *job)
     return load(t, job->res, in->tid, in->sender);
 }
 
-/* ---- open ---- */
+/* ---- who is to get it ---- */
 
 /* What one user's mailbox gets. */
 struct charge {
@@ -139,8 +139,9 @@ static uint64_t need(const struct store_upload_open *in, const struct charge *c)
     return (in->grows ? lmdb_grow_reserve(0) : in->body_max) + (uint64_t)c->slots * STORE_SLOT_COST;
 }
 
-static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
-                       const struct charge *charges, size_t n, struct store_result *res)
+/* Everybody is there for the sender and has room. */
+static int check_charges(struct lmdb_txn *t, const struct store_upload_open *in,
+                         const struct charge *charges, size_t n, struct store_result *res)
 {
     struct lmdb_user u;
     int rc;
@@ -161,6 +162,54 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_open *in,
     }
     return ERR_OK;
 }
+
+/* What each user gets, checked, in ${ret_charges}, which the caller frees in any case. */
+static int check_users(struct lmdb_txn *t, const struct store_upload_open *in,
+                       struct charge **ret_charges, size_t *ret_n, struct store_result *res)
+{
+    const struct store_slot_new **sorted = calloc(in->nslots, sizeof(*sorted));
+    struct charge *charges = calloc(in->nslots, sizeof(*charges));
+    int rc = sorted != NULL && charges != NULL ? add_up(in, sorted, charges, ret_n) : ERR_NOMEM;
+
+    if (rc == ERR_OK)
+        rc = check_charges(t, in, charges, *ret_n, res);
+    free(sorted);
+    *ret_charges = charges;
+    return rc;
+}
+
+/* The transfer of this attempt; ERR_NOTFOUND: it is new. */
+static int find_attempt(struct lmdb_txn *t, const struct store_upload_open *in,
+                        uint8_t ret_tid[STORE_TID_LEN])
+{
+    struct lmdb_key idem = lmdb_key_of(in->sender, STORE_UID_LEN);
+    struct rd r;
+    int rc;
+
+    lmdb_key_add(&idem, in->idem, STORE_IDEM_LEN);
+    rc = lmdb_txn_get(t, T_IDEM, &idem, &r);
+    if (rc == ERR_OK)
+        rd_get(&r, ret_tid, STORE_TID_LEN);
+    return rc;
+}
+
+int lmdb_uploads_check(struct lmdb_txn *t, struct store_job *job)
+{
+    const struct store_upload_open *in = &job->in->upload_check.open;
+    struct charge *charges = NULL;
+    uint8_t tid[STORE_TID_LEN];
+    size_t n = 0;
+    int rc = find_attempt(t, in, tid);
+
+    job->res->duplicate = rc == ERR_OK;
+    if (rc != ERR_NOTFOUND)
+        return rc;
+    rc = check_users(t, in, &charges, &n, job->res);
+    free(charges);
+    return rc;
+}
+
+/* ---- open ---- */
 
 static void put_recipient(struct lmdb_txn *t, const struct store_upload_open *in,
                           const struct charge *c)
@@ -215,17 +264,12 @@ static void put_slot(struct lmdb_txn *t, const uint8_t *tid, const struct store_
 static int known_attempt(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_upload_open *in = &job->in->upload_open;
-    struct lmdb_key idem = lmdb_key_of(in->sender, STORE_UID_LEN);
     uint8_t tid[STORE_TID_LEN];
     struct lmdb_upload u;
-    struct rd r;
-    int rc;
+    int rc = find_attempt(t, in, tid);
 
-    lmdb_key_add(&idem, in->idem, STORE_IDEM_LEN);
-    rc = lmdb_txn_get(t, T_IDEM, &idem, &r);
     if (rc != ERR_OK)
         return rc;
-    rd_get(&r, tid, sizeof(tid));
     rc = load(t, job->res, tid, in->sender);
     if (rc != ERR_OK)
         return rc == ERR_NOTFOUND ? lmdb_txn_fail(t, MDB_CORRUPTED) : rc;
@@ -243,7 +287,6 @@ static int known_attempt(struct lmdb_txn *t, struct store_job *job)
 int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_upload_open *in = &job->in->upload_open;
-    const struct store_slot_new **sorted = NULL;
     struct charge *charges = NULL;
     size_t n = 0;
     int rc = known_attempt(t, job);
@@ -255,11 +298,7 @@ int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
         return store_fail(job->res, ERR_EXISTS, "the transfer ID is taken");
     if (lmdb_txn_code(t) != ERR_OK)
         return lmdb_txn_code(t);
-    sorted = calloc(in->nslots, sizeof(*sorted));
-    charges = calloc(in->nslots, sizeof(*charges));
-    rc = sorted != NULL && charges != NULL ? add_up(in, sorted, charges, &n) : ERR_NOMEM;
-    if (rc == ERR_OK)
-        rc = check_quota(t, in, charges, n, job->res);
+    rc = check_users(t, in, &charges, &n, job->res);
     if (rc == ERR_OK) {
         lmdb_rows_add_tid(t, in->tid, lmdb_meta_next_number(t));
         put_upload(t, in);
@@ -269,7 +308,6 @@ int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
             put_slot(t, in->tid, &in->slots[i]);
         rc = load(t, job->res, in->tid, in->sender);
     }
-    free(sorted);
     free(charges);
     return rc;
 }

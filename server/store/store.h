@@ -89,6 +89,7 @@ typedef void store_cb(void *arg, struct store_result *res);
     X(invite_list, false)                                                                          \
     X(factor_get, false)                                                                           \
     X(factor_put, true)                                                                            \
+    X(upload_check, false)                                                                         \
     X(upload_open, true)                                                                           \
     X(upload_get, false)                                                                           \
     X(piece_put, true)                                                                             \

@@ -170,23 +170,30 @@ static void copy_invite_list(struct pack *k, union store_request *in)
 
 /* ---- uploads ---- */
 
+static int check_open(const struct store_upload_open *q)
+{
+    if (q->nslots == 0 || q->slots == NULL || q->lease <= q->now || q->expires <= q->now)
+        return ERR_INVALID;
+    return q->nslots > STORE_SLOTS_MAX ? ERR_TOOLARGE : ERR_OK;
+}
+
+static int check_upload_check(const union store_request *in)
+{
+    return check_open(&in->upload_check.open);
+}
+
 static int check_upload_open(const union store_request *in)
 {
     const struct store_upload_open *q = &in->upload_open;
-    int rc = ERR_OK;
+    int rc = check_open(q);
 
-    if (q->nslots == 0 || q->slots == NULL || q->lease <= q->now || q->expires <= q->now)
-        return ERR_INVALID;
-    if (q->nslots > STORE_SLOTS_MAX)
-        return ERR_TOOLARGE;
     for (size_t i = 0; i < q->nslots && rc == ERR_OK; i++)
         rc = check_blob(&q->slots[i].seed, 1, STORE_SEED_MAX);
     return rc;
 }
 
-static void copy_upload_open(struct pack *k, union store_request *in)
+static void copy_open(struct pack *k, struct store_upload_open *q)
 {
-    struct store_upload_open *q = &in->upload_open;
     const struct store_slot_new *from = q->slots;
     struct store_slot_new *to;
 
@@ -198,6 +205,16 @@ static void copy_upload_open(struct pack *k, union store_request *in)
         if (k->at != NULL)
             to[i].seed = seed;
     }
+}
+
+static void copy_upload_check(struct pack *k, union store_request *in)
+{
+    copy_open(k, &in->upload_check.open);
+}
+
+static void copy_upload_open(struct pack *k, union store_request *in)
+{
+    copy_open(k, &in->upload_open);
 }
 
 static int check_piece_put(const union store_request *in)
@@ -403,6 +420,7 @@ static const struct {
     LIST(invite_list, STORE_LIST_MAX, NULL, copy_invite_list),
     ROW(factor_get, NULL, NULL),
     ROW(factor_put, check_factor_put, copy_factor_put),
+    ROW(upload_check, check_upload_check, copy_upload_check),
     ROW(upload_open, check_upload_open, copy_upload_open),
     ROW(upload_get, NULL, NULL),
     ROW(piece_put, check_piece_put, NULL),

@@ -52,6 +52,15 @@ struct store_upload_open {
     size_t nslots; /* 1 to STORE_SLOTS_MAX */
 };
 
+/*
+ * Would store_upload_open() say ERR_OK, ERR_NOTFOUND, ERR_QUOTA (u.over_quota) or ERR_INVALID to
+ * this request now?  Nothing is changed or promised.  Cells and seeds of the slots and the ID of
+ * the transfer need not be known yet.  An attempt that is known is a duplicate.
+ */
+struct store_upload_check {
+    struct store_upload_open open;
+};
+
 /* u.upload, also when sealed.  Codes: ERR_NOTFOUND. */
 struct store_upload_get {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];

@@ -145,6 +145,52 @@ static void test_open_refuses_bad_requests(void **state)
     (void)DO(h, upload_open, &s.open, ERR_OK);
 }
 
+/* Looking before: the same answers, also with slots that are not drawn yet, and nothing changes. */
+static void test_check(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_check look;
+    struct store_block_set block = {.blocked = true, .now = T0};
+    struct store_upload_get get = {0};
+    struct sample s;
+
+    harness_user(h, 1, 0);
+    harness_user(h, 2, 160000);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 160000 - STORE_SLOT_COST);
+    look.open = s.open;
+    s.slots[0].seed = s.slots[1].seed = (struct store_blob){0};
+    assert_false(DO(h, upload_check, &look, ERR_OK)->duplicate);
+    assert_int_equal(harness_used(h, 1), 0);
+    memcpy(get.tid, s.open.tid, sizeof(get.tid));
+    memcpy(get.sender, s.open.sender, sizeof(get.sender));
+    (void)DO(h, upload_get, &get, ERR_NOTFOUND);
+    look.open.body_max++;
+    assert_int_equal(DO(h, upload_check, &look, ERR_QUOTA)->u.over_quota, 0);
+    look.open.nslots = 0;
+    (void)DO(h, upload_check, &look, ERR_INVALID);
+    look.open.nslots = STORE_SLOTS_MAX + 1;
+    (void)DO(h, upload_check, &look, ERR_TOOLARGE);
+    harness_sample(&s, 1, 1, 3);
+    look.open = s.open;
+    (void)DO(h, upload_check, &look, ERR_NOTFOUND); /* no such user */
+    harness_sample(&s, 1, 1, 2);
+    look.open = s.open;
+    s.slots[1] = s.slots[0];
+    (void)DO(h, upload_check, &look, ERR_INVALID);
+    /* One who has blocked the sender is not there; an attempt that is known passes all the same. */
+    harness_sample(&s, 1, 1, 2);
+    look.open = s.open;
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    harness_uid(2, block.uid);
+    harness_uid(1, block.from);
+    (void)DO(h, block_set, &block, ERR_OK);
+    assert_true(DO(h, upload_check, &look, ERR_OK)->duplicate);
+    harness_sample(&s, 2, 1, 2);
+    look.open = s.open;
+    (void)DO(h, upload_check, &look, ERR_NOTFOUND);
+}
+
 /* The sender pays at once, and only its own box. */
 static void test_quota(void **state)
 {
@@ -438,6 +484,7 @@ int suite_uploads(void)
         TEST(test_open_early),
         TEST(test_open_again),
         TEST(test_open_refuses_bad_requests),
+        TEST(test_check),
         TEST(test_quota),
         TEST(test_quota_race),
         TEST(test_quota_grows),

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -278,6 +279,50 @@ static void test_uploads_that_never_end_block_nobody(void **state)
     parcel_free(&y);
 }
 
+/* Shares that the daemon has computed so far. */
+static unsigned long long computed(void)
+{
+    static const char name[] = "\"computed\":";
+    char socket[96], out[4096];
+    const char *at;
+
+    (void)snprintf(socket, sizeof(socket), "%s/data/satcheld.sock", stage_site.dir);
+    assert_int_equal(site_run(out, sizeof(out), site_bin("satchelctl"), "--socket", socket,
+                              "--json", "status", NULL),
+                     0);
+    at = strstr(out, name);
+    assert_non_null(at);
+    return strtoull(at + sizeof(name) - 1, NULL, 10);
+}
+
+/* What nobody can get costs the daemon a look, neither cells nor a run of the network. */
+static void test_what_nobody_can_get_costs_a_look(void **state)
+{
+    struct actor stranger;
+    const struct actor *lost[] = {&alice, &stranger}, *good[] = {&alice, &bob};
+    unsigned long long before;
+    struct parcel x, y, z;
+    struct peer p;
+
+    (void)state;
+    actor_make(&stranger, "stranger");
+    parcel_make(&x, lost, 2, 1000, 40);
+    parcel_make(&y, good, 2, 1050000, 41); /* more than a box holds */
+    parcel_make(&z, good, 2, 1000, 42);
+    stage_enter(&p, &alice);
+    before = computed();
+    assert_int_equal(parcel_open(&p, &x), CODE(NOT_FOUND));
+    assert_int_equal(parcel_open(&p, &y), CODE(QUOTA));
+    assert_int_equal(computed(), before);
+    assert_int_equal(parcel_open(&p, &z), OK);
+    assert_int_equal(computed(), before + 2);
+    peer_close(&p);
+    parcel_free(&x);
+    parcel_free(&y);
+    parcel_free(&z);
+    actor_free(&stranger);
+}
+
 /* The box of 1 MiB takes one transfer of 600,000 bytes, and another when the first is gone. */
 static void test_a_full_mailbox(void **state)
 {
@@ -315,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_too_many_lookups),
         cmocka_unit_test(test_too_many_registrations),
         cmocka_unit_test(test_a_flood_of_pings),
+        cmocka_unit_test(test_what_nobody_can_get_costs_a_look),
         cmocka_unit_test(test_uploads_that_never_end_block_nobody),
         cmocka_unit_test(test_a_full_mailbox),
         cmocka_unit_test(test_handshakes_of_one_address),
