@@ -87,7 +87,7 @@ void lmdb_parts_recipient(struct lmdb_txn *t, struct store_result *res, const ui
 
 /* ---- changes ---- */
 
-uint64_t lmdb_parts_cost(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
+static uint64_t cost_of(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
 {
     struct lmdb_key front = slots_front(t, tid, uid);
 
@@ -141,21 +141,43 @@ void lmdb_parts_garbage(struct lmdb_txn *t, const uint8_t *tid, uint8_t what)
     lmdb_txn_put(t, T_GARBAGE, &key, &what, sizeof(what));
 }
 
+void lmdb_parts_settle(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
+                       struct lmdb_recipient *v, const struct lmdb_transfer *tr)
+{
+    uint64_t cost = v->views != 0 ? cost_of(t, tid, uid) : 0;
+
+    if (tr->live > 0 && memcmp(uid, tr->sender, STORE_UID_LEN) == 0)
+        return;
+    lmdb_parts_charge(t, uid, v->charge, cost);
+    v->charge = cost;
+}
+
+/* Nobody is LIVE any more: the sender need not pay on. */
+static void settle_sender(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_transfer *tr)
+{
+    struct lmdb_recipient v;
+
+    if (lmdb_rows_load_recipient(t, tid, tr->sender, &v) != ERR_OK)
+        return;
+    lmdb_parts_settle(t, tid, tr->sender, &v, tr);
+    lmdb_rows_save_recipient(t, tid, tr->sender, &v);
+}
+
 void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
                          struct lmdb_recipient *v, struct lmdb_transfer *tr, enum store_life life)
 {
     struct lmdb_key expiry = lmdb_rows_key_time(tr->expires, tid, uid);
     struct lmdb_key ended = lmdb_rows_key_time(tr->expires + STORE_ENDED_MS, tid, uid);
-    uint64_t cost = lmdb_parts_cost(t, tid, uid);
 
     v->life = (uint8_t)life;
-    lmdb_parts_charge(t, uid, v->charge, cost);
-    v->charge = cost;
     lmdb_txn_put(t, T_ENDED, &ended, NULL, 0);
     lmdb_parts_cells_due(t, tid, uid);
     lmdb_txn_del(t, T_EXPIRIES, &expiry);
     if (tr->live > 0)
         tr->live--;
+    lmdb_parts_settle(t, tid, uid, v, tr);
+    if (tr->live == 0 && memcmp(uid, tr->sender, STORE_UID_LEN) != 0)
+        settle_sender(t, tid, tr);
     if (tr->live == 0 && tr->body) {
         tr->body = 0;
         lmdb_parts_garbage(t, tid, LMDB_GARBAGE_BODY);

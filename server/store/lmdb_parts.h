@@ -29,9 +29,6 @@ MUST_CHECK int lmdb_mail_keep_sent(struct lmdb_txn *t, struct store_result *res,
 void lmdb_parts_recipient(struct lmdb_txn *t, struct store_result *res, const uint8_t *uid,
                           const struct lmdb_recipient *v, struct store_recipient *ret);
 
-/* What the rows of ${uid}'s slots of a transfer cost its quota. */
-uint64_t lmdb_parts_cost(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
-
 /* A user's used bytes, less ${before}, plus ${after}.  A user that is gone is fine. */
 void lmdb_parts_charge(struct lmdb_txn *t, const uint8_t *uid, uint64_t before, uint64_t after);
 
@@ -47,8 +44,17 @@ void lmdb_parts_list(struct lmdb_txn *t, enum lmdb_table table, const struct lmd
 void lmdb_parts_garbage(struct lmdb_txn *t, const uint8_t *tid, uint8_t what);
 
 /*
- * End a LIVE recipient's life: ${v} and ${tr} are changed, for the caller to save; quota (its rows
- * still cost something), cells, expiry and, with the last one, the body are dealt with.
+ * What a recipient whose life has ended still holds of its quota: its slots as long as it lists the
+ * transfer, and the sender all of it while others are LIVE.  ${v} is changed, for the caller to
+ * save.
+ */
+void lmdb_parts_settle(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
+                       struct lmdb_recipient *v, const struct lmdb_transfer *tr);
+
+/*
+ * End a LIVE recipient's life: ${v} and ${tr} are changed, for the caller to save.  Quota
+ * (lmdb_parts_settle()), cells and expiry are dealt with, and with the last one the body and what
+ * the sender holds.
  */
 void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid,
                          struct lmdb_recipient *v, struct lmdb_transfer *tr, enum store_life life);

@@ -225,9 +225,8 @@ static bool drop_view(struct move *m, const struct store_slot_delete *in)
             lmdb_parts_event(m->t, in->tid, &m->tr, &event, in->now, NULL);
             lmdb_feed_tell(m->t, in->tid, &m->tr, &event, &(struct lmdb_feed_to){.now = in->now});
         }
-        lmdb_parts_charge(m->t, in->uid, m->v.charge, 0);
-        m->v.charge = 0;
         m->v.life = STORE_DELETED;
+        lmdb_parts_settle(m->t, in->tid, in->uid, &m->v, &m->tr);
         m->tr.viewers--;
     }
     lmdb_rows_save_recipient(m->t, in->tid, in->uid, &m->v);

@@ -156,6 +156,7 @@ static void test_sent(void **state)
     struct harness *h = *state;
     struct store_cells_due due = {.limit = 100};
     struct store_sent_list sent = {.limit = 10};
+    struct store_slot_delete del = {.view = STORE_VIEW_INBOX, .now = T0 + 30};
     struct sample opened, unopened;
     struct store_result *res;
 
@@ -177,8 +178,12 @@ static void test_sent(void **state)
         assert_true(res->u.cells[i] != opened.slots[0].cell);
     harness_uid(1, sent.uid);
     assert_int_equal(DO(h, sent_list, &sent, ERR_OK)->count, 0);
+    claim(h, &opened, 2);                                   /* the same device again */
+    assert_int_equal(harness_used(h, 1), harness_price(0)); /* what bob has is not gone yet */
+    memcpy(del.tid, opened.open.tid, sizeof(del.tid));
+    harness_uid(2, del.uid);
+    (void)DO_ONCE(h, slot_delete, &del, ERR_OK, ERR_NOTFOUND);
     assert_int_equal(harness_used(h, 1), 0);
-    claim(h, &opened, 2); /* the same device again */
 }
 
 static void test_received(void **state)

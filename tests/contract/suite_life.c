@@ -176,6 +176,89 @@ static void test_feed(void **state)
     assert_int_equal(res->u.feed.rows[0].number, 2);
 }
 
+/* ---- what the sender pays ---- */
+
+static struct store_slot_delete deletion(const struct sample *s, unsigned user,
+                                         enum store_view view)
+{
+    struct store_slot_delete del = {.now = T0 + 10, .view = view};
+
+    memcpy(del.tid, s->open.tid, sizeof(del.tid));
+    harness_uid(user, del.uid);
+    return del;
+}
+
+static struct store_revoke revocation(const struct sample *s, const uint8_t *uid)
+{
+    struct store_revoke in = {.now = T0 + 20, .uids = uid, .nuids = 1};
+
+    memcpy(in.tid, s->open.tid, sizeof(in.tid));
+    memcpy(in.sender, s->open.sender, sizeof(in.sender));
+    return in;
+}
+
+static void send_to_bob(struct harness *h, struct sample *s, unsigned n)
+{
+    harness_sample(s, n, 1, 2);
+    harness_body(s, 1000);
+    harness_send(h, s);
+}
+
+/* Who deletes what he has sent pays for it until no recipient can open it any more. */
+static void test_senders_pay_till_the_end(void **state)
+{
+    enum { DELETED, EXPIRED, REVOKED, WAYS };
+    struct harness *h = *state;
+    struct store_slot_update end = {.move = STORE_MOVE_EXPIRE, .now = T0 + 86400000};
+    struct store_slot_delete del;
+    struct store_revoke revoke;
+    struct sample s;
+
+    users(h);
+    harness_uid(2, end.uid);
+    for (unsigned way = DELETED; way < WAYS; way++) {
+        send_to_bob(h, &s, way + 1);
+        del = deletion(&s, 1, STORE_VIEW_SENT);
+        (void)DO(h, slot_delete, &del, ERR_OK);
+        assert_int_equal(harness_used(h, 1), harness_price(1000));
+        memcpy(end.tid, s.open.tid, sizeof(end.tid));
+        revoke = revocation(&s, end.uid);
+        if (way == EXPIRED)
+            (void)DO(h, slot_update, &end, ERR_OK);
+        else if (way == REVOKED)
+            (void)DO(h, revoke, &revoke, ERR_OK);
+        if (way != DELETED) {
+            assert_int_equal(harness_used(h, 2), STORE_SLOT_COST);
+            assert_int_equal(harness_used(h, 1), 0);
+        }
+        del = deletion(&s, 2, STORE_VIEW_INBOX);
+        (void)DO_ONCE(h, slot_delete, &del, ERR_OK, ERR_NOTFOUND);
+        assert_int_equal(harness_used(h, 1), 0);
+        assert_int_equal(harness_used(h, 2), 0);
+    }
+}
+
+/* That the sender's own copy has come to its end changes nothing about it. */
+static void test_senders_who_end_their_copy_pay_on(void **state)
+{
+    struct harness *h = *state;
+    struct store_slot_delete del;
+    struct store_revoke revoke;
+    struct sample s;
+
+    users(h);
+    send_to_bob(h, &s, 1);
+    revoke = revocation(&s, s.open.sender);
+    (void)DO(h, revoke, &revoke, ERR_OK);
+    assert_int_equal(harness_used(h, 1), harness_price(1000));
+    del = deletion(&s, 2, STORE_VIEW_INBOX);
+    (void)DO(h, slot_delete, &del, ERR_OK);
+    assert_int_equal(harness_used(h, 1), STORE_SLOT_COST); /* its row is still listed */
+    del = deletion(&s, 1, STORE_VIEW_SENT);
+    (void)DO_ONCE(h, slot_delete, &del, ERR_OK, ERR_NOTFOUND);
+    assert_int_equal(harness_used(h, 1), 0);
+}
+
 int suite_life(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
@@ -183,6 +266,8 @@ int suite_life(void)
         TEST(test_extend),
         TEST(test_extend_beside_a_revocation),
         TEST(test_feed),
+        TEST(test_senders_pay_till_the_end),
+        TEST(test_senders_who_end_their_copy_pay_on),
     };
 
     return cmocka_run_group_tests_name("life", tests, NULL, NULL);
