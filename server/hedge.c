@@ -85,10 +85,10 @@ void hedge_close(struct hedge *h)
 }
 
 int hedge_draw(struct hedge *h, const char *label, struct part transcript,
-               uint8_t ret_out[RNG_HEDGED_LEN])
+               uint8_t ret_out[RNG_HEDGED_LEN], struct err *err)
 {
     if (h->rng.counter >= h->claimed) {
-        int rc = write_file(h, h->rng.counter + HEDGE_BLOCK, NULL);
+        int rc = write_file(h, h->rng.counter + HEDGE_BLOCK, err);
 
         if (rc != ERR_OK)
             return rc;

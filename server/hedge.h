@@ -28,6 +28,6 @@ void hedge_close(struct hedge *h); /* NULL is fine */
 
 /* As rng_hedged().  ERR_IO: no new block could be claimed. */
 MUST_CHECK int hedge_draw(struct hedge *h, const char *label, struct part transcript,
-                          uint8_t ret_out[RNG_HEDGED_LEN]);
+                          uint8_t ret_out[RNG_HEDGED_LEN], struct err *err);
 
 #endif /* SERVER_HEDGE_H */

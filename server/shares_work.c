@@ -64,18 +64,18 @@ static int add_to_batch(struct shares *s, struct shares_item *item, uint8_t *out
 static int get_day(struct shares *s, struct shares_item *item)
 {
     bool keyed = false;
-    int rc = erasable_file_day(s->cells, item->day, &item->day_cell, &keyed, NULL);
+    int rc = erasable_file_day(s->cells, item->day, &item->day_cell, &keyed, &s->why);
 
     if (rc == ERR_OK && keyed)
-        rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, NULL);
+        rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, &s->why);
     if (rc != ERR_OK || (keyed && !s->suspect))
         return rc;
     if (!keyed)
         rc = secret_new(&s->day_key, ERASABLE_KEY_LEN, NULL);
     if (rc == ERR_OK && !keyed)
-        rc = hedge_draw(s->hedge, "day key", PART_OF(item->place.tid.b), s->day_key.data);
+        rc = hedge_draw(s->hedge, "day key", PART_OF(item->place.tid.b), s->day_key.data, &s->why);
     s->wrote = true;
-    return rc == ERR_OK ? erasable_file_write(s->cells, item->day_cell, &s->day_key, NULL) : rc;
+    return rc == ERR_OK ? erasable_file_write(s->cells, item->day_cell, &s->day_key, &s->why) : rc;
 }
 
 /* A fresh key, into s->slot_key and cell ${cell}. */
@@ -85,8 +85,8 @@ static int key_cell(struct shares *s, uint64_t cell)
     int rc;
 
     put_be64(number, cell);
-    rc = hedge_draw(s->hedge, "slot key", PART_OF(number), s->slot_key.data);
-    return rc == ERR_OK ? erasable_file_write(s->cells, cell, &s->slot_key, NULL) : rc;
+    rc = hedge_draw(s->hedge, "slot key", PART_OF(number), s->slot_key.data, &s->why);
+    return rc == ERR_OK ? erasable_file_write(s->cells, cell, &s->slot_key, &s->why) : rc;
 }
 
 /* A cell for ${item}, its key in s->slot_key. */
@@ -98,9 +98,9 @@ static int take_cell(struct shares *s, struct shares_item *item)
     if (s->stock > 0) {
         s->stock--;
         item->cell = s->stock_first++;
-        return erasable_file_read(s->cells, item->cell, &s->slot_key, NULL);
+        return erasable_file_read(s->cells, item->cell, &s->slot_key, &s->why);
     }
-    rc = erasable_file_alloc(s->cells, 1, &cell, NULL);
+    rc = erasable_file_alloc(s->cells, 1, &cell, &s->why);
     if (rc != ERR_OK)
         return rc;
     item->cell = cell;
@@ -136,7 +136,7 @@ static int seal_item(struct shares *s, struct shares_item *item)
 static int draw_item(struct shares *s, struct shares_item *item)
 {
     struct part place = part(&item->place, sizeof(item->place));
-    int rc = hedge_draw(s->hedge, "seed", place, s->seed.data);
+    int rc = hedge_draw(s->hedge, "seed", place, s->seed.data, &s->why);
 
     if (rc == ERR_OK)
         rc = seal_item(s, item);
@@ -174,9 +174,9 @@ static int open_item(struct shares *s, struct shares_item *item)
 
     if (shares_net_of(s, &item->instance) == NULL)
         return ERR_CORRUPT;
-    rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, NULL);
+    rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, &s->why);
     if (rc == ERR_OK)
-        rc = erasable_file_read(s->cells, item->cell, &s->slot_key, NULL);
+        rc = erasable_file_read(s->cells, item->cell, &s->slot_key, &s->why);
     if (rc == ERR_OK)
         rc = share_open_seed(&keys, &item->place, part(item->sealed, sizeof(item->sealed)),
                              &s->seed, NULL);
@@ -202,12 +202,12 @@ static int find_job(struct shares *s, struct shares_job *job)
 /* Journal, overwrite, sync, give back: a crash in between loses no erasure. */
 static int erase_some(struct shares *s, const uint64_t *cells, size_t n)
 {
-    int rc = erasable_file_journal(s->cells, cells, n, NULL);
+    int rc = erasable_file_journal(s->cells, cells, n, &s->why);
 
     for (size_t i = 0; rc == ERR_OK && i < n; i++)
-        rc = erasable_file_erase(s->cells, cells[i], NULL);
+        rc = erasable_file_erase(s->cells, cells[i], &s->why);
     if (rc == ERR_OK)
-        rc = erasable_file_sync(s->cells, NULL);
+        rc = erasable_file_sync(s->cells, &s->why);
     if (rc == ERR_OK)
         erasable_file_punch(s->cells, cells, n);
     return rc;
@@ -231,7 +231,7 @@ static int erase_cells(struct shares *s, const struct shares_item *items, size_t
 static int end_days(struct shares *s, uint64_t now)
 {
     unsigned days = 0;
-    int rc = erasable_file_destroy_days(s->cells, now, &days, NULL);
+    int rc = erasable_file_destroy_days(s->cells, now, &days, &s->why);
 
     if (rc == ERR_OK && days > 0)
         log_event(LOG_AT_INFO, "day_keys_destroyed", log_num("days", days));
@@ -275,7 +275,7 @@ static int run_job(struct shares *s, struct shares_job *job)
     case SHARES_ERASE:
         return erase_cells(s, job->items, job->n);
     case SHARES_CONFIRM:
-        return erasable_file_confirm(s->cells, job->now, NULL);
+        return erasable_file_confirm(s->cells, job->now, &s->why);
     case SHARES_END_DAYS:
         return end_days(s, job->now);
     default:
@@ -292,12 +292,12 @@ static bool writes(int kind)
 static void fill_stock(struct shares *s)
 {
     uint64_t first = 0;
-    int rc = erasable_file_alloc(s->cells, STOCK, &first, NULL);
+    int rc = erasable_file_alloc(s->cells, STOCK, &first, &s->why);
 
     for (uint64_t i = 0; rc == ERR_OK && i < STOCK; i++)
         rc = key_cell(s, first + i);
     if (rc == ERR_OK)
-        rc = erasable_file_sync(s->cells, NULL);
+        rc = erasable_file_sync(s->cells, &s->why);
     if (rc != ERR_OK)
         return;
     s->stock_first = first;
@@ -317,6 +317,14 @@ static void drop_stock(struct shares *s)
         log_event(LOG_AT_ERROR, "cells_not_erased", log_num("cells", n));
 }
 
+/* What only the log can be told: a peer hears no more than that it is our fault. */
+static void tell(const struct shares *s, int code)
+{
+    if (code == ERR_IO || code == ERR_FULL || code == ERR_INTERNAL)
+        log_event(LOG_AT_ERROR, "shares_failed", log_code(code),
+                  log_str("why", s->why.msg[0] != '\0' ? s->why.msg : err_text(code)));
+}
+
 /* All jobs of one gathering: run, then one sync if it must be, then the rest of the batch. */
 static void run_jobs(struct shares *s, struct shares_job *first)
 {
@@ -326,10 +334,14 @@ static void run_jobs(struct shares *s, struct shares_job *first)
     s->failed = ERR_OK;
     s->wrote = false;
     for (struct shares_job *job = first; job != NULL; job = job->next) {
+        s->why = (struct err){0};
         job->code = run_job(s, job);
+        tell(s, job->code);
         opened |= job->kind == SHARES_OPEN;
     }
-    synced = s->wrote ? erasable_file_sync(s->cells, NULL) : ERR_OK;
+    s->why = (struct err){0};
+    synced = s->wrote ? erasable_file_sync(s->cells, &s->why) : ERR_OK;
+    tell(s, synced);
     if (s->wrote)
         s->suspect = synced != ERR_OK;
     for (size_t i = 0; i < s->nnets; i++)

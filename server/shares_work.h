@@ -70,6 +70,7 @@ struct shares {
     struct hedge *hedge;
     struct secret seed, day_key, slot_key;
     uint64_t health_told; /* seconds of uv_hrtime() */
+    struct err why;       /* the last thing that failed in the job that runs */
     int failed;           /* of a batch of this gathering */
     uint64_t stock_first; /* cells with keys that are durable and serve nothing yet: */
     size_t stock;         /* how many */

@@ -123,14 +123,14 @@ static void test_numbers_are_claimed_before_use(void **state)
     assert_int_equal(kept(), 0);
     assert_int_equal(hedge_open(&h, path, NULL), ERR_OK);
     assert_int_equal(kept(), 0);
-    assert_int_equal(hedge_draw(h, "x", part_str("y"), a), ERR_OK);
+    assert_int_equal(hedge_draw(h, "x", part_str("y"), a, NULL), ERR_OK);
     assert_int_equal(kept(), HEDGE_BLOCK); /* before the first number was used */
-    assert_int_equal(hedge_draw(h, "x", part_str("y"), b), ERR_OK);
+    assert_int_equal(hedge_draw(h, "x", part_str("y"), b, NULL), ERR_OK);
     assert_memory_not_equal(a, b, sizeof(a));
     hedge_close(h);
     /* The next start goes on behind everything that may have been used. */
     assert_int_equal(hedge_open(&h, path, NULL), ERR_OK);
-    assert_int_equal(hedge_draw(h, "x", part_str("y"), b), ERR_OK);
+    assert_int_equal(hedge_draw(h, "x", part_str("y"), b, NULL), ERR_OK);
     assert_int_equal(kept(), 2 * HEDGE_BLOCK);
     hedge_close(h);
     hedge_close(NULL);
@@ -162,7 +162,7 @@ static void test_no_block_no_numbers(void **state)
     assert_int_equal(unlink(path), 0);
     *strrchr(path, '/') = '\0';
     assert_int_equal(rmdir(path), 0);
-    assert_int_not_equal(hedge_draw(h, "x", part_str("y"), a), ERR_OK);
+    assert_int_not_equal(hedge_draw(h, "x", part_str("y"), a, NULL), ERR_OK);
     hedge_close(h);
 }
 

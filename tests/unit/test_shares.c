@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shares: the share service on a small deployment made for the test. */
+#include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include <cmocka.h>
 
 #include "common/fs.h"
+#include "common/log.h"
 #include "server/hedge.h"
 #include "server/shares.h"
 #include "server/store/erasable_file.h"
@@ -302,6 +306,34 @@ static void test_days_end(void **state)
     shares_job_free(days);
 }
 
+/* What the disk says of the file of keys is in the log. */
+static void test_the_cause_of_a_failure_is_logged(void **state)
+{
+    struct rlimit before, small;
+    struct shares_job *job = job_of(1, 9);
+    char text[2048] = "";
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    small = (struct rlimit){.rlim_cur = 4096, .rlim_max = before.rlim_max};
+    log_to(ends[1], false);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(shares_open(service, job, on_done, NULL), ERR_OK);
+    wait_for(1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    log_to(STDERR_FILENO, false);
+    assert_int_not_equal(job->code, ERR_OK);
+    close(ends[1]);
+    assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+    close(ends[0]);
+    assert_non_null(strstr(text, "shares_failed"));
+    assert_non_null(strstr(text, strerror(EFBIG)));
+    shares_job_free(job);
+}
+
 static void on_room(void *arg)
 {
     ++*(unsigned *)arg;
@@ -360,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_erased_cells_give_no_share, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rows_that_were_tampered_with, setup, teardown),
         cmocka_unit_test_setup_teardown(test_days_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_cause_of_a_failure_is_logged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_queue_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_instance_does_not_start, setup, teardown),
     };
