@@ -43,7 +43,7 @@ static int read_value(const char *text, enum config_type type, uint64_t max, uin
                       struct err *err)
 {
     struct config_option opt = {.name = "value", .type = type, .min = 0, .max = max};
-    struct config_schema schema = {&opt, 1, sizeof(*ret)};
+    struct config_schema schema = {&opt, 1, sizeof(*ret), NULL};
     char file[128];
     struct config_report rep;
     int rc;
