@@ -9,7 +9,7 @@
 #include "common/config_value.h"
 #include "common/fs.h"
 
-enum { MAX_OPTIONS = 128, MAX_WORD = 63 };
+enum { MAX_WORD = 63 };
 
 /* A file being read. */
 struct parser {
@@ -19,7 +19,6 @@ struct parser {
     unsigned line;
     char section[MAX_WORD + 1];
     bool section_known;
-    unsigned seen[MAX_OPTIONS]; /* line of each option, 0 if it did not come */
     bool out_of_memory;
 };
 
@@ -34,6 +33,31 @@ void config_complain(struct config_report *rep, unsigned line, const char *msg, 
     *p = (struct config_problem){.line = line};
     (void)snprintf(p->msg, sizeof(p->msg), "%s", msg);
     (void)snprintf(p->hint, sizeof(p->hint), "%s", hint != NULL ? hint : "");
+}
+
+static size_t index_of(const struct config_schema *schema, size_t offset)
+{
+    size_t i = 0;
+
+    while (i < schema->n && schema->options[i].offset != offset)
+        i++;
+    return i;
+}
+
+unsigned config_line(const struct config_schema *schema, const struct config_report *rep,
+                     size_t offset)
+{
+    size_t i = index_of(schema, offset);
+
+    return i < schema->n ? rep->lines[i] : 0;
+}
+
+bool config_usable(const struct config_schema *schema, const struct config_report *rep,
+                   size_t offset)
+{
+    size_t i = index_of(schema, offset);
+
+    return i < schema->n && !rep->faulty[i];
 }
 
 static PRINTF_LIKE(3, 4) void complain(struct parser *ps, const char *hint, const char *fmt, ...)
@@ -112,7 +136,7 @@ static char *trim(char *s)
 
 static void on_section(struct parser *ps, char *s)
 {
-    const char *names[MAX_OPTIONS], *near;
+    const char *names[CONFIG_MAX_OPTIONS], *near;
     char hint[160] = "";
     size_t n = 0, len = strlen(s);
 
@@ -153,7 +177,7 @@ static const struct config_option *find(const struct config_schema *schema, cons
 static void unknown_key(struct parser *ps, const char *key)
 {
     const struct config_option *elsewhere = find(ps->schema, NULL, key);
-    const char *names[MAX_OPTIONS], *near;
+    const char *names[CONFIG_MAX_OPTIONS], *near;
     char hint[160] = "";
     size_t n = 0;
 
@@ -176,6 +200,7 @@ static void on_pair(struct parser *ps, char *line)
     struct config_problem problem = {0};
     const struct config_option *opt;
     char *eq = strchr(line, '='), *key, *value;
+    size_t at;
     int rc;
 
     if (eq == NULL) {
@@ -192,13 +217,15 @@ static void on_pair(struct parser *ps, char *line)
         unknown_key(ps, key);
         return;
     }
-    if (ps->seen[opt - ps->schema->options] != 0) {
+    at = (size_t)(opt - ps->schema->options);
+    if (ps->rep->lines[at] != 0) {
         complain(ps, "keep one of them", "'%s' stands here again, first on line %u", key,
-                 ps->seen[opt - ps->schema->options]);
+                 ps->rep->lines[at]);
         return;
     }
-    ps->seen[opt - ps->schema->options] = ps->line;
+    ps->rep->lines[at] = ps->line;
     rc = config_value_set(opt, value, ps->values, &problem);
+    ps->rep->faulty[at] = rc != ERR_OK;
     if (rc == ERR_INVALID)
         complain(ps, problem.hint, "%s", problem.msg);
     ps->out_of_memory |= rc == ERR_NOMEM;
@@ -240,11 +267,12 @@ static void fill_in(struct parser *ps)
         struct config_problem problem = {0};
         int rc = ERR_OK;
 
-        if (ps->seen[i] != 0)
+        if (ps->rep->lines[i] != 0 && !ps->rep->faulty[i])
             continue;
-        if (opt->required)
+        ps->rep->faulty[i] |= opt->required;
+        if (opt->required && ps->rep->lines[i] == 0)
             complain(ps, opt->help, "'%s' is missing in [%s]", opt->name, opt->section);
-        else if (opt->fallback != NULL)
+        else if (!opt->required && opt->fallback != NULL)
             rc = config_value_set(opt, opt->fallback, ps->values, &problem);
         if (rc == ERR_INVALID)
             complain(ps, problem.hint, "default of '%s': %s", opt->name, problem.msg);
@@ -259,7 +287,7 @@ int config_parse(const struct config_schema *schema, const char *text, size_t le
 
     memset(rep, 0, sizeof(*rep));
     memset(ret_values, 0, schema->size);
-    if (schema->n > MAX_OPTIONS || len > CONFIG_MAX_FILE) {
+    if (schema->n > CONFIG_MAX_OPTIONS || len > CONFIG_MAX_FILE) {
         config_complain(rep, 0, "the file is too large", NULL);
         return ERR_INVALID;
     }
@@ -273,6 +301,8 @@ int config_parse(const struct config_schema *schema, const char *text, size_t le
         len -= n;
     }
     fill_in(&ps);
+    if (schema->check != NULL && !ps.out_of_memory)
+        schema->check(ret_values, rep);
     if (rep->total == 0 && !ps.out_of_memory)
         return ERR_OK;
     config_free(schema, ret_values);
@@ -292,7 +322,10 @@ int config_read(const struct config_schema *schema, const char *path, void *ret_
         if (rc == ERR_NOMEM)
             (void)err_set(err, rc, "no memory to read '%s'", path);
         if (rc == ERR_INVALID) {
-            (void)err_set(err, rc, "%s:%u: %s", path, rep->items[0].line, rep->items[0].msg);
+            if (rep->items[0].line > 0)
+                (void)err_set(err, rc, "%s:%u: %s", path, rep->items[0].line, rep->items[0].msg);
+            else
+                (void)err_set(err, rc, "%s: %s", path, rep->items[0].msg);
             err_hint(err, "%s", rep->items[0].hint);
         }
     }
@@ -375,6 +408,30 @@ int config_dump(const struct config_schema *schema, const void *values, bool exp
     }
     buf_free(&value);
     return buf_check(out, err);
+}
+
+void config_changed(const struct config_schema *schema, const void *before, const void *after,
+                    struct buf *out)
+{
+    struct buf a = {0}, b = {0};
+    size_t start = out->len;
+
+    for (size_t i = 0; i < schema->n; i++) {
+        bool had, has;
+
+        buf_reset(&a);
+        buf_reset(&b);
+        had = config_value_put(&schema->options[i], before, &a);
+        has = config_value_put(&schema->options[i], after, &b);
+        out->failed |= a.failed || b.failed;
+        if (had == has && a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0))
+            continue;
+        if (out->len > start)
+            put_text(out, ",");
+        put_text(out, schema->options[i].name);
+    }
+    buf_free(&a);
+    buf_free(&b);
 }
 
 void config_free(const struct config_schema *schema, void *values)

@@ -31,6 +31,7 @@ enum {
     CONFIG_MAX_LINE = 2048,
     CONFIG_MAX_ITEMS = 64,    /* of a list */
     CONFIG_MAX_PROBLEMS = 50, /* kept; the rest is counted */
+    CONFIG_MAX_OPTIONS = 128, /* of a schema */
 };
 
 /* The type of the field at `offset` stands behind each. */
@@ -61,10 +62,17 @@ struct config_option {
     const char *help;     /* one line */
 };
 
+struct config_report;
+
 struct config_schema {
     const struct config_option *options;
     size_t n;
     size_t size; /* of the program's struct */
+    /*
+     * Rules between options, or NULL.  Called when all is read, whatever was wrong before: what
+     * config_usable() does not confirm has its default, or nothing.  Adds to ${rep}.
+     */
+    void (*check)(const void *values, struct config_report *rep);
 };
 
 struct config_problem {
@@ -76,6 +84,8 @@ struct config_problem {
 struct config_report {
     struct config_problem items[CONFIG_MAX_PROBLEMS];
     size_t n, total;
+    unsigned lines[CONFIG_MAX_OPTIONS]; /* where each option stands; 0: it does not */
+    bool faulty[CONFIG_MAX_OPTIONS];    /* it has no value that counts */
 };
 
 /*
@@ -93,6 +103,14 @@ MUST_CHECK int config_parse(const struct config_schema *schema, const char *text
 MUST_CHECK int config_read(const struct config_schema *schema, const char *path, void *ret_values,
                            struct config_report *rep, struct err *err);
 
+/* The line of the option whose field is at ${offset}; 0 if it does not stand in the file. */
+unsigned config_line(const struct config_schema *schema, const struct config_report *rep,
+                     size_t offset);
+
+/* Has it a value that may be compared with others: a good one of the file, or its default? */
+bool config_usable(const struct config_schema *schema, const struct config_report *rep,
+                   size_t offset);
+
 /* Note a problem found by the program's own checks. */
 void config_complain(struct config_report *rep, unsigned line, const char *msg, const char *hint);
 
@@ -102,6 +120,10 @@ void config_complain(struct config_report *rep, unsigned line, const char *msg, 
  */
 MUST_CHECK int config_dump(const struct config_schema *schema, const void *values, bool explain,
                            struct buf *out, struct err *err);
+
+/* Append the names of the options whose values differ, commas between. */
+void config_changed(const struct config_schema *schema, const void *before, const void *after,
+                    struct buf *out);
 
 /* Free the strings and lists and zero the struct. */
 void config_free(const struct config_schema *schema, void *values);

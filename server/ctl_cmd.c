@@ -87,12 +87,12 @@ static json_t *collector_part(const struct daemon *d)
 void ctl_cmd_status(struct ctl_client *cl)
 {
     struct daemon *d = ctl_client_daemon(cl);
-    json_t *res =
-        json_pack("{s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "version", SATCHEL_VERSION,
-                  "uptime_ms", number(daemon_time() - d->started), "draining", daemon_draining(d),
-                  "connections", number(d->n_conns), "accepted", number(d->accepted), "refused",
-                  number(d->refused), "queued", number(d->queued), "store", store_part(d), "shares",
-                  shares_part(d), "collector", collector_part(d));
+    json_t *res = json_pack(
+        "{s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "version", SATCHEL_VERSION, "registration",
+        settings_registration_name(&d->settings), "uptime_ms", number(daemon_time() - d->started),
+        "draining", daemon_draining(d), "connections", number(d->n_conns), "accepted",
+        number(d->accepted), "refused", number(d->refused), "queued", number(d->queued), "store",
+        store_part(d), "shares", shares_part(d), "collector", collector_part(d));
 
     ctl_client_result(cl, res);
 }
@@ -103,14 +103,32 @@ void ctl_cmd_clock(struct ctl_client *cl)
     ctl_client_result(cl, json_object());
 }
 
+/* What stands between commas, as a list. */
+static json_t *names(const struct buf *b)
+{
+    const char *s = b->failed ? "" : (const char *)b->data;
+    json_t *list = json_array();
+
+    while (*s != '\0') {
+        size_t len = strcspn(s, ",");
+
+        (void)json_array_append_new(list, json_stringn(s, len));
+        s += len + (s[len] == ',');
+    }
+    return list;
+}
+
 void ctl_cmd_reload(struct ctl_client *cl)
 {
-    int rc = reload_settings(ctl_client_daemon(cl));
+    struct reload_told told = {0};
+    int rc = reload_settings(ctl_client_daemon(cl), &told);
 
     if (rc != ERR_OK)
         ctl_client_error(cl, rc, "the old settings stay; the log says why");
     else
-        ctl_client_result(cl, json_object());
+        ctl_client_result(cl, json_pack("{s:o,s:o}", "changed", names(&told.changed), "restart",
+                                        names(&told.restart)));
+    reload_told_free(&told);
 }
 
 void ctl_cmd_drain(struct ctl_client *cl)

@@ -40,6 +40,30 @@ int ctl_show_done(const json_t *result)
     return EXIT_SUCCESS;
 }
 
+static void show_names(const char *what, const json_t *names)
+{
+    const json_t *name;
+    size_t i;
+
+    if (json_array_size(names) == 0)
+        return;
+    printf("%s", what);
+    json_array_foreach(names, i, name) printf("%s%s", i > 0 ? ", " : "", json_string_value(name));
+    printf("\n");
+}
+
+int ctl_show_reload(const json_t *result)
+{
+    const json_t *changed = json_object_get(result, "changed");
+    const json_t *restart = json_object_get(result, "restart");
+
+    show_names("changed: ", changed);
+    show_names("needs a restart: ", restart);
+    if (json_array_size(changed) + json_array_size(restart) == 0)
+        printf("no setting has changed; certificates were read again\n");
+    return EXIT_SUCCESS;
+}
+
 int ctl_show_status(const json_t *result)
 {
     const json_t *store = json_object_get(result, "store");
@@ -50,6 +74,7 @@ int ctl_show_status(const json_t *result)
     printf("satcheld %s, up %" PRId64 " s%s\n", text(result, "version"),
            number(result, "uptime_ms") / 1000,
            json_is_true(json_object_get(result, "draining")) ? ", draining" : "");
+    printf("registration %s\n", text(result, "registration"));
     printf("connections  %" PRId64 " now, %" PRId64 " accepted, %" PRId64 " refused\n",
            number(result, "connections"), number(result, "accepted"), number(result, "refused"));
     printf("store        %" PRId64 " users, %" PRId64 " transfers, %" PRId64 " uploads, %" PRId64
@@ -85,7 +110,7 @@ int ctl_show_users(const json_t *result)
     size_t i;
 
     json_array_foreach(list, i, u) show_user_line(u);
-    printf("%zu users\n", json_array_size(list));
+    printf("%zu user%s\n", json_array_size(list), json_array_size(list) == 1 ? "" : "s");
     return EXIT_SUCCESS;
 }
 
@@ -106,8 +131,8 @@ int ctl_show_invite(const json_t *result)
     char when[SHOW_TIME];
 
     printf("%s\n", text(result, "code"));
-    fprintf(stderr, "good for %" PRId64 " registrations until %s\n", number(result, "uses"),
-            show_time(amount(result, "expires"), when));
+    fprintf(stderr, "good for %" PRId64 " registration%s until %s\n", number(result, "uses"),
+            number(result, "uses") == 1 ? "" : "s", show_time(amount(result, "expires"), when));
     return EXIT_SUCCESS;
 }
 
@@ -123,7 +148,7 @@ int ctl_show_invites(const json_t *result)
                show_time(amount(v, "created"), made), show_time(amount(v, "expires"), until),
                number(v, "left"), number(v, "uses"));
     }
-    printf("%zu invitations\n", json_array_size(list));
+    printf("%zu invitation%s\n", json_array_size(list), json_array_size(list) == 1 ? "" : "s");
     return EXIT_SUCCESS;
 }
 

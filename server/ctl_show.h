@@ -9,7 +9,7 @@
 typedef int ctl_show_fn(const json_t *result);
 
 ctl_show_fn ctl_show_status, ctl_show_users, ctl_show_user, ctl_show_invite, ctl_show_invites,
-    ctl_show_verify, ctl_show_instances, ctl_show_rotated, ctl_show_done;
+    ctl_show_verify, ctl_show_instances, ctl_show_rotated, ctl_show_done, ctl_show_reload;
 
 /* The exit code that goes with a result: 1 if it tells of faults. */
 int ctl_show_code(const json_t *result);

@@ -34,7 +34,7 @@ static void swap(void *a, void *b, size_t len)
 }
 
 /* What cannot change while serving stays as it is; say so if it differs. */
-static void keep_fixed(struct settings *fresh, struct settings *old)
+static void keep_fixed(struct settings *fresh, struct settings *old, struct buf *restart)
 {
     const struct {
         const char *name;
@@ -49,8 +49,12 @@ static void keep_fixed(struct settings *fresh, struct settings *old)
     };
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        if (!fixed[i].same)
+        if (!fixed[i].same) {
             log_event(LOG_AT_WARN, "needs_restart", log_str("option", fixed[i].name));
+            if (restart->len > 0)
+                buf_put(restart, ",", 1);
+            buf_put(restart, fixed[i].name, strlen(fixed[i].name));
+        }
     swap(&fresh->data, &old->data, sizeof(fresh->data));
     swap(&fresh->listen, &old->listen, sizeof(fresh->listen));
     fresh->engine = old->engine;
@@ -71,7 +75,13 @@ static int load_tls(const struct settings *s, SSL_CTX **ret, struct err *err)
     return rc;
 }
 
-int reload_settings(struct daemon *d)
+void reload_told_free(struct reload_told *told)
+{
+    buf_free(&told->changed);
+    buf_free(&told->restart);
+}
+
+int reload_settings(struct daemon *d, struct reload_told *told)
 {
     struct config_report rep;
     struct settings fresh = {0};
@@ -94,7 +104,10 @@ int reload_settings(struct daemon *d)
         notify_send("READY=1\nSTATUS=Reload failed, serving with the old settings");
         return rc;
     }
-    keep_fixed(&fresh, &d->settings);
+    keep_fixed(&fresh, &d->settings, &told->restart);
+    config_changed(&settings_schema, &d->settings, &fresh, &told->changed);
+    buf_u8(&told->changed, 0); /* ends both */
+    buf_u8(&told->restart, 0);
     settings_free(&d->settings);
     d->settings = fresh;
     SSL_CTX_free(d->tls);
@@ -102,7 +115,9 @@ int reload_settings(struct daemon *d)
     d->next_pin = next;
     d->has_next_pin = has_next;
     log_set_level((enum log_level)d->settings.log_level);
-    log_plain(LOG_AT_INFO, "reloaded");
+    log_event(
+        LOG_AT_INFO, "reloaded",
+        log_str("changed", !told->changed.failed ? (const char *)told->changed.data : "unknown"));
     notify_send("READY=1\nSTATUS=Ready");
     return ERR_OK;
 }

@@ -12,11 +12,20 @@
 #ifndef SERVER_RELOAD_H
 #define SERVER_RELOAD_H
 
+#include "common/buf.h"
 #include "common/err.h"
 
 struct daemon;
 
+/* Names of settings, commas between: what the daemon goes by now, and what only a restart brings.
+ * All zeros at first; reload_told_free(). */
+struct reload_told {
+    struct buf changed, restart;
+};
+
 /* ERR_OK, or why everything stays as it was (logged already). */
-int reload_settings(struct daemon *d);
+int reload_settings(struct daemon *d, struct reload_told *told);
+
+void reload_told_free(struct reload_told *told);
 
 #endif /* SERVER_RELOAD_H */

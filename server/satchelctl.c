@@ -43,7 +43,7 @@ static int read_value(const char *text, enum config_type type, uint64_t max, uin
                       struct err *err)
 {
     struct config_option opt = {.name = "value", .type = type, .min = 0, .max = max};
-    struct config_schema schema = {&opt, 1, sizeof(*ret)};
+    struct config_schema schema = {&opt, 1, sizeof(*ret), NULL};
     char file[128];
     struct config_report rep;
     int rc;
@@ -143,19 +143,54 @@ static const struct verb verbs[] = {
      0,
      NULL,
      ctl_show_done},
-    {{"reload", NULL}, "", "read the settings again", NULL, 0, NULL, ctl_show_done},
+    {{"reload", NULL}, "", "read the settings again", NULL, 0, NULL, ctl_show_reload},
     {{"drain", NULL}, "", "finish what is under way and stop", NULL, 0, NULL, ctl_show_done},
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
+
+static void print_verb(FILE *f, const struct verb *v)
+{
+    fprintf(f, "  %s%s%s %s\n        %s\n", v->words[0], v->words[1] != NULL ? " " : "",
+            v->words[1] != NULL ? v->words[1] : "", v->usage, v->help);
+}
 
 static void usage(FILE *f)
 {
     fprintf(f, "usage: satchelctl [--socket PATH] [--json] VERB [--json]\n");
     for (size_t i = 0; i < VERBS; i++)
-        fprintf(f, "  %s%s%s %s\n        %s\n", verbs[i].words[0],
-                verbs[i].words[1] != NULL ? " " : "",
-                verbs[i].words[1] != NULL ? verbs[i].words[1] : "", verbs[i].usage, verbs[i].help);
+        print_verb(f, &verbs[i]);
     fprintf(f, "  --version | --help\n");
+}
+
+static bool asks_help(int argc, char *argv[])
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+/*
+ * Print the verbs that begin as what was given; those of the first word alone if the second is none
+ * of theirs.  False: there is none.
+ */
+static bool help_on(int argc, char *argv[])
+{
+    bool narrow = false, found = false;
+
+    for (size_t i = 0; argc > 1 && i < VERBS; i++)
+        narrow |= verbs[i].words[1] != NULL && strcmp(argv[0], verbs[i].words[0]) == 0 &&
+                  strcmp(argv[1], verbs[i].words[1]) == 0;
+    for (size_t i = 0; i < VERBS; i++) {
+        if (strcmp(argv[0], verbs[i].words[0]) != 0 ||
+            (narrow && strcmp(argv[1], verbs[i].words[1]) != 0))
+            continue;
+        if (!found)
+            printf("usage: satchelctl [--socket PATH] [--json]\n");
+        print_verb(stdout, &verbs[i]);
+        found = true;
+    }
+    return found;
 }
 
 static const struct verb *find_verb(int argc, char *argv[], int *ret_used)
@@ -348,6 +383,37 @@ static bool take_json(int *argc, char *argv[])
     return true;
 }
 
+/* What may stand behind a word that is a verb only with another: "create or list"; "" for others.
+ */
+static void second_words(const char *first, char *ret, size_t size)
+{
+    size_t left = 0, used = 0;
+
+    ret[0] = '\0';
+    for (size_t i = 0; i < VERBS; i++)
+        left += verbs[i].words[1] != NULL && strcmp(first, verbs[i].words[0]) == 0;
+    for (size_t i = 0; i < VERBS && used < size; i++) {
+        if (verbs[i].words[1] == NULL || strcmp(first, verbs[i].words[0]) != 0)
+            continue;
+        left--;
+        used += (size_t)snprintf(ret + used, size - used, "%s%s", verbs[i].words[1],
+                                 left > 1    ? ", "
+                                 : left == 1 ? " or "
+                                             : "");
+    }
+}
+
+static int unknown_verb(bool json, const char *first)
+{
+    char seconds[128], message[256];
+
+    second_words(first, seconds, sizeof(seconds));
+    if (seconds[0] == '\0')
+        return report(json, "invalid", "unknown verb", "satchelctl --help lists them");
+    (void)snprintf(message, sizeof(message), "behind '%.40s' stands %s", first, seconds);
+    return report(json, "invalid", message, "'satchelctl VERB --help' tells more");
+}
+
 static int run(const char *socket_path, bool json, int argc, char *argv[])
 {
     char line[LINE_MAX_BYTES];
@@ -355,9 +421,11 @@ static int run(const char *socket_path, bool json, int argc, char *argv[])
     struct err err = {0};
     int used = 0, rc, code;
 
+    if (asks_help(argc, argv) && help_on(argc, argv))
+        return EXIT_SUCCESS;
     a.verb = find_verb(argc, argv, &used);
     if (a.verb == NULL)
-        return report(json, "invalid", "unknown verb", "satchelctl --help lists them");
+        return unknown_verb(json, argv[0]);
     argc -= used;
     argv += used;
     rc = a.verb->compose != NULL ? a.verb->compose(argc, argv, line, sizeof(line), &err)

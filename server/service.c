@@ -232,10 +232,14 @@ static void on_signal(uv_signal_t *s, int number)
 {
     struct daemon *d = s->data;
 
-    if (number == SIGHUP)
-        reload_settings(d);
-    else
+    if (number == SIGHUP) {
+        struct reload_told told = {0};
+
+        (void)reload_settings(d, &told);
+        reload_told_free(&told);
+    } else {
         service_stop(d);
+    }
 }
 
 /* ---- the beginning ---- */
@@ -305,6 +309,16 @@ static void on_room(void *arg)
     call_on_room(arg);
 }
 
+/* The store goes on with the number it was made with, whatever the settings say. */
+static void tell_bodies(const struct settings *s)
+{
+    unsigned made = settings_made_bodies(s);
+
+    if (made > 0 && made != s->bodies)
+        log_event(LOG_AT_WARN, "bodies_fixed", log_num("made_with", made),
+                  log_num("setting", s->bodies));
+}
+
 static int open_store(struct daemon *d, struct err *err)
 {
     char *path = settings_file(d->settings.data, SETTINGS_STORE);
@@ -316,6 +330,8 @@ static int open_store(struct daemon *d, struct err *err)
     int rc =
         path != NULL ? store_open(&d->store, &cfg, err) : err_set(err, ERR_NOMEM, "out of memory");
 
+    if (rc == ERR_OK)
+        tell_bodies(&d->settings);
     if (rc == ERR_OK)
         rc = store_port_open(&d->port, d->store, d->loop, err);
     if (rc == ERR_OK)
@@ -424,9 +440,7 @@ static void say_started(const struct daemon *d)
         log_event(LOG_AT_INFO, "listening", log_str("address", address));
     log_event(LOG_AT_INFO, "started", log_str("version", SATCHEL_VERSION),
               log_str("kernel", shares_kernel(d->shares)),
-              log_str("registration", d->settings.registration == SETTINGS_OPEN     ? "open"
-                                      : d->settings.registration == SETTINGS_INVITE ? "invite"
-                                                                                    : "closed"));
+              log_str("registration", settings_registration_name(&d->settings)));
     notify_send("READY=1\nSTATUS=Ready");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/settings.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define AT(member) offsetof(struct settings, member)
 #define PATH_BYTES 1024
 #define CERT_MAX   (1 << 20)
+#define BODIES_MAX 16
 
 static const char *const registrations[] = {"closed", "invite", "open", NULL};
 static const char *const engines[] = {"lmdb", NULL};
@@ -48,7 +50,7 @@ static const struct config_option options[] = {
      false, "PEM file of the certificate that will replace it: clients learn its pin beforehand"},
 
     {"store", "engine", CONFIG_ENUM, AT(engine), 0, 0, engines, "lmdb", false, "Storage engine"},
-    {"store", "bodies", CONFIG_INT, AT(bodies), 1, 16, NULL, "1", false,
+    {"store", "bodies", CONFIG_INT, AT(bodies), 1, BODIES_MAX, NULL, "1", false,
      "Body environments; fixed when the store is made"},
     {"store", "index_max", CONFIG_SIZE, AT(index_max), 16 * MIB, 16 * TIB, NULL, "64G", false,
      "Ceiling of the index"},
@@ -107,8 +109,15 @@ static const struct config_option options[] = {
      "A request that the store does not answer in this time is BUSY"},
 };
 
+static void check_together(const void *values, struct config_report *rep);
+
 const struct config_schema settings_schema = {options, sizeof(options) / sizeof(options[0]),
-                                              sizeof(struct settings)};
+                                              sizeof(struct settings), check_together};
+
+const char *settings_registration_name(const struct settings *s)
+{
+    return registrations[s->registration];
+}
 
 static const char *const names[SETTINGS_NAMES] = {
     [SETTINGS_SERVER_KEY] = "server.key",
@@ -127,44 +136,98 @@ static const char *const names[SETTINGS_NAMES] = {
     [SETTINGS_CONFIG] = "satcheld.conf",
 };
 
-/* Rules that one option alone cannot break. */
-static void check_together(const struct settings *s, struct config_report *rep)
+/* Complain on the line where the option at ${offset} stands. */
+static void complain_at(struct config_report *rep, size_t offset, const char *msg, const char *hint)
+{
+    config_complain(rep, config_line(&settings_schema, rep, offset), msg, hint);
+}
+
+static void check_listen(const struct settings *s, struct config_report *rep)
 {
     for (size_t i = 0; i < s->listen.n; i++) {
         struct addr a;
         struct err why = {0};
 
         if (addr_parse_listen(&a, s->listen.items[i], &why) != ERR_OK)
-            config_complain(rep, 0, why.msg, "in 'listen' of [server]; as in 0.0.0.0:7743");
+            complain_at(rep, AT(listen), why.msg, "in 'listen' of [server]; as in 0.0.0.0:7743");
     }
-    if (s->data[0] != '/')
-        config_complain(rep, 0, "'data' of [server] does not begin with '/'",
-                        "write the whole path");
-    if ((s->certificate == NULL) != (s->key == NULL))
-        config_complain(rep, 0, "'certificate' and 'key' of [tls] go together",
-                        "name both or neither");
-    if (s->min_lifetime > s->max_lifetime)
-        config_complain(rep, 0, "'min_lifetime' is above 'max_lifetime' in [limits]", NULL);
-    if (s->queued > s->queued_total)
-        config_complain(rep, 0, "'queued' is above 'queued_total' in [limits]", NULL);
-    if (s->connections_per_address > s->connections)
-        config_complain(rep, 0, "'connections_per_address' is above 'connections' in [limits]",
-                        NULL);
+}
+
+/* Two that have an order, and what to say if they have another. */
+static const struct {
+    size_t low, high;
+    const char *msg;
+} ordered[] = {
+    {AT(min_lifetime), AT(max_lifetime), "'min_lifetime' is above 'max_lifetime' in [limits]"},
+    {AT(queued), AT(queued_total), "'queued' is above 'queued_total' in [limits]"},
+    {AT(connections_per_address), AT(connections),
+     "'connections_per_address' is above 'connections' in [limits]"},
+};
+
+static uint64_t number_at(const struct settings *s, size_t offset)
+{
+    uint64_t n;
+
+    memcpy(&n, (const char *)s + offset, sizeof(n));
+    return n;
+}
+
+static void check_order(const struct settings *s, struct config_report *rep)
+{
+    for (size_t i = 0; i < sizeof(ordered) / sizeof(ordered[0]); i++) {
+        size_t low = ordered[i].low, high = ordered[i].high;
+
+        if (!config_usable(&settings_schema, rep, low) ||
+            !config_usable(&settings_schema, rep, high) || number_at(s, low) <= number_at(s, high))
+            continue;
+        complain_at(rep, config_line(&settings_schema, rep, low) > 0 ? low : high, ordered[i].msg,
+                    NULL);
+    }
+}
+
+/* Rules that one option alone cannot break. */
+static void check_together(const void *values, struct config_report *rep)
+{
+    const struct settings *s = values;
+
+    check_listen(s, rep);
+    if (s->data != NULL && s->data[0] != '/')
+        complain_at(rep, AT(data), "'data' of [server] does not begin with '/'",
+                    "write the whole path");
+    if (config_usable(&settings_schema, rep, AT(certificate)) &&
+        config_usable(&settings_schema, rep, AT(key)) &&
+        (s->certificate == NULL) != (s->key == NULL))
+        complain_at(rep, s->certificate != NULL ? AT(certificate) : AT(key),
+                    "'certificate' and 'key' of [tls] go together", "name both or neither");
+    check_order(s, rep);
 }
 
 int settings_read(const char *path, struct settings *ret_s, struct config_report *rep,
                   struct err *err)
 {
-    int rc = config_read(&settings_schema, path, ret_s, rep, err);
+    return config_read(&settings_schema, path, ret_s, rep, err);
+}
 
-    if (rc != ERR_OK)
-        return rc;
-    check_together(ret_s, rep);
-    if (rep->total == 0)
-        return ERR_OK;
-    settings_free(ret_s);
-    rc = err_set(err, ERR_INVALID, "%s: %s", path, rep->items[0].msg);
-    err_hint(err, "%s", rep->items[0].hint);
+/* As far as the text lets one see where the files should be. */
+static void check_all(const void *values, struct config_report *rep)
+{
+    const struct settings *s = values;
+
+    check_together(s, rep);
+    if (s->data != NULL && s->data[0] == '/')
+        settings_check_files(s, rep);
+}
+
+int settings_check(const char *path, struct config_report *rep, struct err *err)
+{
+    struct config_schema schema = settings_schema;
+    struct settings s;
+    int rc;
+
+    schema.check = check_all;
+    rc = config_read(&schema, path, &s, rep, err);
+    if (rc == ERR_OK)
+        settings_free(&s);
     return rc;
 }
 
@@ -214,10 +277,43 @@ static void check_tls(const struct settings *s, struct config_report *rep)
     SSL_CTX *ctx = NULL;
 
     if (cert != NULL && key != NULL && tls_ctx_server_files(&ctx, cert, key, &err) != ERR_OK)
-        config_complain(rep, 0, err.msg, "see [tls]");
+        complain_at(rep, AT(certificate), err.msg, "see [tls]");
     SSL_CTX_free(ctx);
     free(cert);
     free(key);
+}
+
+unsigned settings_made_bodies(const struct settings *s)
+{
+    char *store = settings_file(s->data, SETTINGS_STORE);
+    unsigned n = 0;
+    bool there = store != NULL;
+
+    while (there && n < BODIES_MAX) {
+        char name[16], *path;
+
+        (void)snprintf(name, sizeof(name), "bodies-%02u", n);
+        path = fs_join(store, name);
+        there = path != NULL && fs_exists(path);
+        n += there;
+        free(path);
+    }
+    free(store);
+    return n;
+}
+
+/* One that was left out is whatever the store was made with. */
+static void check_bodies(const struct settings *s, struct config_report *rep)
+{
+    unsigned made = settings_made_bodies(s);
+    char msg[128];
+
+    if (made == 0 || s->bodies == made || !config_usable(&settings_schema, rep, AT(bodies)) ||
+        config_line(&settings_schema, rep, AT(bodies)) == 0)
+        return;
+    (void)snprintf(msg, sizeof(msg), "'bodies' is %" PRIu64 ", but the store was made with %u",
+                   s->bodies, made);
+    complain_at(rep, AT(bodies), msg, "it is fixed when the store is made; write that number");
 }
 
 int settings_next_pin(const struct settings *s, struct pin *ret_pin, bool *ret_has, struct err *err)
@@ -255,9 +351,11 @@ bool settings_check_files(const struct settings *s, struct config_report *rep)
         check_file(path, "make the data folder with satcheld init --data DIR", rep);
         free(path);
     }
-    check_tls(s, rep);
+    if ((s->certificate == NULL) == (s->key == NULL))
+        check_tls(s, rep);
+    check_bodies(s, rep);
     if (settings_next_pin(s, &next, &has_next, &err) != ERR_OK)
-        config_complain(rep, 0, err.msg, "see 'next_certificate' in [tls]");
+        complain_at(rep, AT(next_certificate), err.msg, "see 'next_certificate' in [tls]");
     return rep->total == before;
 }
 

@@ -49,9 +49,12 @@ struct settings {
 
 extern const struct config_schema settings_schema;
 
+/* As the file has it: "closed", "invite" or "open". */
+const char *settings_registration_name(const struct settings *s);
+
 /*
- * Read and check ${path}.  As config_read(); the checks between options are
- * made too.  Free with settings_free().
+ * Read and check ${path}, as config_read(), with the rules between options.  Free with
+ * settings_free().
  */
 MUST_CHECK int settings_read(const char *path, struct settings *ret_s, struct config_report *rep,
                              struct err *err);
@@ -61,8 +64,18 @@ MUST_CHECK int settings_defaults(const char *data, const char *listen, struct se
                                  struct err *err);
 
 /*
+ * Everything that is wrong with ${path}: the text, and as settings_check_files().  ERR_INVALID:
+ * ${rep} has it; others as config_read().
+ */
+MUST_CHECK int settings_check(const char *path, struct config_report *rep, struct err *err);
+
+/* Body environments that the store of the data folder was made with; 0: there is none yet. */
+unsigned settings_made_bodies(const struct settings *s);
+
+/*
  * What cannot be seen in the text: the data folder is initialised, certificate
- * and key are there and belong together.  Adds to ${rep}; false if it did.
+ * and key are there and belong together, the store was made with as many bodies.  Adds to ${rep};
+ * false if it did.
  */
 bool settings_check_files(const struct settings *s, struct config_report *rep);
 

@@ -24,17 +24,13 @@ static void print_problems(const char *path, const struct config_report *rep)
 int verb_check_config(const struct verb_opts *o, struct err *err)
 {
     struct config_report rep;
-    struct settings s = {0};
-    int rc = settings_read(o->file, &s, &rep, err);
+    int rc = settings_check(o->file, &rep, err);
 
-    if (rc != ERR_OK && rep.total == 0)
-        return rc; /* cannot be read */
-    if (rc == ERR_OK && settings_check_files(&s, &rep))
+    if (rc == ERR_OK)
         printf("%s: good\n", o->file);
-    settings_free(&s);
     if (rep.total == 0)
-        return ERR_OK;
+        return rc; /* good, or it cannot be read */
     print_problems(o->file, &rep);
     err->msg[0] = '\0'; /* all is said */
-    return ERR_INVALID;
+    return rc;
 }

@@ -31,7 +31,7 @@ static const struct config_option options[] = {
      "Longest life of transfers for which old keys are kept"},
 };
 static const struct config_schema schema = {options, sizeof(options) / sizeof(options[0]),
-                                            sizeof(struct settings)};
+                                            sizeof(struct settings), NULL};
 
 int settings_read(const char *folder, struct settings *ret, struct err *err)
 {

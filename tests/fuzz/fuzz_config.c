@@ -31,7 +31,7 @@ static const struct config_option options[] = {
     {"b", "list", CONFIG_LIST, AT(list), 0, 5, NULL, "x, y", false, "some"},
 };
 static const struct config_schema every_schema = {options, sizeof(options) / sizeof(options[0]),
-                                                  sizeof(struct every)};
+                                                  sizeof(struct every), NULL};
 
 union values {
     struct every every;

@@ -50,6 +50,19 @@ class Init(Case):
         good = self.daemon.config
         run([program("satcheld"), "check-config", good])
 
+    def test_check_config_tells_all_at_once(self):
+        text = self.daemon.config.read_text()
+        lines = ["nonsense", "[tls]", "certificate = /nonexistent.pem", "[limits]", "max_lifetime = 1m",
+                 "min_lifetime = 2m", "[store]", "bodies = 4"]
+        text = re.sub(r"^(max_lifetime|min_lifetime|bodies|certificate) ", r"#\1 ", text, flags=re.MULTILINE)
+        path = self.work / "many"
+        path.write_text("\n".join([text.rstrip("\n"), *lines]) + "\n")
+        first = len(text.rstrip("\n").split("\n")) + 1
+        result = run([program("satcheld"), "check-config", path], expect=1)
+        for offset, what in ((0, "neither a section"), (2, "go together"), (5, "'min_lifetime' is above"),
+                             (7, "'bodies' is 4, but the store was made with 1")):
+            self.assertRegex(result.text, rf"many:{first + offset}: .*{what}")
+
     def test_shares(self):
         command = [program("satcheld"), "shares", "--data", self.daemon.data, "--raw", "--count", "4096"]
         shares = run(command).out
@@ -81,10 +94,34 @@ class Running(Case):
     def test_reload(self):
         self.daemon.configure({("server", "registration"): "closed"})
         self.daemon.reload()
+        self.assertIn("registration closed", self.daemon.ctl("status").text)
+        self.assertEqual(json.loads(self.daemon.ctl("--json", "status").text)["result"]["registration"], "closed")
         User(self.daemon, self.work, "late").register(expect=4)
         self.daemon.configure({("server", "registration"): "open"})
         self.daemon.reload()
         User(self.daemon, self.work, "late").register()
+
+    def test_reload_says_what_changed(self):
+        self.daemon.configure({("limits", "page"): "40", ("timeouts", "idle"): "9m", ("store", "bodies"): "4"})
+        said = self.daemon.ctl("reload").text
+        self.assertRegex(said, r"changed: page, idle\nneeds a restart: bodies\n")
+        self.assertIn("event=reloaded changed=page,idle", self.daemon.log.read_text())
+        self.daemon.configure({("limits", "page"): "50", ("timeouts", "idle"): "10m", ("store", "bodies"): "1"})
+        answer = json.loads(self.daemon.ctl("--json", "reload").text)["result"]
+        self.assertEqual(answer, {"changed": ["page", "idle"], "restart": []})
+        self.assertIn("no setting has changed", self.daemon.ctl("reload").text)
+
+    def test_ctl_help(self):
+        for word, seconds in (("invite", "create or list"), ("instance", "list or rotate"), ("clock", "confirm"),
+                              ("user", "show, suspend or resume")):
+            self.assertIn(seconds, self.daemon.ctl(word, expect=2).errors)
+            self.assertIn(seconds, self.daemon.ctl(word, "frob", expect=2).errors)
+        self.assertIn("what the daemon does", self.daemon.ctl("status", "--help").text)
+        said = self.daemon.ctl("invite", "create", "--help").text
+        self.assertIn("--uses N", said)
+        self.assertNotIn("invite list", said)
+        self.assertIn("invite list", self.daemon.ctl("invite", "--help").text)
+        self.assertIn("unknown verb", self.daemon.ctl("frob", "--help", expect=2).errors)
 
     def test_bad_reload_keeps_the_old(self):
         good = self.daemon.config.read_text()

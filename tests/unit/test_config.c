@@ -35,7 +35,7 @@ static const struct config_option options[] = {
     {OPT("limits", "names", CONFIG_LIST, names), 0, 3, NULL, "a, b", false, "Who"},
 };
 static const struct config_schema schema = {options, sizeof(options) / sizeof(options[0]),
-                                            sizeof(struct values)};
+                                            sizeof(struct values), NULL};
 
 static int parse(const char *text, struct values *v, struct config_report *rep)
 {
@@ -224,6 +224,27 @@ static void test_explained_dump(void **state)
     config_free(&schema, &v);
 }
 
+static void test_changed_options_are_named(void **state)
+{
+    struct values a, b;
+    struct config_report rep;
+    struct buf names = {0};
+
+    (void)state;
+    assert_int_equal(parse("[main]\npath=/x\n[limits]\ncount=9\nbytes=1M\n", &a, &rep), ERR_OK);
+    assert_int_equal(parse("[limits]\nbytes=1024k\nnames=a\n[main]\npath=/x\nnote=\n", &b, &rep),
+                     ERR_OK);
+    config_changed(&schema, &a, &a, &names);
+    assert_int_equal(names.len, 0);
+    config_changed(&schema, &a, &b, &names);
+    buf_u8(&names, 0);
+    assert_false(names.failed);
+    assert_string_equal((char *)names.data, "note,count,names");
+    buf_free(&names);
+    config_free(&schema, &a);
+    config_free(&schema, &b);
+}
+
 static void test_read_from_disk(void **state)
 {
     char path[] = "/tmp/satchel-config-XXXXXX";
@@ -268,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_sizes_are_bounded),
         cmocka_unit_test(test_dump_reads_back),
         cmocka_unit_test(test_explained_dump),
+        cmocka_unit_test(test_changed_options_are_named),
         cmocka_unit_test(test_read_from_disk),
         cmocka_unit_test(test_nearest),
     };

@@ -111,6 +111,57 @@ static void test_rules_between_options(void **state)
     }
 }
 
+/* Mistakes between options stand beside those of one line, each with the line to look at. */
+static void test_every_mistake_at_once(void **state)
+{
+    static const struct {
+        unsigned line;
+        const char *msg;
+    } said[] = {
+        {3, "neither a section nor a setting"}, {4, "port"},          {6, "go together"},
+        {8, "'min_lifetime' is above"},         {10, "not a number"},
+    };
+    struct config_report rep;
+    struct settings s;
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(read_text("[server]\ndata = /x\nnonsense\nlisten = 127.0.0.1:99999\n[tls]\n"
+                               "certificate = /c\n[limits]\nmin_lifetime = 2d\n"
+                               "max_lifetime = 1d\nconnections = many\n",
+                               &s, &rep, &err),
+                     ERR_INVALID);
+    assert_int_equal(rep.total, sizeof(said) / sizeof(said[0]));
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        bool found = false;
+
+        for (size_t k = 0; k < rep.n; k++)
+            found |= rep.items[k].line == said[i].line && strstr(rep.items[k].msg, said[i].msg);
+        if (!found)
+            fail_msg("nothing on line %u: %s", said[i].line, said[i].msg);
+    }
+}
+
+/* What cannot be read is compared with nothing. */
+static void test_a_faulty_value_breaks_no_rule(void **state)
+{
+    struct config_report rep;
+    struct settings s;
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(read_text("[server]\ndata = /x\n[tls]\ncertificate = \"/c\nkey = /k\n"
+                               "[limits]\nmin_lifetime = 20d\nmax_lifetime = 9x\n",
+                               &s, &rep, &err),
+                     ERR_INVALID);
+    assert_int_equal(rep.total, 2);
+    assert_int_equal(rep.items[0].line, 4);
+    assert_int_equal(rep.items[1].line, 8);
+    assert_int_equal(read_text("[limits]\nqueued = 64M\n", &s, &rep, &err), ERR_INVALID);
+    assert_int_equal(rep.total, 2);
+    assert_int_equal(rep.items[1].line, 2);
+}
+
 static void test_files_are_missing(void **state)
 {
     struct config_report rep;
@@ -154,6 +205,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_defaults_are_good, setup, teardown),
         cmocka_unit_test(test_defaults_for_init),
         cmocka_unit_test_setup_teardown(test_rules_between_options, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_mistake_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_faulty_value_breaks_no_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_are_missing, setup, teardown),
         cmocka_unit_test(test_paths),
     };
