@@ -48,6 +48,8 @@ static int run_list(struct cli *cli, struct satchel_error *err)
     json_t *list = json_array();
     int rc = satchel_profile_list(&cli->place, print_profile, list, err);
 
+    if (rc == SATCHEL_OK && json_array_size(list) == 0)
+        ui_note("no profile yet; 'satchel register' makes one");
     if (rc == SATCHEL_OK)
         ui_result(json_pack("{s:O}", "profiles", list));
     json_decref(list);

@@ -92,7 +92,7 @@ static void help_all(void)
             printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     printf("\noptions, before or after the verb:\n");
     options_help(global_opts);
-    printf("\n'satchel VERB --help' tells more; satchel(1) tells all.\n");
+    printf("\n'satchel help VERB' tells more; satchel(1) tells all.\n");
 }
 
 static void help_one(const struct cli_cmd *cmd)
@@ -115,6 +115,26 @@ static const struct cli_cmd *find_command(const char *name)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     return NULL;
+}
+
+/* "help [VERB]", or no word at all. */
+static int help(int argc, char **argv, struct satchel_error *err)
+{
+    const struct cli_cmd *cmd;
+    int rc;
+
+    if (argc < 2) {
+        help_all();
+        return SATCHEL_OK;
+    }
+    cmd = find_command(argv[1]);
+    if (cmd != NULL) {
+        help_one(cmd);
+        return SATCHEL_OK;
+    }
+    rc = cli_error(err, SATCHEL_E_INVALID, "unknown verb '%s'", argv[1]);
+    cli_hint(err, "satchel --help lists them");
+    return rc;
 }
 
 void cli_close(struct cli *cli)
@@ -246,9 +266,10 @@ int main(int argc, char **argv)
         printf("satchel %s\n", satchel_version());
         return ui_finish() ? 0 : 1;
     }
-    if (rc == SATCHEL_OK && argc == 0 && global.help) {
-        help_all();
-        return ui_finish() ? 0 : 1;
+    if (rc == SATCHEL_OK && (argc == 0 ? global.help : strcmp(argv[0], "help") == 0)) {
+        rc = help(argc, argv, &err);
+        if (rc == SATCHEL_OK)
+            return ui_finish() ? 0 : 1;
     }
     if (rc == SATCHEL_OK && argc == 0) {
         rc = cli_error(&err, SATCHEL_E_INVALID, "no verb given");

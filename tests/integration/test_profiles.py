@@ -29,6 +29,7 @@ class Profiles(Case):
 
     def test_list_and_use(self):
         self.assertEqual(self.names(), [])
+        self.assertIn("'satchel register' makes one", self.home.run("profile").errors)
         self.home.json("profile", "use", "work", expect=3)
         self.add("default", "pat")
         self.add("work", "pat.work")
@@ -51,6 +52,11 @@ class Profiles(Case):
         self.assertEqual(self.home.json("whoami", expect=7).error["code"], "corrupt")
         self.home.json("profile", "use", "default")
         self.assertEqual(self.who(), "pat")
+
+    def test_help_is_a_word_too(self):
+        self.assertEqual(self.home.run("help").text, self.home.run("--help").text)
+        self.assertEqual(self.home.run("help", "send").text, self.home.run("send", "--help").text)
+        self.assertIn("unknown verb 'frob'", self.home.run("help", "frob", expect=2).errors)
 
     def test_nothing_leaks(self):
         """Contacts, keys, mail and settings of one are not the other's, and no file of one holds them."""
