@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* satchel passphrase, unlock, lock: how the keys of the profile are protected. */
+#include <string.h>
+
 #include "client/cli/cli.h"
 #include "client/cli/prompt.h"
 #include "client/cli/ui.h"
@@ -10,6 +12,7 @@
 static struct {
     bool renew, none;
     uint64_t time;
+    const char *device_secret;
     int new_fd;
 } o = {.time = 15 * 60 * 1000, .new_fd = -1};
 
@@ -18,6 +21,8 @@ static const struct opt passphrase_opts[] = {
      "after a leak: new keys of the vault, everything in it sealed anew"},
     {"new-fd", 0, OPT_FD, &o.new_fd, "N", "read the new passphrase from this file descriptor"},
     {"none", 0, OPT_FLAG, &o.none, NULL, "no passphrase any more: keys are as safe as the disk"},
+    {"device-secret", 0, OPT_TEXT, &o.device_secret, "WHERE",
+     "change nothing else: keep the device secret in the desktop 'keyring' or in a 'file'"},
     {0},
 };
 
@@ -31,6 +36,25 @@ static long ask_both(void *cookie, bool fresh, char *buf, size_t size)
     return prompt_passphrase(&cli, fresh, buf, size);
 }
 
+/* The passphrase stays as it is. */
+static int move_device_secret(struct cli *cli, struct satchel_error *err)
+{
+    bool keyring = strcmp(o.device_secret, "keyring") == 0;
+    int rc;
+
+    if (!keyring && strcmp(o.device_secret, "file") != 0)
+        return cli_error(err, SATCHEL_E_INVALID, "passphrase: --device-secret is keyring or file");
+    if (o.none || o.renew || o.new_fd >= 0)
+        return cli_error(err, SATCHEL_E_INVALID, "passphrase: --device-secret stands alone");
+    rc = satchel_device_secret(cli->s, keyring, prompt_passphrase, cli, err);
+    if (rc != SATCHEL_OK)
+        return rc;
+    ui_result(json_pack("{s:s}", "device_secret", o.device_secret));
+    ui_line(keyring ? "the device secret is in the desktop keyring"
+                    : "the device secret is in a file of the profile");
+    return SATCHEL_OK;
+}
+
 static int run_passphrase(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     struct satchel_passphrase_options po = {
@@ -39,6 +63,8 @@ static int run_passphrase(struct cli *cli, int argc, char **argv, struct satchel
 
     (void)argc;
     (void)argv;
+    if (o.device_secret != NULL)
+        return move_device_secret(cli, err);
     if (o.none && o.new_fd >= 0)
         return cli_error(err, SATCHEL_E_INVALID,
                          "passphrase: --none and --new-fd exclude each other");
@@ -52,13 +78,17 @@ static int run_passphrase(struct cli *cli, int argc, char **argv, struct satchel
 
 const struct cli_cmd cmd_passphrase = {
     .name = "passphrase",
-    .args = "[--renew] [--none]",
+    .args = "[--renew] [--none] | --device-secret WHERE",
     .summary = "change the passphrase of the keys",
     .details =
         "Asks for the old one, then for the new one. Who has copied the old vault and knows the "
         "old\n"
         "passphrase can still open that copy, and what is written later too, unless --renew makes\n"
-        "new keys. A crash leaves the old or the new passphrase, never none.",
+        "new keys. A crash leaves the old or the new passphrase, never none.\n"
+        "The device secret is needed besides. In the keyring it is not on the disk in the clear, "
+        "and\n"
+        "the profile opens only where that keyring is unlocked: move it back to a file before you\n"
+        "use the profile without the desktop.",
     .opts = passphrase_opts,
     .min_args = 0,
     .max_args = 0,

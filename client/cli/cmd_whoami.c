@@ -14,14 +14,17 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     (void)argv;
     if (rc != SATCHEL_OK)
         return rc;
-    ui_result(json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:b}", "user_id", me.user_id,
-                        "name", me.username, "email", me.email, "server", me.server, "server_id",
-                        me.server_id, "pin", me.pin, "device", me.device, "profile", me.profile,
-                        "folder", me.folder, "manifest", (json_int_t)me.manifest, "key_ends",
-                        ui_json_time(me.key_ends), "passphrase", me.passphrase));
+    ui_result(json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:b,s:s}", "user_id",
+                        me.user_id, "name", me.username, "email", me.email, "server", me.server,
+                        "server_id", me.server_id, "pin", me.pin, "device", me.device, "profile",
+                        me.profile, "folder", me.folder, "manifest", (json_int_t)me.manifest,
+                        "key_ends", ui_json_time(me.key_ends), "passphrase", me.passphrase,
+                        "device_secret", me.keyring ? "keyring" : "file"));
     ui_line("user      %s\nuser ID   %s\ne-mail    %s", me.username, me.user_id, me.email);
     ui_line("server    %s\nprofile   %s (%s)", me.server, me.profile, me.folder);
     ui_line("key until %s", text_time(me.key_ends, ends));
+    if (me.keyring)
+        ui_line("device secret in the desktop keyring");
     return SATCHEL_OK;
 }
 

@@ -15,6 +15,7 @@
 int profile_look(const char *folder, struct profile_look *ret, struct err *err)
 {
     struct profile_look l = {0};
+    struct vault_view view = {0};
     int rc = settings_read(folder, &l.settings, err);
 
     if (rc == ERR_NOTFOUND) {
@@ -22,11 +23,12 @@ int profile_look(const char *folder, struct profile_look *ret, struct err *err)
         return ERR_OK;
     }
     if (rc == ERR_OK)
-        rc = vault_look(folder, &l.passphrase, err);
+        rc = vault_look(folder, &view, err);
     if (rc != ERR_OK) {
         settings_free(&l.settings);
         return rc;
     }
+    l.passphrase = view.passphrase;
     l.state = l.settings.state == SETTINGS_ACTIVE ? PROFILE_ACTIVE : PROFILE_PENDING;
     *ret = l;
     return ERR_OK;
@@ -150,6 +152,18 @@ int profile_passphrase(struct profile *p, const struct secret *passphrase, bool 
     if (rc != ERR_OK)
         return rc;
     rc = renew ? vault_renew(p->vault, passphrase, err) : vault_rewrap(p->vault, passphrase, err);
+    vault_unlock(p->vault);
+    return rc;
+}
+
+int profile_device_secret(struct profile *p, const struct secret *passphrase, bool keyring,
+                          struct err *err)
+{
+    int rc = vault_lock(p->vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = vault_move_device(p->vault, passphrase, keyring, err);
     vault_unlock(p->vault);
     return rc;
 }

@@ -59,6 +59,10 @@ MUST_CHECK int profile_open_keys(const char *folder, const struct vault_keys *ke
 MUST_CHECK int profile_passphrase(struct profile *p, const struct secret *passphrase, bool renew,
                                   struct err *err);
 
+/* Keep the device secret in the desktop's keyring or in a file (vault_move_device()). */
+MUST_CHECK int profile_device_secret(struct profile *p, const struct secret *passphrase,
+                                     bool keyring, struct err *err);
+
 struct profile_plan {
     const struct place *place;
     const struct secret *passphrase; /* NULL: none */

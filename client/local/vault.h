@@ -2,7 +2,8 @@
 /*
  * vault - sealed records in a folder (proto/FORMATS.md section 15):
  *
- *     device              secret of this machine, a factor
+ *     device              secret of this machine, a factor; not there if the
+ *                         desktop's keyring has it (keyring.h)
  *     vault               master key, wrapped under the factors
  *     lock                taken by whoever writes
  *     records/TABLE-ID    one sealed record each
@@ -14,7 +15,8 @@
  * All functions touch the disk: not for the loop thread.  Threads: any; the
  * lock is for threads as well as for processes.
  * Errors: ERR_NOTFOUND, ERR_PASSPHRASE, ERR_UNSUPPORTED (vault_file.h),
- * ERR_CORRUPT (a record), ERR_IO, ERR_NOMEM, ERR_INTERNAL.
+ * ERR_CORRUPT (a record), ERR_IO, ERR_NOMEM, ERR_INTERNAL; what needs the
+ * device secret: those of keyring.h too, and waits as long.
  */
 #ifndef CLIENT_LOCAL_VAULT_H
 #define CLIENT_LOCAL_VAULT_H
@@ -32,14 +34,17 @@ struct vault;
 /*
  * Make one in an existing folder, under the device secret and, unless it is
  * NULL, the passphrase.  What was left of another vault there is replaced.
+ * Where the device secret goes says $SATCHEL_KEYRING: `on`, the keyring; `off`, a file; without it
+ * the keyring if somebody is at a desktop and it takes the secret, else a file.  ERR_INVALID: it
+ * says something else.
  * ${lock} is of the folder's file `lock` and held; the vault takes it, still
  * held, if this succeeds.
  */
 MUST_CHECK int vault_create(const char *folder, const struct secret *passphrase, struct lock *lock,
                             struct vault **ret, struct err *err);
 
-/* Does opening need a passphrase?  ERR_NOTFOUND: there is no vault. */
-MUST_CHECK int vault_look(const char *folder, bool *ret_passphrase, struct err *err);
+/* What does opening need?  ERR_NOTFOUND: there is no vault. */
+MUST_CHECK int vault_look(const char *folder, struct vault_view *ret, struct err *err);
 
 /* ${passphrase} may be NULL if none is needed. */
 MUST_CHECK int vault_open(const char *folder, const struct secret *passphrase, struct vault **ret,
@@ -58,6 +63,14 @@ const struct vault_keys *vault_keys(const struct vault *v);
  * The caller holds the lock.
  */
 MUST_CHECK int vault_rewrap(struct vault *v, const struct secret *passphrase, struct err *err);
+
+/*
+ * Keep the device secret in the keyring or in a file from now on; it is drawn anew.  ${passphrase}
+ * is the one the vault has, NULL if none.  Nothing changes if it is there already.  A crash leaves
+ * a vault that opens.  The caller holds the lock.
+ */
+MUST_CHECK int vault_move_device(struct vault *v, const struct secret *passphrase, bool keyring,
+                                 struct err *err);
 
 /*
  * After a leak: draw another device secret and another master key, under ${passphrase} as in

@@ -120,6 +120,11 @@ static int unsupported(struct err *err, const char *what, uint32_t number)
     return ERR_UNSUPPORTED;
 }
 
+static bool is_device(uint32_t kind)
+{
+    return kind == VAULT_DEVICE || kind == VAULT_KEYRING;
+}
+
 static int parse_factor(struct rd *r, struct factor *ret, struct err *err)
 {
     struct factor f = {.kind = rd_u32(r)};
@@ -129,7 +134,7 @@ static int parse_factor(struct rd *r, struct factor *ret, struct err *err)
 
     if (at == NULL)
         return shut(err);
-    if (f.kind != VAULT_PASSPHRASE && f.kind != VAULT_DEVICE)
+    if (f.kind != VAULT_PASSPHRASE && !is_device(f.kind))
         return unsupported(err, "a factor of kind", f.kind);
     rd_get(&in, f.salt, SALT_LEN);
     if (f.kind == VAULT_PASSPHRASE) {
@@ -167,7 +172,7 @@ static int parse_head(struct rd *r, struct parsed *v, struct err *err)
         if (rc != ERR_OK)
             return rc;
         for (uint32_t j = 0; j < i; j++)
-            if (v->factors[j].kind == v->factors[i].kind)
+            if (is_device(v->factors[j].kind) == is_device(v->factors[i].kind))
                 return shut(err);
     }
     return ERR_OK;
@@ -210,7 +215,7 @@ static int factor_key(const struct factor *f, const struct vault_factors *given,
     struct secret key = {0};
     int rc;
 
-    if (f->kind == VAULT_DEVICE) {
+    if (is_device(f->kind)) {
         if (given->device == NULL || given->device->len != VAULT_FILE_KEY_LEN)
             return shut(err);
         return secret_copy(ret_key, given->device->data, given->device->len, err);
@@ -288,7 +293,7 @@ int vault_file_wrap(const struct vault_keys *keys, const struct vault_factors *f
     if (factors->passphrase != NULL)
         add_factor(&v, VAULT_PASSPHRASE);
     if (factors->device != NULL)
-        add_factor(&v, VAULT_DEVICE);
+        add_factor(&v, factors->keyring ? VAULT_KEYRING : VAULT_DEVICE);
     if (v.n == 0)
         return err_set(err, ERR_INVALID, "a vault needs a factor");
     for (uint32_t i = 0; rc == ERR_OK && i < v.n; i++)
@@ -354,16 +359,19 @@ done:
     return rc;
 }
 
-int vault_file_look(struct part file, bool *ret_passphrase, struct err *err)
+int vault_file_look(struct part file, struct vault_view *ret, struct err *err)
 {
+    struct vault_view view = {0};
     struct parsed v;
-    bool passphrase = false;
     int rc = parse(file, &v, err);
 
     if (rc != ERR_OK)
         return rc;
-    for (uint32_t i = 0; i < v.n; i++)
-        passphrase = passphrase || v.factors[i].kind == VAULT_PASSPHRASE;
-    *ret_passphrase = passphrase;
+    memcpy(view.id, v.id, sizeof(view.id));
+    for (uint32_t i = 0; i < v.n; i++) {
+        view.passphrase = view.passphrase || v.factors[i].kind == VAULT_PASSPHRASE;
+        view.keyring = view.keyring || v.factors[i].kind == VAULT_KEYRING;
+    }
+    *ret = view;
     return ERR_OK;
 }

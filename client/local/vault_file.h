@@ -28,13 +28,24 @@ enum {
     VAULT_FILE_FACTORS_MAX = 8
 };
 
-/* Which factors a vault has; every one of them is needed. */
-enum vault_factor { VAULT_PASSPHRASE = 1, VAULT_DEVICE = 2 };
+/*
+ * Which factors a vault has; every one of them is needed.  VAULT_KEYRING is the device secret too,
+ * kept in the desktop's keyring instead of a file; no vault has both.
+ */
+enum vault_factor { VAULT_PASSPHRASE = 1, VAULT_DEVICE = 2, VAULT_KEYRING = 3 };
 
 /* What the factors are opened with; NULL: not at hand, or not to be used. */
 struct vault_factors {
     const struct secret *passphrase; /* 1 byte or more */
     const struct secret *device;     /* VAULT_FILE_KEY_LEN bytes */
+    bool keyring;                    /* wrapping: that is where ${device} is kept */
+};
+
+/* What a vault says about itself; public. */
+struct vault_view {
+    uint8_t id[VAULT_FILE_ID_LEN];
+    bool passphrase; /* opening needs one */
+    bool keyring;    /* the device secret is in the desktop's keyring */
 };
 
 /* An opened vault's keys. */
@@ -56,7 +67,7 @@ MUST_CHECK int vault_file_wrap(const struct vault_keys *keys, const struct vault
 MUST_CHECK int vault_file_unwrap(struct part file, const struct vault_factors *factors,
                                  struct vault_keys *ret, struct err *err);
 
-/* Does opening need a passphrase?  The same errors. */
-MUST_CHECK int vault_file_look(struct part file, bool *ret_passphrase, struct err *err);
+/* What is needed for opening?  The same errors. */
+MUST_CHECK int vault_file_look(struct part file, struct vault_view *ret, struct err *err);
 
 #endif /* CLIENT_LOCAL_VAULT_FILE_H */

@@ -6,31 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/local/keyring.h"
 #include "client/local/vault_priv.h"
-#include "common/crypto/rng.h"
 #include "common/fs.h"
 
 const uint8_t vault_ids_id[VAULT_RECORD_ID_LEN]; /* zeros */
 
 enum { AT_VAULT_ID = 12 }; /* in the key file */
-
-int vault_make_device(const char *path, struct secret *ret, struct err *err)
-{
-    struct secret s = {0};
-    int rc = secret_new(&s, VAULT_FILE_KEY_LEN, err);
-
-    if (rc == ERR_OK) {
-        rc = rng_bytes(s.data, s.len);
-        if (rc != ERR_OK)
-            rc = err_set(err, rc, "cannot draw a device secret");
-    }
-    if (rc == ERR_OK)
-        rc = fs_replace(path, s.data, s.len, 0600, err);
-    if (rc == ERR_OK)
-        secret_move(ret, &s);
-    secret_free(&s);
-    return rc;
-}
 
 int vault_create(const char *folder, const struct secret *passphrase, struct lock *lock,
                  struct vault **ret, struct err *err)
@@ -38,11 +20,10 @@ int vault_create(const char *folder, const struct secret *passphrase, struct loc
     struct vault_keys keys = {0};
     struct secret device = {0};
     struct buf file = {0};
-    char *device_path = NULL, *key_path = NULL, *records = NULL;
+    char *key_path = NULL, *records = NULL;
+    bool keyring = false;
     int rc = vault_destroy(folder, err);
 
-    if (rc == ERR_OK)
-        rc = vault_path(folder, "device", &device_path, err);
     if (rc == ERR_OK)
         rc = vault_path(folder, "vault", &key_path, err);
     if (rc == ERR_OK)
@@ -50,11 +31,11 @@ int vault_create(const char *folder, const struct secret *passphrase, struct loc
     if (rc == ERR_OK)
         rc = fs_mkdirs(records, 0700, err);
     if (rc == ERR_OK)
-        rc = vault_make_device(device_path, &device, err);
-    if (rc == ERR_OK)
         rc = vault_file_new(&keys, err);
+    if (rc == ERR_OK)
+        rc = vault_device_choose(folder, keys.id, &device, &keyring, err);
     if (rc == ERR_OK) {
-        struct vault_factors f = {.passphrase = passphrase, .device = &device};
+        struct vault_factors f = {.passphrase = passphrase, .device = &device, .keyring = keyring};
 
         rc = vault_file_wrap(&keys, &f, &file, err);
     }
@@ -65,7 +46,6 @@ int vault_create(const char *folder, const struct secret *passphrase, struct loc
     vault_keys_free(&keys);
     secret_free(&device);
     buf_free(&file);
-    free(device_path);
     free(key_path);
     free(records);
     return rc;
@@ -85,13 +65,13 @@ static int read_key_file(const char *folder, struct buf *out, struct err *err)
     return rc;
 }
 
-int vault_look(const char *folder, bool *ret_passphrase, struct err *err)
+int vault_look(const char *folder, struct vault_view *ret, struct err *err)
 {
     struct buf file = {0};
     int rc = read_key_file(folder, &file, err);
 
     if (rc == ERR_OK)
-        rc = vault_file_look(part(file.data, file.len), ret_passphrase, err);
+        rc = vault_file_look(part(file.data, file.len), ret, err);
     buf_free(&file);
     return rc;
 }
@@ -142,17 +122,6 @@ static int make_open(const char *folder, struct vault_keys *keys, struct lock *l
     return rc;
 }
 
-static int read_device(const char *folder, struct secret *ret, struct err *err)
-{
-    char *path = NULL;
-    int rc = vault_path(folder, "device", &path, err);
-
-    if (rc == ERR_OK)
-        rc = fs_read_secret(path, VAULT_FILE_KEY_LEN, ret, err);
-    free(path);
-    return rc;
-}
-
 int vault_open(const char *folder, const struct secret *passphrase, struct vault **ret,
                struct err *err)
 {
@@ -161,15 +130,17 @@ int vault_open(const char *folder, const struct secret *passphrase, struct vault
     struct vault_factors f = {.passphrase = passphrase, .device = &device};
     struct buf file = {0};
     struct lock *lock = NULL;
-    bool there;
-    int rc = vault_look(folder, &there, err); /* nothing is made where no vault is */
+    struct vault_view view;
+    int rc = vault_look(folder, &view, err); /* nothing is made where no vault is */
 
     if (rc == ERR_OK)
         rc = open_lock(folder, &lock, err);
     if (rc == ERR_OK)
         rc = read_key_file(folder, &file, err);
+    if (rc == ERR_OK)
+        rc = vault_file_look(part(file.data, file.len), &view, err);
     if (rc == ERR_OK) {
-        rc = read_device(folder, &device, err);
+        rc = vault_device_read(folder, &view, &device, err);
         /* A lost or damaged device secret is a wrong factor like another. */
         if (rc == ERR_NOTFOUND || rc == ERR_TOOLARGE)
             rc = ERR_OK;
@@ -230,8 +201,12 @@ int vault_rewrap(struct vault *v, const struct secret *passphrase, struct err *e
     struct vault_factors f = {.passphrase = passphrase, .device = &device};
     struct buf file = {0};
     char *path = NULL;
-    int rc = read_device(v->folder, &device, err);
+    struct vault_view view = {0};
+    int rc = vault_look(v->folder, &view, err);
 
+    f.keyring = view.keyring;
+    if (rc == ERR_OK)
+        rc = vault_device_read(v->folder, &view, &device, err);
     if (rc == ERR_OK)
         rc = vault_path(v->folder, "vault", &path, err);
     if (rc == ERR_OK)
@@ -244,7 +219,7 @@ int vault_rewrap(struct vault *v, const struct secret *passphrase, struct err *e
     return rc;
 }
 
-static int remove_file(const char *folder, const char *name, struct err *err)
+int vault_remove_file(const char *folder, const char *name, struct err *err)
 {
     char *path = NULL;
     int rc = vault_path(folder, name, &path, err);
@@ -265,7 +240,7 @@ int vault_remove_folder(const char *folder, struct err *err)
         return errno == ENOENT ? ERR_OK : err_sys(err, errno, "cannot open '%s'", folder);
     while (rc == ERR_OK && (e = readdir(d)) != NULL)
         if (e->d_name[0] != '.')
-            rc = remove_file(folder, e->d_name, err);
+            rc = vault_remove_file(folder, e->d_name, err);
     closedir(d);
     if (rc == ERR_OK && rmdir(folder) != 0)
         rc = err_sys(err, errno, "cannot remove '%s'", folder);
@@ -274,14 +249,20 @@ int vault_remove_folder(const char *folder, struct err *err)
 
 int vault_destroy(const char *folder, struct err *err)
 {
+    struct vault_view view = {0};
     char *records = NULL;
     int rc = vault_renew_discard(folder, err);
 
+    /* What cannot be read has nothing in the keyring that could be found. */
+    if (rc == ERR_OK && vault_look(folder, &view, NULL) != ERR_OK)
+        view.keyring = false;
     /* The key first: without it the records are nothing. */
     if (rc == ERR_OK)
-        rc = remove_file(folder, "vault", err);
+        rc = vault_remove_file(folder, "vault", err);
     if (rc == ERR_OK)
-        rc = remove_file(folder, "device", err);
+        rc = vault_remove_file(folder, "device", err);
+    if (rc == ERR_OK && view.keyring)
+        keyring_forget(view.id);
     if (rc == ERR_OK)
         rc = vault_path(folder, "records", &records, err);
     if (rc == ERR_OK)

@@ -32,8 +32,20 @@ MUST_CHECK int vault_make(const char *folder, struct vault_keys *keys, struct lo
 /* ERR_PASSPHRASE unless the key file is of the vault whose keys these are. */
 MUST_CHECK int vault_check_id(const char *folder, const struct vault_keys *keys, struct err *err);
 
-/* Draw a device secret and write it to ${path}. */
-MUST_CHECK int vault_make_device(const char *path, struct secret *ret, struct err *err);
+/* Draw a device secret for the vault ${id} and keep it in the folder or in the keyring. */
+MUST_CHECK int vault_device_make(const char *folder, const uint8_t id[VAULT_FILE_ID_LEN],
+                                 bool keyring, struct secret *ret, struct err *err);
+
+/* The same for a new vault: where it is kept is chosen as vault_create() says. */
+MUST_CHECK int vault_device_choose(const char *folder, const uint8_t id[VAULT_FILE_ID_LEN],
+                                   struct secret *ret, bool *ret_keyring, struct err *err);
+
+/* The device secret of a vault that was looked at.  ERR_NOTFOUND, ERR_TOOLARGE: of the file. */
+MUST_CHECK int vault_device_read(const char *folder, const struct vault_view *view,
+                                 struct secret *ret, struct err *err);
+
+/* Remove a file of the folder; a missing one is fine. */
+MUST_CHECK int vault_remove_file(const char *folder, const char *name, struct err *err);
 
 /* Bring a renewal that was decided, and then interrupted, to its end.  The lock is not held. */
 MUST_CHECK int vault_renew_finish(const char *folder, struct lock *lock, struct err *err);

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/local/keyring.h"
 #include "client/local/vault_priv.h"
 #include "common/fs.h"
 
@@ -100,9 +101,12 @@ static int remove_logs(const char *folder, struct err *err)
 static int move_all(const char *folder, struct err *err)
 {
     char *stage = fs_join(folder, STAGE);
+    struct vault_view before = {0}, after = {0};
     int rc = stage != NULL ? move_in(stage, folder, "device", err)
                            : err_set(err, ERR_NOMEM, "out of memory");
 
+    if (vault_look(folder, &before, NULL) != ERR_OK)
+        before.keyring = false;
     if (rc == ERR_OK)
         rc = move_in(stage, folder, "vault", err);
     if (rc == ERR_OK)
@@ -113,6 +117,9 @@ static int move_all(const char *folder, struct err *err)
         rc = fs_sync_dir(folder, err);
     if (rc == ERR_OK)
         rc = vault_renew_discard(folder, err);
+    if (rc == ERR_OK && before.keyring && vault_look(folder, &after, NULL) == ERR_OK &&
+        memcmp(before.id, after.id, sizeof(before.id)) != 0) /* public: vault IDs */
+        keyring_forget(before.id);
     free(stage);
     return rc;
 }
@@ -120,11 +127,16 @@ static int move_all(const char *folder, struct err *err)
 int vault_renew_discard(const char *folder, struct err *err)
 {
     char *stage = fs_join(folder, STAGE), *records = fs_join(folder, STAGE "/records");
+    struct vault_view view = {0};
     int rc = stage != NULL && records != NULL ? vault_remove_folder(records, err)
                                               : err_set(err, ERR_NOMEM, "out of memory");
 
+    if (rc == ERR_OK && vault_look(stage, &view, NULL) != ERR_OK)
+        view.keyring = false;
     if (rc == ERR_OK)
         rc = vault_remove_folder(stage, err);
+    if (rc == ERR_OK && view.keyring)
+        keyring_forget(view.id);
     free(stage);
     free(records);
     return rc;
@@ -196,20 +208,23 @@ static int renew_records(struct vault *v, struct vault *fresh, struct err *err)
 static int make_fresh(const struct vault *v, const char *stage, const struct secret *passphrase,
                       struct vault **ret, struct err *err)
 {
-    char *device_path = fs_join(stage, "device"), *path = fs_join(stage, "vault");
-    char *records = fs_join(stage, "records");
+    char *path = fs_join(stage, "vault"), *records = fs_join(stage, "records");
     struct vault_keys keys = {0};
     struct secret device = {0};
     struct vault_factors f = {.passphrase = passphrase, .device = &device};
+    struct vault_view view = {0};
     struct buf file = {0};
     int rc = ERR_NOMEM;
 
-    if (device_path != NULL && path != NULL && records != NULL)
+    if (path != NULL && records != NULL)
         rc = fs_mkdirs(records, 0700, err);
     if (rc == ERR_OK)
-        rc = vault_make_device(device_path, &device, err);
+        rc = vault_look(v->folder, &view, err);
+    f.keyring = view.keyring;
     if (rc == ERR_OK)
         rc = vault_file_new(&keys, err);
+    if (rc == ERR_OK)
+        rc = vault_device_make(stage, keys.id, view.keyring, &device, err);
     if (rc == ERR_OK)
         rc = vault_file_wrap(&keys, &f, &file, err);
     if (rc == ERR_OK)
@@ -227,7 +242,6 @@ static int make_fresh(const struct vault *v, const char *stage, const struct sec
     vault_keys_free(&keys);
     secret_free(&device);
     buf_free(&file);
-    free(device_path);
     free(path);
     free(records);
     return rc;

@@ -254,6 +254,42 @@ int satchel_passphrase(struct satchel *s, const struct satchel_passphrase_option
     return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
 }
 
+/* Whoever asks for the passphrase, and what was said, which is needed once more. */
+struct kept {
+    satchel_passphrase_cb *ask;
+    void *cookie;
+    struct secret passphrase;
+};
+
+static long ask_and_keep(void *cookie, bool fresh, char *buf, size_t size)
+{
+    struct kept *k = cookie;
+    long len = k->ask != NULL ? k->ask(k->cookie, fresh, buf, size) : 0;
+
+    if (len > 0 && (size_t)len <= size &&
+        secret_copy(&k->passphrase, buf, (size_t)len, NULL) != ERR_OK)
+        return 0;
+    return len;
+}
+
+int satchel_device_secret(struct satchel *s, bool keyring, satchel_passphrase_cb *ask, void *cookie,
+                          struct satchel_error *error)
+{
+    struct kept kept = {.ask = ask, .cookie = cookie};
+    struct err err = {0};
+    int rc;
+
+    if (s->profile != NULL || s->n_ops > 0 || s->closing)
+        rc = err_set(&err, ERR_BADSTATE, "the handle is in use");
+    else
+        rc = open_profile(s, ask_and_keep, &kept, false, &err);
+    if (rc == ERR_OK)
+        rc = profile_device_secret(s->profile, kept.passphrase.len > 0 ? &kept.passphrase : NULL,
+                                   keyring, &err);
+    secret_free(&kept.passphrase);
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
 int satchel_unlock(struct satchel *s, const struct satchel_unlock_options *o,
                    struct satchel_error *error)
 {
@@ -288,6 +324,7 @@ int satchel_whoami(struct satchel *s, struct satchel_me *ret, struct satchel_err
 {
     struct satchel_me me = {0};
     const struct profile *p = s->profile;
+    struct vault_view view = {0};
     struct err err = {0};
     int rc;
 
@@ -295,9 +332,11 @@ int satchel_whoami(struct satchel *s, struct satchel_me *ret, struct satchel_err
         (void)err_set(&err, ERR_BADSTATE, "no profile is open");
         return handle_error(error, &err);
     }
-    rc = vault_look(p->folder, &me.passphrase, &err);
+    rc = vault_look(p->folder, &view, &err);
     if (rc != ERR_OK)
         return handle_error(error, &err);
+    me.passphrase = view.passphrase;
+    me.keyring = view.keyring;
     (void)snprintf(me.username, sizeof(me.username), "%s", p->id->username);
     (void)snprintf(me.user_id, sizeof(me.user_id), "%s", p->id->uid_text);
     (void)snprintf(me.email, sizeof(me.email), "%s", p->id->email);

@@ -86,6 +86,16 @@ struct satchel_passphrase_options {
 SATCHEL_API int satchel_passphrase(struct satchel *s, const struct satchel_passphrase_options *o,
                                    struct satchel_error *err);
 
+/*
+ * Keep the device secret of the profile of ${s}, which is not open, in the desktop's keyring or in
+ * a file of the profile, and open it.  ${ask} is for the passphrase, if there is one; an agent is
+ * not asked.  Nothing changes if it is there already.  Blocks: twice for scrypt, and some seconds
+ * for a keyring that does not answer.  A crash leaves a profile that opens.  SATCHEL_E_IO: the
+ * keyring is locked, or cannot be reached; and those of satchel_passphrase().
+ */
+SATCHEL_API int satchel_device_secret(struct satchel *s, bool keyring, satchel_passphrase_cb *ask,
+                                      void *cookie, struct satchel_error *err);
+
 struct satchel_unlock_options {
     uint64_t ms;         /* how long; at most 7 days */
     const char *program; /* the satchel command; NULL: "satchel" of $PATH */
@@ -151,6 +161,7 @@ struct satchel_me {
     uint64_t key_ends; /* end of the newest encryption key */
     bool passphrase;
     bool receipts; /* are sent */
+    bool keyring;  /* the device secret is in the desktop's keyring, not in a file */
 };
 
 /* Who the opened profile is.  From the vault, without the network. */

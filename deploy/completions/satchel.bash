@@ -21,6 +21,10 @@ _satchel()
         mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values contacts name)" -- "$cur")
         return
         ;;
+    --device-secret)
+        mapfile -t COMPREPLY < <(compgen -W 'keyring file' -- "$cur")
+        return
+        ;;
     --home | --ca | --key | -o | --output | --weights | --sheet | --plot | --only | encode | decode | eval)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
@@ -42,7 +46,7 @@ _satchel()
         preview) options+=' --weights --class --output --sheet --plot --only --limit --crops' ;;
         get) options+=' -o --output --force --no-unpack --no-receipt --otp-fd --limit-rate' ;;
         delete) options+=' --force' ;;
-        passphrase) options+=' --renew --none --new-fd' ;;
+        passphrase) options+=' --renew --none --new-fd --device-secret' ;;
         unlock) options+=' --for' ;;
         factor) options+=' --otp-fd --recovery-fd' ;;
         account) options+=' --yes --otp-fd' ;;

@@ -85,6 +85,7 @@ complete -c satchel -n '__fish_seen_subcommand_from preview' -l crops -x -d 'Squ
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l renew -d 'New keys of the vault, after a leak'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l none -d 'No passphrase any more'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l new-fd -x -d 'Descriptor to read the new one from'
+complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l device-secret -x -a 'keyring file' -d 'Where the device secret is kept'
 complete -c satchel -n '__fish_seen_subcommand_from unlock' -l for -x -d 'How long, as in 15m'
 complete -c satchel -n '__fish_seen_subcommand_from factor' -x -a 'list totp enrol remove'
 complete -c satchel -n '__fish_seen_subcommand_from account' -x -a 'delete'

@@ -67,13 +67,13 @@ static int unwrap(const struct buf *file)
     struct vault_factors factors = {.device = &device};
     struct vault_keys got = {0};
     struct err err = {0};
-    bool passphrase = false;
-    int look = vault_file_look(part(file->data, file->len), &passphrase, &err);
+    struct vault_view view = {0};
+    int look = vault_file_look(part(file->data, file->len), &view, &err);
     int rc = vault_file_unwrap(part(file->data, file->len), &factors, &got, &err);
 
     MUST(look == ERR_OK || look == ERR_PASSPHRASE || look == ERR_UNSUPPORTED);
     MUST(rc == ERR_OK || rc == ERR_PASSPHRASE || rc == ERR_UNSUPPORTED);
-    MUST(rc != ERR_OK || (look == ERR_OK && !passphrase));
+    MUST(rc != ERR_OK || (look == ERR_OK && !view.passphrase));
     if (rc == ERR_OK)
         MUST(secret_equal(got.master.data, keys.master.data, VAULT_FILE_KEY_LEN));
     else

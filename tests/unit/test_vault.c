@@ -91,7 +91,7 @@ static void opens_with_its_factors(void **state)
     struct file_state *s = *state;
     struct vault_factors f = {.passphrase = &s->passphrase, .device = &s->device};
     struct vault_keys keys = {0};
-    bool passphrase = false;
+    struct vault_view view = {0};
 
     assert_int_equal(vault_file_unwrap(part(s->with.data, s->with.len), &f, &keys, NULL), ERR_OK);
     assert_memory_equal(keys.id, s->keys.id, sizeof(keys.id));
@@ -102,11 +102,11 @@ static void opens_with_its_factors(void **state)
     /* A passphrase that is not asked for does no harm. */
     assert_int_equal(try_open(part(s->without.data, s->without.len), &s->passphrase, &s->device),
                      ERR_OK);
-    assert_int_equal(vault_file_look(part(s->with.data, s->with.len), &passphrase, NULL), ERR_OK);
-    assert_true(passphrase);
-    assert_int_equal(vault_file_look(part(s->without.data, s->without.len), &passphrase, NULL),
-                     ERR_OK);
-    assert_false(passphrase);
+    assert_int_equal(vault_file_look(part(s->with.data, s->with.len), &view, NULL), ERR_OK);
+    assert_true(view.passphrase);
+    assert_int_equal(vault_file_look(part(s->without.data, s->without.len), &view, NULL), ERR_OK);
+    assert_false(view.passphrase || view.keyring);
+    assert_memory_equal(view.id, s->keys.id, sizeof(view.id));
 }
 
 static void wrong_factors_give_one_error(void **state)
@@ -233,6 +233,44 @@ static void two_factors_of_a_kind_are_refused(void **state)
     mend(&twice);
     assert_int_equal(try_open(part(twice.data, twice.len), NULL, &s->device), ERR_PASSPHRASE);
     buf_free(&twice);
+}
+
+/* The same secret, kept elsewhere: the kind says so, and is under the checksum and in the key. */
+static void secret_of_the_keyring(void **state)
+{
+    struct file_state *s = *state;
+    struct vault_factors f = {.device = &s->device, .keyring = true};
+    struct secret other = device_of(8);
+    struct vault_view view = {0};
+    struct buf file = {0}, both = {0};
+
+    assert_int_equal(vault_file_wrap(&s->keys, &f, &file, NULL), ERR_OK);
+    assert_int_equal(file.len, s->without.len);
+    assert_int_equal(vault_file_look(part(file.data, file.len), &view, NULL), ERR_OK);
+    assert_true(view.keyring && !view.passphrase);
+    assert_int_equal(try_open(part(file.data, file.len), NULL, &s->device), ERR_OK);
+    assert_int_equal(try_open(part(file.data, file.len), NULL, &other), ERR_PASSPHRASE);
+    assert_int_equal(try_open(part(file.data, file.len), NULL, NULL), ERR_PASSPHRASE);
+    /* In both places: refused. */
+    buf_put(&both, s->without.data, 36 + 40);
+    buf_put(&both, file.data + 36, file.len - 36);
+    both.data[35] = 2;
+    mend(&both);
+    assert_int_equal(vault_file_look(part(both.data, both.len), &view, NULL), ERR_PASSPHRASE);
+    assert_int_equal(try_open(part(both.data, both.len), NULL, &s->device), ERR_PASSPHRASE);
+    /* Changed to a file: found by the checksum, and behind it by the key. */
+    file.data[39] = VAULT_DEVICE;
+    assert_int_equal(vault_file_look(part(file.data, file.len), &view, NULL), ERR_PASSPHRASE);
+    mend(&file);
+    assert_int_equal(try_open(part(file.data, file.len), NULL, &s->device), ERR_PASSPHRASE);
+    /* And cut short. */
+    file.data[39] = VAULT_KEYRING;
+    file.data[43] = 31;
+    mend(&file);
+    assert_int_equal(vault_file_look(part(file.data, file.len), &view, NULL), ERR_PASSPHRASE);
+    buf_free(&file);
+    buf_free(&both);
+    secret_free(&other);
 }
 
 static void wrapping_needs_a_factor(void **state)
@@ -481,7 +519,7 @@ static void damaged_files(void **state)
     char *device = fs_join(s->path, "device"), *key = fs_join(s->path, "vault");
     struct buf bytes = {0};
     struct vault *v = NULL;
-    bool passphrase;
+    struct vault_view view;
 
     assert_int_equal(fs_read(key, 4096, &bytes, NULL), ERR_OK);
     assert_int_equal(unlink(device), 0);
@@ -490,14 +528,14 @@ static void damaged_files(void **state)
     assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_PASSPHRASE);
     assert_int_equal(fs_replace(key, "", 0, 0600, NULL), ERR_OK);
     assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_PASSPHRASE);
-    assert_int_equal(vault_look(s->path, &passphrase, NULL), ERR_PASSPHRASE);
+    assert_int_equal(vault_look(s->path, &view, NULL), ERR_PASSPHRASE);
     assert_non_null(buf_reserve(&bytes, 8192));
     memset(bytes.data + bytes.len, 0, 8000);
     assert_int_equal(fs_replace(key, bytes.data, bytes.len + 8000, 0600, NULL), ERR_OK);
     assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_PASSPHRASE);
     assert_int_equal(unlink(key), 0);
     assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_NOTFOUND);
-    assert_int_equal(vault_look(s->path, &passphrase, NULL), ERR_NOTFOUND);
+    assert_int_equal(vault_look(s->path, &view, NULL), ERR_NOTFOUND);
     assert_null(v);
     buf_free(&bytes);
     free(device);
@@ -509,18 +547,67 @@ static void passphrase_is_asked_for(void **state)
     struct folder_state *s = *state;
     struct secret right = secret_of("p"), wrong = secret_of("q");
     struct vault *v = NULL;
-    bool passphrase = false;
+    struct vault_view view = {0};
 
     vault_close(s->vault);
     s->vault = create(s->path, &right);
-    assert_int_equal(vault_look(s->path, &passphrase, NULL), ERR_OK);
-    assert_true(passphrase);
+    assert_int_equal(vault_look(s->path, &view, NULL), ERR_OK);
+    assert_true(view.passphrase);
     assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_PASSPHRASE);
     assert_int_equal(vault_open(s->path, &wrong, &v, NULL), ERR_PASSPHRASE);
     assert_int_equal(vault_open(s->path, &right, &v, NULL), ERR_OK);
     vault_close(v);
     secret_free(&right);
     secret_free(&wrong);
+}
+
+static void keyring_out_of_reach(void **state)
+{
+    struct folder_state *s = *state;
+    char *device = fs_join(s->path, "device");
+    struct vault *v = NULL;
+    struct err err = {0};
+
+    /* Nothing has changed: the secret is where it was. */
+    assert_int_equal(unsetenv("DBUS_SESSION_BUS_ADDRESS"), 0);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(vault_move_device(s->vault, NULL, true, &err), ERR_IO);
+    assert_true(err.hint[0] != '\0');
+    assert_int_equal(vault_move_device(s->vault, NULL, false, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_true(fs_exists(device));
+    assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_OK);
+    vault_close(v);
+    free(device);
+}
+
+static void keyring_is_chosen(void **state)
+{
+    struct folder_state *s = *state;
+    struct lock *lock = NULL;
+    struct vault *v = NULL;
+    char *path = fs_join(s->path, "lock");
+
+    vault_close(s->vault);
+    s->vault = NULL;
+    assert_int_equal(lock_open(path, &lock, NULL), ERR_OK);
+    assert_int_equal(lock_take(lock, VAULT_LOCK_MS, NULL), ERR_OK);
+    assert_int_equal(unsetenv("DBUS_SESSION_BUS_ADDRESS"), 0);
+    assert_int_equal(setenv("SATCHEL_KEYRING", "maybe", 1), 0);
+    assert_int_equal(vault_create(s->path, NULL, lock, &v, NULL), ERR_INVALID);
+    assert_int_equal(setenv("SATCHEL_KEYRING", "on", 1), 0);
+    assert_int_equal(vault_create(s->path, NULL, lock, &v, NULL), ERR_IO);
+    assert_null(v);
+    /* Unasked it is left alone where it cannot be reached, also at a display. */
+    assert_int_equal(unsetenv("SATCHEL_KEYRING"), 0);
+    assert_int_equal(setenv("DISPLAY", ":0", 1), 0);
+    assert_int_equal(setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus", 1), 0);
+    assert_int_equal(vault_create(s->path, NULL, lock, &s->vault, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_int_equal(unsetenv("DBUS_SESSION_BUS_ADDRESS"), 0);
+    assert_int_equal(vault_open(s->path, NULL, &v, NULL), ERR_OK);
+    vault_close(v);
+    free(path);
 }
 
 static void one_writer_at_a_time(void **state)
@@ -551,6 +638,7 @@ int main(void)
         cmocka_unit_test(with_right_checksum),
         cmocka_unit_test(costs_are_limited),
         cmocka_unit_test(two_factors_of_a_kind_are_refused),
+        cmocka_unit_test(secret_of_the_keyring),
         cmocka_unit_test(wrapping_needs_a_factor),
         cmocka_unit_test(record_is_bound_to_its_place),
         cmocka_unit_test(sealing_twice_differs),
@@ -563,6 +651,8 @@ int main(void)
                                         folder_teardown),
         cmocka_unit_test_setup_teardown(damaged_files, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(passphrase_is_asked_for, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(keyring_out_of_reach, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(keyring_is_chosen, folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(one_writer_at_a_time, folder_setup, folder_teardown),
     };
     int failed = cmocka_run_group_tests_name("file", file, file_setup, file_teardown);
