@@ -17,6 +17,7 @@ enum {
     EXPIRE_BATCH = 100,
     ERASE_BATCH = 1000,
     COLLECT_BATCH = 64,
+    CLEAR_FEW = 8, /* rows of a deleted user at a time, where more did not go */
     DAYS_EVERY_MS = 60000,
     INSTANCES_EVERY_MS = 3600000
 };
@@ -30,6 +31,7 @@ struct collector {
     void *stopped_arg;
     /* Of the round. */
     unsigned pending;         /* marks under way */
+    size_t clear_limit;       /* of rows of deleted users; 0: as many as there may be */
     bool more, moved, failed; /* there are more; at least one was marked */
     struct shares_job *erase, *days;
     uint64_t days_at; /* uv_now() when days were last looked at */
@@ -139,15 +141,25 @@ static void start_marks(struct collector *c)
 
 /* ---- 2: what is left of deleted users ---- */
 
+/* The keys of others do not wait for it, nor does what would make room; the next round tries less.
+ */
+static void clear_failed(struct collector *c, int code, const char *why)
+{
+    log_event(LOG_AT_ERROR, "collector_failed", log_str("step", "user_clear"), log_code(code),
+              log_str("why", why));
+    c->clear_limit = CLEAR_FEW;
+}
+
 static void on_cleared(void *arg, struct store_result *res)
 {
     struct collector *c = arg;
     bool more = res->more && !c->stopping;
 
     if (res->code != ERR_OK) {
-        fail_round(c, "user_clear", res->code, res->why);
-        store_result_free(res);
-        return;
+        clear_failed(c, res->code, res->why);
+        more = false;
+    } else if (!res->more) {
+        c->clear_limit = 0;
     }
     store_result_free(res);
     if (more)
@@ -159,7 +171,7 @@ static void on_cleared(void *arg, struct store_result *res)
 /* A DeleteAccount at work does it itself; here is what a crash or a full disk interrupted. */
 static void start_clear(struct collector *c)
 {
-    struct store_user_clear in = {.any = true, .now = daemon_time()};
+    struct store_user_clear in = {.any = true, .now = daemon_time(), .limit = c->clear_limit};
     int rc;
 
     if (c->d->leaving > 0) {
@@ -167,8 +179,10 @@ static void start_clear(struct collector *c)
         return;
     }
     rc = store_user_clear(c->d->port, &in, on_cleared, c);
-    if (rc != ERR_OK)
-        fail_round(c, "user_clear", rc, "");
+    if (rc == ERR_OK)
+        return;
+    clear_failed(c, rc, "");
+    start_erase(c);
 }
 
 /* ---- 3: cells whose keys must go ---- */

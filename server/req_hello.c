@@ -41,6 +41,7 @@ static int announce(struct call *c, Satchel__HelloReply *reply, uint8_t sig[SIGN
 static void answer(struct call *c)
 {
     struct daemon *d = c->d;
+    struct conn *conn = c->conn; /* an error that is answered ends the call */
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__HelloReply reply = SATCHEL__HELLO_REPLY__INIT;
     Satchel__Limits limits = SATCHEL__LIMITS__INIT;
@@ -64,7 +65,7 @@ static void answer(struct call *c)
     reply.n_features = sizeof(features) / sizeof(features[0]);
     if (d->has_next_pin && announce(c, &reply, sig) != ERR_OK) {
         call_error(c, ERR_INTERNAL, NULL);
-        conn_finish(c->conn);
+        conn_finish(conn);
         return;
     }
     env.body_case = SATCHEL__ENVELOPE__BODY_HELLO_REPLY;

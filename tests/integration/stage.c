@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define MUST(condition)                                                                            \
     do {                                                                                           \
@@ -58,4 +60,19 @@ void stage_parcel(struct parcel *x, uint64_t length, uint32_t seed)
     const struct actor *who[] = {&alice, &bob, &carol};
 
     parcel_make(x, who, 3, length, seed);
+}
+
+bool stage_status_shows(const char *text)
+{
+    char socket[96], out[4096];
+
+    (void)snprintf(socket, sizeof(socket), "%s/data/satcheld.sock", stage_site.dir);
+    for (int i = 0; i < 200; i++) {
+        if (site_run(out, sizeof(out), site_bin("satchelctl"), "--socket", socket, "--json",
+                     "status", NULL) == 0 &&
+            strstr(out, text) != NULL)
+            return true;
+        usleep(100000);
+    }
+    return false;
 }

@@ -24,6 +24,9 @@ int stage_down(void);
 void stage_greet(struct peer *p);
 void stage_enter(struct peer *p, const struct actor *who);
 
+/* Ask satchelctl until its status, as JSON, has ${text}; false: it never came. */
+bool stage_status_shows(const char *text);
+
 /* parcel_make() from alice to bob and carol. */
 void stage_parcel(struct parcel *x, uint64_t length, uint32_t seed);
 

@@ -10,17 +10,19 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <lmdb.h>
 
 #include "common/crypto/totp.h"
 #include "tests/integration/stage.h"
 
-#define CODE(x) SATCHEL__CODE__##x
+#define CODE(x)  SATCHEL__CODE__##x
+#define SETTINGS "[limits]\nmin_lifetime = 1s\nregistrations = 100\n"
 
 /* Each test has users of its own: who is deleted does not come back. */
 static int setup(void **state)
 {
     (void)state;
-    stage_up("[limits]\nmin_lifetime = 1s\nregistrations = 100\n");
+    stage_up(SETTINGS);
     return 0;
 }
 
@@ -313,12 +315,72 @@ static void test_a_restored_store(void **state)
     actor_free(&a);
 }
 
+/* ---- a store that is damaged ---- */
+
+/* Put it, or take it away. */
+static void change_row(MDB_txn *txn, bool put, const char *table, MDB_val key, MDB_val value)
+{
+    MDB_dbi dbi;
+
+    assert_int_equal(mdb_dbi_open(txn, table, 0, &dbi), 0);
+    if (put)
+        assert_int_equal(mdb_put(txn, dbi, &key, &value, 0), 0);
+    else
+        assert_int_equal(mdb_del(txn, dbi, &key, NULL), 0);
+}
+
+/* Somebody who has left, and of whose mail one row cannot be read: put into the store, or away. */
+static void damage(bool put)
+{
+    uint8_t uid[20], box[44] = {0}, row[9] = {0x77, [8] = 1}, time[8] = {0};
+    char path[96];
+    MDB_env *env = NULL;
+    MDB_txn *txn = NULL;
+
+    memset(uid, 0xEE, sizeof(uid));
+    memcpy(box, uid, sizeof(uid));
+    (void)snprintf(path, sizeof(path), "%s/data/store/index", stage_site.dir);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 4), 0);
+    assert_int_equal(mdb_env_open(env, path, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    change_row(txn, put, "deleted", (MDB_val){sizeof(uid), uid}, (MDB_val){sizeof(time), time});
+    change_row(txn, put, "inbox", (MDB_val){sizeof(box), box}, (MDB_val){8, row});
+    change_row(txn, put, "rows", (MDB_val){sizeof(row), row}, (MDB_val){1, row});
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+/* What cannot be cleared is told, and holds up nobody's keys. */
+static void test_damage_holds_up_nobody(void **state)
+{
+    const struct actor *whom[] = {&alice, &bob};
+    struct parcel x;
+    struct peer p;
+
+    (void)state;
+    assert_int_equal(site_stop(&stage_site), 0);
+    damage(true);
+    site_start(&stage_site, SETTINGS);
+    assert_true(site_logged(&stage_site, "user_clear"));
+    stage_enter(&p, &alice);
+    parcel_make(&x, whom, 2, 1000, 8);
+    x.header.created = p.time;
+    x.header.expires = p.time + 4000;
+    assert_int_equal(parcel_deliver(&p, &x), OK);
+    peer_close(&p);
+    assert_true(stage_status_shows("\"erased\":2"));
+    assert_int_equal(site_stop(&stage_site), 0);
+    damage(false);
+    site_start(&stage_site, SETTINGS);
+    parcel_free(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nobody_else),
-        cmocka_unit_test(test_the_second_factor),
-        cmocka_unit_test(test_what_goes_and_stays),
+        cmocka_unit_test(test_damage_holds_up_nobody), cmocka_unit_test(test_nobody_else),
+        cmocka_unit_test(test_the_second_factor),      cmocka_unit_test(test_what_goes_and_stays),
         cmocka_unit_test(test_a_restored_store),
     };
 

@@ -137,23 +137,6 @@ static struct message *get(struct peer *p, const struct parcel *x)
     return peer_call(p, &env);
 }
 
-/* Ask satchelctl until its status has ${text}. */
-static bool status_shows(const char *text)
-{
-    char socket[96], out[4096];
-
-    (void)snprintf(socket, sizeof(socket), "%s/data/satcheld.sock", stage_site.dir);
-    for (int i = 0; i < 200; i++) {
-        assert_int_equal(site_run(out, sizeof(out), site_bin("satchelctl"), "--socket", socket,
-                                  "--json", "status", NULL),
-                         0);
-        if (strstr(out, text) != NULL)
-            return true;
-        usleep(100000);
-    }
-    return false;
-}
-
 static void test_an_expired_transfer(void **state)
 {
     Satchel__Transfer *t;
@@ -183,7 +166,7 @@ static void test_an_expired_transfer(void **state)
     assert_int_equal(t->share_meta.len, 0);
     assert_int_equal(t->header.len, x.header_raw.len);
     message_free(m);
-    assert_true(status_shows("\"erased\":3")); /* alice's, bob's and carol's cells */
+    assert_true(stage_status_shows("\"erased\":3")); /* alice's, bob's and carol's cells */
     assert_int_equal(parcel_release(&b, &x, NULL), CODE(EXPIRED));
     assert_int_equal(peer_code(peer_wait(&b, parcel_ask_pieces(&b, &x, 0, 1))), CODE(NOT_FOUND));
     peer_close(&b);
