@@ -73,11 +73,16 @@ void daemon_close_limits(struct daemon *d)
         rate_table_free(d->rates[i]);
 }
 
-uint64_t daemon_charge(struct daemon *d, enum daemon_rate rate, const void *key, size_t len)
+uint64_t daemon_charge_all(struct daemon *d, enum daemon_rate rate, size_t n, struct part key)
 {
     struct rate r = rate_of(&d->settings, rate);
 
-    return rate_table_take(d->rates[rate], &r, key, len, uv_now(d->loop));
+    return rate_table_take(d->rates[rate], &r, n, key, uv_now(d->loop));
+}
+
+uint64_t daemon_charge(struct daemon *d, enum daemon_rate rate, const void *key, size_t len)
+{
+    return daemon_charge_all(d, rate, 1, part(key, len));
 }
 
 static bool admit(struct daemon *d, const struct conn *conn)
@@ -91,7 +96,7 @@ static bool admit(struct daemon *d, const struct conn *conn)
         return false;
     /* That of the address first: who has used it up takes nothing of what is for all. */
     if (daemon_charge(d, DAEMON_HANDSHAKES, conn->address, sizeof(conn->address)) == 0 &&
-        rate_take(&d->handshakes, &handshakes, uv_now(d->loop)) == 0)
+        rate_take(&d->handshakes, &handshakes, 1, uv_now(d->loop)) == 0)
         return true;
     count_down(d->addresses, conn->address, sizeof(conn->address));
     return false;

@@ -109,6 +109,9 @@ uint64_t daemon_time(void);
 /* Take one use of ${key}: 0, or the ms until the next will be free. */
 uint64_t daemon_charge(struct daemon *d, enum daemon_rate rate, const void *key, size_t len);
 
+/* Take ${n} uses together, or none: 0, or the ms until so many will be free. */
+uint64_t daemon_charge_all(struct daemon *d, enum daemon_rate rate, size_t n, struct part key);
+
 /* May this connection (its address is set) stay?  Then it is counted and in the list. */
 bool daemon_admit(struct daemon *d, struct conn *conn);
 void daemon_remove_conn(struct daemon *d, struct conn *conn);

@@ -18,13 +18,14 @@ static uint64_t level(const struct rate_bucket *b, const struct rate *r, uint64_
     return passed >= b->used / r->count + 1 ? 0 : b->used - passed * r->count;
 }
 
-uint64_t rate_take(struct rate_bucket *b, const struct rate *r, uint64_t now)
+uint64_t rate_take(struct rate_bucket *b, const struct rate *r, uint64_t n, uint64_t now)
 {
     uint64_t used = level(b, r, now), full = r->count * r->period;
+    uint64_t more = (n < r->count ? n : r->count) * r->period;
 
-    if (used + r->period > full)
-        return (used + r->period - full + r->count - 1) / r->count;
-    b->used = used + r->period;
+    if (used + more > full)
+        return (used + more - full + r->count - 1) / r->count;
+    b->used = used + more;
     b->at = now;
     return 0;
 }
@@ -72,10 +73,10 @@ static uint64_t sweep(struct rate_table *t, const struct rate *r, uint64_t now)
     return soonest;
 }
 
-uint64_t rate_table_take(struct rate_table *t, const struct rate *r, const void *key, size_t len,
+uint64_t rate_table_take(struct rate_table *t, const struct rate *r, uint64_t n, struct part key,
                          uint64_t now)
 {
-    struct rate_bucket *b = table_get(t->buckets, key, len);
+    struct rate_bucket *b = table_get(t->buckets, key.data, key.len);
 
     if (b == NULL && table_len(t->buckets) >= t->max) {
         uint64_t wait = sweep(t, r, now);
@@ -84,6 +85,6 @@ uint64_t rate_table_take(struct rate_table *t, const struct rate *r, const void 
             return wait;
     }
     if (b == NULL)
-        b = table_add(t->buckets, key, len);
-    return b != NULL ? rate_take(b, r, now) : r->period;
+        b = table_add(t->buckets, key.data, key.len);
+    return b != NULL ? rate_take(b, r, n, now) : r->period;
 }

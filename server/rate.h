@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/crypto/part.h"
 #include "common/err.h"
 
 /* ${count} uses in every ${period} ms, and as many at once after a rest. */
@@ -26,10 +27,10 @@ struct rate_bucket {
 };
 
 /*
- * Take one use.  0: taken; otherwise nothing was taken, and a use will be free
- * in so many ms.
+ * Take ${n} uses together; more than there are in a full bucket count as all of it.  0: taken;
+ * otherwise nothing was taken, and so many will be free in so many ms.
  */
-uint64_t rate_take(struct rate_bucket *b, const struct rate *r, uint64_t now);
+uint64_t rate_take(struct rate_bucket *b, const struct rate *r, uint64_t n, uint64_t now);
 
 struct rate_table;
 
@@ -41,7 +42,7 @@ void rate_table_free(struct rate_table *t); /* NULL is fine */
  * As rate_take() for the bucket of ${key}.  While the table is full of buckets in
  * use the answer is the time until the first of them is free again.
  */
-uint64_t rate_table_take(struct rate_table *t, const struct rate *r, const void *key, size_t len,
+uint64_t rate_table_take(struct rate_table *t, const struct rate *r, uint64_t n, struct part key,
                          uint64_t now);
 
 #endif /* SERVER_RATE_H */

@@ -132,11 +132,10 @@ static int check_recipients(const Satchel__OpenTransfer *msg, const struct uid *
 static uint64_t charge(struct call *c)
 {
     size_t n = c->msg->open_transfer->n_recipients, most = c->d->settings.requests / 4;
-    uint64_t wait = 0;
+    size_t cost = n < most ? n : most; /* one was taken when the request came */
 
-    for (size_t i = 1; i < n && i < most && wait == 0; i++)
-        wait = daemon_charge(c->d, DAEMON_REQUESTS, c->conn->uid.b, sizeof(c->conn->uid.b));
-    return wait;
+    return cost > 1 ? daemon_charge_all(c->d, DAEMON_REQUESTS, cost - 1, PART_OF(c->conn->uid.b))
+                    : 0;
 }
 
 /* ---- answers ---- */

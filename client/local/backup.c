@@ -267,7 +267,7 @@ int backup_build(struct vault *v, const struct identity *id, struct secret *ret_
     if (rc == ERR_OK)
         rc = add_rest(v, &d, err);
     if (rc == ERR_OK)
-        rc = contact_each(v, add_known, &d, err);
+        rc = contact_each_ranked(v, add_known, &d, err);
     if (rc == ERR_OK)
         rc = group_each(v, add_known_group, &d, err);
     if (rc == ERR_OK)

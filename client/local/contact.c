@@ -172,10 +172,45 @@ int contact_find(struct vault *v, const char *name, struct uid *ret_uid, struct 
     return ERR_OK;
 }
 
+/* Users, sorted once they are all there. */
+struct members {
+    struct uid *rows;
+    size_t n, cap;
+};
+
+static int by_uid(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct uid));
+}
+
+static int add_members(void *cookie, const struct group *g, struct err *err)
+{
+    struct members *all = cookie;
+
+    if (all->cap - all->n < g->n) {
+        size_t cap = all->cap * 2 + GROUP_MAX;
+        struct uid *more = realloc(all->rows, cap * sizeof(*more));
+
+        if (more == NULL)
+            return err_set(err, ERR_NOMEM, "out of memory");
+        all->rows = more;
+        all->cap = cap;
+    }
+    memcpy(&all->rows[all->n], g->members, g->n * sizeof(*all->rows));
+    all->n += g->n;
+    return ERR_OK;
+}
+
 struct walk {
     contact_each_cb *each;
     void *cookie;
+    struct members members; /* who is chosen because a group has him; empty: not looked at */
 };
+
+static bool is_member(const struct members *all, const struct uid *uid)
+{
+    return all->n > 0 && bsearch(uid, all->rows, all->n, sizeof(*all->rows), by_uid) != NULL;
+}
 
 static int on_walk_row(void *cookie, const struct vault_row *row, struct err *err)
 {
@@ -189,6 +224,7 @@ static int on_walk_row(void *cookie, const struct vault_row *row, struct err *er
 
     if (rc == ERR_OK) {
         take_fields(m, &c);
+        c.chosen |= is_member(&w->members, &c.chain.uid);
         rc = w->each(w->cookie, &c, newest, err);
     }
     manifest_free(newest);
@@ -202,6 +238,19 @@ int contact_each(struct vault *v, contact_each_cb *each, void *cookie, struct er
     struct walk w = {.each = each, .cookie = cookie};
 
     return vault_each(v, table, on_walk_row, &w, err);
+}
+
+int contact_each_ranked(struct vault *v, contact_each_cb *each, void *cookie, struct err *err)
+{
+    struct walk w = {.each = each, .cookie = cookie};
+    int rc = group_each(v, add_members, &w.members, err);
+
+    if (w.members.n > 0)
+        qsort(w.members.rows, w.members.n, sizeof(*w.members.rows), by_uid);
+    if (rc == ERR_OK)
+        rc = vault_each(v, table, on_walk_row, &w, err);
+    free(w.members.rows);
+    return rc;
 }
 
 /* ---- writing ---- */
@@ -273,6 +322,7 @@ unsigned contact_rank(const struct contact *c)
 
 struct stranger {
     uint64_t added;
+    bool replaced;
     struct uid uid;
 };
 
@@ -286,8 +336,7 @@ static int on_stranger(void *cookie, const struct contact *c, const struct manif
 {
     struct strangers *all = cookie;
 
-    /* One whose keys were replaced has something to be told. */
-    if (contact_rank(c) != CONTACT_STRANGER || c->replaced)
+    if (contact_rank(c) != CONTACT_STRANGER)
         return ERR_OK;
     if (all->n == all->cap) {
         size_t cap = all->cap * 2 + 64;
@@ -298,14 +347,17 @@ static int on_stranger(void *cookie, const struct contact *c, const struct manif
         all->rows = more;
         all->cap = cap;
     }
-    all->rows[all->n++] = (struct stranger){c->added, newest->uid};
+    all->rows[all->n++] = (struct stranger){c->added, c->replaced, newest->uid};
     return ERR_OK;
 }
 
+/* One whose keys were replaced has something to be told: the others go before him. */
 static int by_age(const void *a, const void *b)
 {
     const struct stranger *x = a, *y = b;
 
+    if (x->replaced != y->replaced)
+        return x->replaced ? 1 : -1;
     return x->added < y->added ? -1 : x->added > y->added;
 }
 
@@ -313,7 +365,7 @@ int contact_bound_strangers(struct vault *v, size_t *count, struct err *err)
 {
     struct strangers all = {0};
     size_t drop = 0;
-    int rc = contact_each(v, on_stranger, &all, err);
+    int rc = contact_each_ranked(v, on_stranger, &all, err);
 
     if (rc == ERR_OK && all.n >= CONTACT_STRANGERS_MAX) {
         qsort(all.rows, all.n, sizeof(*all.rows), by_age);

@@ -31,7 +31,7 @@ struct contact {
     char verified[SAFETY_TEXT]; /* the safety number that was compared, or "" */
     bool named;                 /* the name was given by us */
     bool blocked;               /* we want nothing from him */
-    bool chosen;                /* we have named him, or opened what he sent: no stranger */
+    bool chosen; /* we have named him, opened what he sent, or have him in a group: no stranger */
     /* A succession has replaced his identity key since it was pinned, and nobody has looked at
      * that yet: nothing is sent to him until then. */
     bool replaced;
@@ -62,15 +62,15 @@ MUST_CHECK int contact_save(struct vault *v, const struct contact *c, struct err
 MUST_CHECK int contact_check_seen(const struct contact *c, struct err *err);
 
 /*
- * How much we would miss him, 0 most: verified, named or in a group, blocked, chosen; then
- * CONTACT_STRANGER, who has only sent us something.
+ * How much we would miss him, 0 most: verified, named, blocked, chosen; then CONTACT_STRANGER, who
+ * has only sent us something.  Groups are not looked at: contact_each_ranked() does that.
  */
 unsigned contact_rank(const struct contact *c);
 
 /*
  * Strangers are pinned without our doing: make room for another one, by forgetting those who were
- * pinned first, when there are CONTACT_STRANGERS_MAX; *${count} of them are left.  The caller holds
- * the lock.
+ * pinned first, when there are CONTACT_STRANGERS_MAX; *${count} of them are left.  Those whose keys
+ * were replaced count like the others, and are forgotten last.  The caller holds the lock.
  */
 MUST_CHECK int contact_bound_strangers(struct vault *v, size_t *count, struct err *err);
 
@@ -91,6 +91,10 @@ MUST_CHECK int contact_name(struct vault *v, struct contact *c, const char *name
 typedef int contact_each_cb(void *cookie, const struct contact *c, const struct manifest *newest,
                             struct err *err);
 MUST_CHECK int contact_each(struct vault *v, contact_each_cb *each, void *cookie, struct err *err);
+
+/* The same for contact_rank(): who is in a group is `chosen`, whatever his contact says. */
+MUST_CHECK int contact_each_ranked(struct vault *v, contact_each_cb *each, void *cookie,
+                                   struct err *err);
 
 /*
  * The safety number of ${newest}, a contact's, and ${mine}; ${ret_verified} (may be NULL): it is

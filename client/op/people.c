@@ -133,15 +133,28 @@ static int extend(struct person *p, struct contact *c, bool *ret_grew, struct er
     return rc;
 }
 
-/* Is there room for him?  Who was chosen has it; of strangers others may have to go. */
+static size_t chain_bytes(const struct chain *chain)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < chain->n; i++)
+        sum += chain->m[i]->body.len + SIGNED_SIG_LEN;
+    return sum;
+}
+
+/*
+ * Is there room for him?  Who was chosen has it.  A stranger has little, also when he comes back
+ * with more, and others may have to go for him.
+ */
 static int make_room(struct person *p, struct vault *v, const struct contact *c, bool *ret_keep,
                      struct err *err)
 {
     struct people *all = p->all;
     int rc = ERR_OK;
+    bool stranger = contact_rank(c) == CONTACT_STRANGER;
 
-    *ret_keep = c->chosen || !p->fresh || p->raw.len <= STRANGER_KEPT;
-    if (c->chosen || !p->fresh || !*ret_keep)
+    *ret_keep = !stranger || chain_bytes(&c->chain) <= STRANGER_KEPT;
+    if (!stranger || !p->fresh || !*ret_keep)
         return ERR_OK;
     if (!all->counted || all->strangers >= CONTACT_STRANGERS_MAX)
         rc = contact_bound_strangers(v, &all->strangers, err);
@@ -240,6 +253,14 @@ static void pinned(struct op_job *job)
 
 /* ---- second: ask ------------------------------------------------------------------- */
 
+/* That one small manifest of him is pinned makes nobody less of a stranger. */
+static size_t raw_max(const struct person *p)
+{
+    bool stranger = !p->chosen && contact_rank(&p->contact) == CONTACT_STRANGER;
+
+    return stranger ? STRANGER_RAW_MAX : RAW_MAX;
+}
+
 /* Keep what came, unread: signatures are checked on a worker. */
 static int keep(struct person *p, const Satchel__LookupReply *m, struct err *err)
 {
@@ -248,7 +269,7 @@ static int keep(struct person *p, const Satchel__LookupReply *m, struct err *err
         size_t len = satchel__signed__get_packed_size(one);
         uint8_t *to;
 
-        if (p->raw.len + len + 4 > (p->chosen || p->pinned > 0 ? RAW_MAX : STRANGER_RAW_MAX))
+        if (p->raw.len + len + 4 > raw_max(p))
             return err_set(err, ERR_LIMIT, "the server has too many manifests of '%s'", label(p));
         buf_u32(&p->raw, (uint32_t)len);
         to = buf_reserve(&p->raw, len);
@@ -289,6 +310,8 @@ static void on_reply(struct satchel_op *op, void *arg, const struct answer *a)
         } else if (err.code == ERR_NOTFOUND) {
             err_set(&err, ERR_NOTFOUND, "no user '%s'", label(p));
             err_hint(&err, "ask them for their username on this server, or for their user ID");
+            give_up(p, &err);
+        } else if (p->all->skips && (err.code == ERR_RATE || err.code == ERR_BUSY)) {
             give_up(p, &err);
         } else {
             op_end(op, &err);

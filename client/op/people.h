@@ -11,7 +11,7 @@
  *
  * Strangers, who have only sent us something, are pinned in a bounded way: so many of them at most
  * (contact.h), none with more than STRANGER_KEPT bytes of manifests, and more than
- * STRANGER_RAW_MAX of them are not even looked at.
+ * STRANGER_RAW_MAX of them are not even looked at, whatever is pinned already.
  *
  * Threads: the loop's own.  Files and signatures are a worker's.
  */
@@ -58,6 +58,7 @@ struct people {
     struct person *p;
     size_t n;
     bool each_alone; /* a user who fails does not end the operation */
+    bool skips;      /* with `each_alone`: nor does one for whom the server has no time now */
     void (*done)(struct satchel_op *op);
     /* Private. */
     size_t left;

@@ -92,7 +92,10 @@ static void tell(struct satchel_op *op)
         op_job(&w->op, &w->job, note_work, noted);
 }
 
-/* Somebody new, as the inbox would call him; who cannot be found stays without a name. */
+/*
+ * Somebody new, as the inbox would call him; who cannot be found stays without a name.  So does
+ * who cannot be found now, for there are many of them: events go on.
+ */
 static void named(struct op_job *job)
 {
     struct watch *w = (struct watch *)job->op;
@@ -110,8 +113,8 @@ static void named(struct op_job *job)
         if (k == n)
             w->persons[n++] = (struct person){.uid = uid};
     }
-    w->people =
-        (struct people){.op = &w->op, .p = w->persons, .n = n, .each_alone = true, .done = tell};
+    w->people = (struct people){
+        .op = &w->op, .p = w->persons, .n = n, .each_alone = true, .skips = true, .done = tell};
     if (n > 0)
         people_find(&w->people);
     else

@@ -21,7 +21,7 @@ enum {
     FAKE_USERS = 8,
     FAKE_TRANSFERS = 16,
     FAKE_SLOTS = 4,
-    FAKE_MANIFESTS = 4,
+    FAKE_MANIFESTS = 32,
     FAKE_PIECES = 64,
     FAKE_EVENTS = 16
 };

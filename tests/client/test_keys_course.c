@@ -302,6 +302,104 @@ static void a_fork_stops_everything(void **state)
     old_user_free(&u);
 }
 
+/* ---- strangers ---------------------------------------------------------------------- */
+
+enum { LARGE = 22, DEVICES = MANIFEST_DEVICES_MAX };
+
+/* Dave has many devices, and a manifest for each whim: more than a stranger has room for. */
+static void grow(struct scene *g, const struct old_user *u)
+{
+    static struct manifest_device devices[DEVICES];
+    struct fake_user *dave = fake_find_user(&g->fake, "dave");
+    struct manifest_build_plan plan = {.previous = u->first,
+                                       .created = days_ago(0),
+                                       .devices = devices,
+                                       .n_devices = DEVICES,
+                                       .eks = u->first->eks,
+                                       .n_eks = u->first->n_eks};
+    struct manifest *made[LARGE];
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < DEVICES; i++) {
+        devices[i] = u->first->devices[0];
+        devices[i].key[0] ^= (uint8_t)i;
+    }
+    for (size_t i = 0; i < LARGE; i++) {
+        assert_int_equal(manifest_build(&plan, &u->isk, &made[i], NULL), ERR_OK);
+        dave->manifests[dave->n++] = signed_of(made[i]);
+        bytes += made[i]->body.len;
+        plan.previous = made[i];
+    }
+    assert_in_range(bytes, 65537, 1000000);
+    for (size_t i = 0; i < LARGE; i++)
+        manifest_free(made[i]);
+}
+
+/* How many Lookups a look at Alice's inbox takes; all its rows are sound. */
+static unsigned lookups_of_list(struct scene *g)
+{
+    unsigned before = g->fake.requests[SATCHEL__ENVELOPE__BODY_LOOKUP];
+
+    assert_int_equal(do_list(&g->alice, SATCHEL_INBOX)->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.problems, 0);
+    return g->fake.requests[SATCHEL__ENVELOPE__BODY_LOOKUP] - before;
+}
+
+static void lookup_large(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
+{
+    Satchel__LookupReply *m = r->lookup_reply;
+    Satchel__Signed *s = m->manifests[0];
+
+    (void)f;
+    (void)tail;
+    s->body.data = realloc(s->body.data, n);
+    assert_non_null(s->body.data);
+    memset(s->body.data, 0, n);
+    s->body.len = n;
+    m->last_sequence = SIZE_MAX;
+}
+
+static bool from_the_first(struct fake *f, const Satchel__Envelope *request)
+{
+    (void)f;
+    if (request->body_case == SATCHEL__ENVELOPE__BODY_LOOKUP)
+        ((Satchel__Lookup *)(uintptr_t)request->lookup)->from_sequence = 1;
+    return true;
+}
+
+/* One small manifest that is pinned makes no room for large ones. */
+static void a_stranger_has_little_room(void **state)
+{
+    struct plan p = {
+        .kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = lookup_large, .n = 100000};
+    struct scene *g = *state;
+    struct old_user u;
+    unsigned before;
+
+    old_user_make(g, &u, 1);
+    assert_int_equal(do_send(&u.h, "alice")->code, SATCHEL_OK);
+    assert_int_equal(lookups_of_list(g), 1);
+    assert_int_equal(lookups_of_list(g), 0); /* pinned */
+    grow(g, &u);
+    handle_again(&u.h);
+    assert_int_equal(do_send(&u.h, "alice")->code, SATCHEL_OK);
+    assert_true(lookups_of_list(g) > 0);
+    assert_true(lookups_of_list(g) > 0); /* what came was used, not kept */
+    before = g->fake.requests[SATCHEL__ENVELOPE__BODY_LOOKUP];
+    hostile(g, &p);
+    g->fake.listen = from_the_first;
+    assert_int_equal(do_list(&g->alice, SATCHEL_INBOX)->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.problem, SATCHEL_E_LIMIT);
+    assert_in_range(g->fake.requests[SATCHEL__ENVELOPE__BODY_LOOKUP] - before, 2, 30);
+    honest(g);
+    g->fake.listen = NULL;
+    /* Who is dealt with is no stranger any more. */
+    assert_int_equal(do_get(&g->alice, NULL)->code, SATCHEL_OK);
+    assert_output(g);
+    assert_int_equal(lookups_of_list(g), 0);
+    old_user_free(&u);
+}
+
 /* ---- contacts ---------------------------------------------------------------------- */
 
 static void count(void *cookie, const struct satchel_contact *c)
@@ -356,6 +454,7 @@ int main(void)
         TEST(a_new_key_with_a_lost_answer),
         TEST(a_recovery_is_told_and_undoes_verification),
         TEST(a_fork_stops_everything),
+        TEST(a_stranger_has_little_room),
         TEST(numbers_are_compared),
     };
     int failed = cmocka_run_group_tests_name("keys in the course of time", tests, NULL, NULL);

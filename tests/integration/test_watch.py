@@ -39,7 +39,7 @@ class Watcher:
         """Until so many events have come in all."""
         while len(self.events) < count:
             line = self._next()
-            if line["event"] != "watching":
+            if "number" in line:  # others are notices
                 self.events.append(line)
         return self.events
 
@@ -132,3 +132,20 @@ class Watch(Case):
                          list(range(told[0]["number"], told[0]["number"] + len(sent))))
         watcher.stop()
         self.assertEqual(len(watcher.events), len(sent))
+
+
+class Crowd(Case):
+    users = ("alice", "ben", "cleo", "dan", "eve", "fay")
+    settings = {("limits", "lookups"): "3"}
+
+    def test_more_strangers_than_lookups(self):
+        """Who cannot be asked for now is told by his ID; watching goes on."""
+        watcher = Watcher(self.alice)
+        self.addCleanup(lambda: watcher.process.poll() is None and watcher.stop())
+        senders = [getattr(self, name) for name in self.users[1:]]
+        sent = [sender.send(self.file(10), to=(self.alice,)).result["id"] for sender in senders]
+        told = watcher.wait(len(sent))
+        self.assertEqual([event["id"] for event in told], sent)
+        for sender, event in zip(senders, told):
+            self.assertIn(event["who"] or event["who_id"], (sender.name, event["who_id"]))
+        self.assertEqual(watcher.stop(), 130)

@@ -104,15 +104,35 @@ static void test_a_bucket(void **state)
 
     (void)state;
     for (int i = 0; i < 10; i++)
-        assert_int_equal(rate_take(&b, &r, 5000), 0);
-    assert_int_equal(rate_take(&b, &r, 5000), 100);
-    assert_int_equal(rate_take(&b, &r, 5099), 1);
-    assert_int_equal(rate_take(&b, &r, 5100), 0);
-    assert_int_equal(rate_take(&b, &r, 5100), 100);
+        assert_int_equal(rate_take(&b, &r, 1, 5000), 0);
+    assert_int_equal(rate_take(&b, &r, 1, 5000), 100);
+    assert_int_equal(rate_take(&b, &r, 1, 5099), 1);
+    assert_int_equal(rate_take(&b, &r, 1, 5100), 0);
+    assert_int_equal(rate_take(&b, &r, 1, 5100), 100);
     for (int i = 0; i < 10; i++) /* full again after a rest, and not fuller */
-        assert_int_equal(rate_take(&b, &r, 9000), 0);
-    assert_true(rate_take(&b, &r, 9000) > 0);
-    assert_true(rate_take(&b, &r, 8000) > 0); /* time does not run backwards */
+        assert_int_equal(rate_take(&b, &r, 1, 9000), 0);
+    assert_true(rate_take(&b, &r, 1, 9000) > 0);
+    assert_true(rate_take(&b, &r, 1, 8000) > 0); /* time does not run backwards */
+}
+
+/* Who is refused several at once loses none of those that are left. */
+static void test_several_at_once(void **state)
+{
+    const struct rate r = {10, 1000};
+    struct rate_bucket b = {0};
+
+    (void)state;
+    assert_int_equal(rate_take(&b, &r, 4, 5000), 0);
+    assert_int_equal(rate_take(&b, &r, 4, 5000), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rate_take(&b, &r, 4, 5000), 200); /* two are left, two more it takes */
+    assert_int_equal(rate_take(&b, &r, 2, 5000), 0);
+    assert_int_equal(rate_take(&b, &r, 1, 5000), 100);
+    assert_int_equal(rate_take(&b, &r, 4, 5399), 1);
+    assert_int_equal(rate_take(&b, &r, 4, 5400), 0);
+    /* More than there ever are: all. */
+    assert_int_equal(rate_take(&b, &r, UINT64_MAX, 9000), 0);
+    assert_int_equal(rate_take(&b, &r, 1, 9000), 100);
 }
 
 static void test_a_large_bucket_does_not_overflow(void **state)
@@ -122,9 +142,9 @@ static void test_a_large_bucket_does_not_overflow(void **state)
 
     (void)state;
     for (int i = 0; i < 100000; i++)
-        assert_int_equal(rate_take(&b, &r, 1), 0);
-    assert_true(rate_take(&b, &r, 1) > 0);
-    assert_int_equal(rate_take(&b, &r, UINT64_MAX - 1), 0);
+        assert_int_equal(rate_take(&b, &r, 1, 1), 0);
+    assert_true(rate_take(&b, &r, 1, 1) > 0);
+    assert_int_equal(rate_take(&b, &r, 1, UINT64_MAX - 1), 0);
 }
 
 static void test_buckets_of_keys(void **state)
@@ -136,14 +156,14 @@ static void test_buckets_of_keys(void **state)
     assert_int_equal(rate_table_new(&t, 3, NULL), ERR_OK);
     for (int i = 0; i < 2; i++)
         for (const char *k = "abc"; *k != '\0'; k++)
-            assert_int_equal(rate_table_take(t, &r, k, 1, 0), 0);
-    assert_true(rate_table_take(t, &r, "a", 1, 0) > 0);
+            assert_int_equal(rate_table_take(t, &r, 1, part(k, 1), 0), 0);
+    assert_true(rate_table_take(t, &r, 1, part("a", 1), 0) > 0);
     /* Full of keys that are in use: nobody else. */
-    assert_true(rate_table_take(t, &r, "d", 1, 0) > 0);
-    assert_true(rate_table_take(t, &r, "d", 1, 999) > 0);
+    assert_true(rate_table_take(t, &r, 1, part("d", 1), 0) > 0);
+    assert_true(rate_table_take(t, &r, 1, part("d", 1), 999) > 0);
     /* They are at rest again and make room. */
-    assert_int_equal(rate_table_take(t, &r, "d", 1, 1001), 0);
-    assert_int_equal(rate_table_take(t, &r, "a", 1, 1001), 0);
+    assert_int_equal(rate_table_take(t, &r, 1, part("d", 1), 1001), 0);
+    assert_int_equal(rate_table_take(t, &r, 1, part("a", 1), 1001), 0);
     rate_table_free(t);
     rate_table_free(NULL);
 }
@@ -220,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_table_keys_of_different_length),
         cmocka_unit_test(test_table_walk_with_removal),
         cmocka_unit_test(test_a_bucket),
+        cmocka_unit_test(test_several_at_once),
         cmocka_unit_test(test_a_large_bucket_does_not_overflow),
         cmocka_unit_test(test_buckets_of_keys),
         cmocka_unit_test(test_count),

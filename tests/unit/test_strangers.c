@@ -13,6 +13,7 @@
 
 #include "client/local/backup.h"
 #include "client/local/contact.h"
+#include "client/local/group.h"
 #include "client/local/identity.h"
 #include "tests/unit/tmpdir.h"
 
@@ -80,14 +81,17 @@ static struct contact contact_of(const struct identity *id)
 
 enum { STRANGERS = CONTACT_STRANGERS_MAX };
 
+enum { CHOSEN = 1, REPLACED = 2 };
+
 /* Pin somebody at ${when}, with an address that takes room in the record. */
-static void pin_at(struct state *s, struct uid *ret_uid, uint64_t when, bool chosen)
+static void pin_at(struct state *s, struct uid *ret_uid, uint64_t when, int what)
 {
     struct identity *id = somebody(s);
     struct contact c = contact_of(id);
 
     c.added = when;
-    c.chosen = chosen;
+    c.chosen = (what & CHOSEN) != 0;
+    c.replaced = (what & REPLACED) != 0;
     memset(c.email, 'x', 240);
     c.email[100] = '@';
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
@@ -123,10 +127,10 @@ static void strangers_make_room(void **state)
     bool found = false;
 
     for (size_t i = 0; i < STRANGERS - 1; i++)
-        pin_at(s, &uids[i], NOW + i, false);
+        pin_at(s, &uids[i], NOW + i, 0);
     assert_int_equal(bound(s), STRANGERS - 1);
-    pin_at(s, &friend, NOW - 1, true); /* the oldest, but no stranger */
-    pin_at(s, &uids[STRANGERS - 1], NOW + STRANGERS, false);
+    pin_at(s, &friend, NOW - 1, CHOSEN); /* the oldest, but no stranger */
+    pin_at(s, &uids[STRANGERS - 1], NOW + STRANGERS, 0);
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
     assert_int_equal(backup_build(s->vault, self, &plain, &made, NULL), ERR_OK);
     assert_int_equal(backup_note_rest(s->vault, &plain, NULL), ERR_OK);
@@ -143,6 +147,67 @@ static void strangers_make_room(void **state)
     contact_free(&c);
     assert_int_equal(contact_load(s->vault, &friend, &c, NULL), ERR_OK);
     contact_free(&c);
+    secret_free(&plain);
+    free(list);
+    free(uids);
+    identity_unref(self);
+}
+
+static bool is_pinned(struct state *s, const struct uid *uid)
+{
+    struct contact c = {0};
+    int rc = contact_load(s->vault, uid, &c, NULL);
+
+    assert_true(rc == ERR_OK || rc == ERR_NOTFOUND);
+    contact_free(&c);
+    return rc == ERR_OK;
+}
+
+/* A server that replaces keys does not make them any less strangers. */
+static void replaced_keys_count(void **state)
+{
+    struct state *s = *state;
+    struct uid *uids = calloc(STRANGERS, sizeof(*uids));
+
+    for (size_t i = 0; i < STRANGERS; i++)
+        pin_at(s, &uids[i], NOW + i, i < 200 ? REPLACED : 0);
+    assert_int_equal(bound(s), CONTACT_STRANGERS_LEFT);
+    /* Those who have nothing to tell went first, then the oldest. */
+    for (size_t i = 0; i < STRANGERS; i++)
+        assert_int_equal(is_pinned(s, &uids[i]), i >= 8 && i < 200);
+    free(uids);
+}
+
+/* Who is in a group stays, and counts in the record, whatever his contact says. */
+static void members_are_no_strangers(void **state)
+{
+    struct state *s = *state;
+    struct uid *uids = calloc(STRANGERS + 1, sizeof(*uids));
+    struct identity *self = somebody(s);
+    struct backup_contact *list = NULL;
+    struct secret plain = {0};
+    struct backup_made made;
+    bool found = false;
+    size_t n;
+
+    for (size_t i = 0; i <= STRANGERS; i++)
+        pin_at(s, &uids[i], NOW + i, 0);
+    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
+    assert_int_equal(group_add(s->vault, "all", &uids[1], NULL), ERR_OK);
+    assert_int_equal(group_add(s->vault, "all", &uids[0], NULL), ERR_OK);
+    assert_int_equal(group_add(s->vault, "some", &uids[0], NULL), ERR_OK);
+    assert_int_equal(group_remove(s->vault, "all", &uids[1], NULL), ERR_OK);
+    assert_int_equal(backup_build(s->vault, self, &plain, &made, NULL), ERR_OK);
+    assert_int_equal(backup_note_rest(s->vault, &plain, NULL), ERR_OK);
+    vault_unlock(s->vault);
+    assert_int_equal(backup_rest(s->vault, &list, &n, NULL), ERR_OK);
+    assert_in_range(n, 10, STRANGERS);
+    for (size_t i = 0; i < n; i++)
+        found |= memcmp(&list[i].uid, &uids[0], sizeof(*uids)) == 0;
+    assert_true(found);
+    assert_int_equal(bound(s), CONTACT_STRANGERS_LEFT);
+    assert_true(is_pinned(s, &uids[0]));
+    assert_false(is_pinned(s, &uids[1]));
     secret_free(&plain);
     free(list);
     free(uids);
@@ -170,6 +235,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks),
         cmocka_unit_test_setup_teardown(strangers_make_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(replaced_keys_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(members_are_no_strangers, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("strangers", tests, NULL, NULL);
