@@ -31,6 +31,7 @@
 #include "common/net/net_loop.h"
 #include "common/net/stream.h"
 #include "common/transfer/login.h"
+#include "server/store/store_types.h"
 
 struct call;
 struct daemon;
@@ -65,7 +66,9 @@ struct conn {
     struct uid uid;                    /* from READY on */
     struct device_id device;
     uint8_t device_key[IDS_KEY_LEN]; /* public */
-    struct call *calls, *last_call;  /* unanswered, in the order begun */
+    /* SHA-256 of the stored manifest, the newest one then, that was last seen to list the device */
+    uint8_t listed[STORE_HASH_LEN];
+    struct call *calls, *last_call; /* unanswered, in the order begun */
     unsigned n_calls, n_pieces;
     unsigned n_alone; /* of them such that later ones wait */
     bool settling, paused;

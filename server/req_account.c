@@ -2,14 +2,127 @@
 /*
  * PutAccount, GetAccount: what the caller's clients keep here for a recovery and for each other.
  * It is sealed: who has signed it, its number and its size are all that can be checked.
+ *
+ * The device was listed when it logged in; whether it still is, is a matter of the moment when the
+ * record is stored: after a recovery the numbers begin anew, and none of a device that was
+ * revoked may have the first.  So the store is told which manifest was looked at, and
+ * if another is the newest by then, that one is looked at, and so on.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto/hash.h"
 #include "common/transfer/account.h"
+#include "common/transfer/manifest.h"
 #include "common/transfer/signed.h"
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/req.h"
+
+enum { ROUNDS_MAX = 4 /* how often another manifest may come in between */ };
+
+struct record {
+    struct store_account_put in; /* without the bytes */
+    struct buf raw;
+    uint64_t last; /* number of the newest manifest */
+    int rounds;
+};
+
+static void record_free(void *data)
+{
+    struct record *r = data;
+
+    buf_free(&r->raw);
+    free(r);
+}
+
+static void put(struct call *c);
+static void get_user(struct call *c);
+
+/* ---- the newest manifest is another one by now ---- */
+
+static void look_anew(struct call *c)
+{
+    struct record *r = c->data;
+
+    if (++r->rounds < ROUNDS_MAX)
+        get_user(c);
+    else
+        call_error(c, ERR_EXISTS, "manifests come in between");
+}
+
+static bool lists(const struct store_blob *b, const struct device_id *id)
+{
+    const struct manifest_device *device = NULL;
+    struct manifest *m = NULL;
+    bool listed = false;
+
+    if (manifest_parse_signed(part(b->data, b->len), &m, NULL) == ERR_OK)
+        device = manifest_device(m, id);
+    listed = device != NULL && device->revoked == 0;
+    manifest_free(m);
+    return listed;
+}
+
+static void on_newest(struct call *c)
+{
+    const struct store_blob *b;
+    struct record *r = c->data;
+    uint8_t hash[STORE_HASH_LEN];
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    if (c->res->count == 0) {
+        look_anew(c);
+        return;
+    }
+    b = &c->res->u.manifests[0].bytes;
+    if (hash_sha256(hash, b->data, b->len) != ERR_OK) {
+        call_error(c, ERR_INTERNAL, NULL);
+    } else if (memcmp(hash, r->in.newest, sizeof(hash)) == 0) {
+        call_error(c, ERR_INVALID, "number is not the next one");
+    } else if (!lists(b, &c->conn->device)) {
+        call_error(c, ERR_AUTH, "this device is not one of the user's any more");
+    } else {
+        memcpy(r->in.newest, hash, sizeof(hash));
+        memcpy(c->conn->listed, hash, sizeof(hash));
+        put(c);
+    }
+}
+
+static void get_newest(struct call *c)
+{
+    const struct record *r = c->data;
+    struct store_manifest_list in = {.from = r->last, .limit = 1};
+
+    memcpy(in.uid, r->in.uid, sizeof(in.uid));
+    call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_newest, on_newest);
+}
+
+static void on_user(struct call *c)
+{
+    struct record *r = c->data;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    r->last = c->res->u.user.manifest_seq;
+    get_newest(c);
+}
+
+static void get_user(struct call *c)
+{
+    const struct record *r = c->data;
+    struct store_user_get in = {.by = STORE_BY_UID};
+
+    memcpy(in.uid, r->in.uid, sizeof(in.uid));
+    call_store(c, store_user_get(c->d->port, &in, call_on_store, c), get_user, on_user);
+}
+
+/* ---- PutAccount ---- */
 
 static void on_put(struct call *c)
 {
@@ -18,9 +131,18 @@ static void on_put(struct call *c)
     else if (c->res->code == ERR_EXISTS)
         call_error(c, ERR_EXISTS, "a newer account record is there");
     else if (c->res->code == ERR_BADSTATE)
-        call_error(c, ERR_INVALID, "number is not the next one");
+        look_anew(c); /* or the number is not the next one */
     else
         call_failed(c);
+}
+
+static void put(struct call *c)
+{
+    const struct record *r = c->data;
+    struct store_account_put in = r->in;
+
+    in.bytes = (struct store_blob){r->raw.data, r->raw.len};
+    call_store(c, store_account_put(c->d->port, &in, call_on_store, c), put, on_put);
 }
 
 /* It is the calling device's, and says so. */
@@ -43,34 +165,45 @@ static int check_record(const struct conn *conn, const Satchel__PutAccount *msg,
     return ERR_OK;
 }
 
+static int check(const struct conn *conn, const Satchel__PutAccount *msg, struct err *err)
+{
+    if (msg->record == NULL || msg->number == 0 || msg->record->body.len == 0 ||
+        msg->record->signature.len != SIGNED_SIG_LEN)
+        return err_set(err, ERR_INVALID, "number or record is missing");
+    if (msg->record->body.len > STORE_ACCOUNT_MAX - SIGNED_OVERHEAD)
+        return err_set(err, ERR_TOOLARGE, "an account record has at most %d bytes",
+                       STORE_ACCOUNT_MAX - SIGNED_OVERHEAD);
+    return check_record(conn, msg, err);
+}
+
 void req_put_account(struct call *c)
 {
     const Satchel__PutAccount *msg = c->msg->put_account;
-    struct store_account_put in = {.number = msg->number, .now = daemon_time()};
-    struct buf raw = {0};
+    struct record *r = calloc(1, sizeof(*r));
     struct err err = {0};
-    int rc = ERR_OK;
+    int rc;
 
-    if (msg->record == NULL || msg->number == 0 || msg->record->body.len == 0 ||
-        msg->record->signature.len != SIGNED_SIG_LEN)
-        rc = err_set(&err, ERR_INVALID, "number or record is missing");
-    else if (msg->record->body.len > STORE_ACCOUNT_MAX - SIGNED_OVERHEAD)
-        rc = err_set(&err, ERR_TOOLARGE, "an account record has at most %d bytes",
-                     STORE_ACCOUNT_MAX - SIGNED_OVERHEAD);
-    else
-        rc = check_record(c->conn, msg, &err);
+    if (r == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
+        return;
+    }
+    c->data = r;
+    c->drop = record_free;
+    r->in = (struct store_account_put){.number = msg->number, .now = daemon_time()};
+    memcpy(r->in.uid, c->conn->uid.b, sizeof(r->in.uid));
+    memcpy(r->in.newest, c->conn->listed, sizeof(r->in.newest));
+    rc = check(c->conn, msg, &err);
     if (rc == ERR_OK)
         rc = signed_pack(part(msg->record->body.data, msg->record->body.len),
-                         part(msg->record->signature.data, msg->record->signature.len), &raw, &err);
-    memcpy(in.uid, c->conn->uid.b, sizeof(in.uid));
-    in.bytes = (struct store_blob){raw.data, raw.len};
+                         part(msg->record->signature.data, msg->record->signature.len), &r->raw,
+                         &err);
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
     else
-        call_store(c, store_account_put(c->d->port, &in, call_on_store, c), req_put_account,
-                   on_put);
-    buf_free(&raw);
+        put(c);
 }
+
+/* ---- GetAccount ---- */
 
 static void on_got(struct call *c)
 {

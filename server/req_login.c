@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto/hash.h"
 #include "common/transfer/login.h"
 #include "common/transfer/manifest.h"
 #include "server/conn.h"
@@ -58,13 +59,16 @@ static bool is_good(struct call *c, const struct attempt *a)
 {
     const Satchel__Login *msg = c->msg->login;
     const struct store_result *res = c->res;
+    const struct store_blob *b;
     const struct manifest_device *device = NULL;
     struct manifest *m = NULL;
     bool good = false;
 
-    if (res->count == 1 &&
-        manifest_parse_signed(part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len),
-                              &m, NULL) == ERR_OK)
+    if (res->count != 1)
+        return false;
+    b = &res->u.manifests[0].bytes;
+    if (hash_sha256(c->conn->listed, b->data, b->len) == ERR_OK &&
+        manifest_parse_signed(part(b->data, b->len), &m, NULL) == ERR_OK)
         device = manifest_device(m, &a->login.device);
     if (device != NULL && device->revoked == 0)
         good = login_check(&a->login, device->key, part(msg->signature.data, msg->signature.len),

@@ -9,7 +9,8 @@
  * Who has one device of a user must not be able to use up what the user needs to be rid of it:
  * numbers, and the day's share.
  * One that is stored already is left to the store to judge: the same bytes are
- * Done again, others EXISTS.
+ * Done again, others EXISTS.  The store also sees that what was looked at is still there: a
+ * recovery may go back behind it at any time.
  *
  * Connections of devices that the new one revokes are ended; this goes on also
  * when the client has gone (the dispatch row says so).
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto/hash.h"
 #include "common/transfer/chain.h"
 #include "server/conn.h"
 #include "server/daemon.h"
@@ -28,7 +30,9 @@
 struct update {
     struct manifest *manifest;
     struct buf stored;
-    bool asks; /* for the second factor */
+    uint8_t before[STORE_HASH_LEN]; /* of the stored one that it follows */
+    bool again;                     /* its number was there: nothing was checked */
+    bool asks;                      /* for the second factor */
 };
 
 static void update_free(void *data)
@@ -62,7 +66,7 @@ static void on_put(struct call *c)
     else if (c->res->code == ERR_EXISTS)
         call_error(c, ERR_EXISTS, "another manifest has this sequence");
     else if (c->res->code == ERR_BADSTATE)
-        call_error(c, ERR_INVALID, "sequence is not the next one");
+        call_error(c, ERR_EXISTS, "other manifests came in between");
     else
         call_failed(c);
 }
@@ -72,9 +76,11 @@ static void put(struct call *c)
     const struct update *u = c->data;
     struct store_manifest_put in = {.seq = u->manifest->sequence,
                                     .now = daemon_time(),
+                                    .again = u->again,
                                     .bytes = {u->stored.data, u->stored.len}};
 
     memcpy(in.uid, u->manifest->uid.b, sizeof(in.uid));
+    memcpy(in.before, u->before, sizeof(in.before));
     call_store(c, store_manifest_put(c->d->port, &in, call_on_store, c), put, on_put);
 }
 
@@ -155,11 +161,11 @@ static void check_day(struct call *c)
 
 /* ---- the one before ---- */
 
-static void go_on(struct call *c, bool revocation, bool is_there)
+static void go_on(struct call *c, bool revocation)
 {
     const struct update *u = c->data;
 
-    if (is_there)
+    if (u->again)
         put(c); /* the same or another: the store says */
     else if (!revocation && u->manifest->sequence > CHAIN_ORDINARY)
         call_error(c, ERR_TOOLARGE,
@@ -187,18 +193,23 @@ static void on_before(struct call *c)
     }
     if (res->count == 0 || res->u.manifests[0].seq + 1 != u->manifest->sequence)
         rc = err_set(&err, ERR_INVALID, "sequence is not the next one");
-    if (rc == ERR_OK && res->count == 1)
-        rc = manifest_parse_signed(
-            part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len), &before, &err);
+    if (rc == ERR_OK && res->count == 1) {
+        const struct store_blob *b = &res->u.manifests[0].bytes;
+
+        rc = hash_sha256(u->before, b->data, b->len);
+        if (rc == ERR_OK)
+            rc = manifest_parse_signed(part(b->data, b->len), &before, &err);
+    }
     if (rc == ERR_OK && before != NULL && manifest_follows(before, u->manifest, &err) != ERR_OK)
         rc = ERR_INVALID;
     u->asks = rc == ERR_OK && before != NULL && needs_factor(before, u->manifest);
     revocation = rc == ERR_OK && before != NULL && only_revokes(before, u->manifest);
+    u->again = before == NULL;
     manifest_free(before);
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
     else
-        go_on(c, revocation, before == NULL);
+        go_on(c, revocation);
 }
 
 static void get_before(struct call *c)
@@ -234,10 +245,11 @@ void req_put_manifest(struct call *c)
         rc = err_set(&err, ERR_INVALID, "the manifest is another user's");
     if (rc == ERR_OK)
         rc = manifest_pack(u->manifest, &u->stored, &err);
+    u->again = rc == ERR_OK && u->manifest->sequence == 1; /* there since the registration */
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
-    else if (u->manifest->sequence == 1)
-        put(c); /* it is there since the registration: the same or another */
+    else if (u->again)
+        put(c); /* the same or another: the store says */
     else
         get_before(c);
 }

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto/hash.h"
 #include "common/transfer/chain.h"
 #include "common/transfer/login.h"
 #include "server/conn.h"
@@ -37,7 +38,8 @@ struct recovery {
     uint8_t exporter[LOGIN_EXPORTER_LEN];
     struct manifest *next; /* to be stored; NULL: none */
     struct manifest *newest;
-    bool granted; /* by the second factor */
+    uint8_t newest_hash[STORE_HASH_LEN], before[STORE_HASH_LEN]; /* as stored; the one to follow */
+    bool granted;                                                /* by the second factor */
     int rounds;
     Satchel__Signed *manifests[MANIFESTS_MAX];
     size_t n;
@@ -99,16 +101,25 @@ static void get_account(struct call *c)
 
 static void get_user(struct call *c);
 
+/* What was there a moment ago is not there any more. */
+static void look_anew(struct call *c)
+{
+    struct recovery *r = c->data;
+
+    if (++r->rounds < ROUNDS_MAX)
+        get_user(c);
+    else
+        call_error(c, ERR_EXISTS, "other manifests come in between");
+}
+
 static void on_put(struct call *c)
 {
     struct recovery *r = c->data;
     struct manifest *newest = r->next;
     struct daemon *d = c->d;
 
-    if (c->res->code == ERR_BADSTATE && ++r->rounds < ROUNDS_MAX) {
-        get_user(c);
-    } else if (c->res->code == ERR_BADSTATE) {
-        call_error(c, ERR_EXISTS, "other manifests come in between");
+    if (c->res->code == ERR_BADSTATE) {
+        look_anew(c);
     } else if (c->res->code != ERR_OK) {
         call_failed(c);
     } else {
@@ -128,6 +139,8 @@ static void put(struct call *c)
     struct err err = {0};
 
     memcpy(in.uid, r->uid.b, sizeof(in.uid));
+    memcpy(in.before, r->before, sizeof(in.before));
+    memcpy(in.newest_hash, r->newest_hash, sizeof(in.newest_hash));
     if (manifest_pack(r->next, &raw, &err) != ERR_OK) {
         call_error(c, err.code, NULL);
     } else {
@@ -200,7 +213,7 @@ static void store_next(struct call *c, const struct manifest *before)
 /* The one before the new one, and the one that has its number. */
 static void on_before(struct call *c)
 {
-    const struct recovery *r = c->data;
+    struct recovery *r = c->data;
     struct manifest *m[2] = {NULL, NULL};
     size_t n = 0;
     bool again = false;
@@ -214,11 +227,15 @@ static void on_before(struct call *c)
         const struct store_blob *b = &c->res->u.manifests[n].bytes;
 
         rc = manifest_parse_signed(part(b->data, b->len), &m[n], NULL);
+        if (rc == ERR_OK && n == 0)
+            rc = hash_sha256(r->before, b->data, b->len);
     }
     again =
         rc == ERR_OK && n == 2 && memcmp(&r->next->hash, &m[1]->hash, sizeof(r->next->hash)) == 0;
-    if (rc != ERR_OK || n == 0)
+    if (rc != ERR_OK)
         call_error(c, ERR_INTERNAL, NULL);
+    else if (n == 0)
+        look_anew(c);
     else if (again)
         call_done(c); /* after a lost answer */
     else
@@ -245,6 +262,7 @@ static void place_next(struct call *c, struct manifest **take)
     manifest_free(r->newest);
     r->newest = *take;
     *take = NULL;
+    memcpy(r->before, r->newest_hash, sizeof(r->before)); /* unless it goes back */
     if (memcmp(&r->next->hash, &newest->hash, sizeof(newest->hash)) == 0)
         call_done(c); /* again, after a lost answer */
     else if (r->next->sequence >= 2 && r->next->sequence <= newest->sequence)
@@ -276,6 +294,7 @@ static void on_manifests(struct call *c)
 {
     struct recovery *r = c->data;
     const struct store_result *res = c->res;
+    const struct store_blob *b;
     struct manifest *first = NULL;
     struct err err = {0};
     int rc;
@@ -284,12 +303,18 @@ static void on_manifests(struct call *c)
         call_failed(c);
         return;
     }
+    if (res->count == 0 && r->next != NULL) {
+        look_anew(c);
+        return;
+    }
     if (res->count == 0) {
         refuse(c);
         return;
     }
-    rc = manifest_parse_signed(part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len),
-                               &first, &err);
+    b = &res->u.manifests[0].bytes;
+    rc = manifest_parse_signed(part(b->data, b->len), &first, &err);
+    if (rc == ERR_OK)
+        rc = hash_sha256(r->newest_hash, b->data, b->len);
     if (rc != ERR_OK)
         call_error(c, ERR_INTERNAL, NULL);
     else if (!is_theirs(c, first))

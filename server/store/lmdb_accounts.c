@@ -58,6 +58,11 @@ int lmdb_accounts_put(struct lmdb_txn *t, struct store_job *job)
         job->res->duplicate = true;
         return ERR_OK;
     }
+    rc = lmdb_manifests_check(t, in->uid, u.manifest_seq, in->newest);
+    if (rc == ERR_BADSTATE)
+        return store_fail(job->res, rc, "another manifest is the newest by now");
+    if (rc != ERR_OK)
+        return rc;
     if (in->number != old.number + 1)
         return store_fail(job->res, ERR_BADSTATE, "the record's number is not the next one");
     save(t, in->uid, &(struct store_account){in->number, in->now, in->bytes});

@@ -2,6 +2,7 @@
 /* lmdb_manifests - a user's manifests by number. */
 #include <string.h>
 
+#include "common/crypto/hash.h"
 #include "server/store/lmdb_engine.h"
 #include "server/store/lmdb_parts.h"
 
@@ -15,12 +16,44 @@ static void remove_from(struct lmdb_txn *t, const uint8_t *uid, uint64_t from, u
     }
 }
 
-/* Has it the number that it needs? */
-static bool fits(const struct store_manifest_put *in, const struct lmdb_user *u)
+int lmdb_manifests_check(struct lmdb_txn *t, const uint8_t *uid, uint64_t seq, const uint8_t *hash)
 {
+    struct lmdb_key key = lmdb_rows_key_manifest(uid, seq);
+    uint8_t found[STORE_HASH_LEN];
+    struct rd r;
+    int rc = lmdb_txn_get(t, T_MANIFESTS, &key, &r);
+
+    if (rc == ERR_NOTFOUND)
+        return ERR_BADSTATE;
+    if (rc != ERR_OK)
+        return rc;
+    (void)rd_u64(&r);
+    rc = hash_sha256(found, r.p, r.left);
+    return rc == ERR_OK && memcmp(found, hash, sizeof(found)) != 0 ? ERR_BADSTATE : rc;
+}
+
+/* Has it the number that it needs? */
+static bool is_next(const struct store_manifest_put *in, const struct lmdb_user *u)
+{
+    if (in->again)
+        return false;
     if (in->newest == 0)
         return in->seq == u->manifest_seq + 1;
     return u->manifest_seq == in->newest && in->seq >= 2 && in->seq <= in->newest + 1;
+}
+
+/* Numbers come again after a recovery: are the manifests still those that the caller has seen? */
+static int check_fits(struct lmdb_txn *t, const struct store_manifest_put *in,
+                      const struct lmdb_user *u, struct store_result *res)
+{
+    int rc;
+
+    if (!is_next(in, u))
+        return store_fail(res, ERR_BADSTATE, "the manifest's number is not the next one");
+    rc = lmdb_manifests_check(t, in->uid, in->seq - 1, in->before);
+    if (rc == ERR_OK && in->newest != 0)
+        rc = lmdb_manifests_check(t, in->uid, in->newest, in->newest_hash);
+    return rc == ERR_BADSTATE ? store_fail(res, rc, "other manifests are there by now") : rc;
 }
 
 int lmdb_manifests_put(struct lmdb_txn *t, struct store_job *job)
@@ -44,8 +77,9 @@ int lmdb_manifests_put(struct lmdb_txn *t, struct store_job *job)
     } else if (rc != ERR_NOTFOUND) {
         return rc;
     }
-    if (!fits(in, &u))
-        return store_fail(job->res, ERR_BADSTATE, "the manifest's number is not the next one");
+    rc = check_fits(t, in, &u, job->res);
+    if (rc != ERR_OK)
+        return rc;
     if (in->newest != 0) {
         remove_from(t, in->uid, in->seq, u.manifest_seq);
         rc = lmdb_accounts_renumber(t, in->uid);

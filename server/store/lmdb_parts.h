@@ -70,6 +70,11 @@ void lmdb_parts_event(struct lmdb_txn *t, const uint8_t *tid, struct lmdb_transf
 /* ${uid}, whose life has ended, no longer sees a transfer: lmdb_slots.c. */
 void lmdb_slots_forget(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
 
+/* Is the manifest of ${uid} with number ${seq} still the one of which ${hash} is SHA-256?
+ * ERR_BADSTATE: it is another or not there.  In lmdb_manifests.c. */
+MUST_CHECK int lmdb_manifests_check(struct lmdb_txn *t, const uint8_t *uid, uint64_t seq,
+                                    const uint8_t *hash);
+
 /* A recovery: the account record of ${uid} stays, as number 0.  No record is fine. */
 MUST_CHECK int lmdb_accounts_renumber(struct lmdb_txn *t, const uint8_t *uid);
 

@@ -26,12 +26,14 @@ struct store_block_set {
  * What a user's clients keep here for a recovery, sealed: the one with the next number, from 1,
  * replaces it.  A recovery (manifest_put) makes 1 the next one again, whatever there is.  Codes:
  * ERR_NOTFOUND: no such user; ERR_EXISTS: one with this number or a higher one is there (the same
- * bytes again: duplicate); ERR_BADSTATE: the number is beyond the next one.
+ * bytes again: duplicate); ERR_BADSTATE: the number is beyond the next one, or another manifest is
+ * the newest by now: see whether it still lists the device.
  */
 struct store_account_put {
     uint8_t uid[STORE_UID_LEN];
     uint64_t number, now;
-    struct store_blob bytes; /* 1 to STORE_ACCOUNT_MAX */
+    uint8_t newest[STORE_HASH_LEN]; /* SHA-256 of the manifest that the caller has looked at */
+    struct store_blob bytes;        /* 1 to STORE_ACCOUNT_MAX */
 };
 
 /* u.account; without bytes if there is none, with number 0 if it is from before a recovery.  Codes:

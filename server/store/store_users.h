@@ -56,19 +56,24 @@ struct store_user_set_state {
 };
 
 /*
- * The next manifest; the caller has checked the chain.  Codes: ERR_NOTFOUND;
+ * The next manifest; the caller has checked that it follows the one before it, and says which one
+ * that was: a recovery may have put another in its place since.  Codes: ERR_NOTFOUND;
  * ERR_EXISTS: the number exists with other bytes (same bytes: duplicate);
- * ERR_BADSTATE: not the next number.
+ * ERR_BADSTATE: not the next number, or ${before} is not the one before it: read again.
  *
  * A recovery may go back: with ${newest}, the number of the newest one that the caller has seen,
  * ${seq} is 2 to ${newest} + 1, and those there from ${seq} on go.  The numbers of account records
- * begin anew.  ERR_BADSTATE: another one is
- * the newest by now.
+ * begin anew.  ERR_BADSTATE, too: another one is the newest by now.
+ *
+ * A hash here is SHA-256 of all the bytes of a stored one.
  */
 struct store_manifest_put {
     uint8_t uid[STORE_UID_LEN];
     uint64_t seq, now;
     uint64_t newest; /* 0: no recovery */
+    uint8_t before[STORE_HASH_LEN];
+    uint8_t newest_hash[STORE_HASH_LEN]; /* of a recovery */
+    bool again; /* it was there, and nothing was checked: ERR_BADSTATE if it is not any more */
     struct store_blob bytes;
 };
 

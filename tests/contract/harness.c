@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include "common/crypto/hash.h"
 #include "tests/contract/engine_failing.h"
 
 enum { FAIL_EVERY = 5, TRIES = 50 };
@@ -285,6 +286,19 @@ void harness_user(struct harness *h, unsigned n, uint64_t quota)
     (void)snprintf(name, sizeof(name), "user%u", n);
     (void)snprintf(email, sizeof(email), "user%u@example.org", n);
     (void)DO(h, user_create, &in, ERR_OK);
+}
+
+void harness_manifest(struct harness *h, unsigned n, uint64_t seq, uint8_t ret[STORE_HASH_LEN])
+{
+    struct store_manifest_list in = {.from = seq, .limit = 1};
+    const struct store_result *res;
+
+    harness_uid(n, in.uid);
+    res = DO(h, manifest_list, &in, ERR_OK);
+    assert_int_equal(res->count, 1);
+    assert_int_equal(res->u.manifests[0].seq, seq);
+    assert_int_equal(
+        hash_sha256(ret, res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len), ERR_OK);
 }
 
 uint64_t harness_used(struct harness *h, unsigned n)

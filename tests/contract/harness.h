@@ -82,6 +82,8 @@ int harness_later_once(struct harness *h, enum store_op op, const void *in, int 
 /* User number ${n}: its user ID, or the user itself with ${quota}. */
 void harness_uid(unsigned n, uint8_t uid[STORE_UID_LEN]);
 void harness_user(struct harness *h, unsigned n, uint64_t quota);
+/* SHA-256 of the manifest with number ${seq} of user ${n}, as it is stored. */
+void harness_manifest(struct harness *h, unsigned n, uint64_t seq, uint8_t ret[STORE_HASH_LEN]);
 uint64_t harness_used(struct harness *h, unsigned n);
 
 /* What a transfer of one slot and ${len} bytes costs its recipient. */

@@ -137,6 +137,7 @@ static void test_records_go(void **state)
     harness_uid(1, get_account.uid);
     harness_uid(1, get_factor.uid);
     harness_uid(1, feed.uid);
+    harness_manifest(h, 1, 1, account.newest);
     (void)DO(h, account_put, &account, ERR_OK);
     (void)DO(h, factor_put, &factor, ERR_OK);
     (void)DO(h, block_set, &block, ERR_OK);

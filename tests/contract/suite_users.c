@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users, manifests and invitations. */
+/* Users and invitations. */
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
@@ -155,126 +155,6 @@ static void test_quota_and_state(void **state)
     (void)DO(h, user_set_state, &to, ERR_NOTFOUND);
 }
 
-static void test_manifests(void **state)
-{
-    struct harness *h = *state;
-    struct store_manifest_put put = {.now = T0 + 1, .bytes = {(const uint8_t *)"second", 6}};
-    struct store_manifest_list list = {.from = 1};
-    struct store_result *res;
-
-    harness_user(h, 1, 1);
-    harness_uid(1, put.uid);
-    harness_uid(1, list.uid);
-    put.seq = 3;
-    (void)DO(h, manifest_put, &put, ERR_BADSTATE);
-    put.seq = 1;
-    (void)DO(h, manifest_put, &put, ERR_EXISTS);
-    put.seq = 2;
-    ASSERT_FRESH(h, DO(h, manifest_put, &put, ERR_OK));
-    assert_true(DO(h, manifest_put, &put, ERR_OK)->duplicate);
-    res = DO(h, manifest_list, &list, ERR_OK);
-    assert_int_equal(res->count, 2);
-    assert_int_equal(res->u.manifests[1].seq, 2);
-    assert_int_equal(res->u.manifests[1].stored, T0 + 1);
-    assert_memory_equal(res->u.manifests[1].bytes.data, "second", 6);
-    assert_memory_equal(res->u.manifests[0].bytes.data, "manifest", 8);
-    list.from = 2;
-    list.limit = 1;
-    res = DO(h, manifest_list, &list, ERR_OK);
-    assert_int_equal(res->count, 1);
-    assert_false(res->more);
-    harness_uid(2, put.uid);
-    (void)DO(h, manifest_put, &put, ERR_NOTFOUND);
-    harness_uid(2, list.uid);
-    (void)DO(h, manifest_list, &list, ERR_NOTFOUND);
-}
-
-/* A recovery goes back behind an earlier manifest; those that follow it are gone. */
-static void test_a_recovery_goes_back(void **state)
-{
-    struct harness *h = *state;
-    struct store_manifest_put put = {.now = T0 + 1, .bytes = {(const uint8_t *)"later", 5}};
-    struct store_account_put record = {
-        .number = 1, .now = T0, .bytes = {(const uint8_t *)"record", 6}};
-    struct store_account_get old = {.bytes = true};
-    struct store_manifest_list list = {.from = 1};
-    struct store_user_get get = {.by = STORE_BY_UID};
-    struct store_result *res;
-
-    harness_user(h, 1, 1);
-    harness_uid(1, put.uid);
-    harness_uid(1, list.uid);
-    harness_uid(1, get.uid);
-    harness_uid(1, record.uid);
-    harness_uid(1, old.uid);
-    for (put.seq = 2; put.seq <= 9; put.seq++)
-        (void)DO(h, manifest_put, &put, ERR_OK);
-    put.bytes = (struct store_blob){(const uint8_t *)"recovered", 9};
-    put.seq = 3;
-    put.newest = 8; /* another one came meanwhile */
-    (void)DO(h, manifest_put, &put, ERR_BADSTATE);
-    put.newest = 10;
-    (void)DO(h, manifest_put, &put, ERR_BADSTATE);
-    put.newest = 9;
-    (void)DO(h, account_put, &record, ERR_OK);
-    put.seq = 1; /* the first one stays */
-    (void)DO(h, manifest_put, &put, ERR_BADSTATE);
-    put.seq = 11;
-    (void)DO(h, manifest_put, &put, ERR_BADSTATE);
-    put.seq = 3;
-    ASSERT_FRESH(h, DO(h, manifest_put, &put, ERR_OK));
-    assert_true(DO(h, manifest_put, &put, ERR_OK)->duplicate);
-    assert_int_equal(DO(h, user_get, &get, ERR_OK)->u.user.manifest_seq, 3);
-    res = DO(h, manifest_list, &list, ERR_OK);
-    assert_int_equal(res->count, 3);
-    assert_memory_equal(res->u.manifests[1].bytes.data, "later", 5);
-    assert_memory_equal(res->u.manifests[2].bytes.data, "recovered", 9);
-    /* The account record stays, too; the next one has number 1 again. */
-    res = DO(h, account_get, &old, ERR_OK);
-    assert_int_equal(res->u.account.number, 0);
-    assert_memory_equal(res->u.account.bytes.data, "record", 6);
-    record.number = 2;
-    (void)DO(h, account_put, &record, ERR_BADSTATE);
-    record.number = 1;
-    ASSERT_FRESH(h, DO(h, account_put, &record, ERR_OK));
-    assert_int_equal(DO(h, account_get, &old, ERR_OK)->u.account.number, 1);
-    /* Or behind the newest, like any other. */
-    put.newest = 3;
-    put.seq = 4;
-    (void)DO(h, manifest_put, &put, ERR_OK);
-    put.newest = 0;
-    put.seq = 5;
-    (void)DO(h, manifest_put, &put, ERR_OK);
-}
-
-/* A page of large rows ends by its bytes, and goes on behind its last row. */
-static void test_pages_are_bounded_by_bytes(void **state)
-{
-    struct harness *h = *state;
-    static uint8_t big[STORE_MANIFEST_MAX];
-    struct store_manifest_put put = {.now = T0, .bytes = {big, sizeof(big)}};
-    struct store_manifest_list list = {.from = 1};
-    struct store_result *res;
-    size_t seen = 0;
-    int pages = 0;
-
-    harness_user(h, 1, 1);
-    harness_uid(1, put.uid);
-    harness_uid(1, list.uid);
-    for (put.seq = 2; put.seq <= 60; put.seq++)
-        (void)DO(h, manifest_put, &put, ERR_OK);
-    do {
-        res = DO(h, manifest_list, &list, ERR_OK);
-        assert_in_range(res->count, 1, 25);
-        assert_int_equal(res->u.manifests[0].seq, list.from);
-        seen += res->count;
-        list.from += res->count;
-        pages++;
-    } while (res->more);
-    assert_int_equal(seen, 60);
-    assert_in_range(pages, 3, 6);
-}
-
 static void test_invitations(void **state)
 {
     struct harness *h = *state;
@@ -382,6 +262,7 @@ static void test_account_records(void **state)
     harness_uid(1, get.uid);
     (void)DO(h, account_put, &put, ERR_NOTFOUND);
     (void)DO(h, user_create, &in, ERR_OK);
+    harness_manifest(h, 1, 1, put.newest);
     assert_int_equal(DO(h, account_get, &get, ERR_OK)->u.account.number, 0);
     ASSERT_FRESH(h, DO(h, account_put, &put, ERR_OK));
     assert_true(DO(h, account_put, &put, ERR_OK)->duplicate);
@@ -476,9 +357,6 @@ int suite_users(void)
         TEST(test_create_refuses_bad_requests),
         TEST(test_list),
         TEST(test_quota_and_state),
-        TEST(test_manifests),
-        TEST(test_a_recovery_goes_back),
-        TEST(test_pages_are_bounded_by_bytes),
         TEST(test_invitations),
         TEST(test_blocks),
         TEST(test_account_records),

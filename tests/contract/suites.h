@@ -4,6 +4,7 @@
 #define TESTS_CONTRACT_SUITES_H
 
 int suite_users(void);
+int suite_manifests(void);
 int suite_uploads(void);
 int suite_seal(void);
 int suite_mail(void);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
 #include "common/fs.h"
 #include "server/store/store.h"
@@ -38,6 +39,21 @@ static int get(struct store_port *port, uv_loop_t *loop, const struct store_mani
     return rc;
 }
 
+/* Whatever the one before it is: it follows. */
+static int take_before(struct store_port *port, uv_loop_t *loop, struct store_manifest_put *in)
+{
+    struct store_manifest_list list = {.from = in->seq - 1, .limit = 1};
+    struct store_result *res = NULL;
+    int rc = ERR_NOTFOUND;
+
+    memcpy(list.uid, in->uid, sizeof(list.uid));
+    (void)wait_for(loop, store_manifest_list(port, &list, on_result, &res), &res);
+    if (res != NULL && res->code == ERR_OK && res->count == 1)
+        rc = hash_sha256(in->before, res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len);
+    store_result_free(res);
+    return rc;
+}
+
 static int put(struct store_port *port, uv_loop_t *loop, struct store_manifest_put *in,
                const char *path)
 {
@@ -50,6 +66,9 @@ static int put(struct store_port *port, uv_loop_t *loop, struct store_manifest_p
         return rc;
     in->bytes = (struct store_blob){bytes, fread(bytes, 1, sizeof(bytes), f)};
     (void)fclose(f);
+    rc = take_before(port, loop, in);
+    if (rc != ERR_OK)
+        return rc;
     (void)wait_for(loop, store_manifest_put(port, in, on_result, &res), &res);
     if (res != NULL)
         rc = res->code;
