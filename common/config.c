@@ -177,7 +177,7 @@ static const struct config_option *find(const struct config_schema *schema, cons
 static void unknown_key(struct parser *ps, const char *key)
 {
     const struct config_option *elsewhere = find(ps->schema, NULL, key);
-    const char *names[CONFIG_MAX_OPTIONS], *near;
+    const char *names[CONFIG_MAX_OPTIONS] = {NULL}, *near;
     char hint[160] = "";
     size_t n = 0;
 
