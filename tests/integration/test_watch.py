@@ -16,6 +16,7 @@ class Watcher:
         self.process = user.start("watch", *args)
         self.lines = queue.Queue()
         self.events = []
+        self.anew = 0  # how often watching has begun again
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
         self.ready()
@@ -41,6 +42,7 @@ class Watcher:
             line = self._next()
             if "number" in line:  # others are notices
                 self.events.append(line)
+            self.anew += line["event"] == "watching"
         return self.events
 
     def stop(self):
@@ -146,6 +148,7 @@ class Crowd(Case):
         sent = [sender.send(self.file(10), to=(self.alice,)).result["id"] for sender in senders]
         told = watcher.wait(len(sent))
         self.assertEqual([event["id"] for event in told], sent)
+        self.assertEqual(watcher.anew, 0)
         for sender, event in zip(senders, told):
             self.assertIn(event["who"] or event["who_id"], (sender.name, event["who_id"]))
         self.assertEqual(watcher.stop(), 130)
