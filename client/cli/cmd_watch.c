@@ -116,6 +116,8 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     while (is_passing(rc) && rest(err));
     if (is_passing(rc))
         rc = cli_error(err, SATCHEL_E_CANCELED, "interrupted");
+    if (rc == SATCHEL_E_CANCELED)
+        cli_hint(err, "the next watch tells what happens from here on");
     hook_reap(rc != SATCHEL_E_CANCELED);
     return rc;
 }
