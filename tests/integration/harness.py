@@ -337,6 +337,11 @@ class Terminal:
         self.seen = found.end()
         return found
 
+    def poll(self):
+        """Take what is shown now, or within a short time."""
+        if select.select([self.fd], [], [], 0.2)[0]:
+            self._read()
+
     def type(self, line):
         os.write(self.fd, f"{line}\n".encode())
 
