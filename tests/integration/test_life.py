@@ -59,7 +59,10 @@ class Revoke(Case):
         self.assertNotIn(tid, [row["id"] for row in self.bob.inbox()])
         (row,) = [row for row in self.bob.inbox("--all") if row["id"] == tid]
         self.assertEqual(row["state"], "revoked")
+        self.assertFalse(done["already"])
+        self.assertTrue(self.alice.json("revoke", tid).result["already"])
         said = self.alice.run("revoke", tid).text
+        self.assertIn(f"was revoked already, on {today()}", said)
         self.assertIn("carol had", said)
         self.assertNotIn("bob had", said)
 
@@ -167,4 +170,22 @@ class Extend(Case):
         self.alice.json("extend", tid, "8d")
         self.bob.get(tid, "-o", self.work / "x")
         self.alice.json("revoke", tid)
-        self.alice.json("extend", tid, "1h", expect=1)
+        refused = self.alice.json("extend", tid, "1h", expect=4).error
+        self.assertEqual(refused["code"], "revoked")
+        self.assertIn(f"you revoked it on {today()}", refused["message"])
+
+    def test_dates(self):
+        """An end may be a day, or a time; in UTC."""
+        day = datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(days=3)
+        sent = self.alice.send(self.file(10), "--expires", str(day), to=(self.bob,)).result
+        self.assertEqual(sent["expires"], f"{day}T00:00:00.000Z")
+        end = f"{day + datetime.timedelta(days=1)}T12:30:00.000Z"
+        done = self.alice.json("extend", sent["id"], end).result
+        self.assertEqual((done["before"], done["expires"]), (sent["expires"], end))
+        (row,) = [row for row in self.bob.inbox() if row["id"] == sent["id"]]
+        self.assertEqual(row["expires"], end)
+        for args in (["extend", sent["id"], "2020-01-01"], ["send", self.file(10), "--to", "bob", "--expires", "2020-01-01"]):
+            self.assertIn("'2020-01-01' is in the past", self.alice.json(*args, expect=2).error["message"])
+        self.assertIn("no date", self.alice.json("extend", sent["id"], "2030-02-31", expect=2).error["message"])
+        refused = self.alice.send(self.file(10), "--expires", "2999-01-01", to=(self.bob,), expect=4).error
+        self.assertEqual((refused["code"], refused["hint"]), ("toolarge", "the longest is --expires 10d"))
