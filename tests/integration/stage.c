@@ -44,6 +44,20 @@ int stage_down(void)
     return rc;
 }
 
+void stage_shift(int64_t ms)
+{
+    char path[96], next[96];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/clock", stage_site.dir);
+    (void)snprintf(next, sizeof(next), "%s/clock.new", stage_site.dir);
+    f = fopen(next, "w");
+    MUST(f != NULL);
+    (void)fprintf(f, "%lld", (long long)ms);
+    MUST(fclose(f) == 0);
+    MUST(rename(next, path) == 0);
+}
+
 void stage_greet(struct peer *p)
 {
     MUST(peer_open(p, stage_site.port));

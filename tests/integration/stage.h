@@ -24,6 +24,9 @@ int stage_down(void);
 void stage_greet(struct peer *p);
 void stage_enter(struct peer *p, const struct actor *who);
 
+/* The daemon's clock is off by ${ms} from now on; of a site whose clock is the test's. */
+void stage_shift(int64_t ms);
+
 /* Ask satchelctl until its status, as JSON, has ${text}; false: it never came. */
 bool stage_status_shows(const char *text);
 

@@ -20,21 +20,6 @@
 
 enum { DAILY = 20 };
 
-/* The daemon's clock is off by ${ms} from now on. */
-static void shift(int64_t ms)
-{
-    char path[96], next[96];
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "%s/clock", stage_site.dir);
-    (void)snprintf(next, sizeof(next), "%s/clock.new", stage_site.dir);
-    f = fopen(next, "w");
-    assert_non_null(f);
-    (void)fprintf(f, "%lld", (long long)ms);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(rename(next, path), 0);
-}
-
 static int setup(void **state)
 {
     struct actor *all[] = {&alice, &bob, &carol};
@@ -46,7 +31,7 @@ static int setup(void **state)
     actor_make(&carol, "carol");
     site_make(&stage_site);
     stage_site.clock = true;
-    shift(0);
+    stage_shift(0);
     site_start(&stage_site, UNLIMITED);
     stage_greet(&p);
     for (size_t i = 0; i < 3; i++)
@@ -318,13 +303,13 @@ static void test_a_day_has_a_share(void **state)
     site_start(&stage_site, NULL);
     stage_enter(&p, &alice);
     assert_in_range(rate_wait(&p, next), 23 * 3600000, DAY_MS);
-    shift(DAY_MS);
+    stage_shift(DAY_MS);
     peer_close(&p);
     stage_enter(&p, &alice);
     assert_int_equal(put(&p, next), OK);
     manifest_free(newest);
     newest = next;
-    shift(0);
+    stage_shift(0);
     next = make(&alice, newest, &both, &alice.u.isk);
     assert_true(rate_wait(&p, next) > 0);
     manifest_free(next);

@@ -35,21 +35,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The daemon's clock is off by ${ms} from now on. */
-static void shift(int64_t ms)
-{
-    char path[96], next[96];
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "%s/clock", stage_site.dir);
-    (void)snprintf(next, sizeof(next), "%s/clock.new", stage_site.dir);
-    f = fopen(next, "w");
-    assert_non_null(f);
-    (void)fprintf(f, "%lld", (long long)ms);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(rename(next, path), 0);
-}
-
 static int begin(void **state)
 {
     struct actor *all[] = {&alice, &bob, &carol};
@@ -58,7 +43,7 @@ static int begin(void **state)
     (void)state;
     site_make(&stage_site);
     stage_site.clock = true;
-    shift(0);
+    stage_shift(0);
     site_start(&stage_site, SETTINGS);
     stage_greet(&p);
     for (size_t i = 0; i < 3; i++)
@@ -151,7 +136,7 @@ static void test_a_jump_destroys_nothing(void **state)
     assert_int_equal(parcel_open(&p, &y), OK);
     peer_close(&p);
 
-    shift((int64_t)30 * DAY);
+    stage_shift((int64_t)30 * DAY);
     assert_true(site_logged(&stage_site, "event=clock_jumped"));
     rounds_pass();
     assert_int_equal(release(&x), CODE(EXPIRED)); /* refused */
@@ -166,7 +151,7 @@ static void test_a_jump_destroys_nothing(void **state)
     assert_true(site_logged(&stage_site, "event=clock_jumped"));
     rounds_pass();
 
-    shift(0);
+    stage_shift(0);
     status_comes_to("\"clock_jumped\":false");
     assert_int_equal(release(&x), OK); /* nothing was lost */
     stage_enter(&p, &alice);
@@ -184,13 +169,13 @@ static void test_small_jumps_do_not_add_up(void **state)
     (void)state;
     send_parcel(&x, 3, (uint64_t)3 * DAY);
     for (int i = 1; i <= 4; i++) {
-        shift((int64_t)i * 20 * HOUR);
+        stage_shift((int64_t)i * 20 * HOUR);
         rounds_pass();
     }
     ctl(out, sizeof(out), "--json", "status");
     assert_non_null(strstr(out, "\"clock_jumped\":true"));
     assert_non_null(strstr(out, "\"expired\":0,\"erased\":0,"));
-    shift(0);
+    stage_shift(0);
     assert_int_equal(release(&x), OK);
     parcel_free(&x);
 }
@@ -202,12 +187,12 @@ static void test_what_is_confirmed_expires(void **state)
 
     (void)state;
     send_parcel(&x, 4, (uint64_t)2 * DAY);
-    shift((int64_t)30 * DAY);
+    stage_shift((int64_t)30 * DAY);
     assert_true(site_logged(&stage_site, "event=clock_jumped"));
     ctl(out, sizeof(out), "clock", "confirm");
     status_comes_to("\"erased\":3,");
     status_comes_to("\"clock_jumped\":false");
-    shift(0);
+    stage_shift(0);
     assert_int_equal(release(&x), CODE(EXPIRED)); /* for good */
     parcel_free(&x);
 }

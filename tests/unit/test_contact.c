@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* contact and seen: what a client remembers of others. */
+/* contact and group: what a client remembers of others. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,83 +15,18 @@
 #include "client/local/contact.h"
 #include "client/local/group.h"
 #include "client/local/identity.h"
-#include "client/local/seen.h"
-#include "tests/unit/tmpdir.h"
-
-#define NOW ((uint64_t)1800000000000)
-
-struct state {
-    char dir[TMPDIR_SIZE];
-    struct vault *vault;
-    struct seen *seen;
-};
-
-static int setup(void **state)
-{
-    struct state *s = calloc(1, sizeof(*s));
-    struct lock *lock = NULL;
-    char path[TMPDIR_SIZE + 8];
-
-    assert_non_null(tmpdir_make(s->dir));
-    snprintf(path, sizeof(path), "%s/lock", s->dir);
-    assert_int_equal(lock_open(path, &lock, NULL), ERR_OK);
-    assert_int_equal(lock_take(lock, 0, NULL), ERR_OK);
-    assert_int_equal(vault_create(s->dir, NULL, lock, &s->vault, NULL), ERR_OK);
-    vault_unlock(s->vault);
-    assert_int_equal(seen_new(s->vault, &s->seen, NULL), ERR_OK);
-    *state = s;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct state *s = *state;
-
-    seen_free(s->seen);
-    vault_close(s->vault);
-    assert_int_equal(tmpdir_remove(s->dir), 0);
-    free(s);
-    return 0;
-}
-
-/* Somebody with one manifest. */
-static struct identity *somebody(struct state *s)
-{
-    struct identity_plan plan = {.username = "x", .email = "x@example.org", .now = NOW};
-    struct identity *id = NULL;
-
-    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
-    assert_int_equal(identity_make(&plan, s->vault, &id, NULL), ERR_OK);
-    vault_unlock(s->vault);
-    return id;
-}
-
-/* What a server would send of him. */
-static struct contact contact_of(const struct identity *id)
-{
-    struct contact c = {.added = NOW, .changed = NOW};
-    enum chain_change change;
-
-    c.chain.uid = id->uid;
-    for (size_t i = 0; i < id->chain.n; i++) {
-        const struct manifest *m = id->chain.m[i];
-        struct manifest *copy = NULL;
-
-        assert_int_equal(manifest_parse(m->body, PART_OF(m->signature), &copy, NULL), ERR_OK);
-        assert_int_equal(chain_add(&c.chain, copy, &change, NULL), ERR_OK);
-    }
-    return c;
-}
+#include "tests/unit/vault_fix.h"
 
 /* Pin ${id} under a name of ours or, with NULL, the username alone. */
-static int pin(struct state *s, const struct identity *id, const char *name, const char *username)
+static int pin(struct vault_fix *s, const struct identity *id, const char *name,
+               const char *username)
 {
     struct contact c = {0};
     int rc;
 
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
     if (contact_load(s->vault, &id->uid, &c, NULL) != ERR_OK)
-        c = contact_of(id);
+        c = vault_fix_contact(id);
     rc = contact_name(s->vault, &c, name, username, NULL);
     if (rc == ERR_OK)
         assert_int_equal(contact_save(s->vault, &c, NULL), ERR_OK);
@@ -100,7 +35,7 @@ static int pin(struct state *s, const struct identity *id, const char *name, con
     return rc;
 }
 
-static void assert_found(struct state *s, const char *name, const struct identity *id)
+static void assert_found(struct vault_fix *s, const char *name, const struct identity *id)
 {
     struct uid uid;
 
@@ -114,8 +49,8 @@ static void assert_found(struct state *s, const char *name, const struct identit
 
 static void contacts_come_back(void **state)
 {
-    struct state *s = *state;
-    struct identity *bob = somebody(s), *alice = somebody(s);
+    struct vault_fix *s = *state;
+    struct identity *bob = vault_fix_somebody(s), *alice = vault_fix_somebody(s);
     struct contact c = {0};
 
     assert_int_equal(contact_load(s->vault, &bob->uid, &c, NULL), ERR_NOTFOUND);
@@ -124,7 +59,7 @@ static void contacts_come_back(void **state)
     assert_string_equal(c.name, "Bobby Tables");
     assert_string_equal(c.username, "bob");
     assert_true(c.named);
-    assert_int_equal(c.added, NOW);
+    assert_int_equal(c.added, VAULT_FIX_NOW);
     assert_int_equal(c.chain.n, 1);
     assert_memory_equal(&c.chain.m[0]->hash, &bob->chain.m[0]->hash, 32);
     contact_free(&c);
@@ -139,8 +74,9 @@ static void contacts_come_back(void **state)
 
 static void names_resolve_in_order(void **state)
 {
-    struct state *s = *state;
-    struct identity *a = somebody(s), *b = somebody(s), *c = somebody(s);
+    struct vault_fix *s = *state;
+    struct identity *a = vault_fix_somebody(s), *b = vault_fix_somebody(s),
+                    *c = vault_fix_somebody(s);
 
     assert_int_equal(pin(s, a, NULL, "bob"), ERR_OK);
     assert_found(s, "bob", a);
@@ -160,8 +96,8 @@ static void names_resolve_in_order(void **state)
 
 static void addresses_find_whom_they_were_pinned_to(void **state)
 {
-    struct state *s = *state;
-    struct identity *a = somebody(s), *b = somebody(s);
+    struct vault_fix *s = *state;
+    struct identity *a = vault_fix_somebody(s), *b = vault_fix_somebody(s);
     struct contact c = {0};
 
     assert_int_equal(pin(s, a, NULL, "bob"), ERR_OK);
@@ -184,8 +120,8 @@ static void addresses_find_whom_they_were_pinned_to(void **state)
 
 static void names_are_unique(void **state)
 {
-    struct state *s = *state;
-    struct identity *a = somebody(s), *b = somebody(s);
+    struct vault_fix *s = *state;
+    struct identity *a = vault_fix_somebody(s), *b = vault_fix_somebody(s);
 
     assert_int_equal(pin(s, a, "bob", "x"), ERR_OK);
     assert_int_equal(pin(s, b, "bob", "y"), ERR_EXISTS);
@@ -204,8 +140,8 @@ static void names_are_unique(void **state)
 
 static void usernames_of_a_hostile_server(void **state)
 {
-    struct state *s = *state;
-    struct identity *a = somebody(s);
+    struct vault_fix *s = *state;
+    struct identity *a = vault_fix_somebody(s);
 
     assert_int_equal(pin(s, a, NULL, "evil\x1b[31m"), ERR_OK);
     assert_found(s, "evil\x1b[31m", NULL);
@@ -241,8 +177,8 @@ static int count_rows(void *cookie, const struct contact *c, const struct manife
 
 static void contacts_are_walked(void **state)
 {
-    struct state *s = *state;
-    struct identity *a = somebody(s), *b = somebody(s);
+    struct vault_fix *s = *state;
+    struct identity *a = vault_fix_somebody(s), *b = vault_fix_somebody(s);
     int n = 0;
 
     assert_int_equal(pin(s, a, NULL, "a"), ERR_OK);
@@ -255,9 +191,10 @@ static void contacts_are_walked(void **state)
 
 static void verification_holds_for_one_pair_of_keys(void **state)
 {
-    struct state *s = *state;
-    struct identity *me = somebody(s), *other_me = somebody(s), *bob = somebody(s);
-    struct contact c = contact_of(bob);
+    struct vault_fix *s = *state;
+    struct identity *me = vault_fix_somebody(s), *other_me = vault_fix_somebody(s),
+                    *bob = vault_fix_somebody(s);
+    struct contact c = vault_fix_contact(bob);
     char number[SAFETY_TEXT], other[SAFETY_TEXT];
     bool verified = true;
 
@@ -282,9 +219,9 @@ static void verification_holds_for_one_pair_of_keys(void **state)
 /* A record that holds something else than a contact of this user. */
 static void contacts_that_do_not_hold_together(void **state)
 {
-    struct state *s = *state;
-    struct identity *a = somebody(s), *b = somebody(s);
-    struct contact mixed = contact_of(a), c = {0};
+    struct vault_fix *s = *state;
+    struct identity *a = vault_fix_somebody(s), *b = vault_fix_somebody(s);
+    struct contact mixed = vault_fix_contact(a), c = {0};
     uint8_t id[VAULT_RECORD_ID_LEN];
 
     mixed.chain.uid = b->uid; /* a's manifests under b's ID */
@@ -300,109 +237,6 @@ static void contacts_that_do_not_hold_together(void **state)
     identity_unref(b);
 }
 
-/* ---- seen ---- */
-
-static struct seen_entry entry(unsigned tid, uint8_t header, uint64_t until)
-{
-    struct seen_entry e = {.until = until};
-
-    memcpy(e.tid.b, &tid, sizeof(tid));
-    memset(e.header.b, header, sizeof(e.header.b));
-    return e;
-}
-
-static void reopen(struct state *s)
-{
-    seen_free(s->seen);
-    s->seen = NULL;
-    assert_int_equal(seen_new(s->vault, &s->seen, NULL), ERR_OK);
-    assert_int_equal(seen_refresh(s->seen, NULL), ERR_OK);
-}
-
-static void headers_are_remembered(void **state)
-{
-    struct state *s = *state;
-    struct seen_entry e = entry(1, 7, NOW + 1), probe = entry(1, 0, 0), other = entry(1, 8, NOW),
-                      batch[2] = {entry(2, 1, NOW), entry(1, 8, NOW)};
-
-    assert_int_equal(seen_refresh(s->seen, NULL), ERR_OK);
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
-    assert_int_equal(seen_add(s->seen, &e, 1, NOW, NULL), ERR_OK);
-    assert_int_equal(seen_add(s->seen, &e, 1, NOW, NULL), ERR_OK);
-    reopen(s);
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
-    assert_memory_equal(&probe.header, &e.header, 32);
-    assert_int_equal(seen_add(s->seen, &other, 1, NOW, NULL), ERR_INTEGRITY);
-    assert_int_equal(seen_add(s->seen, batch, 2, NOW, NULL), ERR_INTEGRITY);
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK); /* still there */
-    probe = entry(2, 0, 0);
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
-    probe = entry(1, 0, 0);
-    probe.sender.b[0] = 1;
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
-}
-
-/* Two that are open at the same time, as two processes are. */
-static void two_writers(void **state)
-{
-    struct state *s = *state;
-    struct seen *other = NULL;
-    struct seen_entry a = entry(1, 1, NOW), b = entry(2, 2, NOW), probe = entry(1, 0, 0);
-
-    assert_int_equal(seen_new(s->vault, &other, NULL), ERR_OK);
-    assert_int_equal(seen_add(s->seen, &a, 1, NOW, NULL), ERR_OK);
-    assert_int_equal(seen_add(other, &b, 1, NOW, NULL), ERR_OK);
-    assert_int_equal(seen_find(other, &probe, NULL), ERR_OK);
-    probe = entry(2, 0, 0);
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
-    assert_int_equal(seen_refresh(s->seen, NULL), ERR_OK);
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
-    seen_free(other);
-}
-
-static void segments_fill_and_go(void **state)
-{
-    enum { MANY = 2 * SEEN_SEGMENT + 10 };
-    struct state *s = *state;
-    struct seen_entry *all = calloc(MANY, sizeof(*all)), late, probe;
-
-    for (unsigned i = 0; i < MANY; i++)
-        all[i] = entry(i, (uint8_t)i, i < SEEN_SEGMENT ? NOW : NOW + 100);
-    assert_int_equal(seen_add(s->seen, all, MANY, NOW, NULL), ERR_OK);
-    reopen(s);
-    for (unsigned i = 0; i < MANY; i++) {
-        probe = entry(i, 0, 0);
-        assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
-        assert_int_equal(probe.header.b[0], (uint8_t)i);
-    }
-    /* The first segment is not needed any more; its place is used again. */
-    late = entry(MANY, 1, NOW + 100);
-    assert_int_equal(seen_add(s->seen, &late, 1, NOW + 1, NULL), ERR_OK);
-    reopen(s);
-    probe = entry(0, 0, 0);
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_NOTFOUND);
-    probe = entry(SEEN_SEGMENT, 0, 0);
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
-    probe = entry(MANY, 0, 0);
-    assert_int_equal(seen_find(s->seen, &probe, NULL), ERR_OK);
-    free(all);
-}
-
-static void damaged_segments(void **state)
-{
-    struct state *s = *state;
-    struct seen_entry e = entry(1, 7, NOW);
-    uint8_t id[VAULT_RECORD_ID_LEN], first[4] = {0};
-
-    assert_int_equal(vault_id(s->vault, "seen", PART_OF(first), id, NULL), ERR_OK);
-    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
-    /* A message whose entries have 3 bytes. */
-    assert_int_equal(vault_put(s->vault, "seen", id, part("\x0a\x03xyz", 5), NULL), ERR_OK);
-    vault_unlock(s->vault);
-    assert_int_equal(seen_refresh(s->seen, NULL), ERR_CORRUPT);
-    assert_int_equal(seen_add(s->seen, &e, 1, NOW, NULL), ERR_CORRUPT);
-}
-
 /* ---- groups ---- */
 
 static int count_group(void *cookie, const struct group *g, struct err *err)
@@ -416,7 +250,7 @@ static int count_group(void *cookie, const struct group *g, struct err *err)
 
 static void groups_hold_members(void **state)
 {
-    struct state *s = *state;
+    struct vault_fix *s = *state;
     struct group *g = calloc(1, sizeof(*g));
     struct uid a = {{1}}, b = {{2}};
     size_t n = 0;
@@ -446,9 +280,9 @@ static void groups_hold_members(void **state)
 
 static void groups_and_contacts_have_different_names(void **state)
 {
-    struct state *s = *state;
+    struct vault_fix *s = *state;
     struct contact c = {0};
-    struct identity *id = somebody(s);
+    struct identity *id = vault_fix_somebody(s);
     enum chain_change change;
     struct manifest *m = NULL;
     struct buf raw = {0};
@@ -476,7 +310,7 @@ static void groups_and_contacts_have_different_names(void **state)
 
 static void groups_are_limited(void **state)
 {
-    struct state *s = *state;
+    struct vault_fix *s = *state;
     struct uid u = {{0}};
 
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
@@ -500,7 +334,7 @@ static void groups_that_do_not_hold_together(void **state)
                {"\x08\x01\x1a\x14yyyyyyyyyyyyyyyyyyyy", 24},
                {"\x08\x02\x12\x01x\x1a\x14yyyyyyyyyyyyyyyyyyyy", 27},
                {"\xff", 1}};
-    struct state *s = *state;
+    struct vault_fix *s = *state;
     struct group *g = calloc(1, sizeof(*g));
     uint8_t id[VAULT_RECORD_ID_LEN];
 
@@ -518,9 +352,9 @@ static void groups_that_do_not_hold_together(void **state)
 /* What stops a send comes back from the vault, until it was seen. */
 static void a_replaced_key_must_be_seen(void **state)
 {
-    struct state *s = *state;
+    struct vault_fix *s = *state;
     struct contact c = {.name = "bob", .replaced = true, .blocked = true}, back = {0};
-    struct identity *id = somebody(s);
+    struct identity *id = vault_fix_somebody(s);
     enum chain_change change;
     struct manifest *m = NULL;
     struct buf raw = {0};
@@ -547,7 +381,7 @@ static void a_replaced_key_must_be_seen(void **state)
 /* ---- what a recovery has still to bring back ---- */
 
 /* The record's plaintext, as it would be made now; the caller frees it. */
-static void build(struct state *s, const struct identity *self, struct secret *ret)
+static void build(struct vault_fix *s, const struct identity *self, struct secret *ret)
 {
     struct backup_made made;
 
@@ -556,7 +390,7 @@ static void build(struct state *s, const struct identity *self, struct secret *r
     vault_unlock(s->vault);
 }
 
-static void note_rest(struct state *s, const struct secret *plain)
+static void note_rest(struct vault_fix *s, const struct secret *plain)
 {
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
     assert_int_equal(backup_note_rest(s->vault, plain, NULL), ERR_OK);
@@ -564,7 +398,7 @@ static void note_rest(struct state *s, const struct secret *plain)
 }
 
 /* Forget ${id}, as a machine does that never knew him. */
-static void forget(struct state *s, const struct identity *id)
+static void forget(struct vault_fix *s, const struct identity *id)
 {
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
     assert_int_equal(contact_delete(s->vault, &id->uid, NULL), ERR_OK);
@@ -575,8 +409,9 @@ static void forget(struct state *s, const struct identity *id)
 /* A record that is made before the contacts are back keeps them, each once. */
 static void a_record_keeps_what_is_not_back_yet(void **state)
 {
-    struct state *s = *state;
-    struct identity *self = somebody(s), *bob = somebody(s), *carol = somebody(s);
+    struct vault_fix *s = *state;
+    struct identity *self = vault_fix_somebody(s), *bob = vault_fix_somebody(s),
+                    *carol = vault_fix_somebody(s);
     struct secret first = {0}, second = {0};
     struct backup_contact *list = NULL;
     struct contact c = {0};
@@ -637,25 +472,30 @@ static void a_record_keeps_what_is_not_back_yet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(contacts_come_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(names_resolve_in_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(addresses_find_whom_they_were_pinned_to, setup, teardown),
-        cmocka_unit_test_setup_teardown(names_are_unique, setup, teardown),
-        cmocka_unit_test_setup_teardown(usernames_of_a_hostile_server, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_contact_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(contacts_are_walked, setup, teardown),
-        cmocka_unit_test_setup_teardown(verification_holds_for_one_pair_of_keys, setup, teardown),
-        cmocka_unit_test_setup_teardown(contacts_that_do_not_hold_together, setup, teardown),
-        cmocka_unit_test_setup_teardown(groups_hold_members, setup, teardown),
-        cmocka_unit_test_setup_teardown(groups_and_contacts_have_different_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(groups_are_limited, setup, teardown),
-        cmocka_unit_test_setup_teardown(groups_that_do_not_hold_together, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_replaced_key_must_be_seen, setup, teardown),
-        cmocka_unit_test_setup_teardown(headers_are_remembered, setup, teardown),
-        cmocka_unit_test_setup_teardown(two_writers, setup, teardown),
-        cmocka_unit_test_setup_teardown(segments_fill_and_go, setup, teardown),
-        cmocka_unit_test_setup_teardown(damaged_segments, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_record_keeps_what_is_not_back_yet, setup, teardown),
+        cmocka_unit_test_setup_teardown(contacts_come_back, vault_fix_setup, vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(names_resolve_in_order, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(addresses_find_whom_they_were_pinned_to, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(names_are_unique, vault_fix_setup, vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(usernames_of_a_hostile_server, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(bad_contact_names, vault_fix_setup, vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(contacts_are_walked, vault_fix_setup, vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(verification_holds_for_one_pair_of_keys, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(contacts_that_do_not_hold_together, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(groups_hold_members, vault_fix_setup, vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(groups_and_contacts_have_different_names, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(groups_are_limited, vault_fix_setup, vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(groups_that_do_not_hold_together, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(a_replaced_key_must_be_seen, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(a_record_keeps_what_is_not_back_yet, vault_fix_setup,
+                                        vault_fix_teardown),
     };
 
     return cmocka_run_group_tests_name("contact", tests, NULL, NULL);

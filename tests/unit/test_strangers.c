@@ -15,79 +15,17 @@
 #include "client/local/contact.h"
 #include "client/local/group.h"
 #include "client/local/identity.h"
-#include "tests/unit/tmpdir.h"
-
-#define NOW ((uint64_t)1800000000000)
-
-struct state {
-    char dir[TMPDIR_SIZE];
-    struct vault *vault;
-};
-
-static int setup(void **state)
-{
-    struct state *s = calloc(1, sizeof(*s));
-    struct lock *lock = NULL;
-    char path[TMPDIR_SIZE + 8];
-
-    assert_non_null(tmpdir_make(s->dir));
-    snprintf(path, sizeof(path), "%s/lock", s->dir);
-    assert_int_equal(lock_open(path, &lock, NULL), ERR_OK);
-    assert_int_equal(lock_take(lock, 0, NULL), ERR_OK);
-    assert_int_equal(vault_create(s->dir, NULL, lock, &s->vault, NULL), ERR_OK);
-    vault_unlock(s->vault);
-    *state = s;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct state *s = *state;
-
-    vault_close(s->vault);
-    assert_int_equal(tmpdir_remove(s->dir), 0);
-    free(s);
-    return 0;
-}
-
-/* Somebody with one manifest. */
-static struct identity *somebody(struct state *s)
-{
-    struct identity_plan plan = {.username = "x", .email = "x@example.org", .now = NOW};
-    struct identity *id = NULL;
-
-    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
-    assert_int_equal(identity_make(&plan, s->vault, &id, NULL), ERR_OK);
-    vault_unlock(s->vault);
-    return id;
-}
-
-/* What a server would send of him. */
-static struct contact contact_of(const struct identity *id)
-{
-    struct contact c = {.added = NOW, .changed = NOW};
-    enum chain_change change;
-
-    c.chain.uid = id->uid;
-    for (size_t i = 0; i < id->chain.n; i++) {
-        const struct manifest *m = id->chain.m[i];
-        struct manifest *copy = NULL;
-
-        assert_int_equal(manifest_parse(m->body, PART_OF(m->signature), &copy, NULL), ERR_OK);
-        assert_int_equal(chain_add(&c.chain, copy, &change, NULL), ERR_OK);
-    }
-    return c;
-}
+#include "tests/unit/vault_fix.h"
 
 enum { STRANGERS = CONTACT_STRANGERS_MAX };
 
 enum { CHOSEN = 1, REPLACED = 2 };
 
 /* Pin somebody at ${when}, with an address that takes room in the record. */
-static void pin_at(struct state *s, struct uid *ret_uid, uint64_t when, int what)
+static void pin_at(struct vault_fix *s, struct uid *ret_uid, uint64_t when, int what)
 {
-    struct identity *id = somebody(s);
-    struct contact c = contact_of(id);
+    struct identity *id = vault_fix_somebody(s);
+    struct contact c = vault_fix_contact(id);
 
     c.added = when;
     c.chosen = (what & CHOSEN) != 0;
@@ -103,7 +41,7 @@ static void pin_at(struct state *s, struct uid *ret_uid, uint64_t when, int what
     identity_unref(id);
 }
 
-static size_t bound(struct state *s)
+static size_t bound(struct vault_fix *s)
 {
     size_t left = 0;
 
@@ -116,8 +54,8 @@ static size_t bound(struct state *s)
 /* They fill neither the vault nor the record for a recovery. */
 static void strangers_make_room(void **state)
 {
-    struct state *s = *state;
-    struct identity *self = somebody(s);
+    struct vault_fix *s = *state;
+    struct identity *self = vault_fix_somebody(s);
     struct uid *uids = calloc(STRANGERS, sizeof(*uids)), friend;
     struct backup_contact *list = NULL;
     struct backup_made made;
@@ -127,10 +65,10 @@ static void strangers_make_room(void **state)
     bool found = false;
 
     for (size_t i = 0; i < STRANGERS - 1; i++)
-        pin_at(s, &uids[i], NOW + i, 0);
+        pin_at(s, &uids[i], VAULT_FIX_NOW + i, 0);
     assert_int_equal(bound(s), STRANGERS - 1);
-    pin_at(s, &friend, NOW - 1, CHOSEN); /* the oldest, but no stranger */
-    pin_at(s, &uids[STRANGERS - 1], NOW + STRANGERS, 0);
+    pin_at(s, &friend, VAULT_FIX_NOW - 1, CHOSEN); /* the oldest, but no stranger */
+    pin_at(s, &uids[STRANGERS - 1], VAULT_FIX_NOW + STRANGERS, 0);
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
     assert_int_equal(backup_build(s->vault, self, &plain, &made, NULL), ERR_OK);
     assert_int_equal(backup_note_rest(s->vault, &plain, NULL), ERR_OK);
@@ -153,7 +91,7 @@ static void strangers_make_room(void **state)
     identity_unref(self);
 }
 
-static bool is_pinned(struct state *s, const struct uid *uid)
+static bool is_pinned(struct vault_fix *s, const struct uid *uid)
 {
     struct contact c = {0};
     int rc = contact_load(s->vault, uid, &c, NULL);
@@ -166,11 +104,11 @@ static bool is_pinned(struct state *s, const struct uid *uid)
 /* A server that replaces keys does not make them any less strangers. */
 static void replaced_keys_count(void **state)
 {
-    struct state *s = *state;
+    struct vault_fix *s = *state;
     struct uid *uids = calloc(STRANGERS, sizeof(*uids));
 
     for (size_t i = 0; i < STRANGERS; i++)
-        pin_at(s, &uids[i], NOW + i, i < 200 ? REPLACED : 0);
+        pin_at(s, &uids[i], VAULT_FIX_NOW + i, i < 200 ? REPLACED : 0);
     assert_int_equal(bound(s), CONTACT_STRANGERS_LEFT);
     /* Those who have nothing to tell went first, then the oldest. */
     for (size_t i = 0; i < STRANGERS; i++)
@@ -181,9 +119,9 @@ static void replaced_keys_count(void **state)
 /* Who is in a group stays, and counts in the record, whatever his contact says. */
 static void members_are_no_strangers(void **state)
 {
-    struct state *s = *state;
+    struct vault_fix *s = *state;
     struct uid *uids = calloc(STRANGERS + 1, sizeof(*uids));
-    struct identity *self = somebody(s);
+    struct identity *self = vault_fix_somebody(s);
     struct backup_contact *list = NULL;
     struct secret plain = {0};
     struct backup_made made;
@@ -191,7 +129,7 @@ static void members_are_no_strangers(void **state)
     size_t n;
 
     for (size_t i = 0; i <= STRANGERS; i++)
-        pin_at(s, &uids[i], NOW + i, 0);
+        pin_at(s, &uids[i], VAULT_FIX_NOW + i, 0);
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
     assert_int_equal(group_add(s->vault, "all", &uids[1], NULL), ERR_OK);
     assert_int_equal(group_add(s->vault, "all", &uids[0], NULL), ERR_OK);
@@ -234,9 +172,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks),
-        cmocka_unit_test_setup_teardown(strangers_make_room, setup, teardown),
-        cmocka_unit_test_setup_teardown(replaced_keys_count, setup, teardown),
-        cmocka_unit_test_setup_teardown(members_are_no_strangers, setup, teardown),
+        cmocka_unit_test_setup_teardown(strangers_make_room, vault_fix_setup, vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(replaced_keys_count, vault_fix_setup, vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(members_are_no_strangers, vault_fix_setup,
+                                        vault_fix_teardown),
     };
 
     return cmocka_run_group_tests_name("strangers", tests, NULL, NULL);
