@@ -245,6 +245,10 @@ static void judge(struct call *c)
 
     if (f->row.state != FACTOR_ACTIVE && f->need == FACTOR_IF_ACTIVE) {
         f->granted(c);
+    } else if (f->need == FACTOR_SETTLED && !factor_row_settled(&f->row, daemon_time())) {
+        call_error(c, ERR_FACTOR,
+                   "this needs the recovery words, or a one-time password of a "
+                   "second factor that was enrolled at least 7 days ago");
     } else if (f->row.state != FACTOR_ACTIVE) {
         call_error(c, ERR_FACTOR, "this needs a one-time password, and you have enrolled none");
     } else if (!given) {

@@ -8,11 +8,11 @@
  *     factor_check(c, &uid, c->msg->release->code, FACTOR_ALWAYS, next_step);
  *
  * next_step runs when the code was good and is spent, durably.  Otherwise ${c} is
- * answered and nothing else happens: AUTH_FACTOR (no code, a wrong one, one that was used, or no
- * factor to have one of), RATE (more than five tries a minute for one user; or so many wrong ones
- * in a row that the next has to wait, longer with each, also over a restart), or what
- * the store failed with.  From the third wrong one on the user's devices are told.  c->res is not
- * what it was before.
+ * answered and nothing else happens: AUTH_FACTOR (no code, a wrong one, one that was used, no
+ * factor to have one of, or one that is too young), RATE (more than five tries a minute for one
+ * user; or so many wrong ones in a row that the next has to wait, longer with each, also over a
+ * restart), or what the store failed with.  From the third wrong one on the user's devices are
+ * told.  c->res is not what it was before.
  *
  * A code counts once, for the request that brought it, whatever becomes of the request.
  *
@@ -26,7 +26,8 @@
 
 enum factor_need {
     FACTOR_IF_ACTIVE, /* users without a second factor pass */
-    FACTOR_ALWAYS     /* they have to enrol one first */
+    FACTOR_ALWAYS,    /* they have to enrol one first */
+    FACTOR_SETTLED    /* and it must be settled: factor_row_settled() */
 };
 
 /* ${code} belongs to the message of ${c}; NULL and "" are no code.  Once for each call. */

@@ -88,6 +88,11 @@ int factor_row_confirm(struct factor_row *r, const struct uid *uid, uint64_t now
     return ERR_OK;
 }
 
+bool factor_row_settled(const struct factor_row *r, uint64_t now_ms)
+{
+    return r->state == FACTOR_ACTIVE && now_ms > r->since && now_ms - r->since >= FACTOR_SETTLED_MS;
+}
+
 /* Without blanks and '-', in capitals; the length, or 0 if it is too long. */
 static size_t tidy(const char *code, char ret[FACTOR_CODE_LEN + 1])
 {

@@ -27,6 +27,9 @@ enum {
     FACTOR_SEALED_MAX = STORE_FACTOR_MAX
 };
 
+/* A factor that was enrolled so long ago, in ms, is its owner's: see factor_row_settled(). */
+#define FACTOR_SETTLED_MS ((uint64_t)7 * 24 * 3600 * 1000)
+
 enum factor_state { FACTOR_NONE, FACTOR_PENDING, FACTOR_ACTIVE };
 
 /* Zeroed: there is none. */
@@ -61,6 +64,12 @@ MUST_CHECK int factor_row_confirm(struct factor_row *r, const struct uid *uid, u
  */
 MUST_CHECK int factor_row_take(struct factor_row *r, const struct uid *uid, const char *code,
                                uint64_t now_ms);
+
+/*
+ * Is it active, and has it been for FACTOR_SETTLED_MS?  A younger one proves nothing of the
+ * account's owner: whoever has got hold of a device could enrol one a moment ago.
+ */
+bool factor_row_settled(const struct factor_row *r, uint64_t now_ms);
 
 /* So many ms until the next one-time password is looked at; 0: now. */
 uint64_t factor_row_wait(const struct factor_row *r, uint64_t now_ms);

@@ -2,10 +2,13 @@
 /*
  * DeleteAccount: the caller leaves, for good.
  *
- * Happy path: the identity key has signed for this connection -> the second factor, if there is
- * one -> the user is marked deleted, durably; from here on nothing brings him back -> part by part:
- * rows go, their cells are overwritten, durably, the store forgets the cells -> reply, and the
- * connection ends.
+ * Happy path: the identity key has signed for this connection -> so has the recovery key, or there
+ * is a code of a second factor that has stood for a while -> the user is marked deleted, durably;
+ * from here on nothing brings him back -> part by part: rows go, their cells are overwritten,
+ * durably, the store forgets the cells -> reply, and the connection ends.
+ *
+ * Each device has the identity key, and whoever has got hold of one can enrol a factor: neither is
+ * enough for what cannot be undone.
  *
  * The other connections of the user end with the mark.  This goes on also when the client has
  * gone; what a crash or a failing disk interrupts is the collector's.
@@ -181,10 +184,17 @@ static void mark(struct call *c)
 
 /* ---- the proof ---- */
 
+static bool has_words(const struct call *c)
+{
+    return c->msg->delete_account->recovery_signature.len > 0;
+}
+
+/* Both signatures, as far as they came; ERR_INTEGRITY: the identity key's is bad, ERR_FACTOR: the
+ * recovery key's. */
 static int check(struct call *c, struct err *err)
 {
     const struct departure *l = c->data;
-    const ProtobufCBinaryData *sig = &c->msg->delete_account->signature;
+    const Satchel__DeleteAccount *msg = c->msg->delete_account;
     const struct store_result *res = c->res;
     struct manifest *m = NULL;
     int rc = res->count > 0
@@ -193,7 +203,15 @@ static int check(struct call *c, struct err *err)
                  : err_set(err, ERR_CORRUPT, "no manifest");
 
     if (rc == ERR_OK)
-        rc = login_delete_check(&l->proof, m->identity_key, part(sig->data, sig->len), err);
+        rc = login_delete_check(&l->proof, m->identity_key,
+                                part(msg->signature.data, msg->signature.len), err);
+    if (rc == ERR_OK && has_words(c)) {
+        rc = login_delete_check(&l->proof, m->recovery_key,
+                                part(msg->recovery_signature.data, msg->recovery_signature.len),
+                                err);
+        if (rc == ERR_INTEGRITY)
+            rc = ERR_FACTOR;
+    }
     manifest_free(m);
     return rc;
 }
@@ -211,10 +229,14 @@ static void on_manifest(struct call *c)
     rc = check(c, &err);
     if (rc == ERR_INTEGRITY)
         call_error(c, ERR_AUTH, "the signature is not the identity key's");
+    else if (rc == ERR_FACTOR)
+        call_error(c, rc, "the signature is not the recovery key's");
     else if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
+    else if (has_words(c))
+        mark(c);
     else
-        factor_check(c, &l->proof.uid, c->msg->delete_account->code, FACTOR_IF_ACTIVE, mark);
+        factor_check(c, &l->proof.uid, c->msg->delete_account->code, FACTOR_SETTLED, mark);
 }
 
 static void get_manifest(struct call *c)
@@ -266,6 +288,6 @@ void req_delete_account(struct call *c)
     rc = conn_exporter(c->conn, l->proof.exporter, &err);
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
-    else
+    else if (!has_words(c) || !factor_refuse_rate(c, &l->proof.uid))
         get_user(c);
 }

@@ -122,6 +122,8 @@ static void on_put(struct call *c)
         look_anew(c);
     } else if (c->res->code != ERR_OK) {
         call_failed(c);
+    } else if (c->res->duplicate) {
+        call_done(c); /* another one stored it, and others may have followed since */
     } else {
         r->next = NULL;
         call_done(c); /* frees r */

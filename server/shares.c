@@ -127,8 +127,10 @@ static int load(struct shares *s, const struct shares_config *cfg, struct err *e
         rc = shares_load_nets(s, err);
     if (rc == ERR_OK)
         rc = erasable_file_open(&s->cells, cfg->erasable, err);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
         s->noted = erasable_file_time(s->cells);
+        s->sure_at = UINT64_MAX; /* what is read may have been lost under the process before */
+    }
     if (rc == ERR_OK)
         rc = hedge_open(&s->hedge, cfg->hedge, err);
     if (rc == ERR_OK)

@@ -60,6 +60,12 @@ static int add_to_batch(struct shares *s, struct shares_item *item, uint8_t *out
 
 /* ---- opening: draw, seal, derive ---- */
 
+/* Is the key of every day that reads as one on the disk? */
+static bool days_are_sure(const struct shares *s)
+{
+    return erasable_file_failures(s->cells) == s->sure_at;
+}
+
 /* The key of a day, which is drawn when its first transfer is opened. */
 static int get_day(struct shares *s, struct shares_item *item)
 {
@@ -68,13 +74,14 @@ static int get_day(struct shares *s, struct shares_item *item)
 
     if (rc == ERR_OK && keyed)
         rc = erasable_file_read(s->cells, item->day_cell, &s->day_key, &s->why);
-    if (rc != ERR_OK || (keyed && !s->suspect))
+    if (rc != ERR_OK)
         return rc;
-    if (!keyed)
-        rc = secret_new(&s->day_key, ERASABLE_KEY_LEN, NULL);
-    if (rc == ERR_OK && !keyed)
+    s->wrote |= !keyed || !days_are_sure(s);
+    if (keyed)
+        return ERR_OK;
+    rc = secret_new(&s->day_key, ERASABLE_KEY_LEN, NULL);
+    if (rc == ERR_OK)
         rc = hedge_draw(s->hedge, "day key", PART_OF(item->place.tid.b), s->day_key.data, &s->why);
-    s->wrote = true;
     return rc == ERR_OK ? erasable_file_write(s->cells, item->day_cell, &s->day_key, &s->why) : rc;
 }
 
@@ -325,9 +332,29 @@ static void tell(const struct shares *s, int code)
                   log_str("why", s->why.msg[0] != '\0' ? s->why.msg : err_text(code)));
 }
 
+/*
+ * The one sync of a gathering that began when ${failures} had failed.  When one has failed since,
+ * whoever asked for it, what was written may be lost, for all that this one says; the next
+ * gathering draws anew.  The keys of days were drawn once, and more than this gathering rests on
+ * them: as long as they are not sure all of them are written again.
+ */
+static int sync_gathering(struct shares *s, uint64_t failures)
+{
+    int rc = days_are_sure(s) ? ERR_OK : erasable_file_renew_days(s->cells, &s->why);
+
+    if (rc == ERR_OK)
+        rc = erasable_file_sync(s->cells, &s->why);
+    if (rc != ERR_OK)
+        return rc;
+    s->sure_at = erasable_file_failures(s->cells);
+    return s->sure_at == failures ? ERR_OK
+                                  : err_set(&s->why, ERR_IO, "a sync of erasable keys has failed");
+}
+
 /* All jobs of one gathering: run, then one sync if it must be, then the rest of the batch. */
 static void run_jobs(struct shares *s, struct shares_job *first)
 {
+    const uint64_t failures = erasable_file_failures(s->cells);
     bool opened = false;
     int synced;
 
@@ -340,10 +367,8 @@ static void run_jobs(struct shares *s, struct shares_job *first)
         opened |= job->kind == SHARES_OPEN;
     }
     s->why = (struct err){0};
-    synced = s->wrote ? erasable_file_sync(s->cells, &s->why) : ERR_OK;
+    synced = s->wrote ? sync_gathering(s, failures) : ERR_OK;
     tell(s, synced);
-    if (s->wrote)
-        s->suspect = synced != ERR_OK;
     for (size_t i = 0; i < s->nnets; i++)
         (void)shares_flush_net(s->nets[i]);
     for (struct shares_job *job = first, *next; job != NULL; job = next) {

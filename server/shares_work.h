@@ -75,7 +75,8 @@ struct shares {
     uint64_t stock_first; /* cells with keys that are durable and serve nothing yet: */
     size_t stock;         /* how many */
     bool wrote;           /* cells were written in this gathering: they need a sync */
-    bool suspect;         /* a sync has failed: a day's key may not be on the disk */
+    /* Failed syncs of ${cells} when the key of every day was last known to be on the disk. */
+    uint64_t sure_at;
 };
 
 /* Queue ${job}; what shares_open() and the others do. */

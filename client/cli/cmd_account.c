@@ -9,15 +9,18 @@
 #include "client/cli/ui.h"
 #include "common/secret.h"
 
+enum { WORDS_MAX = 512 };
+
 static struct {
     const char *yes;
-    int otp_fd;
-} o = {.otp_fd = -1};
+    int otp_fd, words_fd;
+} o = {.otp_fd = -1, .words_fd = -1};
 
 static const struct opt opts[] = {
     {"yes", 0, OPT_TEXT, &o.yes, "NAME", "the account's name, instead of being asked for it"},
+    {"words-fd", 0, OPT_FD, &o.words_fd, "N", "read the recovery words from this file descriptor"},
     {"otp-fd", 0, OPT_FD, &o.otp_fd, "N",
-     "read a one-time password from this file descriptor, if a second factor is enrolled"},
+     "or a one-time password, of a second factor enrolled at least 7 days ago"},
     {0},
 };
 
@@ -50,27 +53,59 @@ static int confirm(const struct satchel_me *me, struct satchel_error *err)
     return rc;
 }
 
-/* A code is asked for when there is a descriptor for it, or when the server wants one. */
+/* ---- what proves that it is the owner ---- */
+
+static void on_factor(void *cookie, const struct satchel_factor *f)
+{
+    *(bool *)cookie |= f->active;
+}
+
+/* Is there a factor to have a code of?  If the server does not tell, there are still the words. */
+static bool has_factor(struct cli *cli)
+{
+    bool active = false;
+    struct satchel_factor_list_options lo = {.cookie = &active, .on_factor = on_factor};
+    struct satchel_error why = {0};
+
+    return satchel_sync_factor_list(cli->s, &lo, &why) == SATCHEL_OK && active;
+}
+
+/* From the descriptors; else on the terminal.  The length of what stays empty is 0. */
+static int ask_proof(struct cli *cli, char code[SATCHEL_CODE_SIZE], struct secret *words,
+                     struct satchel_error *err)
+{
+    bool words_too = o.words_fd >= 0 || (o.otp_fd < 0 && prompt_possible());
+    long len = 0;
+
+    if (o.otp_fd >= 0 || (o.words_fd < 0 && words_too && has_factor(cli)))
+        len =
+            prompt_code(o.otp_fd, "One-time password (nothing: the recovery words instead): ", code,
+                        SATCHEL_CODE_SIZE - 1);
+    if (len == 0 && words_too)
+        len = prompt_words(o.words_fd, (char *)words->data, words->len - 1);
+    if (len < 0)
+        return cli_error(err, SATCHEL_E_CANCELED, "interrupted; nothing was deleted");
+    return SATCHEL_OK;
+}
+
 static int delete_account(struct cli *cli, const struct satchel_me *me, struct satchel_error *err)
 {
     char code[SATCHEL_CODE_SIZE] = "";
     struct satchel_account_delete_options ao = {.name = me->username, .code = code};
-    bool asked = o.otp_fd >= 0;
-    int rc = SATCHEL_E_FACTOR;
+    struct secret words = {0}; /* zeros: the NUL is there already */
+    int rc = SATCHEL_OK;
 
-    if (!asked)
+    if (secret_new(&words, WORDS_MAX, NULL) != ERR_OK)
+        return cli_error(err, SATCHEL_E_NOMEM, "out of memory");
+    rc = ask_proof(cli, code, &words, err);
+    ao.words = (const char *)words.data;
+    if (rc == SATCHEL_OK)
         rc = satchel_sync_account_delete(cli->s, &ao, err);
-    if (rc == SATCHEL_E_FACTOR && (asked || prompt_possible())) {
-        long len =
-            prompt_code(o.otp_fd, "One-time password or recovery code: ", code, sizeof(code) - 1);
-
-        if (len < 0)
-            return cli_error(err, SATCHEL_E_CANCELED, "interrupted at the code");
-        rc = satchel_sync_account_delete(cli->s, &ao, err);
-        secret_wipe(code, sizeof(code));
-    }
+    secret_free(&words);
+    secret_wipe(code, sizeof(code));
     if (rc == SATCHEL_E_FACTOR)
-        cli_hint(err, "--otp-fd N gives a code without a terminal");
+        cli_hint(err,
+                 "without a terminal --words-fd N gives the recovery words, --otp-fd N a code");
     return rc;
 }
 
@@ -101,6 +136,9 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
         cli_hint(err, "usage: satchel account %s", cmd_account.args);
         return rc;
     }
+    if (o.otp_fd >= 0 && o.words_fd >= 0)
+        return cli_error(err, SATCHEL_E_INVALID,
+                         "account delete: --words-fd and --otp-fd exclude each other");
     rc = satchel_whoami(cli->s, &me, err);
     if (rc == SATCHEL_OK)
         rc = confirm(&me, err);
@@ -120,9 +158,12 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 
 const struct cli_cmd cmd_account = {
     .name = "account",
-    .args = "delete [--yes NAME]",
+    .args = "delete [--yes NAME] [--words-fd N | --otp-fd N]",
     .summary = "delete your account at the server",
     .details =
+        "It takes the recovery words, or a one-time password of a second factor that was enrolled "
+        "at\n"
+        "least 7 days ago: who has got hold of one of your devices cannot do it.\n"
         "Mailbox, e-mail address, keys, devices and second factor go from the server, and the\n"
         "profile from this machine. What you have sent and somebody has not opened is revoked for\n"
         "him; what was opened stays open until its end. The name goes to nobody else. Profiles on\n"

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/local/recovery.h"
 #include "common/crypto/ed25519.h"
-#include "common/crypto/kdf.h"
 #include "common/crypto/rng.h"
 #include "common/crypto/x25519.h"
 #include "common/transfer/account.h"
@@ -58,10 +58,8 @@ static int recovery_public(const struct secret *seed, uint8_t ret_public[IDS_KEY
                            struct err *err)
 {
     struct secret rk = {0};
-    int rc = secret_new(&rk, ED25519_SEED_LEN, err);
+    int rc = recovery_key(seed, &rk, err);
 
-    if (rc == ERR_OK)
-        rc = kdf_f(rk.data, part_secret(seed), "recovery key", NULL, 0);
     if (rc == ERR_OK)
         rc = ed25519_public(ret_public, rk.data);
     secret_free(&rk);
@@ -194,10 +192,8 @@ static int make_succession(const struct identity *id, const struct secret *seed,
                                           .number = (uint32_t)newest->n_successions + 1,
                                           .last_manifest = newest->hash};
     struct secret rk = {0};
-    int rc = secret_new(&rk, ED25519_SEED_LEN, err);
+    int rc = recovery_key(seed, &rk, err);
 
-    if (rc == ERR_OK)
-        rc = kdf_f(rk.data, part_secret(seed), "recovery key", NULL, 0);
     if (rc == ERR_OK)
         rc = ed25519_public(s.identity_key, id->isk.data);
     if (rc == ERR_OK)

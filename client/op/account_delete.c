@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: the name is the user's -> the identity key signs for this connection ->
- * DeleteAccount -> Done.  What is on this machine is left to satchel_profile_reset().
+ * Happy path: the name is the user's -> the identity key signs for this connection, and the
+ * recovery key if there are words -> DeleteAccount -> Done.  What is on this machine is left to
+ * satchel_profile_reset().
  *
- * Ways to fail: ERR_INVALID (another name), ERR_FACTOR, ERR_RATE, ERR_AUTH.  A connection that
- * is lost behind the request leaves it open whether the account is there.
+ * Ways to fail: ERR_INVALID (another name, not good words), ERR_FACTOR, ERR_RATE, ERR_AUTH.  A
+ * connection that is lost behind the request leaves it open whether the account is there.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/core/op.h"
+#include "client/local/recovery.h"
 #include "common/transfer/login.h"
 
 struct leaving {
     struct satchel_op op;
     char name[SATCHEL_NAME_SIZE];
-    struct secret code;
+    struct secret code, recovery; /* one of them, or none */
     satchel_done_cb *done;
 };
 
@@ -29,6 +31,7 @@ static void free_leaving(struct satchel_op *op)
     struct leaving *l = (struct leaving *)op;
 
     secret_free(&l->code);
+    secret_free(&l->recovery);
     free(l);
 }
 
@@ -48,13 +51,14 @@ static void on_answer(struct satchel_op *op, void *arg, const struct answer *a)
     op_end(op, &why);
 }
 
-static int sign(struct leaving *l, uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err)
+static int sign(struct leaving *l, const struct secret *key, uint8_t ret_sig[SIGNED_SIG_LEN],
+                struct err *err)
 {
     struct session *session = l->op.s->link.session;
     struct login_delete d = {.server = session_hello(session)->server, .uid = l->op.id->uid};
     int rc = session_binding(session, d.exporter, err);
 
-    return rc == ERR_OK ? login_delete_sign(&d, &l->op.id->isk, ret_sig, err) : rc;
+    return rc == ERR_OK ? login_delete_sign(&d, key, ret_sig, err) : rc;
 }
 
 static void begin(struct satchel_op *op)
@@ -64,18 +68,24 @@ static void begin(struct satchel_op *op)
     Satchel__DeleteAccount m = SATCHEL__DELETE_ACCOUNT__INIT;
     struct op_ask a = {
         .ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE}, .cb = on_answer, .errors = true};
-    uint8_t sig[SIGNED_SIG_LEN];
+    uint8_t sig[SIGNED_SIG_LEN], recovery[SIGNED_SIG_LEN];
     struct err err = {0};
+    int rc;
 
     if (strcmp(l->name, op->id->username) != 0) {
         op_fail(op, ERR_INVALID, "'%s' is not the name of this account", l->name);
         return;
     }
-    if (sign(l, sig, &err) != ERR_OK) {
+    rc = sign(l, &op->id->isk, sig, &err);
+    if (rc == ERR_OK && l->recovery.len > 0)
+        rc = sign(l, &l->recovery, recovery, &err);
+    if (rc != ERR_OK) {
         op_end(op, &err);
         return;
     }
     m.signature = (ProtobufCBinaryData){sizeof(sig), sig};
+    if (l->recovery.len > 0)
+        m.recovery_signature = (ProtobufCBinaryData){sizeof(recovery), recovery};
     if (l->code.len > 0)
         m.code = (char *)l->code.data;
     e.body_case = SATCHEL__ENVELOPE__BODY_DELETE_ACCOUNT;
@@ -83,17 +93,14 @@ static void begin(struct satchel_op *op)
     (void)op_ask(op, &a);
 }
 
-/* With its NUL. */
-static int take_code(struct leaving *l, const char *code, struct err *err)
+static int take_proof(struct leaving *l, const struct satchel_account_delete_options *o,
+                      struct err *err)
 {
-    int rc;
-
-    if (code == NULL || code[0] == '\0')
-        return ERR_OK;
-    rc = secret_new(&l->code, strlen(code) + 1, err);
-    if (rc == ERR_OK)
-        memcpy(l->code.data, code, l->code.len);
-    return rc;
+    if (o->words != NULL && o->words[0] != '\0')
+        return recovery_key_of_words(o->words, &l->recovery, err);
+    if (o->code != NULL && o->code[0] != '\0')
+        return secret_copy(&l->code, o->code, strlen(o->code) + 1, err); /* with its NUL */
+    return ERR_OK;
 }
 
 int satchel_account_delete_start(struct satchel *s, const struct satchel_account_delete_options *o,
@@ -113,7 +120,7 @@ int satchel_account_delete_start(struct satchel *s, const struct satchel_account
         return op_no_memory(error);
     l->done = o->done;
     memcpy(l->name, o->name, strlen(o->name) + 1);
-    if (take_code(l, o->code, &err) != ERR_OK) {
+    if (take_proof(l, o, &err) != ERR_OK) {
         free_leaving(&l->op);
         return handle_error(error, &err);
     }

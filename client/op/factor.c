@@ -11,9 +11,8 @@
 #include <string.h>
 
 #include "client/core/op.h"
+#include "client/local/recovery.h"
 #include "common/crypto/base32.h"
-#include "common/crypto/kdf.h"
-#include "common/crypto/words.h"
 #include "common/transfer/login.h"
 
 enum { TRIES = 3 };
@@ -251,20 +250,6 @@ static void begin_remove(struct satchel_op *op)
     (void)op_ask(op, &a);
 }
 
-/* RK from the words that stand for its seed. */
-static int recovery_key(const char *words, struct secret *ret, struct err *err)
-{
-    struct secret seed = {0};
-    int rc = words_to_seed(words, &seed, err);
-
-    if (rc == ERR_OK)
-        rc = secret_new(ret, KDF_LEN, err);
-    if (rc == ERR_OK && kdf_f(ret->data, part_secret(&seed), "recovery key", NULL, 0) != ERR_OK)
-        rc = err_set(err, ERR_INTERNAL, "cannot make the recovery key");
-    secret_free(&seed);
-    return rc;
-}
-
 int satchel_factor_remove_start(struct satchel *s, const struct satchel_factor_remove_options *o,
                                 struct satchel_op **ret_op, struct satchel_error *error)
 {
@@ -277,7 +262,7 @@ int satchel_factor_remove_start(struct satchel *s, const struct satchel_factor_r
     if (f == NULL)
         return op_no_memory(error);
     if (o->words != NULL)
-        rc = recovery_key(o->words, &f->recovery, &err);
+        rc = recovery_key_of_words(o->words, &f->recovery, &err);
     if (rc == ERR_OK && o->code != NULL)
         rc = secret_copy(&f->code, o->code, strlen(o->code) + 1, &err);
     if (rc != ERR_OK) {

@@ -117,6 +117,7 @@ static void on_released(struct satchel_op *op, void *arg, const struct answer *a
     (void)arg;
     if (a->err != NULL) {
         err = find_error(&g->find, a->err);
+        row_hint(&g->row, &err);
         op_end(op, &err);
         return;
     }

@@ -19,10 +19,10 @@
 
 #include "client/core/op.h"
 #include "client/local/backup.h"
+#include "client/local/recovery.h"
 #include "client/op/passphrase.h"
 #include "client/op/target.h"
 #include "common/crypto/ed25519.h"
-#include "common/crypto/kdf.h"
 #include "common/crypto/words.h"
 #include "common/transfer/account.h"
 
@@ -383,9 +383,7 @@ static int take_words(struct recover *r, const struct satchel_recover_options *o
         rc = words_to_seed((const char *)words.data, &r->seed, err);
     }
     if (rc == ERR_OK)
-        rc = secret_new(&r->rk, ED25519_SEED_LEN, err);
-    if (rc == ERR_OK && kdf_f(r->rk.data, part_secret(&r->seed), "recovery key", NULL, 0) != ERR_OK)
-        rc = err_set(err, ERR_INTERNAL, "cannot make a recovery key");
+        rc = recovery_key(&r->seed, &r->rk, err);
     secret_free(&text);
     secret_free(&words);
     return rc;

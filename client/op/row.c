@@ -84,6 +84,22 @@ static void hint_sender(const struct person *sender, struct err *err)
         err_hint(err, "ask %s to send it again", person_name(sender));
 }
 
+void row_hint(const struct row *row, struct err *err)
+{
+    if (err->code == ERR_EXPIRED || err->code == ERR_SPENT)
+        hint_sender(row->sender, err);
+}
+
+static int expired(const struct row *row, uint64_t now, struct err *err)
+{
+    char day[SHOW_TIME + 4];
+
+    err_set(err, ERR_EXPIRED, "it expired%s",
+            on_day(row->extended != 0 ? row->extended : row->r.header.expires, now, day));
+    hint_sender(row->sender, err);
+    return ERR_EXPIRED;
+}
+
 /* Why the server withholds share and metadata; ERR_OK: it should not. */
 static int withheld(const struct row *row, uint64_t now, struct err *err)
 {
@@ -91,10 +107,7 @@ static int withheld(const struct row *row, uint64_t now, struct err *err)
 
     switch (row->t->state) {
     case SATCHEL__SLOT_STATE__SLOT_EXPIRED:
-        err_set(err, ERR_EXPIRED, "it expired%s",
-                on_day(row->extended != 0 ? row->extended : row->r.header.expires, now, day));
-        hint_sender(row->sender, err);
-        return ERR_EXPIRED;
+        return expired(row, now, err);
     case SATCHEL__SLOT_STATE__SLOT_REVOKED:
         err_set(err, ERR_REVOKED, "%s revoked it%s",
                 row->sender->self ? "you" : person_name(row->sender),
@@ -165,6 +178,8 @@ static int check(struct row *row, const struct receive_in *in, struct err *err)
     extended = *in;
     extended.expires = row->extended;
     rc = receive_check(&extended, &row->r, err);
+    if (rc == ERR_EXPIRED) /* a moment ago: the server does not say so yet */
+        return expired(row, in->now, err);
     row->opened = rc == ERR_OK;
     /* One that does not open is the sender's fault, but no reason to withhold the rest. */
     if (rc == ERR_OK && preview_open(&row->r.metadata, &row->r.mek, &row->r.header.tid,

@@ -53,6 +53,9 @@ MUST_CHECK int row_check(struct row *row, const struct row_view *view, const str
 MUST_CHECK int row_remember(struct row *rows, size_t n, struct seen *seen, uint64_t now,
                             uint64_t max_lifetime, struct err *err);
 
+/* What the server refuses to release: ERR_EXPIRED and ERR_SPENT get the hint whom to ask. */
+void row_hint(const struct row *row, struct err *err);
+
 /* As the caller sees it; pointers in ${ret} are into ${row} and ${ret_problem}. */
 void row_show(const struct row *row, const struct identity *me, struct satchel_transfer *ret,
               struct satchel_error *ret_problem);

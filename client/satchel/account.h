@@ -68,8 +68,9 @@ SATCHEL_API int satchel_device_revoke_start(struct satchel *s,
 /* ---- the account ---- */
 
 struct satchel_account_delete_options {
-    const char *name; /* the user's own, for certainty */
-    const char *code; /* a one-time password or a recovery code; NULL or "": none */
+    const char *name;  /* the user's own, for certainty */
+    const char *words; /* the 24 recovery words, or */
+    const char *code;  /* a one-time password or a recovery code; NULL or "": none */
     void *cookie;
     satchel_done_cb *done;
 };
@@ -77,8 +78,10 @@ struct satchel_account_delete_options {
 /*
  * Delete the user's account at the server, for good: everything of his goes there, what he has
  * sent is revoked for whoever has not opened it.  The profile stays on this machine, for
- * satchel_profile_reset(), and is worth nothing any more.  SATCHEL_E_INVALID: another name;
- * SATCHEL_E_FACTOR: a code is needed, or it is wrong; SATCHEL_E_RATE; SATCHEL_E_CLOSED and
+ * satchel_profile_reset(), and is worth nothing any more.  A device alone may not: it takes the
+ * words, or a code of a second factor that was enrolled at least 7 days ago.  SATCHEL_E_INVALID:
+ * another name, not 24 good words; SATCHEL_E_FACTOR: one of the two is needed, is wrong, or the
+ * factor is too young; SATCHEL_E_RATE; SATCHEL_E_CLOSED and
  * SATCHEL_E_TIMEOUT: it may have happened.
  */
 SATCHEL_API int satchel_account_delete_start(struct satchel *s,

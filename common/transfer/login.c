@@ -148,26 +148,26 @@ static int delete_bytes(const struct login_delete *l, struct buf *out, struct er
     return buf_check(out, err);
 }
 
-int login_delete_sign(const struct login_delete *l, const struct secret *identity,
+int login_delete_sign(const struct login_delete *l, const struct secret *key,
                       uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err)
 {
     struct buf body = {0};
     int rc = delete_bytes(l, &body, err);
 
     if (rc == ERR_OK)
-        rc = signed_make(SIGNED_DELETE, identity, part(body.data, body.len), ret_sig, err);
+        rc = signed_make(SIGNED_DELETE, key, part(body.data, body.len), ret_sig, err);
     buf_free(&body);
     return rc;
 }
 
-int login_delete_check(const struct login_delete *l, const uint8_t identity_key[IDS_KEY_LEN],
+int login_delete_check(const struct login_delete *l, const uint8_t public_key[IDS_KEY_LEN],
                        struct part sig, struct err *err)
 {
     struct buf body = {0};
     int rc = delete_bytes(l, &body, err);
 
     if (rc == ERR_OK)
-        rc = signed_check(SIGNED_DELETE, identity_key, part(body.data, body.len), sig, err);
+        rc = signed_check(SIGNED_DELETE, public_key, part(body.data, body.len), sig, err);
     buf_free(&body);
     return rc;
 }

@@ -85,11 +85,11 @@ struct login_delete {
     struct uid uid;
 };
 
-/* With the identity key. */
-MUST_CHECK int login_delete_sign(const struct login_delete *l, const struct secret *identity,
+/* With the identity key, and again with the recovery key. */
+MUST_CHECK int login_delete_sign(const struct login_delete *l, const struct secret *key,
                                  uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
 MUST_CHECK int login_delete_check(const struct login_delete *l,
-                                  const uint8_t identity_key[IDS_KEY_LEN], struct part sig,
+                                  const uint8_t public_key[IDS_KEY_LEN], struct part sig,
                                   struct err *err);
 
 #endif /* COMMON_TRANSFER_LOGIN_H */

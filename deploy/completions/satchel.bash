@@ -49,7 +49,7 @@ _satchel()
         passphrase) options+=' --renew --none --new-fd --device-secret' ;;
         unlock) options+=' --for' ;;
         factor) options+=' --otp-fd --recovery-fd' ;;
-        account) options+=' --yes --otp-fd' ;;
+        account) options+=' --yes --words-fd --otp-fd' ;;
         fernet) options+=' --key --key-fd -o --output --force --ttl --passphrase' ;;
         '') options+=' --version' ;;
         esac

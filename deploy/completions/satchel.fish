@@ -73,7 +73,7 @@ complete -c satchel -n '__fish_seen_subcommand_from recover' -l otp-fd -x -d 'De
 complete -c satchel -n '__fish_seen_subcommand_from recover' -l pin -x -d 'Fingerprint of the server'
 complete -c satchel -n '__fish_seen_subcommand_from recover' -l ca -r -F -d 'Authorities to trust'
 complete -c satchel -n '__fish_seen_subcommand_from recover' -l no-passphrase -d 'For unattended machines'
-complete -c satchel -n '__fish_seen_subcommand_from recover' -l words-fd -x -d 'Descriptor to read the words from'
+complete -c satchel -n '__fish_seen_subcommand_from recover account' -l words-fd -x -d 'Descriptor to read the words from'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -F -a 'encode decode eval'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l weights -r -F -d 'Weights'
 complete -c satchel -n '__fish_seen_subcommand_from preview' -l class -x -a '128 256 512' -d 'Bytes'

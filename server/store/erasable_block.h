@@ -29,6 +29,7 @@ struct erasable_file {
     uint64_t reserved; /* numbers from ${first} that may have been used, as noted */
     uint64_t cells;    /* cells that the file has */
     uint64_t next;     /* the next number, counted from ${first} */
+    uint64_t failures; /* syncs that failed */
 };
 
 /* CRC-32C (Castagnoli), as in RFC 3720 appendix B.4. */

@@ -31,7 +31,15 @@ static const uint64_t day_ms = 86400000;
 
 int erasable_file_sync(struct erasable_file *f, struct err *err)
 {
-    return fdatasync(f->fd) == 0 ? ERR_OK : err_sys(err, errno, "cannot sync erasable keys");
+    if (fdatasync(f->fd) == 0)
+        return ERR_OK;
+    f->failures++;
+    return err_sys(err, errno, "cannot sync erasable keys");
+}
+
+uint64_t erasable_file_failures(const struct erasable_file *f)
+{
+    return f->failures;
 }
 
 /* Where ${cell} is, counted from the first; false if it is not of this file. */
@@ -364,35 +372,58 @@ int erasable_file_confirm(struct erasable_file *f, uint64_t now, struct err *err
     return erasable_block_put_header(f, &want, err);
 }
 
-/* Does the cell of a day hold a key, or what is left of one? */
-static int holds_key(struct erasable_file *f, uint64_t index, bool *ret, struct err *err)
+int erasable_file_renew_days(struct erasable_file *f, struct err *err)
+{
+    struct secret key = {0};
+    int rc = ERR_OK;
+
+    for (uint64_t i = f->gone_day - f->base_day; i < ERASABLE_DAYS && rc == ERR_OK; i++) {
+        rc = erasable_file_read(f, f->first + i, &key, err);
+        if (rc == ERR_OK)
+            rc = erasable_block_put_cell(f, i, ERASABLE_STATE_KEY, &key, err);
+        else if (rc != ERR_IO && rc != ERR_NOMEM)
+            rc = ERR_OK; /* no key, or none any more */
+    }
+    secret_free(&key);
+    return rc;
+}
+
+/* Was anything ever written to the cell of a day?  *ret_key: a key, or what is left of one. */
+static int was_used(struct erasable_file *f, uint64_t index, bool *ret_used, bool *ret_key,
+                    struct err *err)
 {
     uint8_t block[ERASABLE_CELL_LEN], state = 0;
     int rc = erasable_block_read(f, block, sizeof(block), erasable_block_place(index), err);
 
-    if (rc == ERR_OK)
-        *ret = erasable_block_state(block, f->first + index, &state) != ERR_OK ||
-               state == ERASABLE_STATE_KEY;
+    if (rc == ERR_OK) {
+        *ret_key = erasable_block_state(block, f->first + index, &state) != ERR_OK ||
+                   state == ERASABLE_STATE_KEY;
+        *ret_used = *ret_key || state != 0;
+    }
     secret_wipe(block, sizeof(block));
     return rc;
 }
 
-/* Erase the days before ${day}, from the first that is not gone. */
+/*
+ * Erase the days before ${day}, from the first that is not gone; those that are read as erased once
+ * more: that may be all that a sync has left which failed.
+ */
 static int erase_days(struct erasable_file *f, uint32_t day, unsigned *ret_days, struct err *err)
 {
     unsigned days = 0;
-    bool holds = false;
+    bool used = false, key = false, wrote = false;
     int rc = ERR_OK;
 
     for (uint32_t i = f->gone_day - f->base_day;
          i < day - f->base_day && i < ERASABLE_DAYS && rc == ERR_OK; i++) {
-        rc = holds_key(f, i, &holds, err);
-        if (rc == ERR_OK && holds) {
+        rc = was_used(f, i, &used, &key, err);
+        if (rc == ERR_OK && used) {
             rc = erasable_block_put_cell(f, i, ERASABLE_STATE_ERASED, NULL, err);
-            days++;
+            days += key;
+            wrote = true;
         }
     }
-    if (rc == ERR_OK && days > 0)
+    if (rc == ERR_OK && wrote)
         rc = erasable_file_sync(f, err);
     if (rc == ERR_OK)
         *ret_days = days;

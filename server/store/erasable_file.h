@@ -76,8 +76,18 @@ MUST_CHECK int erasable_file_journal(struct erasable_file *f, const uint64_t *ce
 /* Overwrite a cell.  Not synced.  A number this file does not have is ignored. */
 MUST_CHECK int erasable_file_erase(struct erasable_file *f, uint64_t cell, struct err *err);
 
-/* What was written and erased is durable. */
+/* What was written and erased is durable.  See erasable_file_failures(). */
 MUST_CHECK int erasable_file_sync(struct erasable_file *f, struct err *err);
+
+/*
+ * How many syncs have failed, of erasable_file_sync() or of a function that syncs by itself.  What
+ * was written between the one that fails and the last good one before it may never come to the
+ * disk, although it is read as written and later syncs succeed: it has to be written again.
+ */
+uint64_t erasable_file_failures(const struct erasable_file *f);
+
+/* Write the key of each day again.  Not synced.  ERR_IO, ERR_FULL. */
+MUST_CHECK int erasable_file_renew_days(struct erasable_file *f, struct err *err);
 
 /* Give regions without a key back to the disk: those around ${cells}, erased and synced. */
 void erasable_file_punch(struct erasable_file *f, const uint64_t *cells, size_t n);

@@ -315,8 +315,12 @@ static bool make_room(struct lmdb_writer *w, int rc)
 /* As attempt(), as often as there is more room for it. */
 static int attempt_with_room(struct lmdb_writer *w, struct batch *b)
 {
+    bool nested = w->held.txn != NULL;
     int rc = attempt(w, b);
 
+    /* What was held is committed now: for this alone there may be room as it is. */
+    if (nested && (rc == MDB_MAP_FULL || rc == ENOSPC))
+        rc = attempt(w, b);
     while (rc != 0 && make_room(w, rc))
         rc = attempt(w, b);
     return rc;

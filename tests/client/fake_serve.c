@@ -382,6 +382,8 @@ static Satchel__Transfer *row_of(const struct fake *f, const struct fake_transfe
     row->share_meta = fake_bytes(t->share[me][0], 32);
     row->state = t->state;
     row->stored = now_ms();
+    if (t->addendum != NULL)
+        row->addendum = fake_clone(&t->addendum->base);
     return row;
 }
 

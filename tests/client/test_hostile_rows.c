@@ -268,6 +268,93 @@ static void bad_rows_do_not_hide_the_others(void **state)
     assert_int_equal(do_list(&g->bob, SATCHEL_INBOX)->code, SATCHEL_E_PROTO);
 }
 
+/* ---- an end that comes between the row and the share ---- */
+
+static void refuse(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
+{
+    (void)f;
+    (void)tail;
+    fake_error(r, (Satchel__Code)n, "no share any more");
+}
+
+static void a_refused_release_says_whom_to_ask(void **state)
+{
+    static const struct {
+        Satchel__Code wire;
+        int code;
+        const char *hint;
+    } rows[] = {
+        {SATCHEL__CODE__EXPIRED, SATCHEL_E_EXPIRED, "ask alice to send it again"},
+        {SATCHEL__CODE__SPENT, SATCHEL_E_SPENT, "ask alice to send it again"},
+        {SATCHEL__CODE__REVOKED, SATCHEL_E_REVOKED, ""},
+    };
+    struct scene *g = *state;
+
+    send_to_bob(g);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_RELEASE_REPLY,
+                         .change = refuse,
+                         .n = (size_t)rows[i].wire};
+        const struct ending *e = spoiled_get(g, p);
+
+        assert_int_equal(e->code, rows[i].code);
+        assert_string_equal(e->hint, rows[i].hint);
+        assert_non_null(strstr(e->message, "transfer '"));
+    }
+}
+
+/* The server shows it as open when it has just expired: the client says what the server would. */
+static void it_expired_a_moment_ago(void **state)
+{
+    struct scene *g = *state;
+    const struct ending *e;
+    char id[SATCHEL_ID_SIZE];
+
+    send_to_bob(g);
+    memcpy(id, g->alice.last.id, sizeof(id));
+    assert_int_equal(do_extend(&g->alice, id, 1000)->code, SATCHEL_OK);
+    for (int i = 0; i < 1000 && do_list(&g->bob, SATCHEL_INBOX)->problems == 0; i++)
+        uv_sleep(10);
+    assert_int_equal(g->bob.last.problem, SATCHEL_E_EXPIRED);
+    e = do_get(&g->bob, id);
+    assert_int_equal(e->code, SATCHEL_E_EXPIRED);
+    assert_non_null(strstr(e->message, "it expired on "));
+    assert_string_equal(e->hint, "ask alice to send it again");
+    assert_no_output(g);
+}
+
+/* ---- another transfer than the one that was looked for ---- */
+
+static void found_other(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
+{
+    (void)f;
+    (void)tail;
+    r->find_reply->found[0]->tid.data[n / 8] ^= (uint8_t)(0x80 >> n % 8);
+}
+
+/* The beginning that was typed is compared with the one ID that comes, digit for digit. */
+static void another_id_is_found(void **state)
+{
+    struct scene *g = *state;
+    struct ending *e;
+    char prefix[8] = "";
+
+    send_to_bob(g);
+    memcpy(prefix, g->alice.last.id, 7);
+    for (size_t bit = 0; bit < 28; bit++) {
+        struct plan p = {
+            .kind = SATCHEL__ENVELOPE__BODY_FIND_REPLY, .change = found_other, .n = bit};
+
+        hostile(g, &p);
+        e = do_get(&g->bob, prefix);
+        assert_int_equal(e->code, SATCHEL_E_PROTO);
+    }
+    honest(g);
+    assert_int_equal(g->fake.requests[SATCHEL__ENVELOPE__BODY_GET_TRANSFER], 0);
+    assert_int_equal(do_get(&g->bob, prefix)->code, SATCHEL_OK);
+    assert_output(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +364,9 @@ int main(void)
         TEST(transfer_by_somebody_else),
         TEST(another_header_under_the_same_id),
         TEST(bad_rows_do_not_hide_the_others),
+        TEST(a_refused_release_says_whom_to_ask),
+        TEST(it_expired_a_moment_ago),
+        TEST(another_id_is_found),
     };
     int failed = cmocka_run_group_tests_name("hostile rows", tests, NULL, NULL);
 

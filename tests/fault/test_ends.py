@@ -114,7 +114,7 @@ class Killed(Case):
         """Either he is there, with all his mail, or he is gone, and then all of it goes."""
         kills, outcomes, number = 0, set(), 0
         user, _, _ = self.leaver("leaver")
-        places = self.writers(lambda: user.json("account", "delete", "--yes", "leaver"))
+        places = self.writers(user.leave)
         self.assertGreaterEqual(len(places), 2, "the store and the keys have writers of their own")
         for place in places:
             for when in range(1, MOST + 1):
@@ -122,7 +122,7 @@ class Killed(Case):
                 name = f"leaver{number}"
                 user, sent, received = self.leaver(name)
                 trace = self.attach(place, when)
-                result = user.json("account", "delete", "--yes", name, expect=None)
+                result = user.leave(expect=None)
                 killed = self.recover(trace)
                 kills += killed
                 self.assertTrue(killed or result.code == 0, result)

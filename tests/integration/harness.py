@@ -122,6 +122,17 @@ def run(args, expect=0, stdin=b"", env=None, pass_fds=(), timeout=None, cwd=None
     return result
 
 
+def with_fd(text, option, call, *args, **options):
+    """A method of a User, called with an option whose descriptor gives a line."""
+    read, write = os.pipe()
+    os.write(write, (text + "\n").encode())
+    os.close(write)
+    try:
+        return call(*args, option, str(read), pass_fds=(read,), **options)
+    finally:
+        os.close(read)
+
+
 class Notify:
     """The receiving end of sd_notify(3)."""
 
@@ -276,6 +287,7 @@ class User:
         self.name = name
         self.email = f"{name}@example.org"
         self.uid = None
+        self.words = None
 
     def run(self, *args, env=None, **options):
         """satchel with these arguments; JSON unless it is told otherwise."""
@@ -290,7 +302,13 @@ class User:
                            self.email, "--pin", self.daemon.pin, "--no-passphrase", *args, **options)
         if result.code == 0:
             self.uid = result.result["user_id"]
+            self.words = next((item["words"] for item in result.objects if item.get("event") == "recovery_words"), None)
         return result
+
+    def leave(self, words=None, *args, **options):
+        """Delete the account, with the recovery words."""
+        return with_fd(words or self.words, "--words-fd", self.json, "account", "delete", "--yes", self.name,
+                       *args, **options)
 
     def send(self, *args, to, **options):
         names = ",".join(user if isinstance(user, str) else user.name for user in to)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leaving for good: what goes, what stays, and what those who stay are told."""
+import os
+import pty
 import shutil
 
-from harness import Case, User
+from harness import Case, User, program
 
 
 class Leaving(Case):
@@ -20,7 +22,7 @@ class Leaving(Case):
         self.bob.get(opened, "-o", self.work / "first")
         copy = self.work / "copy"
         shutil.copytree(dora.home, copy)
-        gone = dora.json("account", "delete", "--yes", "dora").result
+        gone = dora.leave().result
         self.assertEqual(gone, {"deleted": "dora", "user_id": dora.uid})
         # Here: nothing is left of the profile.
         self.assertEqual(list((dora.home / "profiles").iterdir()), [])
@@ -28,7 +30,7 @@ class Leaving(Case):
         # A copy of it, or another device, is worth nothing.
         dora.home = copy
         self.assertEqual(dora.json("inbox", expect=4).error["code"], "auth")
-        again = dora.json("account", "delete", "--yes", "dora", expect=4)
+        again = dora.leave(expect=4)
         self.assertIn("profile reset", again.error["hint"])
         # Bob had opened it, Carol had not.
         self.bob.get(opened, "-o", self.work / "second")
@@ -43,7 +45,7 @@ class Leaving(Case):
     def test_the_name_goes_to_nobody(self):
         emil, thief = self.person("emil"), User(self.daemon, self.work, "thief")
         self.bob.send(self.file(10), to=(emil,))
-        emil.json("account", "delete", "--yes", "emil")
+        emil.leave()
         thief.name = "emil"
         refused = thief.register(expect=4)
         self.assertIn("username is taken", refused.error["message"])
@@ -63,9 +65,50 @@ class Leaving(Case):
         frida.json("account", expect=2)
         self.assertEqual(frida.inbox(), [])
 
+    def test_a_device_is_not_enough(self):
+        """Who has taken it has the identity key; not the words."""
+        heinz = self.person("heinz")
+        refused = heinz.json("account", "delete", "--yes", "heinz", expect=4).error
+        self.assertEqual(refused["code"], "factor")
+        self.assertIn("recovery words", refused["message"])
+        self.assertIn("--words-fd", refused["hint"])
+        refused = heinz.leave(self.person("ida").words, expect=4).error
+        self.assertIn("not the recovery key's", refused["message"])
+        heinz.leave("not words", expect=2)
+        heinz.leave(heinz.words, "--otp-fd", "0", expect=2)
+        self.assertEqual(heinz.inbox(), [])
+        heinz.leave()
+
+    def on_terminal(self, user, answers):
+        """Type each answer behind the question that goes before it: (question, answer)."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.environ["SATCHEL_HOME"] = str(user.home)
+            os.execv(program("satchel"), ["satchel", "account", "delete"])
+        shown, left = b"", list(answers)
+        try:
+            while more := os.read(terminal, 4096):
+                shown += more
+                if left and left[0][0] in shown:
+                    os.write(terminal, left.pop(0)[1].encode() + b"\n")
+        except OSError:  # EIO: the other end is closed
+            pass
+        os.close(terminal)
+        self.assertEqual(left, [], shown)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+    def test_on_a_terminal(self):
+        jutta = self.person("jutta")
+        name, words = b"name (jutta): ", b"24 recovery words: "
+        code, shown = self.on_terminal(jutta, [(name, "jutta"), (words, "")])
+        self.assertEqual(code, 4, shown)
+        code, shown = self.on_terminal(jutta, [(name, "jutta"), (words, jutta.words)])
+        self.assertEqual(code, 0, shown)
+        self.assertIn("is deleted", shown)
+
     def test_a_deleted_user_is_none_to_the_operator(self):
         gustav = self.person("gustav")
-        gustav.json("account", "delete", "--yes", "gustav")
+        gustav.leave()
         shown = self.daemon.ctl("--json", "users").text
         self.assertNotIn("gustav", shown)
         self.assertNotIn(gustav.email, shown)

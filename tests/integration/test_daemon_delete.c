@@ -18,11 +18,31 @@
 #define CODE(x)  SATCHEL__CODE__##x
 #define SETTINGS "[limits]\nmin_lifetime = 1s\nregistrations = 100\n"
 
+#define DAY ((int64_t)24 * 3600 * 1000)
+
+/* The daemon's clock is ahead by ${ms} from now on. */
+static void shift(int64_t ms)
+{
+    char path[96], next[104];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/clock", stage_site.dir);
+    (void)snprintf(next, sizeof(next), "%s/clock.new", stage_site.dir);
+    f = fopen(next, "w");
+    assert_non_null(f);
+    assert_true(fprintf(f, "%lld", (long long)ms) > 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(rename(next, path), 0); /* never seen half-written */
+}
+
 /* Each test has users of its own: who is deleted does not come back. */
 static int setup(void **state)
 {
     (void)state;
     stage_up(SETTINGS);
+    assert_int_equal(site_stop(&stage_site), 0);
+    stage_site.clock = true;
+    site_start(&stage_site, SETTINGS);
     return 0;
 }
 
@@ -33,27 +53,37 @@ static int teardown(void **state)
 }
 
 struct proof {
-    uint8_t sig[SIGNED_SIG_LEN];
+    uint8_t sig[SIGNED_SIG_LEN], recovery[SIGNED_SIG_LEN];
 };
 
-/* What ${a} would sign for the connection ${p}, with ${key}. */
-static void prove(struct peer *p, const struct actor *a, const struct secret *key,
-                  struct proof *ret)
+static void sign(struct peer *p, const struct actor *a, const struct secret *key,
+                 uint8_t ret[SIGNED_SIG_LEN])
 {
     struct login_delete l = {.server = p->server, .uid = a->u.uid};
 
     assert_true(peer_exporter(p, l.exporter));
-    assert_int_equal(login_delete_sign(&l, key, ret->sig, NULL), ERR_OK);
+    assert_int_equal(login_delete_sign(&l, key, ret, NULL), ERR_OK);
 }
 
-static Satchel__Code ask(struct peer *p, const struct proof *proof, char *code)
+/* What ${a} would sign for the connection ${p}, with ${key} and with the recovery key. */
+static void prove(struct peer *p, const struct actor *a, const struct secret *key,
+                  struct proof *ret)
+{
+    sign(p, a, key, ret->sig);
+    sign(p, a, &a->u.rk, ret->recovery);
+}
+
+/* With ${code}, or NULL: with the recovery key's signature. */
+static Satchel__Code ask(struct peer *p, const struct proof *proof, const char *code)
 {
     Satchel__DeleteAccount msg = SATCHEL__DELETE_ACCOUNT__INIT;
     PEER_ENV(env, DELETE_ACCOUNT, delete_account, &msg);
 
     PEER_BYTES(msg.signature, proof->sig);
     if (code != NULL)
-        msg.code = code;
+        msg.code = (char *)(uintptr_t)code;
+    else
+        PEER_BYTES(msg.recovery_signature, proof->recovery);
     return peer_ask(p, &env);
 }
 
@@ -139,14 +169,50 @@ static void test_nobody_else(void **state)
     actor_free(&other);
 }
 
-static void code_of(const Satchel__FactorEnrolReply *r, uint64_t step, char *ret)
+/* Whoever holds one device has the identity key, and no more: not enough for something for good. */
+static void test_a_device_is_not_enough(void **state)
+{
+    struct actor a, other;
+    struct proof proof;
+    struct peer p;
+
+    (void)state;
+    join(&a, "petra");
+    actor_make(&other, "quirin");
+    stage_enter(&p, &a);
+    prove(&p, &a, &a.u.isk, &proof);
+    assert_int_equal(ask(&p, &proof, ""), CODE(AUTH_FACTOR));
+    assert_int_equal(ask(&p, &proof, "123456"), CODE(AUTH_FACTOR)); /* of no factor */
+    sign(&p, &a, &a.u.isk, proof.recovery);
+    assert_int_equal(ask(&p, &proof, NULL), CODE(AUTH_FACTOR));
+    sign(&p, &a, &other.u.rk, proof.recovery);
+    assert_int_equal(ask(&p, &proof, NULL), CODE(AUTH_FACTOR));
+    prove(&p, &a, &a.u.isk, &proof); /* of a connection that is over */
+    peer_close(&p);
+    stage_enter(&p, &a);
+    sign(&p, &a, &a.u.isk, proof.sig);
+    assert_int_equal(ask(&p, &proof, NULL), CODE(AUTH_FACTOR));
+    sign(&p, &a, &a.u.rk, proof.recovery);
+    sign(&p, &a, &a.u.rk, proof.sig); /* the words alone are for recovering */
+    assert_int_equal(ask(&p, &proof, NULL), CODE(AUTH_FAILED));
+    assert_true(can_log_in(&a));
+    peer_close(&p);
+    stage_enter(&p, &a);
+    assert_int_equal(leave(&p, &a), OK);
+    assert_false(can_log_in(&a));
+    peer_close(&p);
+    actor_free(&a);
+    actor_free(&other);
+}
+
+static void code_of(const uint8_t key[20], uint64_t step, char *ret)
 {
     const struct totp t = {HASH_SHA1, 6, 30};
 
-    assert_int_equal(totp_code(ret, &t, part(r->key.data, r->key.len), step * 30), ERR_OK);
+    assert_int_equal(totp_code(ret, &t, part(key, 20), step * 30), ERR_OK);
 }
 
-static void test_the_second_factor(void **state)
+static uint64_t enrol(struct peer *p, uint8_t ret_key[20])
 {
     Satchel__FactorEnrol enrol = SATCHEL__FACTOR_ENROL__INIT;
     Satchel__FactorConfirm confirm = SATCHEL__FACTOR_CONFIRM__INIT;
@@ -154,26 +220,67 @@ static void test_the_second_factor(void **state)
     PEER_ENV(confirm_env, FACTOR_CONFIRM, factor_confirm, &confirm);
     uint64_t step = (uint64_t)time(NULL) / 30;
     char code[TOTP_CODE_SIZE];
-    struct message *m;
+    struct message *m = peer_call(p, &enrol_env);
+
+    assert_non_null(m);
+    assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_FACTOR_ENROL_REPLY);
+    memcpy(ret_key, m->env->factor_enrol_reply->key.data, 20);
+    message_free(m);
+    code_of(ret_key, step, code);
+    confirm.code = code;
+    assert_int_equal(peer_ask(p, &confirm_env), OK);
+    return step;
+}
+
+/* One that stands for days is its owner's; a fresh one whoever has a device could enrol. */
+static void test_the_second_factor(void **state)
+{
+    char code[TOTP_CODE_SIZE];
+    uint8_t key[20];
     struct proof proof;
     struct actor a;
     struct peer p;
+    uint64_t step;
 
     (void)state;
     join(&a, "frida");
     stage_enter(&p, &a);
-    m = peer_call(&p, &enrol_env);
-    assert_non_null(m);
-    code_of(m->env->factor_enrol_reply, step, code);
-    confirm.code = code;
-    assert_int_equal(peer_ask(&p, &confirm_env), OK);
+    step = enrol(&p, key);
     prove(&p, &a, &a.u.isk, &proof);
-    assert_int_equal(ask(&p, &proof, NULL), CODE(AUTH_FACTOR));
-    assert_int_equal(ask(&p, &proof, code), CODE(AUTH_FACTOR)); /* used before */
+    code_of(key, step + 1, code);
+    assert_int_equal(ask(&p, &proof, code), CODE(AUTH_FACTOR));
+    shift(7 * DAY - 3600000);
+    code_of(key, step + (7 * 24 - 1) * 120, code);
+    assert_int_equal(ask(&p, &proof, code), CODE(AUTH_FACTOR));
+    peer_close(&p);
+
+    shift(7 * DAY);
+    stage_enter(&p, &a);
+    prove(&p, &a, &a.u.isk, &proof);
+    assert_int_equal(ask(&p, &proof, ""), CODE(AUTH_FACTOR));
+    code_of(key, step + 14 * 24 * 120, code); /* of another time */
+    assert_int_equal(ask(&p, &proof, code), CODE(AUTH_FACTOR));
     assert_true(can_log_in(&a));
-    code_of(m->env->factor_enrol_reply, step + 1, code);
+    code_of(key, step + 7 * 24 * 120 + 1, code);
     assert_int_equal(ask(&p, &proof, code), OK);
-    message_free(m);
+    assert_false(can_log_in(&a));
+    peer_close(&p);
+    shift(0);
+    actor_free(&a);
+}
+
+/* Who has lost the authenticator has the words; a factor is no reason to keep an account. */
+static void test_words_in_place_of_the_factor(void **state)
+{
+    uint8_t key[20];
+    struct actor a;
+    struct peer p;
+
+    (void)state;
+    join(&a, "rita");
+    stage_enter(&p, &a);
+    (void)enrol(&p, key);
+    assert_int_equal(leave(&p, &a), OK);
     assert_false(can_log_in(&a));
     peer_close(&p);
     actor_free(&a);
@@ -379,9 +486,13 @@ static void test_damage_holds_up_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_damage_holds_up_nobody), cmocka_unit_test(test_nobody_else),
-        cmocka_unit_test(test_the_second_factor),      cmocka_unit_test(test_what_goes_and_stays),
+        cmocka_unit_test(test_damage_holds_up_nobody),
+        cmocka_unit_test(test_nobody_else),
+        cmocka_unit_test(test_a_device_is_not_enough),
+        cmocka_unit_test(test_words_in_place_of_the_factor),
+        cmocka_unit_test(test_what_goes_and_stays),
         cmocka_unit_test(test_a_restored_store),
+        cmocka_unit_test(test_the_second_factor), /* the last: it moves the clock */
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -160,6 +160,13 @@ class Client:
         return self.connection.call(login=pb.Login(user_id=self.uid, device=self.device, time=at,
                                                    signature=f.sign(self.dsk, "login", signed)))
 
+    def leave(self, *keys, code=""):
+        """Delete the account, with signatures by the identity key and, maybe, another one."""
+        signed = f.lp(self.hello.server_id, self.connection.exporter, self.uid)
+        names = ("signature", "recovery_signature")
+        proofs = {name: f.sign(key, "delete", signed) for name, key in zip(names, keys)}
+        return self.connection.call(delete_account=pb.DeleteAccount(code=code, **proofs))
+
     def lookup(self, **who):
         """The user's ID and checked chain of manifests."""
         manifests, first = [], 1

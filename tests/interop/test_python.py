@@ -91,6 +91,18 @@ class Documents(Case):
             client.login()
         self.assertEqual(refused.exception.code, pb.AUTH_FAILED)
 
+    def test_leaving_takes_the_recovery_key(self):
+        client = Client("127.0.0.1", self.daemon.port, self.daemon.pin).connect()
+        self.addCleanup(client.close)
+        client.register("leaver", "leaver@example.org")
+        client.login()
+        for keys in ((client.isk,), (client.isk, client.isk)):
+            with self.assertRaises(WireError) as refused:
+                client.leave(*keys)
+            self.assertEqual(refused.exception.code, pb.AUTH_FACTOR)
+        client.leave(client.isk, client.rk)
+        self.alice.send(self.file(10), to=["leaver"], expect=3)
+
     def test_a_body_longer_than_it_says_is_refused_by_satchel(self):
         """Padding that is not zeros: the sender signed it, the recipient must not take it."""
         data = b"x" * 5000

@@ -169,6 +169,26 @@ static int miss(struct factor_row *r, uint64_t now)
     return factor_row_take(r, &uid, "000000", now);
 }
 
+/* Only an active one that has been so for days is its owner's for sure. */
+static void test_it_settles(void **state)
+{
+    struct factor_row r = {0};
+    char codes[FACTOR_CODES][FACTOR_CODE_TEXT];
+
+    (void)state;
+    assert_false(factor_row_settled(&r, NOW)); /* there is none */
+    assert_int_equal(factor_row_enrol(&r, NOW), ERR_OK);
+    assert_false(factor_row_settled(&r, NOW + FACTOR_SETTLED_MS)); /* pending */
+    factor_row_free(&r);
+    activate(&r, codes);
+    assert_false(factor_row_settled(&r, r.since));
+    assert_false(factor_row_settled(&r, r.since + FACTOR_SETTLED_MS - 1));
+    assert_true(factor_row_settled(&r, r.since + FACTOR_SETTLED_MS));
+    assert_false(factor_row_settled(&r, r.since - 1)); /* a clock that goes back */
+    assert_false(factor_row_settled(&r, 0));
+    factor_row_free(&r);
+}
+
 /* Five cost nothing; then the wait doubles, up to half a day.  Nothing is looked at meanwhile. */
 static void test_wrong_ones_have_to_wait(void **state)
 {
@@ -281,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_how_a_code_may_be_typed),
         cmocka_unit_test(test_recovery_codes_count_once),
         cmocka_unit_test(test_stored_bytes),
+        cmocka_unit_test(test_it_settles),
         cmocka_unit_test(test_wrong_ones_have_to_wait),
         cmocka_unit_test(test_stored_failures),
         cmocka_unit_test(test_base32),

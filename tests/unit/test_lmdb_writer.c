@@ -180,14 +180,19 @@ static void hold(struct fixture *f, unsigned held)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* Submit a job; returns its index. */
-static unsigned submit(struct fixture *f, enum deed deed, uint32_t n)
+/* Submit a job that says that it brings so many bytes; returns its index. */
+static unsigned submit_bytes(struct fixture *f, enum deed deed, uint32_t n, size_t bytes)
 {
     unsigned i = f->njobs++;
 
-    f->jobs[i] = (struct store_job){.res = &f->results[i], .note = {deed, n}};
+    f->jobs[i] = (struct store_job){.res = &f->results[i], .note = {deed, n}, .bytes = bytes};
     lmdb_writer_submit(f->w, &f->jobs[i]);
     return i;
+}
+
+static unsigned submit(struct fixture *f, enum deed deed, uint32_t n)
+{
+    return submit_bytes(f, deed, n, 0);
 }
 
 static void wait_all(struct fixture *f)
@@ -432,6 +437,28 @@ static void test_early_when_full(void **state)
     assert_false(is_there(f, 0));
 }
 
+/* There is room for two, one behind the other, but not for one inside the other. */
+static void test_what_is_held_goes_before_the_map_grows(void **state)
+{
+    struct fixture *f = *state;
+    struct lmdb_env_stats before, after;
+    size_t third;
+
+    lmdb_env_stats(f->e, &before);
+    assert_true(before.map < CEILING);
+    third = (size_t)(before.map - before.used - (320 << 10)) / 3;
+    for (uint32_t i = 0; i < 40; i += 2) {
+        (void)submit_bytes(f, EARLY, i, third);
+        wait_all(f);
+        (void)submit_bytes(f, PUT, i + 1, third);
+        wait_all(f);
+        assert_int_equal(f->results[i + 1].code, ERR_OK);
+        assert_true(is_there(f, i) && is_there(f, i + 1));
+    }
+    lmdb_env_stats(f->e, &after);
+    assert_int_equal(after.map, before.map);
+}
+
 /* Early and firm ones as they come, in many batches. */
 static void test_early_in_any_order(void **state)
 {
@@ -477,6 +504,7 @@ int main(void)
         TEST(test_early_is_seen_behind_a_pass),
         TEST(test_early_survives_failures),
         TEST(test_early_when_full),
+        TEST(test_what_is_held_goes_before_the_map_grows),
         TEST(test_early_in_any_order),
         TEST(test_close_does_what_is_queued),
     };
