@@ -48,6 +48,7 @@ static struct rate rate_of(const struct settings *set, enum daemon_rate rate)
     case DAEMON_FACTORS: /* not for operators to loosen: a code has 20 bits */
         return (struct rate){FACTOR_TRIES, 60 * SECOND};
     case DAEMON_JOINS:
+    case DAEMON_ASKED:
         return (struct rate){JOINS_A_MINUTE, 60 * SECOND};
     case DAEMON_OFFERS:
         return (struct rate){OFFERS_AN_HOUR, 3600 * SECOND};

@@ -47,6 +47,7 @@ enum daemon_rate {
     DAEMON_RELEASES,
     DAEMON_FACTORS, /* tries of a one-time password */
     DAEMON_OFFERS,  /* of a place for a new device */
+    DAEMON_ASKED,   /* for such a place, by whomever */
     DAEMON_RATES
 };
 

@@ -33,6 +33,7 @@ static void free_offer(struct joins *j, struct join_offer *o)
     j->bytes -= o->answer.len;
     buf_free(&o->request);
     buf_free(&o->refused);
+    buf_free(&o->opening);
     buf_free(&o->answer);
     free(o);
 }
@@ -120,13 +121,22 @@ static struct join_offer *of_user(const struct joins *j, const struct uid *uid)
     return NULL;
 }
 
-static size_t from_address(const struct joins *j, const uint8_t address[JOINS_ADDRESS_LEN])
+/* What one address holds. */
+struct held {
+    size_t offers, bytes; /* of answers */
+};
+
+static struct held from_address(const struct joins *j, const uint8_t address[JOINS_ADDRESS_LEN])
 {
-    size_t pos = 0, n = 0;
+    struct held h = {0};
+    size_t pos = 0;
 
     for (struct join_offer **o; (o = table_next(j->offers, &pos)) != NULL;)
-        n += memcmp((*o)->address, address, JOINS_ADDRESS_LEN) == 0;
-    return n;
+        if (memcmp((*o)->address, address, JOINS_ADDRESS_LEN) == 0) {
+            h.offers++;
+            h.bytes += (*o)->answer.len;
+        }
+    return h;
 }
 
 int joins_offer(struct joins *j, const struct join_offer *what, uint64_t now,
@@ -143,7 +153,8 @@ int joins_offer(struct joins *j, const struct join_offer *what, uint64_t now,
     old = of_user(j, &what->uid);
     if (old != NULL)
         drop(j, old);
-    if (table_len(j->offers) >= JOINS_MAX || from_address(j, what->address) >= JOINS_ADDRESS_MAX)
+    if (table_len(j->offers) >= JOINS_MAX ||
+        from_address(j, what->address).offers >= JOINS_ADDRESS_MAX)
         return ERR_BUSY;
     o = calloc(1, sizeof(*o));
     place = o != NULL ? table_add(j->offers, what->id, JOINS_ID_LEN) : NULL;
@@ -157,6 +168,7 @@ int joins_offer(struct joins *j, const struct join_offer *what, uint64_t now,
     o->uid = what->uid;
     memcpy(o->address, what->address, sizeof(o->address));
     o->ends = what->ends;
+    o->version = what->version;
     *place = o;
     *ret = o;
     return ERR_OK;
@@ -167,8 +179,20 @@ static bool same(const struct buf *b, struct part p)
     return b->len == p.len && p.len > 0 && memcmp(b->data, p.data, p.len) == 0;
 }
 
+/* ERR_NOMEM: ${to} stays empty. */
+static int keep(struct buf *to, struct part what)
+{
+    buf_put(to, what.data, what.len);
+    if (buf_check(to, NULL) == ERR_OK)
+        return ERR_OK;
+    buf_free(to);
+    return ERR_NOMEM;
+}
+
 int joins_request(struct joins *j, struct join_offer *o, struct part request)
 {
+    int rc;
+
     if (same(&o->request, request))
         return ERR_OK;
     if (same(&o->refused, request))
@@ -177,26 +201,36 @@ int joins_request(struct joins *j, struct join_offer *o, struct part request)
         return ERR_EXISTS;
     if (o->request.len > 0)
         return ERR_BUSY;
-    buf_put(&o->request, request.data, request.len);
-    if (buf_check(&o->request, NULL) != ERR_OK) {
-        buf_free(&o->request);
-        return ERR_NOMEM;
-    }
-    wake(j, o->id);
-    return ERR_OK;
+    rc = keep(&o->request, request);
+    if (rc == ERR_OK)
+        wake(j, o->id);
+    return rc;
+}
+
+int joins_open(struct joins *j, struct join_offer *o, struct part opening)
+{
+    int rc;
+
+    if (o->opening.len > 0) /* again, after a lost answer of ours */
+        return same(&o->opening, opening) ? ERR_OK : ERR_EXISTS;
+    rc = keep(&o->opening, opening);
+    if (rc == ERR_OK)
+        wake(j, o->id);
+    return rc;
 }
 
 int joins_answer(struct joins *j, struct join_offer *o, struct part answer, uint64_t now)
 {
-    if (o->answer.len > 0) /* again, after a lost answer of ours */
+    int rc;
+
+    if (o->answer.len > 0) /* as above */
         return same(&o->answer, answer) ? ERR_OK : ERR_EXISTS;
-    if (j->bytes + answer.len > JOINS_BYTES_MAX)
+    if (j->bytes + answer.len > JOINS_BYTES_MAX ||
+        from_address(j, o->address).bytes + answer.len > JOINS_ADDRESS_BYTES_MAX)
         return ERR_BUSY;
-    buf_put(&o->answer, answer.data, answer.len);
-    if (buf_check(&o->answer, NULL) != ERR_OK) {
-        buf_free(&o->answer);
-        return ERR_NOMEM;
-    }
+    rc = keep(&o->answer, answer);
+    if (rc != ERR_OK)
+        return rc;
     j->bytes += o->answer.len;
     if (o->ends > now + JOINS_ANSWERED_MS)
         o->ends = now + JOINS_ANSWERED_MS;
@@ -213,6 +247,7 @@ bool joins_refuse(struct joins *j, struct join_offer *o)
         return false;
     }
     buf_free(&o->refused);
+    buf_free(&o->opening); /* that was for who is refused */
     o->refused = o->request;
     o->request = (struct buf){0};
     wake(j, o->id);

@@ -2,11 +2,11 @@
 /*
  * joins - where a new device of a user meets one that is there (PROTOCOL.md, OfferJoin and Join).
  *
- * An offer is a name that both have from a one-time code, what the new device has sent, and what
- * it is answered, both sealed.  Offers are in memory alone: after a restart they are gone, and
- * whoever made one makes it again with the same code.  They end by themselves; their number and
- * their bytes are limited: one for each user, some for each address, so that one network cannot
- * take the places of all others.
+ * An offer is a name that both have from a one-time code, what the new device has sent, what opens
+ * the code for it, and what it is answered, all sealed.  Offers are in memory alone: after a
+ * restart they are gone, and whoever made one makes it again with the same code.  They end by
+ * themselves; their number and their bytes are limited: one for each user, some for each address,
+ * so that one network cannot take the places or the bytes of all others.
  *
  * Threads: loop thread only.  Never blocks.
  */
@@ -26,13 +26,15 @@ enum {
     JOINS_MAX = 1024,       /* offers at a time: of everybody, */
     JOINS_ADDRESS_MAX = 16, /* of one address; a user has one */
     JOINS_REQUEST_MAX = 2048,
+    JOINS_OPENING_MAX = 256,
     JOINS_ANSWER_MAX = 160 * 1024,
     JOINS_WRONG_MAX = 5 /* requests that were refused: then the offer ends */
 };
-#define JOINS_LIFETIME_MAX ((uint64_t)60 * 60 * 1000)
-#define JOINS_ANSWERED_MS  ((uint64_t)2 * 60 * 1000) /* so long an answer waits to be taken */
-#define JOINS_BYTES_MAX    ((size_t)16 << 20)        /* of all answers */
-#define JOINS_WAIT_MS      ((uint64_t)20 * 1000)     /* so long a side that asks is kept waiting */
+#define JOINS_LIFETIME_MAX      ((uint64_t)60 * 60 * 1000)
+#define JOINS_ANSWERED_MS       ((uint64_t)2 * 60 * 1000) /* so long an answer waits to be taken */
+#define JOINS_BYTES_MAX         ((size_t)16 << 20)        /* of all answers, */
+#define JOINS_ADDRESS_BYTES_MAX ((size_t)1 << 20)         /* of those to offers of one address */
+#define JOINS_WAIT_MS           ((uint64_t)20 * 1000) /* so long a side that asks is kept waiting */
 
 struct call;
 struct joins;
@@ -43,7 +45,8 @@ struct join_offer {
     struct uid uid;
     uint8_t address[JOINS_ADDRESS_LEN]; /* of the connection that made it */
     uint64_t ends;                      /* of the clock that never goes back, as all times here */
-    struct buf request, refused, answer;
+    uint32_t version;                   /* of what is sealed, as who offers has said */
+    struct buf request, refused, opening, answer;
     unsigned wrong;
 };
 
@@ -66,7 +69,11 @@ MUST_CHECK int joins_offer(struct joins *j, const struct join_offer *what, uint6
  * ERR_EXISTS: another one was answered; ERR_REFUSED: this one was refused. */
 MUST_CHECK int joins_request(struct joins *j, struct join_offer *o, struct part request);
 
-/* Answer what came; the offer ends soon.  ERR_BUSY: too many bytes. */
+/* What came is told this before it is answered.  ERR_EXISTS: it was told something else. */
+MUST_CHECK int joins_open(struct joins *j, struct join_offer *o, struct part opening);
+
+/* Answer what came; the offer ends soon.  ERR_BUSY: too many bytes, of all or of its address;
+ * ERR_EXISTS: it was answered otherwise. */
 MUST_CHECK int joins_answer(struct joins *j, struct join_offer *o, struct part answer,
                             uint64_t now);
 

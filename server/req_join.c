@@ -3,12 +3,13 @@
  * OfferJoin, of a device that is there, and Join, of one that is to be: both look at the offer
  * (joins.h), and wait when there is nothing for them yet.
  *
- * Happy path: an offer is made -> the new device sends its request -> which the other one gets ->
- * it lists the device in its manifest, and answers -> the answer goes out with the manifests.
+ * Happy path: an offer is made -> the new device sends its request -> which the other one gets,
+ * and opens its code for it -> the new device waits on -> the other one lists it in its manifest,
+ * and answers -> the answer goes out with the manifests.
  *
  * Ways to fail: NOT_FOUND (no such offer, or it is over), RATE, BUSY (too many; or another request
  * is being looked at), EXISTS (another request was answered; the ID is in use), AUTH_FAILED (the
- * other device refused this request), TOO_LARGE.
+ * other device refused this request), UNSUPPORTED (the two have different versions), TOO_LARGE.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -56,15 +57,21 @@ static struct meeting *begin(struct call *c, const ProtobufCBinaryData *id)
     return m;
 }
 
-static void reply(struct call *c, struct part sealed)
+static void reply_with(struct call *c, Satchel__JoinReply *msg)
 {
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+
+    env.body_case = SATCHEL__ENVELOPE__BODY_JOIN_REPLY;
+    env.join_reply = msg;
+    call_reply(c, &env); /* frees what c->data is */
+}
+
+static void reply(struct call *c, struct part sealed)
+{
     Satchel__JoinReply msg = SATCHEL__JOIN_REPLY__INIT;
 
     msg.sealed = (ProtobufCBinaryData){sealed.len, (uint8_t *)(uintptr_t)sealed.data};
-    env.body_case = SATCHEL__ENVELOPE__BODY_JOIN_REPLY;
-    env.join_reply = &msg;
-    call_reply(c, &env);
+    reply_with(c, &msg);
 }
 
 /* Nothing yet: wait, or say so. */
@@ -114,7 +121,7 @@ static void make_offer(struct call *c)
 {
     const struct meeting *m = c->data;
     uint64_t lifetime = c->msg->offer_join->lifetime, now = uv_now(c->d->loop);
-    struct join_offer what = {.uid = m->uid}, *o;
+    struct join_offer what = {.uid = m->uid, .version = c->msg->offer_join->version}, *o;
     uint64_t wait = own_offer(c) == NULL /* the same one again costs nothing */
                         ? daemon_charge(c->d, DAEMON_OFFERS, m->uid.b, sizeof(m->uid.b))
                         : 0;
@@ -138,17 +145,22 @@ static void make_offer(struct call *c)
         reply(c, part(NULL, 0));
 }
 
-static void give_answer(struct call *c, struct join_offer *o)
+/* To the request that came: what opens the code, or the answer. */
+static void pass_on(struct call *c, struct join_offer *o)
 {
-    const ProtobufCBinaryData *answer = &c->msg->offer_join->answer;
-    int rc = ERR_OK;
+    const Satchel__OfferJoin *msg = c->msg->offer_join;
+    struct part opening = part(msg->opening.data, msg->opening.len);
+    struct part answer = part(msg->answer.data, msg->answer.len);
+    int rc;
 
     if (o->request.len == 0)
         rc = ERR_BADSTATE;
-    else if (answer->len > JOINS_ANSWER_MAX)
+    else if (opening.len > JOINS_OPENING_MAX || answer.len > JOINS_ANSWER_MAX)
         rc = ERR_TOOLARGE;
+    else if (opening.len > 0)
+        rc = joins_open(c->d->joins, o, opening);
     else
-        rc = joins_answer(c->d->joins, o, part(answer->data, answer->len), uv_now(c->d->loop));
+        rc = joins_answer(c->d->joins, o, answer, uv_now(c->d->loop));
     if (rc == ERR_OK)
         reply(c, part(NULL, 0));
     else
@@ -175,8 +187,8 @@ void req_offer_join(struct call *c)
         if (o != NULL)
             joins_end(c->d->joins, o);
         reply(c, part(NULL, 0));
-    } else if (msg->answer.len > 0) {
-        give_answer(c, o);
+    } else if (msg->opening.len > 0 || msg->answer.len > 0) {
+        pass_on(c, o);
     } else if (msg->refuse && !joins_refuse(c->d->joins, o)) {
         call_error(c, ERR_NOTFOUND, "too many requests were refused: the code counts no more");
     } else {
@@ -189,16 +201,13 @@ void req_offer_join(struct call *c)
 static void send_answer(struct call *c, Satchel__Signed **manifests, size_t n)
 {
     const struct meeting *m = c->data;
-    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__JoinReply msg = SATCHEL__JOIN_REPLY__INIT;
 
     msg.sealed = (ProtobufCBinaryData){m->answer.len, m->answer.data};
     msg.n_manifests = n;
     msg.manifests = manifests;
     msg.last_sequence = m->last;
-    env.body_case = SATCHEL__ENVELOPE__BODY_JOIN_REPLY;
-    env.join_reply = &msg;
-    call_reply(c, &env); /* frees m */
+    reply_with(c, &msg);
 }
 
 static void on_manifests(struct call *c)
@@ -262,24 +271,45 @@ static void get_user(struct call *c)
     call_store(c, store_user_get(c->d->port, &in, call_on_store, c), get_user, on_user);
 }
 
-/* ---- Join: first, the answer ---- */
+/* ---- Join: first, what the other device says ---- */
+
+static void show_opening(struct call *c, const struct join_offer *o)
+{
+    Satchel__JoinReply msg = SATCHEL__JOIN_REPLY__INIT;
+
+    msg.opening = (ProtobufCBinaryData){o->opening.len, o->opening.data};
+    reply_with(c, &msg);
+}
+
+static int take_request(struct call *c, struct join_offer *o)
+{
+    const Satchel__Join *msg = c->msg->join;
+
+    if (o == NULL)
+        return ERR_NOTFOUND;
+    if (o->version != msg->version)
+        return ERR_UNSUPPORTED;
+    return joins_request(c->d->joins, o, part(msg->request.data, msg->request.len));
+}
 
 static void look_for_answer(struct call *c)
 {
     struct meeting *m = c->data;
-    const ProtobufCBinaryData *request = &c->msg->join->request;
     struct join_offer *o = joins_find(c->d->joins, m->wait.id, uv_now(c->d->loop));
-    int rc =
-        o != NULL ? joins_request(c->d->joins, o, part(request->data, request->len)) : ERR_NOTFOUND;
+    int rc = take_request(c, o);
 
     if (rc == ERR_NOTFOUND) {
         no_offer(c);
+    } else if (rc == ERR_UNSUPPORTED) {
+        call_error(c, rc, "your two devices have different versions of Satchel");
     } else if (rc == ERR_REFUSED) {
         call_error(c, ERR_AUTH, "your other device has refused the request");
     } else if (rc == ERR_EXISTS) {
         call_error(c, rc, "the code was used already");
     } else if (rc != ERR_OK) {
         call_error(c, rc, NULL);
+    } else if (o->opening.len > 0 && !c->msg->join->opened) {
+        show_opening(c, o);
     } else if (o->answer.len == 0) {
         rest(c, look_for_answer);
     } else {
@@ -294,13 +324,26 @@ static void look_for_answer(struct call *c)
     }
 }
 
+/* ${o} is NULL if there is none.  The ms to wait; 0: go on. */
+static uint64_t charge(struct call *c, const struct join_offer *o)
+{
+    const struct conn *conn = c->conn;
+    uint64_t wait = daemon_charge(c->d, DAEMON_JOINS, conn->address, sizeof(conn->address));
+
+    if (wait == 0 && (o == NULL || o->request.len == 0))
+        wait = daemon_charge(c->d, DAEMON_REGISTRATIONS, conn->address, sizeof(conn->address));
+    if (wait == 0 && o != NULL) /* from wherever: it is for him that all this is done */
+        wait = daemon_charge(c->d, DAEMON_ASKED, o->uid.b, sizeof(o->uid.b));
+    return wait;
+}
+
 /* Who asks for an offer that is there may take longer than a login does. */
 void req_join(struct call *c)
 {
     const Satchel__Join *msg = c->msg->join;
     struct meeting *m = begin(c, &msg->id);
     struct join_offer *o;
-    uint64_t wait = 0;
+    uint64_t wait;
 
     if (m == NULL)
         return;
@@ -310,10 +353,7 @@ void req_join(struct call *c)
         return;
     }
     o = joins_find(c->d->joins, m->wait.id, uv_now(c->d->loop));
-    wait = daemon_charge(c->d, DAEMON_JOINS, c->conn->address, sizeof(c->conn->address));
-    if (wait == 0 && (o == NULL || o->request.len == 0))
-        wait =
-            daemon_charge(c->d, DAEMON_REGISTRATIONS, c->conn->address, sizeof(c->conn->address));
+    wait = charge(c, o);
     if (wait > 0) {
         call_later(c, ERR_RATE, wait);
         return;

@@ -234,13 +234,13 @@ static void show_turn(void *cookie, const char *check)
     static bool shown;
 
     (void)cookie;
-    if (!shown) {
+    if (!shown && check != NULL) {
         ui_event("check", json_pack("{s:s}", "check", check));
         (void)ui_finish();
         ui_note("The other device asks whether to let this one in. It must show the number %s.",
                 check);
+        shown = true;
     }
-    shown = true;
     progress_wait("waiting for the other device");
 }
 

@@ -431,64 +431,13 @@ void link_forget(struct satchel_op *op)
 
 /* ---- the pin --------------------------------------------------------------------------- */
 
-struct save_pin {
-    uv_work_t req;
-    struct link *l;
-    struct profile *profile;
-    struct settings settings; /* as they are to be */
-    int rc;
-    struct err err;
-};
-
-static void save_pin_work(uv_work_t *req)
+/* The connection goes on with the pin that was accepted. */
+static void pin_saved(struct link *l, const struct err *why)
 {
-    struct save_pin *p = LIST_OWNER(req, struct save_pin, req);
-
-    p->rc = settings_write(p->profile->folder, &p->settings, &p->err);
-}
-
-static void pin_saved(uv_work_t *req, int status)
-{
-    struct save_pin *p = LIST_OWNER(req, struct save_pin, req);
-    struct link *l = p->l;
-
-    (void)status;
-    l->jobs--;
-    if (p->rc == ERR_OK) {
-        settings_free(&p->profile->settings);
-        p->profile->settings = p->settings;
-    } else {
-        settings_free(&p->settings);
-        fail_waiting(l, &p->err);
-    }
+    if (why != NULL)
+        fail_waiting(l, why);
     enter(l, LINK_DOWN);
     step(l);
-    free(p);
-    handle_settle(l->s);
-}
-
-/* Write the profile's settings with the pin that was accepted; the connection goes on then. */
-static int save_pin(struct link *l, const char *pin, struct err *err)
-{
-    struct save_pin *p = calloc(1, sizeof(*p));
-    int rc = p != NULL ? settings_copy(&l->s->profile->settings, &p->settings, err)
-                       : err_set(err, ERR_NOMEM, "out of memory");
-
-    if (rc == ERR_OK)
-        rc = settings_set(&p->settings.pin, pin, err);
-    if (rc == ERR_OK) {
-        p->l = l;
-        p->profile = l->s->profile;
-        if (uv_queue_work(l->s->loop, &p->req, save_pin_work, pin_saved) == 0) {
-            l->jobs++;
-            return ERR_OK;
-        }
-        rc = err_set(err, ERR_INTERNAL, "cannot start a job");
-    }
-    if (p != NULL)
-        settings_free(&p->settings);
-    free(p);
-    return rc;
 }
 
 void link_pin_answer(struct link *l, bool accept)
@@ -505,7 +454,7 @@ void link_pin_answer(struct link *l, bool accept)
     else
         rc = settings_set(&l->target.pin, text, &why);
     if (rc == ERR_OK && l->s->profile != NULL) {
-        rc = save_pin(l, text, &why);
+        rc = repin_keep(l, pin_saved, &why);
         if (rc == ERR_OK)
             return; /* pin_saved() goes on */
     }

@@ -32,12 +32,14 @@ int repin_verify(const struct settings *target, struct tls_verify *ret, struct e
     return rc;
 }
 
+/* ---- written ---- */
+
 struct keep {
     uv_work_t req;
     struct link *l;
+    repin_kept_cb *kept;
     struct profile *profile;
     struct settings settings; /* as they are to be */
-    int rc;
     struct err err;
 };
 
@@ -52,61 +54,72 @@ static void keep_work(uv_work_t *req)
 {
     struct keep *k = LIST_OWNER(req, struct keep, req);
     struct settings now = {0};
+    int rc = vault_lock(k->profile->vault, &k->err);
 
-    k->rc = vault_lock(k->profile->vault, &k->err);
-    if (k->rc != ERR_OK)
+    if (rc != ERR_OK)
         return;
-    k->rc = settings_read(k->profile->folder, &now,
-                          &k->err); /* another process may have changed the rest */
-    if (k->rc == ERR_OK)
-        k->rc = settings_set(&now.pin, k->settings.pin, &k->err);
-    if (k->rc == ERR_OK)
-        k->rc = settings_set(&now.next_pin, k->settings.next_pin, &k->err);
-    if (k->rc == ERR_OK)
-        k->rc = settings_write(k->profile->folder, &now, &k->err);
+    /* Another process may have changed the rest. */
+    rc = settings_read(k->profile->folder, &now, &k->err);
+    if (rc == ERR_OK)
+        rc = settings_set(&now.pin, k->settings.pin, &k->err);
+    if (rc == ERR_OK)
+        rc = settings_set(&now.next_pin, k->settings.next_pin, &k->err);
+    if (rc == ERR_OK)
+        rc = settings_write(k->profile->folder, &now, &k->err);
     vault_unlock(k->profile->vault);
     settings_free(&k->settings);
     k->settings = now;
 }
 
-static void kept(uv_work_t *req, int status)
+static void on_kept(uv_work_t *req, int status)
 {
     struct keep *k = LIST_OWNER(req, struct keep, req);
     struct link *l = k->l;
+    bool good = k->err.code == ERR_OK;
 
     (void)status;
     l->jobs--;
-    if (k->rc == ERR_OK) {
+    if (good) {
         settings_free(&k->profile->settings);
         k->profile->settings = k->settings;
         k->settings = (struct settings){0};
-    } else {
-        handle_notice(l->s, SATCHEL_NOTICE_PIN, NULL, "the server's pin could not be kept: %s",
-                      k->err.msg);
     }
+    k->kept(l, good ? NULL : &k->err);
     keep_free(k);
     handle_settle(l->s);
 }
 
-/* The profile's settings with the pins of the link. */
-static void keep_pins(struct link *l)
+int repin_keep(struct link *l, repin_kept_cb *kept, struct err *err)
 {
     struct keep *k = calloc(1, sizeof(*k));
-    int rc = k != NULL ? settings_copy(&l->s->profile->settings, &k->settings, NULL) : ERR_NOMEM;
+    int rc = k != NULL ? settings_copy(&l->s->profile->settings, &k->settings, err)
+                       : err_set(err, ERR_NOMEM, "out of memory");
 
     if (rc == ERR_OK)
-        rc = settings_set(&k->settings.pin, l->target.pin, NULL);
+        rc = settings_set(&k->settings.pin, l->target.pin, err);
     if (rc == ERR_OK)
-        rc = settings_set(&k->settings.next_pin, l->target.next_pin, NULL);
+        rc = settings_set(&k->settings.next_pin, l->target.next_pin, err);
     if (rc == ERR_OK) {
         k->l = l;
+        k->kept = kept;
         k->profile = l->s->profile;
-        if (uv_queue_work(l->s->loop, &k->req, keep_work, kept) == 0) {
+        if (uv_queue_work(l->s->loop, &k->req, keep_work, on_kept) == 0) {
             l->jobs++;
-            return;
+            return ERR_OK;
         }
+        rc = err_set(err, ERR_INTERNAL, "cannot start a job");
     }
     keep_free(k);
+    return rc;
+}
+
+/* ---- looked at ---- */
+
+static void tell_unkept(struct link *l, const struct err *why)
+{
+    if (why != NULL)
+        handle_notice(l->s, SATCHEL_NOTICE_PIN, NULL, "the server's pin could not be kept: %s",
+                      why->msg);
 }
 
 static bool same(const char *a, const char *b)
@@ -152,6 +165,7 @@ int repin_look(struct link *l, struct err *err)
 {
     char now[PIN_CHARS + 1], text[PIN_CHARS + 1];
     const char *next = NULL;
+    struct err why = {0};
     bool changed;
     int rc;
 
@@ -172,7 +186,7 @@ int repin_look(struct link *l, struct err *err)
     if (changed)
         handle_notice(l->s, SATCHEL_NOTICE_PIN, NULL,
                       "the server has the key that it had announced: its pin is now %s", now);
-    if (l->s->profile != NULL)
-        keep_pins(l);
+    if (l->s->profile != NULL && repin_keep(l, tell_unkept, &why) != ERR_OK)
+        tell_unkept(l, &why);
     return ERR_OK;
 }

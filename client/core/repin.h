@@ -13,6 +13,15 @@
 /* How the server of ${target} is to be judged, but for its name.  ERR_INVALID: not a pin. */
 MUST_CHECK int repin_verify(const struct settings *target, struct tls_verify *ret, struct err *err);
 
+/* Settings are written, or not: ${why}, else NULL. */
+typedef void repin_kept_cb(struct link *l, const struct err *why);
+
+/*
+ * Keep the pins of ${l} in the settings of the profile, which is open.  ERR_NOMEM, ERR_INTERNAL: it
+ * has not begun; else ${kept} is called once, in a later turn of the loop.
+ */
+MUST_CHECK int repin_keep(struct link *l, repin_kept_cb *kept, struct err *err);
+
 /*
  * Right after the greeting: the key that was seen is the pin from here on, the one announced, if
  * any, may come in its place.  A change of the pin is told as a notice; both are kept in the

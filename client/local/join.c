@@ -5,159 +5,38 @@
 #include <string.h>
 
 #include "client/local/pb_secret.h"
-#include "common/crypto/base32.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/hpke.h"
 #include "common/crypto/kdf.h"
-#include "common/crypto/rng.h"
 #include "common/transfer/wire.h"
 #include "proto/satchel.pb-c.h"
 
 enum {
-    VERSION = 1,
-    CHECK_LEN = 4, /* behind the secret, against typing errors */
-    CODE_LEN = JOIN_SECRET_LEN + CHECK_LEN,
-    CODE_CHARS = 32, /* base32_len(CODE_LEN) */
-    GROUP = 4,
-    SALT_LEN = 32,
+    OPENING_LEN = JOIN_NONCE_LEN + IDS_UID_LEN,
     ANSWER_STEP = 4096 /* an answer is padded to a multiple of it */
 };
 
-static const uint8_t nonce[GCM_NONCE_LEN];
-
-/* ---- the code ---- */
-
-void join_code_free(struct join_code *c)
-{
-    secret_free(&c->secret);
-}
-
-static int check_of(const struct secret *s, uint8_t ret[CHECK_LEN])
-{
-    uint8_t h[HASH_SHA256_LEN];
-    int rc = hash_lp(HASH_SHA256, h, PARTS(part_str(KDF_PREFIX "join code"), part_secret(s)));
-
-    if (rc == ERR_OK)
-        memcpy(ret, h, CHECK_LEN);
-    secret_wipe(h, sizeof(h));
-    return rc;
-}
-
-int join_code_make(struct join_code *ret, struct secret *secret, struct err *err)
-{
-    uint8_t id[KDF_LEN];
-    int rc = secret->len == JOIN_SECRET_LEN ? kdf_f(id, part_secret(secret), "join id", NULL, 0)
-                                            : ERR_INTERNAL;
-
-    if (rc != ERR_OK)
-        return err_set(err, rc, "cannot make a code");
-    memcpy(ret->id, id, JOIN_ID_LEN);
-    secret_move(&ret->secret, secret);
-    return ERR_OK;
-}
-
-int join_code_show(const struct join_code *c, struct secret *ret_text, struct err *err)
-{
-    struct secret plain = {0}, text = {0};
-    char digits[CODE_CHARS + 1];
-    int rc = secret_new(&plain, CODE_LEN, err);
-
-    if (rc == ERR_OK)
-        rc = secret_new(&text, JOIN_CODE_TEXT, err);
-    if (rc == ERR_OK) {
-        memcpy(plain.data, c->secret.data, JOIN_SECRET_LEN);
-        rc = check_of(&c->secret, plain.data + JOIN_SECRET_LEN);
-    }
-    if (rc == ERR_OK) {
-        char *to = (char *)text.data;
-
-        base32_encode(digits, plain.data, CODE_LEN);
-        for (size_t i = 0; i < CODE_CHARS; i++) {
-            if (i > 0 && i % GROUP == 0)
-                *to++ = '-';
-            *to++ = digits[i];
-        }
-        secret_move(ret_text, &text);
-    }
-    secret_wipe(digits, sizeof(digits));
-    secret_free(&plain);
-    secret_free(&text);
-    return rc;
-}
-
-/* The digits alone, in capitals; letters and numbers that look alike are told apart: base32 has no
- * 0, 1 and 8. */
-static bool tidy(const char *text, char ret[CODE_CHARS + 1])
-{
-    size_t n = 0;
-
-    for (; *text != '\0'; text++) {
-        char c = *text;
-
-        if (c == ' ' || c == '-' || c == '\t' || c == '\r' || c == '\n')
-            continue;
-        if (n == CODE_CHARS)
-            return false;
-        if (c >= 'a' && c <= 'z')
-            c = (char)(c - 'a' + 'A');
-        ret[n++] = c;
-        if (c == '0')
-            ret[n - 1] = 'O';
-        else if (c == '1')
-            ret[n - 1] = 'I';
-        else if (c == '8')
-            ret[n - 1] = 'B';
-    }
-    ret[n] = '\0';
-    return n == CODE_CHARS;
-}
-
-int join_code_read(struct join_code *ret, const char *text, struct err *err)
-{
-    char digits[CODE_CHARS + 1];
-    struct secret plain = {0};
-    uint8_t check[CHECK_LEN] = {0};
-    int rc = secret_new(&plain, CODE_LEN, err);
-
-    if (rc == ERR_OK && !(tidy(text, digits) && base32_decode(plain.data, CODE_LEN, digits)))
-        rc = err_set(err, ERR_INVALID, "a code has eight groups of four letters and digits");
-    if (rc == ERR_OK) {
-        struct secret s = {0};
-
-        rc = secret_copy(&s, plain.data, JOIN_SECRET_LEN, err);
-        if (rc == ERR_OK)
-            rc = check_of(&s, check);
-        if (rc == ERR_OK && !secret_equal(check, plain.data + JOIN_SECRET_LEN, CHECK_LEN))
-            rc =
-                err_set(err, ERR_INVALID, "the code was mistyped: its letters do not fit together");
-        if (rc == ERR_OK)
-            rc = join_code_make(ret, &s, err);
-        secret_free(&s);
-    }
-    secret_wipe(digits, sizeof(digits));
-    secret_free(&plain);
-    return rc;
-}
+/* Each key here encrypts once. */
+static const uint8_t nonce_0[GCM_NONCE_LEN];
 
 /* ---- requests ---- */
 
-static int aad_of(const char *label, const struct server_id *server, const struct join_code *c,
-                  struct buf *out)
+/* LP(label) || LP(server_id) || LP(id) */
+static int place_of(const char *label, const struct join_meeting *m, struct buf *out)
 {
     buf_lp_str(out, label);
-    buf_lp(out, server->b, sizeof(server->b));
-    buf_lp(out, c->id, sizeof(c->id));
+    buf_lp(out, m->server.b, sizeof(m->server.b));
+    buf_lp(out, m->code->id, sizeof(m->code->id));
     return buf_check(out, NULL);
 }
 
-/* The key of one request: the salt makes it another one each time. */
-static int request_key(const struct join_code *c, const uint8_t salt[SALT_LEN], struct secret *ret)
+/* F(S, name, once): a key that encrypts once, as ${once} is another one each time. */
+static int key_of(const struct join_meeting *m, const char *name, struct part once,
+                  struct secret *ret)
 {
     int rc = secret_new(ret, KDF_LEN, NULL);
 
-    return rc == ERR_OK ? kdf_f(ret->data, part_secret(&c->secret), "join request",
-                                PARTS(part(salt, SALT_LEN)))
-                        : rc;
+    return rc == ERR_OK ? kdf_f(ret->data, part_secret(&m->code->secret), name, PARTS(once)) : rc;
 }
 
 static int pack_request(const struct join_request *r, struct buf *out)
@@ -165,7 +44,7 @@ static int pack_request(const struct join_request *r, struct buf *out)
     Satchel__JoinRequest m = SATCHEL__JOIN_REQUEST__INIT;
     uint8_t *to;
 
-    m.version = VERSION;
+    m.version = JOIN_VERSION;
     m.device_key = wire_data(part(r->device_key, sizeof(r->device_key)));
     m.box = wire_data(part(r->box, sizeof(r->box)));
     m.key = wire_data(part(r->key, sizeof(r->key)));
@@ -179,8 +58,8 @@ static int pack_request(const struct join_request *r, struct buf *out)
     return ERR_OK;
 }
 
-int join_request_seal(const struct join_request *r, const struct join_code *c,
-                      const struct server_id *server, struct buf *out, struct err *err)
+int join_request_seal(const struct join_request *r, const struct join_meeting *m,
+                      const uint8_t *salt, struct buf *out, struct err *err)
 {
     struct buf plain = {0}, aad = {0};
     struct secret key = {0};
@@ -188,18 +67,19 @@ int join_request_seal(const struct join_request *r, const struct join_code *c,
     int rc = pack_request(r, &plain);
 
     if (rc == ERR_OK)
-        rc = aad_of(KDF_PREFIX "join request", server, c, &aad);
+        rc = place_of(KDF_PREFIX "join request", m, &aad);
+    if (rc == ERR_OK)
+        rc = key_of(m, "join request", part(salt, JOIN_SALT_LEN), &key);
     if (rc == ERR_OK) {
-        to = buf_reserve(out, SALT_LEN + plain.len + GCM_TAG_LEN);
-        rc = to != NULL ? rng_bytes(to, SALT_LEN) : ERR_NOMEM;
+        to = buf_reserve(out, JOIN_SALT_LEN + plain.len + GCM_TAG_LEN);
+        rc = to != NULL ? gcm_seal_once(key.data, nonce_0, part(aad.data, aad.len),
+                                        part(plain.data, plain.len), to + JOIN_SALT_LEN)
+                        : ERR_NOMEM;
     }
-    if (rc == ERR_OK)
-        rc = request_key(c, to, &key);
-    if (rc == ERR_OK)
-        rc = gcm_seal_once(key.data, nonce, part(aad.data, aad.len), part(plain.data, plain.len),
-                           to + SALT_LEN);
-    if (rc == ERR_OK)
-        out->len += SALT_LEN + plain.len + GCM_TAG_LEN;
+    if (rc == ERR_OK) {
+        memcpy(to, salt, JOIN_SALT_LEN);
+        out->len += JOIN_SALT_LEN + plain.len + GCM_TAG_LEN;
+    }
     secret_free(&key);
     buf_free(&plain);
     buf_free(&aad);
@@ -228,7 +108,7 @@ static int unpack_request(struct join_request *ret, const uint8_t *plain, size_t
     struct join_request r = {0};
     int rc = m != NULL ? ERR_OK : ERR_INVALID;
 
-    if (rc == ERR_OK && m->version != VERSION)
+    if (rc == ERR_OK && m->version != JOIN_VERSION)
         rc = ERR_UNSUPPORTED;
     if (rc == ERR_OK)
         rc = take(&m->device_key, r.device_key, sizeof(r.device_key));
@@ -247,28 +127,98 @@ static int unpack_request(struct join_request *ret, const uint8_t *plain, size_t
     return rc;
 }
 
-int join_request_open(struct join_request *ret, const struct join_code *c,
-                      const struct server_id *server, struct part sealed, struct err *err)
+int join_request_open(struct join_request *ret, const struct join_meeting *m, struct err *err)
 {
     uint8_t plain[JOIN_REQUEST_MAX];
+    const uint8_t *from = part_bytes(m->request);
     struct buf aad = {0};
     struct secret key = {0};
-    size_t len = sealed.len - SALT_LEN - GCM_TAG_LEN;
+    size_t len = m->request.len - JOIN_SALT_LEN - GCM_TAG_LEN;
     int rc;
 
-    if (sealed.len < SALT_LEN + GCM_TAG_LEN || len > sizeof(plain))
+    if (m->request.len < JOIN_SALT_LEN + GCM_TAG_LEN || len > sizeof(plain))
         return err_set(err, ERR_INVALID, "not a request to join");
-    rc = request_key(c, sealed.data, &key);
+    rc = key_of(m, "join request", part(from, JOIN_SALT_LEN), &key);
     if (rc == ERR_OK)
-        rc = aad_of(KDF_PREFIX "join request", server, c, &aad);
+        rc = place_of(KDF_PREFIX "join request", m, &aad);
     if (rc == ERR_OK)
-        rc = gcm_open_once(key.data, nonce, part(aad.data, aad.len),
-                           part(part_bytes(sealed) + SALT_LEN, sealed.len - SALT_LEN), plain);
+        rc = gcm_open_once(key.data, nonce_0, part(aad.data, aad.len),
+                           part(from + JOIN_SALT_LEN, m->request.len - JOIN_SALT_LEN), plain);
     if (rc == ERR_OK)
         rc = unpack_request(ret, plain, len);
     secret_free(&key);
     buf_free(&aad);
     return rc == ERR_OK ? rc : err_set(err, rc, "the request to join cannot be opened");
+}
+
+/* ---- the opening ---- */
+
+int join_opening_seal(const struct join_meeting *m, struct buf *out, struct err *err)
+{
+    struct secret plain = {0}, key = {0};
+    struct buf aad = {0};
+    uint8_t *to = NULL;
+    int rc =
+        m->code->nonce.len == JOIN_NONCE_LEN ? secret_new(&plain, OPENING_LEN, NULL) : ERR_INTERNAL;
+
+    if (rc == ERR_OK) {
+        memcpy(plain.data, m->code->nonce.data, JOIN_NONCE_LEN);
+        memcpy(plain.data + JOIN_NONCE_LEN, m->code->uid.b, IDS_UID_LEN);
+        rc = key_of(m, "join opening", m->request, &key);
+    }
+    if (rc == ERR_OK)
+        rc = place_of(KDF_PREFIX "join opening", m, &aad);
+    if (rc == ERR_OK) {
+        to = buf_reserve(out, OPENING_LEN + GCM_TAG_LEN);
+        rc = to != NULL ? gcm_seal_once(key.data, nonce_0, part(aad.data, aad.len),
+                                        part_secret(&plain), to)
+                        : ERR_NOMEM;
+    }
+    if (rc == ERR_OK)
+        out->len += OPENING_LEN + GCM_TAG_LEN;
+    secret_free(&plain);
+    secret_free(&key);
+    buf_free(&aad);
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot open the code for a new device");
+}
+
+static int take_opening(struct join_code *code, const struct secret *plain, struct err *err)
+{
+    struct secret nonce = {0};
+    struct uid uid;
+    int rc = secret_copy(&nonce, plain->data, JOIN_NONCE_LEN, err);
+
+    memcpy(uid.b, plain->data + JOIN_NONCE_LEN, IDS_UID_LEN);
+    if (rc == ERR_OK)
+        rc = join_code_open(code, &nonce, &uid, err);
+    secret_free(&nonce);
+    return rc;
+}
+
+int join_opening_open(struct join_code *code, const struct join_meeting *m, struct part sealed,
+                      struct err *err)
+{
+    struct secret plain = {0}, key = {0};
+    struct buf aad = {0};
+    int rc;
+
+    if (sealed.len != OPENING_LEN + GCM_TAG_LEN)
+        return err_set(err, ERR_INVALID, "not the opening of a code");
+    rc = key_of(m, "join opening", m->request, &key);
+    if (rc == ERR_OK)
+        rc = place_of(KDF_PREFIX "join opening", m, &aad);
+    if (rc == ERR_OK)
+        rc = secret_new(&plain, OPENING_LEN, NULL);
+    if (rc == ERR_OK)
+        rc = gcm_open_once(key.data, nonce_0, part(aad.data, aad.len), sealed, plain.data);
+    if (rc != ERR_OK)
+        err_set(err, rc, "the opening of the code cannot be read");
+    else
+        rc = take_opening(code, &plain, err);
+    secret_free(&plain);
+    secret_free(&key);
+    buf_free(&aad);
+    return rc;
 }
 
 /* ---- answers ---- */
@@ -315,7 +265,7 @@ static int answer_key(const struct join_meeting *m, const struct hpke *h,
 
 static int info_of(const struct join_meeting *m, struct buf *out)
 {
-    return aad_of(KDF_PREFIX "join", &m->server, m->code, out);
+    return place_of(KDF_PREFIX "join", m, out);
 }
 
 /* u32 length, message, zeros. */
@@ -325,7 +275,7 @@ static int pack_answer(const struct join_answer *a, struct secret *ret)
     struct secret bare = {0};
     int rc;
 
-    m.version = VERSION;
+    m.version = JOIN_VERSION;
     m.identity_seed = wire_data(part(a->isk.data, a->isk.len));
     m.username = (char *)(uintptr_t)a->username;
     m.email = (char *)(uintptr_t)a->email;
@@ -346,8 +296,7 @@ static int pack_answer(const struct join_answer *a, struct secret *ret)
 }
 
 int join_answer_seal(const struct join_answer *a, const struct join_meeting *m,
-                     const uint8_t key[IDS_KEY_LEN], const struct secret *ephemeral,
-                     struct buf *out, struct err *err)
+                     const struct secret *ephemeral, struct buf *out, struct err *err)
 {
     uint8_t ctx[HASH_SHA512_LEN], *to = NULL;
     struct secret plain = {0}, k = {0};
@@ -359,15 +308,16 @@ int join_answer_seal(const struct join_answer *a, const struct join_meeting *m,
         rc = info_of(m, &info);
     if (rc == ERR_OK) {
         to = buf_reserve(out, HPKE_ENC_LEN + plain.len + GCM_TAG_LEN);
-        rc = to != NULL ? hpke_encap(&h, to, key, part(info.data, info.len), ephemeral->data)
-                        : ERR_NOMEM;
+        rc = to != NULL
+                 ? hpke_encap(&h, to, m->joiner->key, part(info.data, info.len), ephemeral->data)
+                 : ERR_NOMEM;
     }
     if (rc == ERR_OK)
         rc = ctx_of(m, to, ctx);
     if (rc == ERR_OK)
         rc = answer_key(m, &h, ctx, &k);
     if (rc == ERR_OK)
-        rc = gcm_seal_once(k.data, nonce, PART_OF(ctx), part_secret(&plain), to + HPKE_ENC_LEN);
+        rc = gcm_seal_once(k.data, nonce_0, PART_OF(ctx), part_secret(&plain), to + HPKE_ENC_LEN);
     if (rc == ERR_OK)
         out->len += HPKE_ENC_LEN + plain.len + GCM_TAG_LEN;
     hpke_free(&h);
@@ -384,7 +334,7 @@ static int take_secret(const ProtobufCBinaryData *from, struct secret *ret)
 
 static int fill_answer(const Satchel__JoinAnswer *m, struct join_answer *a)
 {
-    int rc = m->version == VERSION ? ERR_OK : ERR_UNSUPPORTED;
+    int rc = m->version == JOIN_VERSION ? ERR_OK : ERR_UNSUPPORTED;
 
     if (rc == ERR_OK && (m->identity_seed.len != 32 || m->account.len == 0 ||
                          ids_check_username(m->username, NULL) != ERR_OK))
@@ -448,7 +398,7 @@ int join_answer_open(struct join_answer *ret, const struct join_meeting *m,
     if (rc == ERR_OK)
         rc = secret_new(&plain, sealed.len - HPKE_ENC_LEN - GCM_TAG_LEN, NULL);
     if (rc == ERR_OK)
-        rc = gcm_open_once(k.data, nonce, PART_OF(ctx),
+        rc = gcm_open_once(k.data, nonce_0, PART_OF(ctx),
                            part(from + HPKE_ENC_LEN, sealed.len - HPKE_ENC_LEN), plain.data);
     if (rc == ERR_OK)
         rc = unpack_answer(&plain, ret);
@@ -459,11 +409,16 @@ int join_answer_open(struct join_answer *ret, const struct join_meeting *m,
     return rc == ERR_OK ? rc : err_set(err, rc, "the answer of the other device cannot be opened");
 }
 
+/* ---- the number ---- */
+
 int join_check(const struct join_meeting *m, char ret_text[JOIN_CHECK_TEXT], struct err *err)
 {
+    const struct join_code *c = m->code;
     uint8_t bytes[KDF_LEN] = {0};
-    int rc = kdf_f(bytes, part_secret(&m->code->secret), "join check",
-                   PARTS(PART_OF(m->server.b), PART_OF(m->code->id), m->request));
+    int rc = c->nonce.len == JOIN_NONCE_LEN
+                 ? kdf_f(bytes, part_secret(&c->nonce), "join number",
+                         PARTS(PART_OF(m->server.b), PART_OF(c->id), PART_OF(c->uid.b), m->request))
+                 : ERR_INTERNAL;
     unsigned number = get_be32(bytes) % 1000000;
 
     if (rc != ERR_OK)

@@ -1,44 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * join - the one-time code by which a new device joins an account, and what is
- * sealed under it (proto/FORMATS.md section 22).
+ * join - what two devices of a user say to each other before the new one is in the account, sealed
+ * under a one-time code (proto/FORMATS.md section 22): its request, the opening of the code, the
+ * answer.
  *
- * Whoever has the code can ask for the account: it is a secret for as long as
- * the offer stands.  The answer is sealed to a key of the request as well, so
- * that a code that is found later opens nothing.
+ * Whoever has the code can ask for the account: it is a secret for as long as the offer stands.
+ * The answer is sealed to a key of the request as well, so that a code that is found later opens
+ * nothing.  Who has the code and the server, too, still cannot choose the number that people
+ * compare: it depends on a nonce that is opened only when the request is there.
  *
- * Errors: ERR_INVALID (not a code, not a message), ERR_INTEGRITY (made with another code,
- * or damaged), ERR_UNSUPPORTED, ERR_NOMEM, ERR_INTERNAL.  Threads: any.  Never blocks.
+ * Errors: ERR_INVALID (not a message), ERR_INTEGRITY (made with another code, or damaged),
+ * ERR_UNSUPPORTED (of another version), ERR_NOMEM, ERR_INTERNAL.  Threads: any.  Never blocks.
  */
 #ifndef CLIENT_LOCAL_JOIN_H
 #define CLIENT_LOCAL_JOIN_H
 
 #include "client/local/identity.h"
+#include "client/local/join_code.h"
 #include "common/net/pin.h"
 
 enum {
-    JOIN_SECRET_LEN = 16,
-    JOIN_ID_LEN = 16,
-    JOIN_CODE_TEXT = 40, /* eight groups of four with '-' between, and a NUL */
+    JOIN_VERSION = 2, /* of all that is said here, and of OfferJoin and Join */
+    JOIN_SALT_LEN = 32,
     JOIN_CHECK_TEXT = 8,
     JOIN_REQUEST_MAX = 1024,
     JOIN_ANSWER_MAX = 160 * 1024
 };
-
-/* A code as bytes, with what follows from it alone. */
-struct join_code {
-    struct secret secret;
-    uint8_t id[JOIN_ID_LEN]; /* under which both sides meet; tells nothing of the secret */
-};
-void join_code_free(struct join_code *c);
-
-/* From ${secret} (JOIN_SECRET_LEN bytes, moved), or from what somebody has typed: blanks, '-' and
- * the case of letters do not count.  ERR_INVALID: mistyped. */
-MUST_CHECK int join_code_make(struct join_code *ret, struct secret *secret, struct err *err);
-MUST_CHECK int join_code_read(struct join_code *ret, const char *text, struct err *err);
-
-/* As text: JOIN_CODE_TEXT bytes with the NUL. */
-MUST_CHECK int join_code_show(const struct join_code *c, struct secret *ret_text, struct err *err);
 
 /* What a new device asks for. */
 struct join_request {
@@ -48,12 +35,31 @@ struct join_request {
     char name[IDENTITY_NAME_SIZE];
 };
 
-/* Append the sealed request to ${out}. */
-MUST_CHECK int join_request_seal(const struct join_request *r, const struct join_code *c,
-                                 const struct server_id *server, struct buf *out, struct err *err);
-MUST_CHECK int join_request_open(struct join_request *ret, const struct join_code *c,
-                                 const struct server_id *server, struct part sealed,
+/* Where two devices meet, and what both of them know. */
+struct join_meeting {
+    const struct join_code *code;
+    struct server_id server;
+    struct part request;               /* as it was sent, sealed; empty: not yet */
+    const struct join_request *joiner; /* what it says; NULL: not opened here */
+};
+
+/* Append the sealed request to ${out}; ${salt} is JOIN_SALT_LEN random bytes. */
+MUST_CHECK int join_request_seal(const struct join_request *r, const struct join_meeting *m,
+                                 const uint8_t *salt, struct buf *out, struct err *err);
+
+/* What the request of ${m} says. */
+MUST_CHECK int join_request_open(struct join_request *ret, const struct join_meeting *m,
                                  struct err *err);
+
+/*
+ * Append nonce and user of the code, for who has sent the request.  For a code this must be done
+ * for one request only: whoever else has seen it can make another with the same number.
+ */
+MUST_CHECK int join_opening_seal(const struct join_meeting *m, struct buf *out, struct err *err);
+
+/* Set them in ${code}, which is that of ${m}.  ERR_INTEGRITY: also if it was not made of them. */
+MUST_CHECK int join_opening_open(struct join_code *code, const struct join_meeting *m,
+                                 struct part sealed, struct err *err);
 
 /* What it gets.  Free with join_answer_free(). */
 struct join_answer {
@@ -67,25 +73,18 @@ struct join_answer {
 };
 void join_answer_free(struct join_answer *a);
 
-/* What both sides of an answer know: ${request} as it was sent, sealed. */
-struct join_meeting {
-    const struct join_code *code;
-    struct server_id server;
-    struct part request;
-};
-
-/* Append the answer, sealed to ${key} of the request; ${ephemeral} is 32 hedged bytes. */
+/* Append the answer, sealed to the key of m->joiner; ${ephemeral} is 32 hedged bytes. */
 MUST_CHECK int join_answer_seal(const struct join_answer *a, const struct join_meeting *m,
-                                const uint8_t key[IDS_KEY_LEN], const struct secret *ephemeral,
-                                struct buf *out, struct err *err);
+                                const struct secret *ephemeral, struct buf *out, struct err *err);
 
-/* With the private half of `key`. */
+/* With the private half of that key. */
 MUST_CHECK int join_answer_open(struct join_answer *ret, const struct join_meeting *m,
                                 const struct secret *key, struct part sealed, struct err *err);
 
 /*
- * Six digits that follow from the code, the server and the request, "123 456": the new device shows
- * them and the one that is there, too, so that people see whether they mean the same machine.
+ * Six digits, "123 456", that follow from the code's nonce and user, which must be known, from the
+ * server and the request: the new device shows them and the one that is there, too, so that people
+ * see whether they mean the same machine.
  */
 MUST_CHECK int join_check(const struct join_meeting *m, char ret_text[JOIN_CHECK_TEXT],
                           struct err *err);

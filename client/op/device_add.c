@@ -2,13 +2,15 @@
 /*
  * Happy path: is there a second factor? -> a code is drawn -> OfferJoin, the code is shown ->
  * OfferJoin again and again, each waits at the server -> a request comes and is made with the
- * code -> a person says that it is the machine that is meant -> a one-time password, if there is a
- * factor -> the next manifest lists the device -> the
+ * code -> OfferJoin with the code's opening -> a person says that it is the machine that is meant
+ * -> a one-time password, if there is a factor -> the next manifest lists the device -> the
  * answer is sealed on a worker -> OfferJoin with it -> done.
  *
  * Ways to fail:
  *  - nobody comes in time                      ERR_EXPIRED
  *  - five requests that were not made with it  ERR_INTEGRITY
+ *  - one of another version                    ERR_UNSUPPORTED
+ *  - another one after the code was opened     ERR_EXISTS
  *  - the request came through somebody else    ERR_PIN
  *  - the person says no                       ERR_REFUSED
  *  - no good one-time password                 ERR_FACTOR, ERR_RATE
@@ -20,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/local/join.h"
+#include "client/op/device_code.h"
 #include "client/op/device_grant.h"
 #include "client/op/device_name.h"
 #include "client/op/publish.h"
@@ -38,11 +40,9 @@ struct admission {
     uint64_t ends;  /* the loop's milliseconds; 0: not offered yet */
     uint64_t since; /* the same moment of our clock, for people */
     struct alarm tick;
-    struct buf request; /* sealed */
-    struct join_request joiner;
+    struct device_guest guest;   /* who has come */
     struct satchel_joiner shown; /* the same for people */
-    bool allowed;                /* a person has said yes to this request */
-    struct manifest_device device;
+    bool allowed;                /* a person has said yes */
     unsigned wrong, tries;
     struct secret otp;
     struct publish publish;
@@ -66,7 +66,7 @@ static void free_adding(struct satchel_op *op)
     join_code_free(&a->code);
     secret_free(&a->otp);
     publish_free(&a->publish);
-    buf_free(&a->request);
+    device_guest_free(&a->guest);
     buf_free(&a->answer);
     free(a);
 }
@@ -114,13 +114,6 @@ static void stop(struct satchel_op *op)
         mention(a, false, true);
 }
 
-static struct join_meeting meeting(const struct admission *a)
-{
-    return (struct join_meeting){.code = &a->code,
-                                 .server = a->op.s->profile->id->server,
-                                 .request = part(a->request.data, a->request.len)};
-}
-
 static uint64_t left(const struct admission *a)
 {
     uint64_t now = uv_now(a->op.s->loop);
@@ -134,7 +127,7 @@ static void on_answered(struct satchel_op *op, void *arg, const struct answer *r
 {
     struct admission *a = (struct admission *)op;
     const struct identity *id = op->s->profile->id;
-    const struct manifest_device *d = manifest_device(chain_newest(&id->chain), &a->device.id);
+    const struct manifest_device *d = manifest_device(chain_newest(&id->chain), &a->guest.entry.id);
     struct err err;
 
     (void)arg;
@@ -146,7 +139,7 @@ static void on_answered(struct satchel_op *op, void *arg, const struct answer *r
         return;
     }
     hex_encode(a->result.id, d->id.b, sizeof(d->id.b));
-    (void)snprintf(a->result.name, sizeof(a->result.name), "%s", a->joiner.name);
+    (void)snprintf(a->result.name, sizeof(a->result.name), "%s", a->guest.what.name);
     a->result.added = d->added;
     op_end(op, NULL);
 }
@@ -164,8 +157,7 @@ static void send_answer(struct admission *a)
 static int grant_work(struct op_job *job, struct err *err)
 {
     struct admission *a = (struct admission *)job->op;
-    struct join_meeting m = meeting(a);
-    struct device_grant g = {job->op->s->profile, &m, &a->joiner, &a->device, a->name};
+    struct device_grant g = {job->op->s->profile, &a->guest, a->name};
 
     return device_grant(&g, &a->publish.id, &a->answer, err);
 }
@@ -239,7 +231,7 @@ static void list_device(struct admission *a)
     publish_free(&a->publish);
     a->publishing = true;
     a->publish = (struct publish){.op = &a->op,
-                                  .change.add = &a->device,
+                                  .change.add = &a->guest.entry,
                                   .code = (const char *)a->otp.data,
                                   .done = published,
                                   .refused = refused};
@@ -250,77 +242,96 @@ static void list_device(struct admission *a)
 
 static void wait_for(struct admission *a, bool refuse);
 
-static int take_request(struct admission *a, const Satchel__JoinReply *m, struct err *err)
+/* The server does not hear us any more, or has forgotten the offer. */
+static void unheard(struct satchel_op *op, const struct err *why)
 {
-    struct join_meeting meet;
-    int rc = join_request_open(&a->joiner, &a->code, &a->op.s->profile->id->server,
-                               part(m->sealed.data, m->sealed.len), err);
+    struct err err = *why;
 
-    if (rc != ERR_OK)
-        return rc;
-    if (a->request.len != m->sealed.len ||
-        memcmp(a->request.data, m->sealed.data, m->sealed.len) != 0)
-        a->allowed = false;
-    buf_free(&a->request);
-    buf_put(&a->request, m->sealed.data, m->sealed.len);
-    rc = buf_check(&a->request, err);
-    meet = meeting(a);
-    if (rc == ERR_OK)
-        rc = device_grant_entry(&a->joiner, &a->device);
-    if (rc == ERR_OK)
-        rc = join_check(&meet, a->shown.check, err);
-    hex_encode(a->shown.id, a->device.id.b, sizeof(a->device.id.b));
-    (void)snprintf(a->shown.name, sizeof(a->shown.name), "%s", a->joiner.name);
-    return rc;
+    if (err.code == ERR_NOTFOUND)
+        err_set(&err, ERR_EXPIRED, "the code counts no more");
+    op_end(op, &err);
 }
 
-/* A person says who comes in, once for a request.  False: the operation has ended. */
-static bool is_allowed(struct admission *a)
+/* The new device hears of it before the offer ends. */
+static void turn_away(struct admission *a, const struct err *why)
 {
-    if (!a->allowed)
-        a->allowed = a->o.allow(a->op.cookie, &a->shown);
-    if (a->op.ended) /* by what was called */
-        return false;
-    if (!a->allowed) {
-        mention(a, true, false);
-        op_fail(&a->op, ERR_REFUSED, "the new device was not let in, and the code counts no more");
+    mention(a, true, false);
+    op_end(&a->op, why);
+}
+
+/* A person says who comes in, once for a request. */
+static void on_opened(struct satchel_op *op, void *arg, const struct answer *reply)
+{
+    struct admission *a = (struct admission *)op;
+    struct err err = {0};
+
+    (void)arg;
+    if (reply->err != NULL) {
+        unheard(op, reply->err);
+        return;
     }
-    return a->allowed;
+    if (reply->e->join_reply->sealed.len > 0) { /* it has told us of the request again */
+        err_set(&err, ERR_UNSUPPORTED, "the server cannot pass on what opens a code");
+        err_hint(&err, "its version of Satchel is too old: tell its operator");
+        turn_away(a, &err);
+        return;
+    }
+    alarm_clear(&a->tick);
+    if (!a->allowed)
+        a->allowed = a->o.allow(op->cookie, &a->shown);
+    if (op->ended) /* by what was called */
+        return;
+    if (a->allowed) {
+        list_device(a);
+        return;
+    }
+    err_set(&err, ERR_REFUSED, "the new device was not let in, and the code counts no more");
+    turn_away(a, &err);
+}
+
+/* Who has come hears from what its number follows: now it cannot be another one any more. */
+static void open_code(struct admission *a)
+{
+    Satchel__OfferJoin m = SATCHEL__OFFER_JOIN__INIT;
+    struct device_guest *g = &a->guest;
+    struct err err = {0};
+
+    if (device_guest_check_pin(g, &a->op.s->profile->settings, &err) != ERR_OK ||
+        device_guest_open(g, &err) != ERR_OK) {
+        turn_away(a, &err);
+        return;
+    }
+    device_guest_show(g, &a->shown);
+    m.opening = (ProtobufCBinaryData){g->opening.len, g->opening.data};
+    tell(a, &m, on_opened);
 }
 
 static void on_come(struct satchel_op *op, void *arg, const struct answer *reply)
 {
     struct admission *a = (struct admission *)op;
     struct err err = {0};
+    struct part sealed;
     int rc;
 
     (void)arg;
     if (reply->err != NULL) {
-        err = *reply->err;
-        if (err.code == ERR_NOTFOUND)
-            err_set(&err, ERR_EXPIRED, "the code counts no more");
-        op_end(op, &err);
+        unheard(op, reply->err);
         return;
     }
-    if (reply->e->join_reply->sealed.len == 0) {
+    sealed = part(reply->e->join_reply->sealed.data, reply->e->join_reply->sealed.len);
+    if (sealed.len == 0) {
         wait_for(a, false);
         return;
     }
-    rc = take_request(a, reply->e->join_reply, &err);
-    if (rc == ERR_NOMEM || rc == ERR_INTERNAL) {
-        op_end(op, &err);
-    } else if (rc != ERR_OK && ++a->wrong < WRONG_MAX) {
+    rc = device_guest_take(&a->guest, sealed, &err);
+    if (rc == ERR_OK)
+        open_code(a);
+    else if (rc != ERR_INVALID && rc != ERR_INTEGRITY)
+        turn_away(a, &err);
+    else if (++a->wrong < WRONG_MAX)
         wait_for(a, true);
-    } else if (rc != ERR_OK) {
+    else
         op_fail(op, ERR_INTEGRITY, "%d requests came that were not made with this code", WRONG_MAX);
-    } else if (device_grant_check_pin(&op->s->profile->settings, &a->joiner, &err) != ERR_OK) {
-        mention(a, true, false); /* the new device hears of it before the offer ends */
-        op_end(op, &err);
-    } else {
-        alarm_clear(&a->tick);
-        if (is_allowed(a))
-            list_device(a);
-    }
 }
 
 static void wait_for(struct admission *a, bool refuse)
@@ -347,34 +358,11 @@ static void on_tick(struct alarm *alarm)
 
 /* ---- first: a code ---- */
 
-static void show_code(struct admission *a)
-{
-    const struct settings *t = &a->op.s->profile->settings;
-    struct secret text = {0}, uri = {0};
-    struct satchel_join_code c = {
-        .server = t->server, .ca = t->ca_file, .expires = a->since + a->o.lifetime};
-    struct err err = {0};
-    int rc = join_code_show(&a->code, &text, &err);
-
-    if (rc == ERR_OK)
-        rc = secret_new(&uri, SATCHEL_JOIN_URI_SIZE, &err);
-    if (rc == ERR_OK) {
-        (void)snprintf((char *)uri.data, uri.len, "satchel://join/%s/%s", t->server,
-                       (const char *)text.data);
-        c.code = (const char *)text.data;
-        c.uri = (const char *)uri.data;
-        a->o.on_code(a->op.cookie, &c);
-    } else {
-        op_end(&a->op, &err);
-    }
-    secret_free(&text);
-    secret_free(&uri);
-}
-
 static void on_offered(struct satchel_op *op, void *arg, const struct answer *reply)
 {
     struct admission *a = (struct admission *)op;
     bool again = a->ends != 0;
+    struct err err = {0};
 
     (void)arg;
     if (reply->err != NULL) {
@@ -384,9 +372,11 @@ static void on_offered(struct satchel_op *op, void *arg, const struct answer *re
     if (!again) {
         a->ends = uv_now(op->s->loop) + a->o.lifetime;
         a->since = handle_now();
-        show_code(a);
+        if (device_code_show(&a->code, &op->s->profile->settings, a->since + a->o.lifetime, &a->o,
+                             &err) != ERR_OK)
+            op_end(op, &err);
     }
-    if (op->ended)
+    if (op->ended) /* or by what was called */
         return;
     op_advanced(op);
     alarm_set(op->s->alarms, &a->tick, 0);
@@ -397,6 +387,7 @@ static void offer(struct admission *a)
 {
     Satchel__OfferJoin m = SATCHEL__OFFER_JOIN__INIT;
 
+    m.version = JOIN_VERSION;
     m.lifetime = a->ends == 0 ? a->o.lifetime : left(a);
     if (m.lifetime == 0)
         m.lifetime = 1;
@@ -405,12 +396,18 @@ static void offer(struct admission *a)
 
 static int draw_work(struct op_job *job, struct err *err)
 {
-    return device_grant_code(job->op->s->profile, &((struct admission *)job->op)->code, err);
+    struct admission *a = (struct admission *)job->op;
+
+    return device_code_draw(job->op->s->profile, &job->op->id->uid, &a->code, err);
 }
 
 static void drawn(struct op_job *job)
 {
-    offer((struct admission *)job->op);
+    struct admission *a = (struct admission *)job->op;
+
+    a->guest.code = &a->code;
+    a->guest.server = job->op->id->server;
+    offer(a);
 }
 
 static void on_factors(struct satchel_op *op, void *arg, const struct answer *reply)
@@ -454,7 +451,7 @@ static void again(struct satchel_op *op)
 
     identity_unref(op->id);
     op->id = identity_ref(op->s->profile->id);
-    listed = manifest_device(chain_newest(&op->id->chain), &a->device.id) != NULL;
+    listed = manifest_device(chain_newest(&op->id->chain), &a->guest.entry.id) != NULL;
     if (a->code.secret.len == 0)
         begin(op);
     else if (a->answer.len > 0)

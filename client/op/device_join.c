@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path: the code is read, keys are drawn -> connect, be greeted -> Join with the sealed
- * request, again and again, each waits at the server -> the answer and the first manifests, then
- * the others -> on a worker: all of it checked, a profile stored -> it becomes active -> done.
+ * request, again and again, each waits at the server -> the other device has opened its code: the
+ * number is known -> Join again and again -> the answer and the first manifests, then the others ->
+ * on a worker: all of it checked, a profile stored -> it becomes active -> done.
  *
  * Ways to fail:
  *  - not a code                                    ERR_INVALID
  *  - no offer under it, or not any more            ERR_NOTFOUND
  *  - used by somebody else                         ERR_EXISTS
+ *  - the other device has another version          ERR_UNSUPPORTED
+ *  - it has not made the code                      ERR_INTEGRITY
  *  - the other device refused                      ERR_AUTH
  *  - the answer does not fit code, request or keys ERR_INTEGRITY
  *  - no answer in time                             ERR_TIMEOUT
@@ -17,9 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/core/op.h"
 #include "client/local/backup.h"
 #include "client/local/join.h"
+#include "client/op/arrival.h"
 #include "client/op/device_name.h"
 #include "client/op/passphrase.h"
 #include "client/op/target.h"
@@ -35,23 +38,24 @@ struct joining {
     struct satchel_op op;
     void (*on_wait)(void *cookie, const char *check);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_joined *j);
-    struct settings target; /* server, pin, ca_file as asked for */
-    struct secret passphrase, dsk, key;
+    struct arrival to;
+    struct secret dsk, key;
     struct join_code code;
     struct join_request what;
-    struct buf request; /* sealed */
-    char check[JOIN_CHECK_TEXT];
-    uint64_t ends; /* the loop's milliseconds */
+    struct buf request;          /* sealed */
+    char check[JOIN_CHECK_TEXT]; /* "": not known yet */
+    uint64_t ends;               /* the loop's milliseconds */
     struct alarm pause;
     struct op_job job;
-    struct server_id server;
-    struct chain chain;
-    uint64_t last;
     struct buf sealed; /* the answer */
-    struct settings settings;
-    struct profile *profile;
     struct satchel_joined result;
 };
+
+/* The other device has said whose account it is, and from what its number follows. */
+static bool is_opened(const struct joining *j)
+{
+    return j->code.nonce.len > 0;
+}
 
 static void finish(struct satchel_op *op, const struct satchel_error *err)
 {
@@ -64,16 +68,12 @@ static void free_joining(struct satchel_op *op)
 {
     struct joining *j = (struct joining *)op;
 
-    settings_free(&j->target);
-    settings_free(&j->settings);
-    secret_free(&j->passphrase);
+    arrival_free(&j->to);
     secret_free(&j->dsk);
     secret_free(&j->key);
     join_code_free(&j->code);
     buf_free(&j->request);
     buf_free(&j->sealed);
-    chain_free(&j->chain);
-    profile_close(j->profile);
     free(j);
 }
 
@@ -82,12 +82,20 @@ static void stop(struct satchel_op *op)
     alarm_clear(&((struct joining *)op)->pause);
 }
 
+static struct join_meeting meeting(const struct joining *j)
+{
+    return (struct join_meeting){.code = &j->code,
+                                 .server = j->to.server,
+                                 .request = part(j->request.data, j->request.len),
+                                 .joiner = &j->what};
+}
+
 /* ---- third: stored ---- */
 
 /* The manifest that the other device names is there, and lists this one as it is. */
 static int check_keys(const struct joining *j, const struct join_answer *a, struct err *err)
 {
-    const struct manifest *newest = chain_newest(&j->chain);
+    const struct manifest *newest = chain_newest(&j->to.chain);
     const struct manifest_device *d = NULL;
     uint8_t isk[IDS_KEY_LEN];
     struct device_id id;
@@ -98,7 +106,7 @@ static int check_keys(const struct joining *j, const struct join_answer *a, stru
     if (rc != ERR_OK)
         return err_set(err, rc, "cannot check the keys of this device");
     d = manifest_device(newest, &id);
-    if (chain_find(&j->chain, &a->manifest) == NULL || d == NULL || d->revoked != 0 ||
+    if (chain_find(&j->to.chain, &a->manifest) == NULL || d == NULL || d->revoked != 0 ||
         !d->has_box || memcmp(d->box, j->what.box, sizeof(d->box)) != 0)
         return err_set(err, ERR_INTEGRITY, "the list of your devices does not have this one");
     if (memcmp(isk, newest->identity_key, sizeof(isk)) != 0) /* public: of the identity key */
@@ -108,7 +116,7 @@ static int check_keys(const struct joining *j, const struct join_answer *a, stru
 
 static void show(struct joining *j, const struct join_answer *a)
 {
-    const struct identity *id = j->profile->id;
+    const struct identity *id = j->to.profile->id;
     struct satchel_joined *r = &j->result;
 
     (void)snprintf(r->user_id, sizeof(r->user_id), "%s", id->uid_text);
@@ -127,23 +135,24 @@ static int store(struct joining *j, struct join_answer *a, struct identity_key *
 {
     struct identity_joining joining = {.isk = &a->isk,
                                        .dsk = &j->dsk,
-                                       .chain = &j->chain,
+                                       .chain = &j->to.chain,
                                        .keys = keys,
                                        .box = a->has_box ? a->recovery_box : NULL};
-    struct profile_plan plan = {
-        .place = &j->op.s->place,
-        .passphrase = j->passphrase.len > 0 ? &j->passphrase : NULL,
-        .settings = &j->settings,
-        .joining = &joining,
-        .account = &a->account,
-        .identity = {
-            .username = a->username, .email = a->email, .server = j->server, .now = handle_now()}};
+    struct profile_plan plan = {.place = &j->op.s->place,
+                                .passphrase = j->to.passphrase.len > 0 ? &j->to.passphrase : NULL,
+                                .settings = &j->to.settings,
+                                .joining = &joining,
+                                .account = &a->account,
+                                .identity = {.username = a->username,
+                                             .email = a->email,
+                                             .server = j->to.server,
+                                             .now = handle_now()}};
     int rc = backup_keys(part_secret(&a->account), keys, &joining.n_keys, err);
 
     if (rc == ERR_OK)
-        rc = profile_begin(&plan, &j->profile, err);
+        rc = profile_begin(&plan, &j->to.profile, err);
     if (rc == ERR_OK)
-        rc = profile_activate(j->profile, err);
+        rc = profile_activate(j->to.profile, err);
     if (rc == ERR_OK)
         show(j, a);
     return rc;
@@ -152,9 +161,8 @@ static int store(struct joining *j, struct join_answer *a, struct identity_key *
 static int store_work(struct op_job *job, struct err *err)
 {
     struct joining *j = (struct joining *)job->op;
-    struct identity_key *keys = calloc(IDENTITY_KEYS_MAX, sizeof(*keys));
-    struct join_meeting m = {
-        .code = &j->code, .server = j->server, .request = part(j->request.data, j->request.len)};
+    struct identity_key *keys = arrival_keys();
+    struct join_meeting m = meeting(j);
     struct join_answer a = {0};
     int rc = keys != NULL
                  ? join_answer_open(&a, &m, &j->key, part(j->sealed.data, j->sealed.len), err)
@@ -164,9 +172,7 @@ static int store_work(struct op_job *job, struct err *err)
         rc = check_keys(j, &a, err);
     if (rc == ERR_OK)
         rc = store(j, &a, keys, err);
-    for (size_t i = 0; keys != NULL && i < IDENTITY_KEYS_MAX; i++)
-        secret_free(&keys[i].key);
-    free(keys);
+    arrival_keys_free(keys);
     join_answer_free(&a);
     return rc;
 }
@@ -175,8 +181,7 @@ static void stored(struct op_job *job)
 {
     struct joining *j = (struct joining *)job->op;
 
-    job->op->s->profile = j->profile;
-    j->profile = NULL;
+    arrival_settle(&j->to, job->op->s);
     op_end(job->op, NULL);
 }
 
@@ -184,30 +189,28 @@ static void stored(struct op_job *job)
 
 static void ask(struct joining *j);
 
-static int take_manifests(struct joining *j, const Satchel__JoinReply *m, struct err *err)
+/* The other device has opened its code: whose account it is, and the number that it shows. */
+static int take_opening(struct joining *j, const Satchel__JoinReply *m, struct err *err)
 {
-    size_t had = j->chain.n;
-    int rc = ERR_OK;
+    struct join_meeting meet = meeting(j);
+    int rc = join_opening_open(&j->code, &meet, part(m->opening.data, m->opening.len), err);
 
-    for (size_t i = 0; rc == ERR_OK && i < m->n_manifests; i++) {
-        const Satchel__Signed *s = m->manifests[i];
-        struct manifest *one = NULL;
-        enum chain_change change;
+    if (rc == ERR_OK)
+        rc = join_check(&meet, j->check, err);
+    j->to.chain.uid = j->code.uid;
+    return rc;
+}
 
-        rc = manifest_parse(part(s->body.data, s->body.len),
-                            part(s->signature.data, s->signature.len), &one, err);
-        if (rc == ERR_OK && j->chain.n == 0)
-            j->chain.uid = one->uid;
-        if (rc == ERR_OK)
-            rc = chain_add(&j->chain, one, &change, err);
-    }
-    if (rc == ERR_OK && j->chain.n == had)
-        rc = err_set(err, ERR_PROTO, "the server holds back manifests");
+static int take_answer(struct joining *j, const Satchel__JoinReply *m, struct err *err)
+{
+    int rc = is_opened(j)
+                 ? arrival_take(&j->to, m->manifests, m->n_manifests, m->last_sequence, err)
+                 : err_set(err, ERR_PROTO, "an answer has come before its time");
+
     if (rc == ERR_OK && j->sealed.len == 0) {
         buf_put(&j->sealed, m->sealed.data, m->sealed.len);
         rc = buf_check(&j->sealed, err);
     }
-    j->last = m->last_sequence;
     return rc;
 }
 
@@ -224,6 +227,8 @@ static void refused(struct joining *j, const struct err *why)
         err_hint(&err, "get a new one there: satchel device add");
     else if (err.code == ERR_AUTH)
         err_hint(&err, "it says why; then get a new code there");
+    else if (err.code == ERR_UNSUPPORTED)
+        err_hint(&err, "bring both up to date, and get a new code there");
     err_wrap(&err, "cannot join");
     op_end(&j->op, &err);
 }
@@ -231,24 +236,27 @@ static void refused(struct joining *j, const struct err *why)
 static void on_reply(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct joining *j = (struct joining *)op;
-    uint64_t now = uv_now(op->s->loop);
+    const Satchel__JoinReply *m = a->err == NULL ? a->e->join_reply : NULL;
     struct err err = {0};
+    int rc = ERR_OK;
 
     (void)arg;
-    if (a->err != NULL) {
+    if (m == NULL) {
         refused(j, a->err);
-    } else if (a->e->join_reply->sealed.len == 0 && j->sealed.len == 0) {
-        if (now >= j->ends)
-            op_fail(op, ERR_TIMEOUT, "the other device has not answered");
-        else
-            ask(j);
-    } else if (take_manifests(j, a->e->join_reply, &err) != ERR_OK) {
-        op_end(op, &err);
-    } else if (j->chain.n < j->last) {
-        ask(j);
-    } else {
-        op_job(op, &j->job, store_work, stored);
+        return;
     }
+    if (m->opening.len > 0 && !is_opened(j))
+        rc = take_opening(j, m, &err);
+    else if (m->sealed.len > 0 || j->sealed.len > 0)
+        rc = take_answer(j, m, &err);
+    else if (uv_now(op->s->loop) >= j->ends)
+        rc = err_set(&err, ERR_TIMEOUT, "the other device has not answered");
+    if (rc != ERR_OK)
+        op_end(op, &err);
+    else if (j->sealed.len > 0 && arrival_has_all(&j->to))
+        op_job(op, &j->job, store_work, stored);
+    else
+        ask(j);
 }
 
 static void ask(struct joining *j)
@@ -260,12 +268,14 @@ static void ask(struct joining *j)
                        .errors = true};
 
     if (j->on_wait != NULL && j->sealed.len == 0)
-        j->on_wait(j->op.cookie, j->check);
+        j->on_wait(j->op.cookie, is_opened(j) ? j->check : NULL);
     if (j->op.ended)
         return;
     m.id = (ProtobufCBinaryData){sizeof(j->code.id), j->code.id};
     m.request = (ProtobufCBinaryData){j->request.len, j->request.data};
-    m.from_sequence = j->chain.n + 1;
+    m.from_sequence = j->to.chain.n + 1;
+    m.opened = is_opened(j);
+    m.version = JOIN_VERSION;
     e.body_case = SATCHEL__ENVELOPE__BODY_JOIN;
     e.join = &m;
     (void)op_ask(&j->op, &a);
@@ -279,38 +289,37 @@ static void on_pause(struct alarm *alarm)
 /* ---- first: the request ---- */
 
 /* A pin that nobody has vouched for is for the other device to judge. */
-static int take_pin(struct joining *j, const struct settings *target, struct err *err)
+static int take_pin(struct joining *j, struct err *err)
 {
-    j->what.has_pin = j->target.pin == NULL && j->target.ca_file == NULL;
+    j->what.has_pin = j->to.target.pin == NULL && j->to.target.ca_file == NULL;
     if (!j->what.has_pin)
         return ERR_OK;
-    if (target->pin == NULL)
+    if (j->to.settings.pin == NULL)
         return err_set(err, ERR_INTERNAL, "no pin was taken");
-    return pin_decode(&j->what.pin, target->pin, err);
+    return pin_decode(&j->what.pin, j->to.settings.pin, err);
+}
+
+/* Drawn once: for a code the other device takes one request. */
+static int make_request(struct joining *j, struct err *err)
+{
+    struct join_meeting m = meeting(j);
+    uint8_t salt[JOIN_SALT_LEN];
+
+    if (rng_bytes(salt, sizeof(salt)) != ERR_OK)
+        return err_set(err, ERR_INTERNAL, "cannot draw a salt");
+    return join_request_seal(&j->what, &m, salt, &j->request, err);
 }
 
 static void begin(struct satchel_op *op)
 {
     struct joining *j = (struct joining *)op;
     struct err err = {0};
-    int rc;
+    int rc = arrival_greeted(&j->to, op->s, &err);
 
-    if (op->s->link.session == NULL) {
-        op_fail(op, ERR_CLOSED, "the connection was lost");
-        return;
-    }
-    j->server = session_hello(op->s->link.session)->server;
-    rc = settings_copy(&op->s->link.target, &j->settings, &err);
     if (rc == ERR_OK)
-        rc = take_pin(j, &j->settings, &err);
-    settings_pin_lifetime(&j->settings, session_hello(op->s->link.session)->max_lifetime);
+        rc = take_pin(j, &err);
     if (rc == ERR_OK)
-        rc = join_request_seal(&j->what, &j->code, &j->server, &j->request, &err);
-    if (rc == ERR_OK)
-        rc = join_check(&(struct join_meeting){.code = &j->code,
-                                               .server = j->server,
-                                               .request = part(j->request.data, j->request.len)},
-                        j->check, &err);
+        rc = make_request(j, &err);
     if (rc != ERR_OK) {
         op_end(op, &err);
         return;
@@ -388,24 +397,9 @@ static int take_code(struct joining *j, const struct satchel_device_join_options
     if (rc == ERR_OK && t.server == NULL)
         rc = err_set(err, ERR_INVALID, "the server is missing");
     if (rc == ERR_OK)
-        rc = target_take(&t, &j->target, err);
+        rc = target_take(&t, &j->to.target, err);
     secret_free(&text);
     secret_free(&copy);
-    return rc;
-}
-
-/* There must be no profile here. */
-static int check_place(const struct satchel *s, struct err *err)
-{
-    struct profile_look look = {0};
-    int rc = profile_look(s->place.folder, &look, err);
-
-    if (rc == ERR_OK && look.state == PROFILE_ACTIVE) {
-        rc = err_set(err, ERR_EXISTS, "profile '%s' is there already, as %s", s->place.profile,
-                     look.settings.username);
-        err_hint(err, "choose another one with --profile");
-    }
-    profile_look_free(&look);
     return rc;
 }
 
@@ -419,11 +413,11 @@ static int prepare(struct joining *j, struct satchel *s,
     if (rc == ERR_OK)
         rc = draw_keys(j, err);
     if (rc == ERR_OK && !o->no_passphrase)
-        rc = passphrase_ask(o->ask, o->cookie, true, &j->passphrase, err);
+        rc = passphrase_ask(o->ask, o->cookie, true, &j->to.passphrase, err);
     if (rc == ERR_OK)
-        rc = link_target(&s->link, &j->target, err);
+        rc = link_target(&s->link, &j->to.target, err);
     if (rc == ERR_OK)
-        s->link.on_trial = j->target.pin == NULL && j->target.ca_file == NULL;
+        s->link.on_trial = j->to.target.pin == NULL && j->to.target.ca_file == NULL;
     return rc;
 }
 
@@ -437,9 +431,7 @@ int satchel_device_join_start(struct satchel *s, const struct satchel_device_joi
                                         .free = free_joining};
     struct joining *j;
     struct err err = {0};
-    int rc = s->profile != NULL || s->n_ops > 0 || s->closing
-                 ? err_set(&err, ERR_BADSTATE, "the handle is in use")
-                 : check_place(s, &err);
+    int rc = arrival_check(s, &err);
 
     if (rc != ERR_OK)
         return handle_error(error, &err);

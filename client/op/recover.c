@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/core/op.h"
 #include "client/local/backup.h"
 #include "client/local/recovery.h"
+#include "client/op/arrival.h"
 #include "client/op/passphrase.h"
 #include "client/op/target.h"
 #include "common/crypto/ed25519.h"
@@ -30,26 +30,21 @@ enum { OTP_TRIES = 3 };
 
 struct recover {
     struct satchel_op op;
-    struct settings target; /* server, pin, ca_file as asked for */
+    struct arrival to;
     char username[IDS_USERNAME_TEXT];
     struct uid uid;
     bool by_uid;
-    struct secret passphrase, seed, rk;
+    struct secret seed, rk;
     satchel_passphrase_cb *ask_otp;
     struct secret otp; /* with its NUL */
     unsigned tries;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_recovered *r);
 
     struct op_job job;
-    struct server_id server;
     char name[IDS_USERNAME_TEXT], email[IDS_EMAIL_TEXT]; /* as the server says */
-    struct chain chain;
-    uint64_t last;
-    struct buf record; /* body of the account record, or empty */
+    struct buf record;                                   /* body of the account record, or empty */
     uint8_t record_sig[SIGNED_SIG_LEN];
     struct hash32 record_hash;
-    struct settings settings; /* to be written */
-    struct profile *profile;  /* pending */
     struct satchel_recovered result;
 };
 
@@ -64,15 +59,11 @@ static void free_recover(struct satchel_op *op)
 {
     struct recover *r = (struct recover *)op;
 
-    settings_free(&r->target);
-    settings_free(&r->settings);
-    secret_free(&r->passphrase);
+    arrival_free(&r->to);
     secret_free(&r->seed);
     secret_free(&r->rk);
     secret_free(&r->otp);
-    chain_free(&r->chain);
     buf_free(&r->record);
-    profile_close(r->profile);
     free(r);
 }
 
@@ -83,7 +74,7 @@ static bool ask(struct recover *r, const struct manifest *next, op_answer_cb *cb
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__Recover m = SATCHEL__RECOVER__INIT;
     Satchel__Signed manifest = SATCHEL__SIGNED__INIT;
-    struct login_recovery facts = {.server = r->server};
+    struct login_recovery facts = {.server = r->to.server};
     struct op_ask a = {.ask = {.e = &e,
                                .expect = next != NULL ? SATCHEL__ENVELOPE__BODY_DONE
                                                       : SATCHEL__ENVELOPE__BODY_RECOVER_REPLY},
@@ -111,7 +102,7 @@ static bool ask(struct recover *r, const struct manifest *next, op_answer_cb *cb
         m.who_case = SATCHEL__RECOVER__WHO_USERNAME;
         m.username = r->username;
     }
-    m.from_sequence = r->chain.n + 1;
+    m.from_sequence = r->to.chain.n + 1;
     m.signature = (ProtobufCBinaryData){sizeof(sig), sig};
     if (next != NULL) {
         manifest.body = (ProtobufCBinaryData){next->body.len, (uint8_t *)next->body.data};
@@ -139,7 +130,7 @@ static void refused(struct recover *r, const struct err *why)
 
 static int activate_work(struct op_job *job, struct err *err)
 {
-    return profile_activate(((struct recover *)job->op)->profile, err);
+    return profile_activate(((struct recover *)job->op)->to.profile, err);
 }
 
 static void activated(struct op_job *job)
@@ -147,9 +138,8 @@ static void activated(struct op_job *job)
     struct recover *r = (struct recover *)job->op;
 
     (void)snprintf(r->result.username, sizeof(r->result.username), "%s", r->name);
-    (void)snprintf(r->result.user_id, sizeof(r->result.user_id), "%s", r->profile->id->uid_text);
-    r->op.s->profile = r->profile;
-    r->profile = NULL;
+    (void)snprintf(r->result.user_id, sizeof(r->result.user_id), "%s", r->to.profile->id->uid_text);
+    arrival_settle(&r->to, r->op.s);
     op_end(&r->op, NULL);
 }
 
@@ -172,7 +162,7 @@ static void ask_otp(struct recover *r)
     if (err.code != ERR_OK)
         refused(r, &err);
     else if (!r->op.ended)
-        (void)ask(r, chain_newest(&r->profile->id->chain), on_stored);
+        (void)ask(r, chain_newest(&r->to.profile->id->chain), on_stored);
 }
 
 static void on_stored(struct satchel_op *op, void *arg, const struct answer *a)
@@ -197,7 +187,7 @@ static int open_record(struct recover *r, struct secret *ret_plain, struct err *
     int rc = account_recovery_box(&r->seed, &box, public, err);
 
     if (rc == ERR_OK)
-        rc = backup_open(&r->chain, part(r->record.data, r->record.len), r->record_sig, &box,
+        rc = backup_open(&r->to.chain, part(r->record.data, r->record.len), r->record_sig, &box,
                          ret_plain, err);
     secret_free(&box);
     return rc;
@@ -225,15 +215,15 @@ static size_t keep_own(const struct chain *chain, struct identity_key *keys, siz
 
 static int prepare(struct recover *r, struct identity_key *keys, struct err *err)
 {
-    struct identity_recovery recovery = {.seed = &r->seed, .chain = &r->chain, .keys = keys};
+    struct identity_recovery recovery = {.seed = &r->seed, .chain = &r->to.chain, .keys = keys};
     struct secret plain = {0};
     struct profile_plan plan = {
         .place = &r->op.s->place,
-        .passphrase = r->passphrase.len > 0 ? &r->passphrase : NULL,
-        .settings = &r->settings,
+        .passphrase = r->to.passphrase.len > 0 ? &r->to.passphrase : NULL,
+        .settings = &r->to.settings,
         .recovery = &recovery,
         .identity = {
-            .username = r->name, .email = r->email, .server = r->server, .now = handle_now()}};
+            .username = r->name, .email = r->email, .server = r->to.server, .now = handle_now()}};
     struct err why = {0};
     size_t n = 0;
     int rc = ERR_OK;
@@ -257,22 +247,20 @@ static int prepare(struct recover *r, struct identity_key *keys, struct err *err
         secret_free(&plain);
         return err_set(err, rc, "%s", why.msg);
     }
-    recovery.n_keys = keep_own(&r->chain, keys, n);
+    recovery.n_keys = keep_own(&r->to.chain, keys, n);
     r->result.keys = (uint32_t)recovery.n_keys;
-    rc = profile_begin(&plan, &r->profile, err);
+    rc = profile_begin(&plan, &r->to.profile, err);
     secret_free(&plain);
     return rc;
 }
 
 static int prepare_work(struct op_job *job, struct err *err)
 {
-    struct identity_key *keys = calloc(IDENTITY_KEYS_MAX, sizeof(*keys));
+    struct identity_key *keys = arrival_keys();
     int rc = keys != NULL ? prepare((struct recover *)job->op, keys, err)
                           : err_set(err, ERR_NOMEM, "out of memory");
 
-    for (size_t i = 0; keys != NULL && i < IDENTITY_KEYS_MAX; i++)
-        secret_free(&keys[i].key);
-    free(keys);
+    arrival_keys_free(keys);
     return rc;
 }
 
@@ -280,39 +268,29 @@ static void prepared(struct op_job *job)
 {
     struct recover *r = (struct recover *)job->op;
 
-    (void)ask(r, chain_newest(&r->profile->id->chain), on_stored);
+    (void)ask(r, chain_newest(&r->to.profile->id->chain), on_stored);
 }
 
 /* ---- first: what there is ---- */
 
 static int take_manifests(struct recover *r, const Satchel__RecoverReply *m, struct err *err)
 {
+    const struct chain *c = &r->to.chain;
     uint8_t rk[IDS_KEY_LEN];
     int rc = ed25519_public(rk, r->rk.data);
 
-    for (size_t i = 0; rc == ERR_OK && i < m->n_manifests; i++) {
-        const Satchel__Signed *s = m->manifests[i];
-        struct manifest *one = NULL;
-        enum chain_change change;
-
-        rc = manifest_parse(part(s->body.data, s->body.len),
-                            part(s->signature.data, s->signature.len), &one, err);
-        if (rc == ERR_OK && r->chain.n == 0)
-            r->chain.uid = one->uid;
-        if (rc == ERR_OK)
-            rc = chain_add(&r->chain, one, &change, err);
-    }
+    if (rc == ERR_OK)
+        rc = arrival_take(&r->to, m->manifests, m->n_manifests, m->last_sequence, err);
     /* The words vouch for the keys, and so for the user. */
-    if (rc == ERR_OK &&
-        (r->chain.n == 0 || memcmp(r->chain.m[0]->recovery_key, rk, sizeof(rk)) != 0 ||
-         (r->by_uid && memcmp(&r->chain.uid, &r->uid, sizeof(r->uid)) != 0)))
+    if (rc == ERR_OK && (memcmp(c->m[0]->recovery_key, rk, sizeof(rk)) != 0 ||
+                         (r->by_uid && memcmp(&c->uid, &r->uid, sizeof(r->uid)) != 0)))
         rc = err_set(err, ERR_INTEGRITY, "the server shows another user's keys");
     return rc;
 }
 
 static int take_reply(struct recover *r, const Satchel__RecoverReply *m, struct err *err)
 {
-    size_t before = r->chain.n;
+    bool first = r->to.chain.n == 0;
     char folded[IDS_EMAIL_TEXT];
     int rc = ids_check_username(m->username, err);
 
@@ -322,12 +300,9 @@ static int take_reply(struct recover *r, const Satchel__RecoverReply *m, struct 
         rc = take_manifests(r, m, err);
     if (rc != ERR_OK)
         return rc;
-    if (r->chain.n == before)
-        return err_set(err, ERR_PROTO, "the server holds back manifests");
     (void)snprintf(r->name, sizeof(r->name), "%s", m->username);
     (void)snprintf(r->email, sizeof(r->email), "%s", folded);
-    r->last = m->last_sequence;
-    if (before == 0 && m->record != NULL && m->record->signature.len == SIGNED_SIG_LEN) {
+    if (first && m->record != NULL && m->record->signature.len == SIGNED_SIG_LEN) {
         buf_put(&r->record, m->record->body.data, m->record->body.len);
         memcpy(r->record_sig, m->record->signature.data, SIGNED_SIG_LEN);
     }
@@ -344,7 +319,7 @@ static void on_reply(struct satchel_op *op, void *arg, const struct answer *a)
         refused(r, a->err);
     else if (take_reply(r, a->e->recover_reply, &err) != ERR_OK)
         refused(r, &err);
-    else if (r->chain.n < r->last)
+    else if (!arrival_has_all(&r->to))
         (void)ask(r, NULL, on_reply);
     else
         op_job(op, &r->job, prepare_work, prepared);
@@ -355,18 +330,10 @@ static void begin(struct satchel_op *op)
     struct recover *r = (struct recover *)op;
     struct err err = {0};
 
-    if (op->s->link.session == NULL) {
-        op_fail(op, ERR_CLOSED, "the connection was lost");
-        return;
-    }
-    r->server = session_hello(op->s->link.session)->server;
-    /* With the pin that was asked for or confirmed on the way. */
-    if (settings_copy(&op->s->link.target, &r->settings, &err) != ERR_OK) {
+    if (arrival_greeted(&r->to, op->s, &err) == ERR_OK)
+        (void)ask(r, NULL, on_reply);
+    else
         op_end(op, &err);
-        return;
-    }
-    settings_pin_lifetime(&r->settings, session_hello(op->s->link.session)->max_lifetime);
-    (void)ask(r, NULL, on_reply);
 }
 
 /* ---- starting ---- */
@@ -399,22 +366,7 @@ static int take_options(struct recover *r, const struct satchel_recover_options 
     if (!r->by_uid && ids_check_username(o->who, NULL) != ERR_OK)
         return err_set(err, ERR_INVALID, "'%.64s' is not a username or a user ID", o->who);
     (void)snprintf(r->username, sizeof(r->username), "%s", o->who);
-    return target_take(&t, &r->target, err);
-}
-
-/* There must be no profile here but what an earlier attempt has left. */
-static int check_place(const struct satchel *s, struct err *err)
-{
-    struct profile_look look = {0};
-    int rc = profile_look(s->place.folder, &look, err);
-
-    if (rc == ERR_OK && look.state == PROFILE_ACTIVE) {
-        rc = err_set(err, ERR_EXISTS, "profile '%s' is there already, as %s", s->place.profile,
-                     look.settings.username);
-        err_hint(err, "choose another one with --profile");
-    }
-    profile_look_free(&look);
-    return rc;
+    return target_take(&t, &r->to.target, err);
 }
 
 int satchel_recover_start(struct satchel *s, const struct satchel_recover_options *o,
@@ -424,9 +376,7 @@ int satchel_recover_start(struct satchel *s, const struct satchel_recover_option
         .need = LINK_NEED_GREETED, .begin = begin, .finish = finish, .free = free_recover};
     struct recover *r;
     struct err err = {0};
-    int rc = s->profile != NULL || s->n_ops > 0 || s->closing
-                 ? err_set(&err, ERR_BADSTATE, "the handle is in use")
-                 : check_place(s, &err);
+    int rc = arrival_check(s, &err); /* what an earlier attempt has left is fine */
 
     if (rc != ERR_OK)
         return handle_error(error, &err);
@@ -439,9 +389,9 @@ int satchel_recover_start(struct satchel *s, const struct satchel_recover_option
     if (rc == ERR_OK)
         rc = take_words(r, o, &err);
     if (rc == ERR_OK && !o->no_passphrase)
-        rc = passphrase_ask(o->ask, o->cookie, true, &r->passphrase, &err);
+        rc = passphrase_ask(o->ask, o->cookie, true, &r->to.passphrase, &err);
     if (rc == ERR_OK)
-        rc = link_target(&s->link, &r->target, &err);
+        rc = link_target(&s->link, &r->to.target, &err);
     if (rc != ERR_OK) {
         free_recover(&r->op);
         return handle_error(error, &err);

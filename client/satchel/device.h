@@ -59,9 +59,10 @@ struct satchel_device_add_options {
  * Make a code that lets one machine in, wait for it, list it among our devices and give it what it
  * needs: the identity key, encryption keys, contacts.  Cancelled while it waits, it leaves
  * nothing.  SATCHEL_E_REFUSED: ${allow} said no, the code counts no more; SATCHEL_E_EXPIRED: nobody
- * came in time; SATCHEL_E_INTEGRITY: five came who did not have the code; SATCHEL_E_PIN: the
- * machine talks to something that is not our server; SATCHEL_E_FACTOR, SATCHEL_E_RATE;
- * SATCHEL_E_LIMIT: 64 devices are in use.
+ * came in time; SATCHEL_E_INTEGRITY: five came who did not have the code; SATCHEL_E_EXISTS: another
+ * one came with it after it was opened for the first; SATCHEL_E_UNSUPPORTED: the machine has
+ * another version of Satchel, or the server is too old; SATCHEL_E_PIN: it talks to something that
+ * is not our server; SATCHEL_E_FACTOR, SATCHEL_E_RATE; SATCHEL_E_LIMIT: 64 devices are in use.
  */
 SATCHEL_API int satchel_device_add_start(struct satchel *s,
                                          const struct satchel_device_add_options *o,
@@ -84,7 +85,8 @@ struct satchel_device_join_options {
     void *cookie;
     satchel_passphrase_cb *ask;
     satchel_passphrase_cb *ask_code; /* as ${ask}, for the code or its URI */
-    /* Connected: it is the other device's turn, which shows ${check}, too.  May be NULL. */
+    /* Connected: it is the other device's turn; it has seen our request, and shows ${check}, too.
+     * NULL instead: it has not yet.  May be NULL. */
     void (*on_wait)(void *cookie, const char *check);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_joined *j);
 };
@@ -94,7 +96,9 @@ struct satchel_device_join_options {
  * code of satchel_device_add_start().  The profile is open afterwards; satchel_restore_start()
  * brings the contacts.  Blocks inside for ${ask} and scrypt.  SATCHEL_E_INVALID: not a code;
  * SATCHEL_E_NOTFOUND: not one that counts; SATCHEL_E_EXISTS: it was used, or there is a profile;
- * SATCHEL_E_AUTH: the other device refused; SATCHEL_E_TIMEOUT: it has not answered.
+ * SATCHEL_E_AUTH: the other device refused; SATCHEL_E_TIMEOUT: it has not answered;
+ * SATCHEL_E_INTEGRITY: who answers has not made the code; SATCHEL_E_UNSUPPORTED: it has another
+ * version of Satchel.
  */
 SATCHEL_API int satchel_device_join_start(struct satchel *s,
                                           const struct satchel_device_join_options *o,

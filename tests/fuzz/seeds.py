@@ -642,9 +642,41 @@ def logs():
     }
 
 
+def joins():
+    """What stands behind the seals of a new device's request (5), of an answer to it (6) and of an opening (7)."""
+    proto = schema()
+
+    def request(**changes):
+        fields = {"version": 2, "device_key": b"d" * 32, "box": b"b" * 32, "key": b"k" * 32, "name": "laptop", **changes}
+        return b"\x05" + proto.JoinRequest(**fields).SerializeToString()
+
+    def answer(length=None, **changes):
+        fields = {"version": 2, "identity_seed": b"i" * 32, "username": "alice", "email": "alice@example.org",
+                  "recovery_box": b"r" * 32, "manifest": b"m" * 32, "account": b"account", "name": "desk", **changes}
+        plain = proto.JoinAnswer(**fields).SerializeToString()
+        return b"\x06" + struct.pack(">I", len(plain) if length is None else length) + plain + bytes(100)
+    good = bytes(32) + b"\x01\x02\x03" + bytes(17)
+    return {
+        "says": request(), "says_pin": request(pin=b"p" * 32), "says_short_pin": request(pin=b"p"),
+        "says_version": request(version=1), "says_no_name": request(name=""), "says_long_name": request(name="n" * 64),
+        "says_odd_name": request(name="a\nb"), "says_key": request(key=b"k" * 31), "says_box": request(box=b""),
+        "says_device": request(device_key=b"d" * 33), "says_nothing": b"\x05", "says_unknown": request() + b"\x7a\x01x",
+        "gives": answer(), "gives_version": answer(version=1), "gives_no_box": answer(recovery_box=b""),
+        "gives_short_box": answer(recovery_box=b"r"), "gives_seed": answer(identity_seed=b"i" * 31),
+        "gives_no_account": answer(account=b""), "gives_name": answer(username="-"), "gives_email": answer(email="alice"),
+        "gives_capitals": answer(email="Alice@Example.org"), "gives_manifest": answer(manifest=b"m"),
+        "gives_cut": answer(length=50), "gives_more": answer(length=4096), "gives_less_than_length": b"\x06\0\0\0",
+        "gives_nothing": b"\x06" + bytes(4), "gives_large": answer(account=b"a" * 5000),
+        "opens": b"\x07" + good, "opens_nonce": b"\x07\x01" + good[1:], "opens_user": b"\x07" + good[:-1] + b"\x01",
+        "opens_short": b"\x07" + good[:-1], "opens_long": b"\x07" + good + b"\0", "opening_flip": b"\x04\0\x05\x01",
+        "opening": b"\x04",
+    }
+
+
 TARGETS = {"frame": frames, "addr": addresses, "text": texts, "chunked": chunked, "merkle": merkle, "tls": tls,
            "envelope": envelopes, "conn": conversations, "records": records, "config": configs,
-           "weights": weights, "vault": vaults, "unpack": archives, "fernet": fernets, "log": logs}
+           "weights": weights, "vault": vaults, "unpack": archives, "fernet": fernets, "log": logs,
+           "join": joins}
 
 
 def main():

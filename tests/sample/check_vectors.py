@@ -4,6 +4,7 @@
 
 usage: check_vectors.py FOLDER
 """
+import base64
 import hashlib
 import hmac
 import json
@@ -477,6 +478,54 @@ def check_event(c):
     assert sign(c.server_seed, b"events", c.body) == c.signature
 
 
+# ---- section 22 ----
+
+
+def join_place(label, c):
+    return LPs(b"satchel/1 " + label, c.server_id, c.id)
+
+
+def check_join_request(c):
+    plain = open_(F(c.secret, b"join request", c.salt), join_place(b"join request", c), c.request[32:])
+    m = message(plain)
+    assert c.request[:32] == c.salt
+    assert [one(m, n) for n in range(1, 5)] == [2, c.device_key, c.box, c.key]
+    assert one(m, 5, b"") == c.pin and one(m, 6).decode() == c.text("name")
+    assert seal(F(c.secret, b"join request", c.salt), join_place(b"join request", c), plain) == c.request[32:]
+
+
+def check_join_answer(c):
+    enc, private = c.answer[:32], x25519.X25519PrivateKey.from_private_bytes(c.key_private)
+    assert enc == hpke_enc(c.ephemeral_ikm)
+    ctx = H(LPs(b"satchel/1 join answer", c.server_id, c.id, enc, c.request))
+    x = hpke_export(private, enc, raw(private.public_key()), join_place(b"join", c), b"satchel/1 join kek", 32)
+    key = bytes(a ^ b for a, b in zip(F(x, b"join 1", ctx), F(c.secret, b"join 2", ctx)))
+    plain = open_(key, ctx, c.answer[32:])
+    n = struct.unpack(">I", plain[:4])[0]
+    assert len(plain) % 4096 == 0 and not any(plain[4 + n :])
+    m = message(plain[4 : 4 + n])
+    assert [one(m, i) for i in (1, 2, 5, 6, 7)] == [2, c.identity_seed, c.recovery_box, c.manifest, c.account]
+    assert [one(m, i).decode() for i in (3, 4, 8)] == [c.text(name) for name in ("username", "email", "name")]
+
+
+def check_join(c):
+    if c.kind == "code":
+        assert h(LPs(b"satchel/1 join secret", c.nonce, c.user_id))[:16] == c.secret
+        assert F(c.secret, b"join id")[:16] == c.id
+        digits = base64.b32encode(c.secret + h(LPs(b"satchel/1 join code", c.secret))[:4]).decode()
+        assert "-".join(digits[i : i + 4] for i in range(0, 32, 4)) == c.text("code")
+    elif c.kind == "opening":
+        plain, place = c.nonce + c.user_id, join_place(b"join opening", c)
+        assert seal(F(c.secret, b"join opening", c.request), place, plain) == c.opening
+        check = F(c.nonce, b"join number", c.server_id, c.id, c.user_id, c.request)
+        check = "%06d" % (int.from_bytes(check[:4], "big") % 1000000)
+        assert check[:3] + " " + check[3:] == c.text("check")
+    elif c.kind == "answer":
+        check_join_answer(c)
+    else:
+        check_join_request(c)
+
+
 class Case:
     """Attributes are bytes; text() and number() give the others."""
 
@@ -507,6 +556,7 @@ CHECKS = {
     "body": check_body,
     "statement": check_statement,
     "events": check_event,
+    "join": check_join,
 }
 
 

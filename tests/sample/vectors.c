@@ -321,10 +321,11 @@ static const struct {
     {"FORMATS.md section 9, KID and CID of section 7", vectors_transfer_body},
     {"FORMATS.md section 7.1", vectors_life_statement},
     {"FORMATS.md section 14.4", vectors_life_events},
+    {"FORMATS.md section 22", vectors_join},
 };
 const char *const vectors_names[] = {"identifiers", "manifest", "login",    "share",
                                      "slot",        "header",   "metadata", "body",
-                                     "statement",   "events",   NULL};
+                                     "statement",   "events",   "join",     NULL};
 
 void vectors_write(const char *name, FILE *out)
 {

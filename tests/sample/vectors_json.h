@@ -40,4 +40,7 @@ void vectors_transfer_body(struct vectors_json *j);
 void vectors_life_statement(struct vectors_json *j);
 void vectors_life_events(struct vectors_json *j);
 
+/* A second device: vectors_join.c. */
+void vectors_join(struct vectors_json *j);
+
 #endif /* TESTS_SAMPLE_VECTORS_JSON_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Codes for new devices, and what is sealed under them. */
+/* What is sealed under codes for new devices, and who comes with them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,95 +10,46 @@
 #include <cmocka.h>
 
 #include "client/local/join.h"
-#include "common/crypto/base32.h"
+#include "client/op/device_guest.h"
+#include "common/crypto/gcm.h"
+#include "common/crypto/kdf.h"
 #include "common/crypto/x25519.h"
+#include <proto/satchel.pb-c.h>
 
 static const struct server_id server = {{7, 7, 7}}, elsewhere = {{8}};
 
+static const struct uid owner = {{3, 1, 4}}, somebody = {{2, 7}};
+
+static void make_nonce(struct secret *ret, uint8_t fill)
+{
+    assert_int_equal(secret_new(ret, JOIN_NONCE_LEN, NULL), ERR_OK);
+    memset(ret->data, fill, ret->len);
+}
+
 static void make_code(struct join_code *c, uint8_t fill)
 {
-    struct secret s = {0};
+    struct secret nonce = {0};
 
-    assert_int_equal(secret_new(&s, JOIN_SECRET_LEN, NULL), ERR_OK);
-    memset(s.data, fill, s.len);
-    assert_int_equal(join_code_make(c, &s, NULL), ERR_OK);
-    assert_int_equal(s.len, 0);
+    make_nonce(&nonce, fill);
+    assert_int_equal(join_code_make(c, &nonce, &owner, NULL), ERR_OK);
+    assert_int_equal(nonce.len, 0);
 }
 
-/* ---- the code ---- */
-
-static void test_base32(void **state)
+/* The same code as the other side has it, which has read it. */
+static void read_code(const struct join_code *c, struct join_code *ret)
 {
-    uint8_t back[8];
-
-    (void)state;
-    assert_true(base32_decode(back, 6, "MZXW6YTBOI"));
-    assert_memory_equal(back, "foobar", 6);
-    assert_false(base32_decode(back, 6, "MZXW6YTBOj"));
-    assert_false(base32_decode(back, 6, "MZXW6YTB"));
-    assert_true(base32_decode(back, 1, "MY"));
-    assert_false(base32_decode(back, 1, "MZ")); /* a bit that is left over */
-}
-
-static void test_a_code_as_it_is_typed(void **state)
-{
-    struct join_code c = {0}, back = {0};
-    struct secret text = {0};
-    char typed[128];
-    size_t n = 0;
-
-    (void)state;
-    make_code(&c, 0x5a);
-    assert_int_equal(join_code_show(&c, &text, NULL), ERR_OK);
-    assert_int_equal(text.len, JOIN_CODE_TEXT);
-    assert_int_equal(strlen((char *)text.data), JOIN_CODE_TEXT - 1);
-    assert_int_equal(join_code_read(&back, (char *)text.data, NULL), ERR_OK);
-    assert_memory_equal(back.id, c.id, JOIN_ID_LEN);
-    join_code_free(&back);
-    for (const char *p = (char *)text.data; *p != '\0'; p++) {
-        char ch = *p == 'O' ? '0' : *p == 'I' ? '1' : *p == 'B' ? '8' : *p;
-
-        typed[n++] = (char)(ch >= 'A' && ch <= 'Z' ? ch - 'A' + 'a' : ch == '-' ? ' ' : ch);
-    }
-    memcpy(typed + n, " \r", 3);
-    assert_int_equal(join_code_read(&back, typed, NULL), ERR_OK);
-    assert_memory_equal(back.id, c.id, JOIN_ID_LEN);
-    join_code_free(&back);
-    secret_free(&text);
-    join_code_free(&c);
-}
-
-/* Every letter that is another one is noticed, and nothing else is taken for a code. */
-static void test_codes_that_are_none(void **state)
-{
-    static const char *const bad[] = {"",
-                                      "ABCD",
-                                      "!",
-                                      "ABCD-EFGH-ABCD-EFGH-ABCD-EFGH-ABCD-EFG",
-                                      "ABCD-EFGH-ABCD-EFGH-ABCD-EFGH-ABCD-EFGHA",
-                                      "AB\xc3\xa4-EFGH-ABCD-EFGH-ABCD-EFGH-ABCD-EFGH"};
-    struct join_code c = {0}, back = {0};
     struct secret text = {0};
 
-    (void)state;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(join_code_read(&back, bad[i], NULL), ERR_INVALID);
-    make_code(&c, 3);
-    assert_int_equal(join_code_show(&c, &text, NULL), ERR_OK);
-    for (size_t i = 0; i + 1 < text.len; i++) {
-        uint8_t was = text.data[i];
-
-        if (was == '-')
-            continue;
-        text.data[i] = was == 'A' ? 'C' : 'A';
-        assert_int_equal(join_code_read(&back, (char *)text.data, NULL), ERR_INVALID);
-        text.data[i] = was;
-    }
+    assert_int_equal(join_code_show(c, &text, NULL), ERR_OK);
+    assert_int_equal(join_code_read(ret, (char *)text.data, NULL), ERR_OK);
+    assert_memory_equal(ret->id, c->id, JOIN_ID_LEN);
+    assert_int_equal(ret->nonce.len, 0);
     secret_free(&text);
-    join_code_free(&c);
 }
 
 /* ---- requests ---- */
+
+static const uint8_t salt[JOIN_SALT_LEN] = "salt";
 
 static struct join_request a_request(void)
 {
@@ -110,40 +61,231 @@ static struct join_request a_request(void)
     return r;
 }
 
+static int open_request(struct join_meeting *m, const struct buf *b, size_t len,
+                        struct join_request *ret)
+{
+    m->request = part(b->data, len);
+    return join_request_open(ret, m, NULL);
+}
+
 static void test_requests(void **state)
 {
+    static const uint8_t other_salt[JOIN_SALT_LEN] = "pepper";
     struct join_request r = a_request(), back;
     struct join_code c = {0}, other = {0};
+    struct join_meeting m = {.code = &c, .server = server};
     struct buf one = {0}, two = {0};
 
     (void)state;
     make_code(&c, 1);
     make_code(&other, 2);
-    assert_int_equal(join_request_seal(&r, &c, &server, &one, NULL), ERR_OK);
-    assert_int_equal(join_request_seal(&r, &c, &server, &two, NULL), ERR_OK);
+    assert_int_equal(join_request_seal(&r, &m, salt, &one, NULL), ERR_OK);
+    assert_int_equal(join_request_seal(&r, &m, other_salt, &two, NULL), ERR_OK);
     assert_int_equal(one.len, two.len);
-    assert_memory_not_equal(one.data, two.data, one.len);
-    assert_int_equal(join_request_open(&back, &c, &server, part(one.data, one.len), NULL), ERR_OK);
+    assert_memory_not_equal(one.data + JOIN_SALT_LEN, two.data + JOIN_SALT_LEN,
+                            one.len - JOIN_SALT_LEN);
+    assert_int_equal(open_request(&m, &one, one.len, &back), ERR_OK);
     assert_memory_equal(&back, &r, sizeof(r));
-    assert_int_equal(join_request_open(&back, &other, &server, part(one.data, one.len), NULL),
-                     ERR_INTEGRITY);
-    assert_int_equal(join_request_open(&back, &c, &elsewhere, part(one.data, one.len), NULL),
-                     ERR_INTEGRITY);
+    m.code = &other;
+    assert_int_equal(open_request(&m, &one, one.len, &back), ERR_INTEGRITY);
+    m.code = &c;
+    m.server = elsewhere;
+    assert_int_equal(open_request(&m, &one, one.len, &back), ERR_INTEGRITY);
+    m.server = server;
     for (size_t i = 0; i < one.len; i++) {
         one.data[i] ^= 1;
-        assert_int_equal(join_request_open(&back, &c, &server, part(one.data, one.len), NULL),
-                         ERR_INTEGRITY);
+        assert_int_equal(open_request(&m, &one, one.len, &back), ERR_INTEGRITY);
         one.data[i] ^= 1;
-        assert_int_not_equal(join_request_open(&back, &c, &server, part(one.data, i), NULL),
-                             ERR_OK);
+        assert_int_not_equal(open_request(&m, &one, i, &back), ERR_OK);
     }
     buf_free(&one);
     (void)snprintf(r.name, sizeof(r.name), "a\nb"); /* a name that moves a cursor */
-    assert_int_equal(join_request_seal(&r, &c, &server, &one, NULL), ERR_OK);
-    assert_int_equal(join_request_open(&back, &c, &server, part(one.data, one.len), NULL),
-                     ERR_INVALID);
+    assert_int_equal(join_request_seal(&r, &m, salt, &one, NULL), ERR_OK);
+    assert_int_equal(open_request(&m, &one, one.len, &back), ERR_INVALID);
     buf_free(&one);
     buf_free(&two);
+    join_code_free(&c);
+    join_code_free(&other);
+}
+
+/* ---- what is of another version ---- */
+
+/* A request that says it is of ${version}, sealed as one of ours. */
+static void seal_version(const struct join_meeting *m, uint32_t version, struct buf *out)
+{
+    static const uint8_t zero[GCM_NONCE_LEN];
+    struct join_request r = a_request();
+    uint8_t key[KDF_LEN];
+    struct buf plain = {0}, aad = {0};
+    Satchel__JoinRequest msg = SATCHEL__JOIN_REQUEST__INIT;
+
+    msg.version = version;
+    msg.device_key = msg.box = msg.key = (ProtobufCBinaryData){sizeof(r.device_key), r.device_key};
+    msg.name = r.name;
+    plain.len = satchel__join_request__pack(
+        &msg, buf_reserve(&plain, satchel__join_request__get_packed_size(&msg)));
+    buf_lp_str(&aad, KDF_PREFIX "join request");
+    buf_lp(&aad, m->server.b, sizeof(m->server.b));
+    buf_lp(&aad, m->code->id, sizeof(m->code->id));
+    assert_int_equal(
+        kdf_f(key, part_secret(&m->code->secret), "join request", PARTS(PART_OF(salt))), ERR_OK);
+    buf_put(out, salt, sizeof(salt));
+    assert_int_equal(gcm_seal_once(key, zero, part(aad.data, aad.len), part(plain.data, plain.len),
+                                   buf_reserve(out, plain.len + GCM_TAG_LEN)),
+                     ERR_OK);
+    out->len += plain.len + GCM_TAG_LEN;
+    buf_free(&plain);
+    buf_free(&aad);
+}
+
+static void test_versions(void **state)
+{
+    struct join_code c = {0};
+    struct join_meeting m = {.code = &c, .server = server};
+    struct device_guest g = {.code = &c, .server = server};
+
+    (void)state;
+    make_code(&c, 1);
+    for (uint32_t version = 0; version < 4; version++) {
+        struct join_request back;
+        struct err err = {0};
+        struct buf b = {0};
+        int want = version == JOIN_VERSION ? ERR_OK : ERR_UNSUPPORTED;
+
+        seal_version(&m, version, &b);
+        assert_int_equal(open_request(&m, &b, b.len, &back), want);
+        assert_int_equal(device_guest_take(&g, part(b.data, b.len), &err), want);
+        if (want != ERR_OK) {
+            assert_string_equal(err.msg, "the new machine has another version of Satchel");
+            assert_string_equal(err.hint, "bring both up to date, and begin anew");
+        }
+        buf_free(&b);
+    }
+    device_guest_free(&g);
+    join_code_free(&c);
+}
+
+/* ---- the opening ---- */
+
+static void test_openings(void **state)
+{
+    struct join_code ours = {0}, theirs = {0}, other = {0};
+    struct join_meeting m = {.code = &ours, .server = server, .request = part_str("request")};
+    struct join_meeting at = m;
+    char one[JOIN_CHECK_TEXT], two[JOIN_CHECK_TEXT];
+    struct buf out = {0}, again = {0};
+
+    (void)state;
+    make_code(&ours, 4);
+    make_code(&other, 5);
+    read_code(&ours, &theirs);
+    at.code = &theirs;
+    assert_int_equal(join_check(&at, two, NULL), ERR_INTERNAL); /* not without the nonce */
+    assert_int_equal(join_opening_seal(&at, &out, NULL), ERR_INTERNAL);
+    assert_int_equal(join_opening_seal(&m, &out, NULL), ERR_OK);
+    assert_int_equal(join_opening_seal(&m, &again, NULL),
+                     ERR_OK); /* as it was, for who asks again */
+    assert_int_equal(out.len, again.len);
+    assert_memory_equal(out.data, again.data, out.len);
+    for (size_t i = 0; i < out.len; i++) {
+        out.data[i] ^= 1;
+        assert_int_equal(join_opening_open(&theirs, &at, part(out.data, out.len), NULL),
+                         ERR_INTEGRITY);
+        out.data[i] ^= 1;
+        assert_int_equal(join_opening_open(&theirs, &at, part(out.data, i), NULL), ERR_INVALID);
+    }
+    at.request = part_str("Request");
+    assert_int_equal(join_opening_open(&theirs, &at, part(out.data, out.len), NULL), ERR_INTEGRITY);
+    at.request = m.request;
+    at.server = elsewhere;
+    assert_int_equal(join_opening_open(&theirs, &at, part(out.data, out.len), NULL), ERR_INTEGRITY);
+    at.server = server;
+    assert_int_equal(theirs.nonce.len, 0);
+    assert_int_equal(join_opening_open(&theirs, &at, part(out.data, out.len), NULL), ERR_OK);
+    assert_memory_equal(&theirs.uid, &owner, sizeof(owner));
+    assert_int_equal(join_check(&m, one, NULL), ERR_OK);
+    assert_int_equal(join_check(&at, two, NULL), ERR_OK);
+    assert_string_equal(one, two);
+    buf_free(&out);
+    buf_free(&again);
+    join_code_free(&ours);
+    join_code_free(&theirs);
+    join_code_free(&other);
+}
+
+/* Who knows the secret can seal anything; but it was made of one nonce and one user. */
+static void test_wrong_openings(void **state)
+{
+    struct join_code ours = {0}, theirs = {0}, forged = {0};
+    struct join_meeting m = {.code = &forged, .server = server, .request = part_str("request")};
+    struct join_meeting at = m;
+    struct err err = {0};
+
+    (void)state;
+    make_code(&ours, 4);
+    for (int i = 0; i < 3; i++) {
+        struct buf out = {0};
+
+        read_code(&ours, &theirs);
+        read_code(&ours, &forged);
+        make_nonce(&forged.nonce, i == 0 ? 5 : 4);
+        forged.uid = i == 1 ? somebody : owner;
+        assert_int_equal(join_opening_seal(&m, &out, NULL), ERR_OK);
+        at.code = &theirs;
+        assert_int_equal(join_opening_open(&theirs, &at, part(out.data, out.len), &err),
+                         i == 2 ? ERR_OK : ERR_INTEGRITY);
+        assert_int_equal(theirs.nonce.len, i == 2 ? JOIN_NONCE_LEN : 0);
+        if (i < 2)
+            assert_string_equal(err.msg, "the code was not made by the device that answers");
+        buf_free(&out);
+        join_code_free(&theirs);
+        join_code_free(&forged);
+    }
+    join_code_free(&ours);
+}
+
+/* ---- who has come ---- */
+
+static void seal_guest(const struct join_code *c, uint8_t salted, struct buf *out)
+{
+    struct join_meeting m = {.code = c, .server = server};
+    struct join_request r = a_request();
+    uint8_t s[JOIN_SALT_LEN] = {salted};
+
+    buf_free(out);
+    assert_int_equal(join_request_seal(&r, &m, s, out, NULL), ERR_OK);
+}
+
+/* Until the code is opened another one may come in somebody's place; then nobody else. */
+static void test_one_guest(void **state)
+{
+    struct join_code c = {0}, other = {0};
+    struct device_guest g = {.code = &c, .server = server};
+    char first[JOIN_CHECK_TEXT];
+    struct buf b = {0};
+
+    (void)state;
+    make_code(&c, 1);
+    make_code(&other, 2);
+    seal_guest(&c, 1, &b);
+    assert_int_equal(device_guest_take(&g, part(b.data, b.len), NULL), ERR_OK);
+    memcpy(first, g.check, sizeof(first));
+    seal_guest(&other, 2, &b);
+    assert_int_equal(device_guest_take(&g, part(b.data, b.len), NULL), ERR_INTEGRITY);
+    assert_string_equal(g.check, first);
+    seal_guest(&c, 2, &b);
+    assert_int_equal(device_guest_take(&g, part(b.data, b.len), NULL), ERR_OK);
+    assert_string_not_equal(g.check, first);
+    memcpy(first, g.check, sizeof(first));
+    assert_int_equal(device_guest_open(&g, NULL), ERR_OK);
+    assert_int_equal(device_guest_take(&g, part(b.data, b.len), NULL), ERR_OK); /* said again */
+    seal_guest(&c, 3, &b);
+    assert_int_equal(device_guest_take(&g, part(b.data, b.len), NULL), ERR_EXISTS);
+    seal_guest(&other, 2, &b);
+    assert_int_equal(device_guest_take(&g, part(b.data, b.len), NULL), ERR_EXISTS);
+    assert_string_equal(g.check, first);
+    buf_free(&b);
+    device_guest_free(&g);
     join_code_free(&c);
     join_code_free(&other);
 }
@@ -154,7 +296,7 @@ struct scene {
     struct join_code code;
     struct join_meeting m;
     struct secret key, ephemeral;
-    uint8_t public[IDS_KEY_LEN];
+    struct join_request joiner;
     struct join_answer a;
 };
 
@@ -162,12 +304,14 @@ static void make_scene(struct scene *s)
 {
     memset(s, 0, sizeof(*s));
     make_code(&s->code, 9);
-    s->m = (struct join_meeting){
-        .code = &s->code, .server = server, .request = part_str("the request")};
+    s->m = (struct join_meeting){.code = &s->code,
+                                 .server = server,
+                                 .request = part_str("the request"),
+                                 .joiner = &s->joiner};
     assert_int_equal(secret_copy(&s->key, "0123456789abcdef0123456789abcdef", 32, NULL), ERR_OK);
     assert_int_equal(secret_copy(&s->ephemeral, "fedcba9876543210fedcba9876543210", 32, NULL),
                      ERR_OK);
-    assert_int_equal(x25519_public(s->public, s->key.data), ERR_OK);
+    assert_int_equal(x25519_public(s->joiner.key, s->key.data), ERR_OK);
     assert_int_equal(secret_copy(&s->a.isk, "iskiskiskiskiskiskiskiskiskiskis", 32, NULL), ERR_OK);
     assert_int_equal(secret_copy(&s->a.account, "plaintext", 9, NULL), ERR_OK);
     (void)snprintf(s->a.username, sizeof(s->a.username), "alice");
@@ -203,7 +347,7 @@ static void test_answers(void **state)
 
     (void)state;
     make_scene(&s);
-    assert_int_equal(join_answer_seal(&s.a, &s.m, s.public, &s.ephemeral, &out, NULL), ERR_OK);
+    assert_int_equal(join_answer_seal(&s.a, &s.m, &s.ephemeral, &out, NULL), ERR_OK);
     assert_int_equal(out.len, 32 + 4096 + 16);
     assert_int_equal(join_answer_open(&back, &s.m, &s.key, part(out.data, out.len), NULL), ERR_OK);
     assert_true(back.isk.len == 32 && secret_equal(back.isk.data, s.a.isk.data, 32));
@@ -241,7 +385,7 @@ static void test_answers(void **state)
     free_scene(&s);
 }
 
-/* The number that people compare belongs to code, server and request. */
+/* The number that people compare belongs to nonce, user, server and request. */
 static void test_the_number(void **state)
 {
     struct join_code c = {0}, other = {0};
@@ -268,6 +412,14 @@ static void test_the_number(void **state)
     m.code = &other;
     assert_int_equal(join_check(&m, two, NULL), ERR_OK);
     assert_string_not_equal(one, two);
+    m.code = &c;
+    c.uid = somebody;
+    assert_int_equal(join_check(&m, two, NULL), ERR_OK);
+    assert_string_not_equal(one, two);
+    c.uid = owner;
+    c.nonce.data[31] ^= 1; /* the secret alone says nothing on it */
+    assert_int_equal(join_check(&m, two, NULL), ERR_OK);
+    assert_string_not_equal(one, two);
     join_code_free(&c);
     join_code_free(&other);
 }
@@ -275,11 +427,9 @@ static void test_the_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base32),
-        cmocka_unit_test(test_the_number),
-        cmocka_unit_test(test_a_code_as_it_is_typed),
-        cmocka_unit_test(test_codes_that_are_none),
-        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_the_number),     cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_versions),       cmocka_unit_test(test_openings),
+        cmocka_unit_test(test_wrong_openings), cmocka_unit_test(test_one_guest),
         cmocka_unit_test(test_answers),
     };
 

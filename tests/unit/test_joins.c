@@ -84,6 +84,14 @@ static void test_place_of_a_user(void **state)
     joins_free(j);
 }
 
+/* The same with a request and an answer. */
+static int answered(struct joins *j, uint32_t n, uint32_t from, struct part answer)
+{
+    assert_int_equal(offer(j, n, from), ERR_OK);
+    assert_int_equal(joins_request(j, find(j, n), part("r", 1)), ERR_OK);
+    return joins_answer(j, find(j, n), answer, NOW);
+}
+
 static void test_bytes_of_all_answers(void **state)
 {
     static uint8_t answer[JOINS_ANSWER_MAX];
@@ -93,11 +101,8 @@ static void test_bytes_of_all_answers(void **state)
 
     (void)state;
     assert_int_equal(joins_new(&j, NULL), ERR_OK);
-    for (; rc == ERR_OK && n < JOINS_MAX; n++) {
-        assert_int_equal(offer(j, n, n), ERR_OK);
-        assert_int_equal(joins_request(j, find(j, n), part("r", 1)), ERR_OK);
-        rc = joins_answer(j, find(j, n), part(answer, sizeof(answer)), NOW);
-    }
+    for (; rc == ERR_OK && n < JOINS_MAX; n++)
+        rc = answered(j, n, n, part(answer, sizeof(answer)));
     assert_int_equal(rc, ERR_BUSY);
     assert_int_equal(n - 1, JOINS_BYTES_MAX / sizeof(answer));
     joins_end(j, find(j, 0));
@@ -105,13 +110,54 @@ static void test_bytes_of_all_answers(void **state)
     joins_free(j);
 }
 
+/* One address cannot take the bytes of all others. */
+static void test_bytes_of_an_address(void **state)
+{
+    static uint8_t answer[JOINS_ANSWER_MAX];
+    struct joins *j = NULL;
+    uint32_t n = 0;
+    int rc = ERR_OK;
+
+    (void)state;
+    assert_int_equal(joins_new(&j, NULL), ERR_OK);
+    for (; rc == ERR_OK && n < JOINS_ADDRESS_MAX; n++)
+        rc = answered(j, n, 1, part(answer, sizeof(answer)));
+    assert_int_equal(rc, ERR_BUSY);
+    assert_int_equal(n - 1, JOINS_ADDRESS_BYTES_MAX / sizeof(answer));
+    assert_int_equal(answered(j, 100, 2, part(answer, sizeof(answer))), ERR_OK);
+    joins_end(j, find(j, 0));
+    assert_int_equal(joins_answer(j, find(j, n - 1), part(answer, sizeof(answer)), NOW), ERR_OK);
+    joins_free(j);
+}
+
+/* What opens a code is for one request. */
+static void test_openings(void **state)
+{
+    struct joins *j = NULL;
+    struct join_offer *o;
+
+    (void)state;
+    assert_int_equal(joins_new(&j, NULL), ERR_OK);
+    assert_int_equal(offer(j, 1, 1), ERR_OK);
+    o = find(j, 1);
+    assert_int_equal(joins_request(j, o, part("r", 1)), ERR_OK);
+    assert_int_equal(joins_open(j, o, part("first", 5)), ERR_OK);
+    assert_int_equal(joins_open(j, o, part("first", 5)), ERR_OK); /* said again */
+    assert_int_equal(joins_open(j, o, part("other", 5)), ERR_EXISTS);
+    assert_memory_equal(o->opening.data, "first", 5);
+    assert_true(joins_refuse(j, o));
+    assert_int_equal(o->opening.len, 0);
+    assert_int_equal(joins_request(j, o, part("s", 1)), ERR_OK);
+    assert_int_equal(joins_open(j, o, part("other", 5)), ERR_OK);
+    joins_free(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_places),
-        cmocka_unit_test(test_places_of_an_address),
-        cmocka_unit_test(test_place_of_a_user),
-        cmocka_unit_test(test_bytes_of_all_answers),
+        cmocka_unit_test(test_all_places),          cmocka_unit_test(test_places_of_an_address),
+        cmocka_unit_test(test_place_of_a_user),     cmocka_unit_test(test_bytes_of_all_answers),
+        cmocka_unit_test(test_bytes_of_an_address), cmocka_unit_test(test_openings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,112 +10,17 @@
 
 #include <cmocka.h>
 
+#include "client/local/join.h"
 #include "common/buf.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/hash.h"
-#include "common/crypto/hex.h"
-#include "common/fs.h"
 #include "common/transfer/event_log.h"
 #include "common/transfer/login.h"
 #include "common/transfer/next_pin.h"
 #include "common/transfer/statement.h"
 #include "tests/sample/sample.h"
 #include "tests/sample/vectors.h"
-
-/* ---- a reader for files with one "name": "value" on a line ---- */
-
-struct file {
-    struct buf raw;
-    const char *at; /* the case that is being read */
-};
-
-static void load(const char *name, struct file *f)
-{
-    char path[512];
-
-    *f = (struct file){0};
-    (void)snprintf(path, sizeof(path), "%s/%s.json", SATCHEL_VECTORS, name);
-    assert_int_equal(fs_read(path, 1 << 20, &f->raw, NULL), ERR_OK);
-    buf_u8(&f->raw, '\0');
-    f->at = (const char *)f->raw.data;
-}
-
-/* Go to the next case that begins with ${kind}; false: there is none. */
-static bool next_case(struct file *f, const char *kind)
-{
-    char line[128];
-    const char *found;
-
-    (void)snprintf(line, sizeof(line), "\"case\": \"%s", kind);
-    found = strstr(f->at + 1, line);
-    if (found != NULL)
-        f->at = found;
-    return found != NULL;
-}
-
-static void get_text(const struct file *f, const char *name, char *ret, size_t size)
-{
-    char key[64];
-    const char *from, *end = strchr(f->at, '}'), *to;
-
-    (void)snprintf(key, sizeof(key), "\n      \"%s\": \"", name);
-    from = strstr(f->at, key);
-    if (from == NULL || from > end)
-        fail_msg("no field '%s'", name);
-    from += strlen(key);
-    to = strchr(from, '"');
-    assert_true((size_t)(to - from) < size);
-    memcpy(ret, from, (size_t)(to - from));
-    ret[to - from] = '\0';
-}
-
-static uint64_t get_number(const struct file *f, const char *name)
-{
-    char text[32];
-
-    get_text(f, name, text, sizeof(text));
-    return strtoull(text, NULL, 10);
-}
-
-/* The bytes live until 31 more have been asked for. */
-static struct part get(const struct file *f, const char *name)
-{
-    static char texts[32][8192];
-    static unsigned next;
-    char *text = texts[next++ % 32];
-    size_t len;
-
-    get_text(f, name, text, sizeof(texts[0]));
-    len = strlen(text);
-    assert_int_equal(hex_decode((uint8_t *)text, text, len), ERR_OK);
-    return part(text, len / 2);
-}
-
-static void get_fixed(const struct file *f, const char *name, void *ret, size_t len)
-{
-    struct part p = get(f, name);
-
-    assert_int_equal(p.len, len);
-    memcpy(ret, p.data, len);
-}
-
-static void get_secret(const struct file *f, const char *name, struct secret *ret)
-{
-    struct part p = get(f, name);
-
-    assert_int_equal(secret_copy(ret, p.data, p.len, NULL), ERR_OK);
-}
-
-static void assert_bytes(const struct file *f, const char *name, const void *bytes, size_t len)
-{
-    struct part p = get(f, name);
-
-    assert_int_equal(p.len, len);
-    assert_memory_equal(p.data, bytes, len);
-}
-
-#define GET(f, name, object)          get_fixed(f, name, &(object), sizeof(object))
-#define ASSERT_BYTES(f, name, object) assert_bytes(f, name, &(object), sizeof(object))
+#include "tests/unit/vector_file.h"
 
 /* ---- writing ---- */
 
@@ -498,6 +403,108 @@ static void test_events(void **state)
     buf_free(&f.raw);
 }
 
+/* ---- a second device ---- */
+
+/* The code of the case, as whoever has read it knows it. */
+static void get_code(const struct file *f, struct join_code *ret)
+{
+    get_secret(f, "secret", &ret->secret);
+    GET(f, "id", ret->id);
+}
+
+static void read_request(struct file *f, const char *kind)
+{
+    struct join_code c = {0};
+    struct join_meeting m = {.code = &c};
+    struct join_request r;
+    char name[IDENTITY_NAME_SIZE];
+
+    assert_true(next_case(f, kind));
+    get_code(f, &c);
+    GET(f, "server_id", m.server);
+    m.request = get(f, "request");
+    assert_int_equal(join_request_open(&r, &m, NULL), ERR_OK);
+    ASSERT_BYTES(f, "device_key", r.device_key);
+    ASSERT_BYTES(f, "box", r.box);
+    ASSERT_BYTES(f, "key", r.key);
+    get_text(f, "name", name, sizeof(name));
+    assert_string_equal(r.name, name);
+    assert_int_equal(r.has_pin, get(f, "pin").len > 0);
+    if (r.has_pin)
+        ASSERT_BYTES(f, "pin", r.pin);
+    join_code_free(&c);
+}
+
+static void read_opening(struct file *f)
+{
+    struct join_code c = {0};
+    struct join_meeting m = {.code = &c};
+    char check[JOIN_CHECK_TEXT], shown[JOIN_CHECK_TEXT];
+
+    assert_true(next_case(f, "opening"));
+    get_code(f, &c);
+    GET(f, "server_id", m.server);
+    m.request = get(f, "request");
+    assert_int_equal(join_opening_open(&c, &m, get(f, "opening"), NULL), ERR_OK);
+    assert_bytes(f, "nonce", c.nonce.data, c.nonce.len);
+    ASSERT_BYTES(f, "user_id", c.uid);
+    assert_int_equal(join_check(&m, check, NULL), ERR_OK);
+    get_text(f, "check", shown, sizeof(shown));
+    assert_string_equal(check, shown);
+    join_code_free(&c);
+}
+
+static void read_answer(struct file *f)
+{
+    struct join_code c = {0};
+    struct join_meeting m = {.code = &c};
+    struct join_answer a = {0};
+    struct secret key = {0};
+    char text[IDS_EMAIL_TEXT];
+
+    assert_true(next_case(f, "answer"));
+    get_code(f, &c);
+    get_secret(f, "key_private", &key);
+    GET(f, "server_id", m.server);
+    m.request = get(f, "request");
+    assert_int_equal(join_answer_open(&a, &m, &key, get(f, "answer"), NULL), ERR_OK);
+    assert_bytes(f, "identity_seed", a.isk.data, a.isk.len);
+    assert_bytes(f, "account", a.account.data, a.account.len);
+    assert_true(a.has_box);
+    ASSERT_BYTES(f, "recovery_box", a.recovery_box);
+    ASSERT_BYTES(f, "manifest", a.manifest);
+    get_text(f, "username", text, sizeof(text));
+    assert_string_equal(a.username, text);
+    get_text(f, "email", text, sizeof(text));
+    assert_string_equal(a.email, text);
+    get_text(f, "name", text, sizeof(text));
+    assert_string_equal(a.name, text);
+    join_answer_free(&a);
+    join_code_free(&c);
+    secret_free(&key);
+}
+
+static void test_join(void **state)
+{
+    struct join_code c = {0};
+    struct file f;
+    char text[JOIN_CODE_TEXT];
+
+    (void)state;
+    load("join", &f);
+    assert_true(next_case(&f, "code"));
+    get_text(&f, "code", text, sizeof(text));
+    assert_int_equal(join_code_read(&c, text, NULL), ERR_OK);
+    assert_bytes(&f, "secret", c.secret.data, c.secret.len);
+    ASSERT_BYTES(&f, "id", c.id);
+    join_code_free(&c);
+    read_request(&f, "request without a pin");
+    read_request(&f, "request");
+    read_opening(&f);
+    read_answer(&f);
+    buf_free(&f.raw);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,7 +513,7 @@ int main(void)
         cmocka_unit_test(test_shares),    cmocka_unit_test(test_slots),
         cmocka_unit_test(test_header),    cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_bodies),    cmocka_unit_test(test_statements),
-        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_events),    cmocka_unit_test(test_join),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
