@@ -115,7 +115,7 @@ static int seal_work(struct op_job *job, struct err *err)
     if (rc == ERR_OK)
         rc = header_pack(&s->header, &s->packed_header, err);
     if (rc == ERR_OK)
-        rc = header_sign(part(s->packed_header.data, s->packed_header.len), &s->op.id->dsk,
+        rc = header_sign(part(s->packed_header.data, s->packed_header.len), s->op.id->signer,
                          s->signature, err);
     /* The first header wins: this one is durable before it leaves. */
     if (rc == ERR_OK && s->log != NULL)
