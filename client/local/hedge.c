@@ -109,6 +109,17 @@ static int claim_locked(struct hedge *h, struct err *err)
     return rc;
 }
 
+bool hedge_prepared(struct hedge *h)
+{
+    bool yes;
+
+    if (pthread_mutex_trylock(&h->mutex) != 0)
+        return false;
+    yes = h->rng.counter < h->end;
+    pthread_mutex_unlock(&h->mutex);
+    return yes;
+}
+
 int hedge_prepare(struct hedge *h, struct err *err)
 {
     int rc = ERR_OK;

@@ -29,6 +29,10 @@ void hedge_free(struct hedge *h); /* NULL is fine */
  */
 MUST_CHECK int hedge_prepare(struct hedge *h, struct err *err);
 
+/* Is nothing to be done for that?  For the loop thread too; false also while another works at it.
+ */
+bool hedge_prepared(struct hedge *h);
+
 /* HEDGE_LEN fresh bytes for ${label}; ${transcript} tells this use from others. */
 MUST_CHECK int hedge_draw(struct hedge *h, const char *label, struct part transcript,
                           struct secret *ret, struct err *err);

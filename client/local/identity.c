@@ -24,6 +24,7 @@ void identity_unref(struct identity *id)
         return;
     secret_free(&id->isk);
     secret_free(&id->dsk);
+    ed25519_key_free(id->signer);
     secret_free(&id->hedge);
     secret_free(&id->recovery);
     for (size_t i = 0; i < id->n_keys; i++)
@@ -66,12 +67,30 @@ static int recovery_public(const struct secret *seed, uint8_t ret_public[IDS_KEY
     return rc == ERR_OK ? rc : err_set(err, rc, "cannot make a recovery key");
 }
 
+int identity_take_device(struct identity *id, struct secret *dsk, struct err *err)
+{
+    uint8_t public[IDS_KEY_LEN];
+    int rc;
+
+    secret_move(&id->dsk, dsk);
+    rc = ed25519_key_new(&id->signer, id->dsk.data);
+    if (rc == ERR_OK) {
+        ed25519_key_public(id->signer, public);
+        rc = ids_device(public, &id->device);
+    }
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot make a device key");
+}
+
 static int draw_all(struct identity *id, struct hedge *h, struct err *err)
 {
+    struct secret dsk = {0};
     int rc = hedge_draw(h, "identity key", part(NULL, 0), &id->isk, err);
 
     if (rc == ERR_OK)
-        rc = hedge_draw(h, "device key", part(NULL, 0), &id->dsk, err);
+        rc = hedge_draw(h, "device key", part(NULL, 0), &dsk, err);
+    if (rc == ERR_OK)
+        rc = identity_take_device(id, &dsk, err);
+    secret_free(&dsk);
     return rc;
 }
 
@@ -89,10 +108,9 @@ static int take_box(struct identity *id, const struct secret *seed, struct err *
 static int own_device(const struct identity *id, struct manifest_device *ret, struct err *err)
 {
     struct secret box = {0};
-    int rc = ed25519_public(ret->key, id->dsk.data);
+    int rc;
 
-    if (rc != ERR_OK)
-        return err_set(err, rc, "cannot make a device key");
+    ed25519_key_public(id->signer, ret->key);
     rc = account_device_box(&id->dsk, &box, ret->box, err);
     ret->has_box = rc == ERR_OK;
     secret_free(&box); /* it comes from the device key whenever it is needed */

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "client/local/hedge.h"
+#include "common/crypto/ed25519.h"
 #include "common/transfer/chain.h"
 
 enum { IDENTITY_KEYS_MAX = 64, IDENTITY_NAME_SIZE = 64 };
@@ -46,6 +47,7 @@ struct identity {
     struct uid uid;
     struct device_id device;
     struct secret isk, dsk, hedge; /* Ed25519 seeds; k_hedge */
+    struct ed25519_key *signer;    /* dsk again, made ready to sign */
     struct identity_key keys[IDENTITY_KEYS_MAX];
     size_t n_keys;                /* oldest first */
     struct chain chain;           /* own manifests */
@@ -106,6 +108,9 @@ void identity_unref(struct identity *id); /* the last one wipes; NULL is fine */
 
 /* The private key with this ID; NULL: not ours, or erased. */
 const struct secret *identity_ek(const struct identity *id, const struct ek_id *ek);
+
+/* For those who fill one in that has no device yet: move its key there, with all that follows. */
+MUST_CHECK int identity_take_device(struct identity *id, struct secret *dsk, struct err *err);
 
 /* Does the newest EK end so soon that another one is due, or is one on its way? */
 bool identity_due(const struct identity *id, uint64_t now);

@@ -6,7 +6,6 @@
 
 #include "client/local/identity.h"
 #include "client/local/pb_secret.h"
-#include "common/crypto/ed25519.h"
 #include "common/crypto/x25519.h"
 #include "common/transfer/wire.h"
 #include "proto/vault.pb-c.h"
@@ -200,7 +199,7 @@ static void take_names(const Record *m, struct identity *id)
 
 static int take_fields(const Record *m, struct identity *id, struct err *err)
 {
-    uint8_t public[IDS_KEY_LEN];
+    struct secret dsk = {0};
     int rc;
 
     if (m->version != 1)
@@ -215,7 +214,7 @@ static int take_fields(const Record *m, struct identity *id, struct err *err)
     if (rc == ERR_OK)
         rc = take_secret(&m->identity_seed, ED25519_SEED_LEN, &id->isk, "identity key", err);
     if (rc == ERR_OK)
-        rc = take_secret(&m->device_seed, ED25519_SEED_LEN, &id->dsk, "device key", err);
+        rc = take_secret(&m->device_seed, ED25519_SEED_LEN, &dsk, "device key", err);
     if (rc == ERR_OK)
         rc = take_secret(&m->hedge_key, HEDGE_LEN, &id->hedge, "hedge key", err);
     if (rc == ERR_OK && m->recovery_seed.len > 0)
@@ -228,9 +227,8 @@ static int take_fields(const Record *m, struct identity *id, struct err *err)
     if (rc == ERR_OK)
         rc = take_keys(m, id, err);
     if (rc == ERR_OK)
-        rc = ed25519_public(public, id->dsk.data);
-    if (rc == ERR_OK)
-        rc = ids_device(public, &id->device);
+        rc = identity_take_device(id, &dsk, err);
+    secret_free(&dsk);
     return rc;
 }
 

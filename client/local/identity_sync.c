@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "client/local/identity.h"
-#include "common/crypto/ed25519.h"
 #include "common/crypto/rng.h"
 #include "common/transfer/utf8.h"
 
@@ -143,18 +142,14 @@ void identity_keep_name(struct identity *id, const struct device_id *device, con
 static int take_joined(struct identity *id, const struct identity_plan *plan,
                        struct identity_joining *j, struct err *err)
 {
-    uint8_t public[IDS_KEY_LEN];
-    int rc = ed25519_public(public, j->dsk->data);
+    int rc = identity_take_device(id, j->dsk, err);
 
-    if (rc == ERR_OK)
-        rc = ids_device(public, &id->device);
     if (rc != ERR_OK)
-        return err_set(err, rc, "cannot make a device key");
+        return rc;
     id->server = plan->server;
     (void)snprintf(id->username, sizeof(id->username), "%s", plan->username);
     (void)snprintf(id->email, sizeof(id->email), "%s", plan->email);
     secret_move(&id->isk, j->isk);
-    secret_move(&id->dsk, j->dsk);
     id->chain = *j->chain;
     *j->chain = (struct chain){.uid = id->chain.uid};
     id->uid = id->chain.uid;

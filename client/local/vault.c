@@ -29,6 +29,10 @@ int vault_make(const char *folder, struct vault_keys *keys, struct lock *lock, s
     int rc = v != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
 
     if (rc == ERR_OK)
+        v->cache = vault_cache_new();
+    if (rc == ERR_OK && v->cache == NULL)
+        rc = err_set(err, ERR_NOMEM, "out of memory");
+    if (rc == ERR_OK)
         rc = vault_path(folder, "records", &v->records, err);
     if (rc == ERR_OK)
         rc = vault_path(folder, "", &v->folder, err);
@@ -48,6 +52,7 @@ void vault_close(struct vault *v)
     if (v == NULL)
         return;
     lock_close(v->lock);
+    vault_cache_free(v->cache);
     vault_keys_free(&v->keys);
     secret_free(&v->ids);
     free(v->folder);
@@ -110,6 +115,13 @@ static int record_path(struct vault *v, const char *table, const uint8_t *id, ch
     return ERR_OK;
 }
 
+static int read_file(const char *path, struct buf *out, struct err *err)
+{
+    int rc = fs_read(path, VAULT_PLAIN_MAX + VAULT_RECORD_OVERHEAD, out, err);
+
+    return rc == ERR_TOOLARGE ? err_set(err, ERR_CORRUPT, "a record of the vault is damaged") : rc;
+}
+
 static int read_sealed(struct vault *v, const char *table, const uint8_t *id, struct buf *out,
                        struct err *err)
 {
@@ -117,10 +129,33 @@ static int read_sealed(struct vault *v, const char *table, const uint8_t *id, st
     int rc = record_path(v, table, id, &path, err);
 
     if (rc == ERR_OK)
-        rc = fs_read(path, VAULT_PLAIN_MAX + VAULT_RECORD_OVERHEAD, out, err);
-    if (rc == ERR_TOOLARGE)
-        rc = err_set(err, ERR_CORRUPT, "a record of the vault is damaged");
+        rc = read_file(path, out, err);
     free(path);
+    return rc;
+}
+
+/* Read and open the record of ${place}, which gets its number; the plaintext is appended. */
+static int open_file(struct vault *v, const char *path, struct vault_place *place, struct buf *out,
+                     struct err *err)
+{
+    struct buf sealed = {0};
+    size_t len = 0;
+    uint8_t *to;
+    int rc = read_file(path, &sealed, err);
+
+    if (rc == ERR_OK)
+        rc = vault_record_look(part(sealed.data, sealed.len), &place->number, &len, err);
+    if (rc != ERR_OK)
+        goto done;
+    /* One byte more: an empty plaintext has an address too. */
+    to = buf_reserve(out, len + 1);
+    rc = buf_check(out, err);
+    if (rc == ERR_OK)
+        rc = vault_record_open(&v->keys, place, part(sealed.data, sealed.len), to, err);
+    if (rc == ERR_OK)
+        out->len += len;
+done:
+    buf_free(&sealed);
     return rc;
 }
 
@@ -128,28 +163,21 @@ int vault_get(struct vault *v, const char *table, const uint8_t id[VAULT_RECORD_
               struct buf *out, uint64_t *ret_number, struct err *err)
 {
     struct vault_place place = {.table = table, .id = id};
-    struct buf sealed = {0};
-    uint64_t number = 0;
-    size_t len = 0;
-    uint8_t *to;
-    int rc = read_sealed(v, table, id, &sealed, err);
+    struct vault_mark mark;
+    size_t before = out->len;
+    char *path = NULL;
+    int rc = record_path(v, table, id, &path, err);
+    /* Looked at before it is read: what is written meanwhile has another mark. */
+    bool keep = rc == ERR_OK && vault_cache_has(table) && vault_cache_look(path, &mark);
 
-    if (rc == ERR_OK)
-        rc = vault_record_look(part(sealed.data, sealed.len), &number, &len, err);
-    if (rc != ERR_OK)
-        goto done;
-    /* One byte more: an empty plaintext has an address too. */
-    to = buf_reserve(out, len + 1);
-    rc = buf_check(out, err);
-    if (rc == ERR_OK)
-        rc = vault_record_open(&v->keys, &place, part(sealed.data, sealed.len), to, err);
-    if (rc != ERR_OK)
-        goto done;
-    out->len += len;
-    if (ret_number != NULL)
-        *ret_number = number;
-done:
-    buf_free(&sealed);
+    if (rc == ERR_OK && !(keep && vault_cache_get(v->cache, &place, &mark, out, &place.number))) {
+        rc = open_file(v, path, &place, out, err);
+        if (rc == ERR_OK && keep)
+            vault_cache_put(v->cache, &place, &mark, part(out->data + before, out->len - before));
+    }
+    if (rc == ERR_OK && ret_number != NULL)
+        *ret_number = place.number;
+    free(path);
     return rc;
 }
 
@@ -245,21 +273,46 @@ bool vault_row_name(const char *name, char *ret_table, size_t size,
     return true;
 }
 
-int vault_each(struct vault *v, const char *table, vault_each_cb *each, void *cookie,
-               struct err *err)
+/* The IDs of a table's records, one behind the other. */
+static int read_ids(struct vault *v, const char *table, struct buf *out, struct err *err)
 {
-    struct vault_row row;
+    uint8_t id[VAULT_RECORD_ID_LEN];
     char of[VAULT_TABLE_SIZE];
-    struct buf plain = {0};
     struct dirent *e;
     DIR *d = opendir(v->records);
-    int rc = ERR_OK;
 
     if (d == NULL)
         return err_sys(err, errno, "cannot open '%s'", v->records);
-    while (rc == ERR_OK && (e = readdir(d)) != NULL) {
-        if (!vault_row_name(e->d_name, of, sizeof(of), row.id) || strcmp(of, table) != 0)
-            continue;
+    while ((e = readdir(d)) != NULL)
+        if (vault_row_name(e->d_name, of, sizeof(of), id) && strcmp(of, table) == 0)
+            buf_put(out, id, sizeof(id));
+    closedir(d);
+    return buf_check(out, err);
+}
+
+static int list_ids(struct vault *v, const char *table, struct buf *out, struct err *err)
+{
+    struct vault_mark mark;
+    bool keep = vault_cache_has(table) && vault_cache_look(v->records, &mark);
+    int rc;
+
+    if (keep && vault_cache_get_ids(v->cache, table, &mark, out))
+        return ERR_OK;
+    rc = read_ids(v, table, out, err);
+    if (rc == ERR_OK && keep)
+        vault_cache_put_ids(v->cache, table, &mark, part(out->data, out->len));
+    return rc;
+}
+
+int vault_each(struct vault *v, const char *table, vault_each_cb *each, void *cookie,
+               struct err *err)
+{
+    struct buf ids = {0}, plain = {0};
+    struct vault_row row;
+    int rc = list_ids(v, table, &ids, err);
+
+    for (size_t at = 0; rc == ERR_OK && at < ids.len; at += sizeof(row.id)) {
+        memcpy(row.id, ids.data + at, sizeof(row.id));
         buf_reset(&plain);
         rc = vault_get(v, table, row.id, &plain, &row.number, err);
         if (rc == ERR_NOTFOUND) { /* removed meanwhile */
@@ -270,7 +323,7 @@ int vault_each(struct vault *v, const char *table, vault_each_cb *each, void *co
         if (rc == ERR_OK)
             rc = each(cookie, &row, err);
     }
-    closedir(d);
+    buf_free(&ids);
     buf_free(&plain);
     return rc;
 }

@@ -4,6 +4,7 @@
 #define CLIENT_LOCAL_VAULT_PRIV_H
 
 #include "client/local/vault.h"
+#include "client/local/vault_cache.h"
 
 enum { VAULT_ID_DIGITS = 2 * VAULT_RECORD_ID_LEN, VAULT_TABLE_SIZE = 32 };
 
@@ -20,6 +21,7 @@ struct vault {
      * made with these.  Empty: those of now.
      */
     struct secret ids;
+    struct vault_cache *cache;
 };
 
 /* "${folder}/${name}" in ${ret}; free() it.  ERR_NOMEM. */

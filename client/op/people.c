@@ -163,12 +163,39 @@ static int make_room(struct person *p, struct vault *v, const struct contact *c,
     return rc;
 }
 
-/* With the vault's lock: another process may have been here meanwhile. */
-static int pin(struct person *p, struct vault *v, struct err *err)
+/* Pin what has changed in ${c}: with the vault's lock. */
+static int write_pin(struct person *p, struct vault *v, struct contact *c, struct err *err)
+{
+    bool keep = true;
+    int rc = ERR_OK;
+
+    /* Names are pinned like keys: what the server says later must not pass one off as another. */
+    if (p->fresh || p->new_name != NULL)
+        rc = contact_name(v, c, p->new_name, p->fresh ? p->username : c->username, err);
+    if (p->address)
+        memcpy(c->email, p->email, sizeof(c->email));
+    c->chosen |= p->chosen;
+    if (rc == ERR_OK)
+        rc = make_room(p, v, c, &keep, err);
+    return rc == ERR_OK && keep ? contact_save(v, c, err) : rc;
+}
+
+/* Nothing of what is pinned would change; ${c} has what the server said. */
+static bool is_pinned(const struct person *p, const struct contact *c, bool grew)
+{
+    return !p->fresh && !grew && !p->address && p->new_name == NULL && c->chosen >= p->chosen;
+}
+
+/*
+ * What is pinned, after all that the server said: it may be from another process, and so it is
+ * loaded again.  Only with the vault's lock is anything written; without it ${ret_done} tells
+ * whether nothing had to be.
+ */
+static int pin(struct person *p, struct vault *v, bool locked, bool *ret_done, struct err *err)
 {
     struct contact c = {0};
     uint64_t now = handle_now();
-    bool grew = false, chosen = false, keep = true;
+    bool grew = false;
     int rc = contact_load(v, &p->uid, &c, err);
 
     p->fresh = rc == ERR_NOTFOUND;
@@ -180,22 +207,16 @@ static int pin(struct person *p, struct vault *v, struct err *err)
     }
     if (rc == ERR_OK)
         rc = extend(p, &c, &grew, err);
-    if (rc == ERR_OK && grew)
-        c.changed = now;
-    c.replaced |= p->succeeded && !p->fresh;
-    /* Names are pinned like keys: what the server says later must not pass one off as another. */
-    if (rc == ERR_OK && (p->fresh || p->new_name != NULL))
-        rc = contact_name(v, &c, p->new_name, p->fresh ? p->username : c.username, err);
     p->address = p->email[0] != '\0' && strcmp(c.email, p->email) != 0;
-    if (p->address)
-        memcpy(c.email, p->email, sizeof(c.email));
-    chosen = p->chosen && !c.chosen;
-    c.chosen |= p->chosen;
-    if (rc == ERR_OK)
-        rc = make_room(p, v, &c, &keep, err);
-    if (rc == ERR_OK && keep && (p->fresh || grew || chosen || p->address || p->new_name != NULL))
-        rc = contact_save(v, &c, err);
-    if (rc == ERR_OK) {
+    *ret_done = rc == ERR_OK && is_pinned(p, &c, grew);
+    if (rc == ERR_OK && !*ret_done && locked) {
+        if (grew)
+            c.changed = now;
+        c.replaced |= p->succeeded && !p->fresh;
+        rc = write_pin(p, v, &c, err);
+        *ret_done = rc == ERR_OK;
+    }
+    if (*ret_done) {
         contact_free(&p->contact);
         p->contact = c;
     } else {
@@ -208,12 +229,17 @@ static int pin_work(struct op_job *job, struct err *err)
 {
     struct person *p = LIST_OWNER(job, struct person, job);
     struct vault *v = job->op->s->profile->vault;
-    int rc = vault_lock(v, err);
+    bool done = false;
+    /* Most that are looked up are known: then nobody has to wait for his turn. */
+    int rc = pin(p, v, false, &done, NULL);
 
-    if (rc != ERR_OK)
-        return rc;
-    rc = pin(p, v, err);
-    vault_unlock(v);
+    if (!done) {
+        rc = vault_lock(v, err);
+        if (rc != ERR_OK)
+            return rc;
+        rc = pin(p, v, true, &done, err);
+        vault_unlock(v);
+    }
     if (rc == ERR_KEYCHANGED)
         rc = key_changed(p, err);
     return rc == ERR_OK ? rc : sort_error(p, rc, err);

@@ -392,13 +392,15 @@ static void again(struct satchel_op *op)
 
 /* ---- first: the file ---------------------------------------------------------------------- */
 
-static int open_work(struct op_job *job, struct err *err)
+static int first_work(struct op_job *job, struct err *err)
 {
     struct send *s = (struct send *)job->op;
     const struct source_named named = {s->path, s->name};
-    int rc = s->path != NULL ? source_open(&named, &s->source, err)
-                             : source_open_fd(s->fd, &s->source, err);
+    int rc = send_expand(s, TO_MAX, err);
 
+    if (rc == ERR_OK)
+        rc = s->path != NULL ? source_open(&named, &s->source, err)
+                             : source_open_fd(s->fd, &s->source, err);
     if (rc == ERR_OK)
         s->size = source_facts(s->source)->length;
     return rc;
@@ -415,23 +417,14 @@ static int numbers_work(struct op_job *job, struct err *err)
     return hedge_prepare(job->op->s->profile->hedge, err);
 }
 
-static void expanded(struct op_job *job)
-{
-    op_job(job->op, job, open_work, source_opened);
-}
-
-static int expand_work(struct op_job *job, struct err *err)
-{
-    return send_expand((struct send *)job->op, TO_MAX, err);
-}
-
 static void begin(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
     op_phase(op, SATCHEL_PHASE_CONNECT);
-    op_job(op, &s->numbers, numbers_work, NULL);
-    op_job(op, &s->job, expand_work, expanded);
+    if (!hedge_prepared(op->s->profile->hedge))
+        op_job(op, &s->numbers, numbers_work, NULL);
+    op_job(op, &s->job, first_work, source_opened);
 }
 
 /* ---- starting ------------------------------------------------------------------------------- */

@@ -164,6 +164,9 @@ bool send_leaves_room(struct send *s, uint32_t n);
 /* Give back what is held of the pool; no job runs any more. */
 void send_body_free(struct send *s);
 
+/* For workers: what send_seal() makes, of a body whose only piece has this leaf. */
+MUST_CHECK int send_seal_ahead(struct send *s, const struct hash32 *leaf, struct err *err);
+
 /* Make metadata, slots and header on a worker, unless they are there, and seal the transfer. */
 void send_seal(struct send *s);
 

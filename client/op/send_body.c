@@ -25,6 +25,16 @@ static int read_piece(struct send *s, struct send_piece *p, size_t len, struct e
                                           : ERR_OK;
 }
 
+/*
+ * Nothing will be known later that the seal needs: then the worker that has the piece makes it as
+ * well.  Not of what was there before, whose leaf is to be compared first.
+ */
+static bool is_all(const struct send *s)
+{
+    return s->n_pieces == 1 && s->known == 0 && s->log == NULL && send_length_known(s) &&
+           source_facts(s->source)->again;
+}
+
 static int piece_work(struct op_job *job, struct err *err)
 {
     struct send_piece *p = LIST_OWNER(job, struct send_piece, job);
@@ -35,7 +45,10 @@ static int piece_work(struct op_job *job, struct err *err)
     if (rc != ERR_OK)
         return rc;
     memset(p->buffer + p->len, 0, len - p->len); /* padding */
-    return body_seal_piece(p->body, p->index, part(p->buffer, len), p->buffer, &p->leaf);
+    rc = body_seal_piece(p->body, p->index, part(p->buffer, len), p->buffer, &p->leaf);
+    if (rc == ERR_OK && is_all(s))
+        rc = send_seal_ahead(s, &p->leaf, err);
+    return rc;
 }
 
 static void tell_progress(struct send *s)

@@ -101,13 +101,12 @@ static int seal_slots(struct send *s, struct err *err)
     return rc;
 }
 
-static int seal_work(struct op_job *job, struct err *err)
+static int make_seal(struct send *s, const struct hash32 *leaves, struct err *err)
 {
-    struct send *s = (struct send *)job->op;
     int rc = source_unchanged(s->source, err);
 
     if (rc == ERR_OK)
-        rc = body_root(s->leaves, s->n_pieces, &s->header.body_root);
+        rc = body_root(leaves, s->n_pieces, &s->header.body_root);
     if (rc == ERR_OK)
         rc = seal_metadata(s, err);
     if (rc == ERR_OK)
@@ -115,12 +114,24 @@ static int seal_work(struct op_job *job, struct err *err)
     if (rc == ERR_OK)
         rc = header_pack(&s->header, &s->packed_header, err);
     if (rc == ERR_OK)
-        rc = header_sign(part(s->packed_header.data, s->packed_header.len), &s->op.id->dsk,
+        rc = header_sign(part(s->packed_header.data, s->packed_header.len), s->op.id->signer,
                          s->signature, err);
     /* The first header wins: this one is durable before it leaves. */
     if (rc == ERR_OK && s->log != NULL)
         rc = send_record_sealed(s, err);
     return rc;
+}
+
+static int seal_work(struct op_job *job, struct err *err)
+{
+    struct send *s = (struct send *)job->op;
+
+    return make_seal(s, s->leaves, err);
+}
+
+int send_seal_ahead(struct send *s, const struct hash32 *leaf, struct err *err)
+{
+    return make_seal(s, leaf, err);
 }
 
 static int forget_work(struct op_job *job, struct err *err)

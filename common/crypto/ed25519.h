@@ -25,12 +25,24 @@ MUST_CHECK int ed25519_verify(const uint8_t public_key[ED25519_PUBLIC_LEN],
                               const uint8_t sig[ED25519_SIG_LEN], struct part msg);
 
 /*
+ * A seed that signs often, with its public key at hand: OpenSSL computes that for each signature
+ * made from a seed alone, which doubles the price.  Both are held in memory for secrets; they
+ * do not change, so that any number of threads may use them at a time.
+ */
+struct ed25519_key;
+MUST_CHECK int ed25519_key_new(struct ed25519_key **ret, const uint8_t seed[ED25519_SEED_LEN]);
+void ed25519_key_free(struct ed25519_key *key); /* NULL is fine */
+void ed25519_key_public(const struct ed25519_key *key, uint8_t ret_public[ED25519_PUBLIC_LEN]);
+
+/*
  * Signature over LP("satchel/1 <purpose>")||H(bytes), ${purpose} given without
  * its prefix and ${bytes} exactly as received or as they will be sent.
  */
 MUST_CHECK int ed25519_sign_for(uint8_t ret_sig[ED25519_SIG_LEN],
                                 const uint8_t seed[ED25519_SEED_LEN], const char *purpose,
                                 struct part bytes);
+MUST_CHECK int ed25519_key_sign_for(uint8_t ret_sig[ED25519_SIG_LEN], const struct ed25519_key *key,
+                                    const char *purpose, struct part bytes);
 MUST_CHECK int ed25519_verify_for(const uint8_t public_key[ED25519_PUBLIC_LEN],
                                   const uint8_t sig[ED25519_SIG_LEN], const char *purpose,
                                   struct part bytes);

@@ -88,10 +88,10 @@ int header_check(const struct header *h, struct err *err)
     return ERR_OK;
 }
 
-int header_sign(struct part raw, const struct secret *device, uint8_t ret_sig[SIGNED_SIG_LEN],
+int header_sign(struct part raw, const struct ed25519_key *device, uint8_t ret_sig[SIGNED_SIG_LEN],
                 struct err *err)
 {
-    return signed_make(SIGNED_TRANSFER, device, raw, ret_sig, err);
+    return signed_make_ready(SIGNED_TRANSFER, device, raw, ret_sig, err);
 }
 
 int header_verify(struct part raw, struct part sig, const uint8_t device_key[IDS_KEY_LEN],

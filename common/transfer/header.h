@@ -60,8 +60,8 @@ MUST_CHECK int header_parse(struct part raw, struct header *ret_h, struct err *e
  * expires. */
 MUST_CHECK int header_check(const struct header *h, struct err *err);
 
-/* Sign the serialised header with the device key's 32-byte seed; check with its public key. */
-MUST_CHECK int header_sign(struct part raw, const struct secret *device,
+/* Sign the serialised header with the device key; check with its public half. */
+MUST_CHECK int header_sign(struct part raw, const struct ed25519_key *device,
                            uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
 MUST_CHECK int header_verify(struct part raw, struct part sig,
                              const uint8_t device_key[IDS_KEY_LEN], struct err *err);

@@ -33,6 +33,14 @@ int signed_make(enum signed_purpose purpose, const struct secret *key, struct pa
     return rc == ERR_OK ? rc : err_set(err, rc, "cannot sign a %s", purposes[purpose]);
 }
 
+int signed_make_ready(enum signed_purpose purpose, const struct ed25519_key *key, struct part body,
+                      uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err)
+{
+    int rc = ed25519_key_sign_for(ret_sig, key, purposes[purpose], body);
+
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot sign a %s", purposes[purpose]);
+}
+
 /*
  * Manifests that were found good, by the hash of everything that decides it.  The same ones come
  * again with every send and every seal, and a signature costs as much as all the rest of a small

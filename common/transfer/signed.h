@@ -36,6 +36,12 @@ enum signed_purpose {
 MUST_CHECK int signed_make(enum signed_purpose purpose, const struct secret *key, struct part body,
                            uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
 
+/* The same with a key that is ready (common/crypto/ed25519.h). */
+struct ed25519_key;
+MUST_CHECK int signed_make_ready(enum signed_purpose purpose, const struct ed25519_key *key,
+                                 struct part body, uint8_t ret_sig[SIGNED_SIG_LEN],
+                                 struct err *err);
+
 /* ERR_INTEGRITY unless ${sig} is 64 bytes and a signature of ${body} for this purpose by
  * ${public_key}. */
 MUST_CHECK int signed_check(enum signed_purpose purpose, const uint8_t public_key[32],

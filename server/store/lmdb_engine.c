@@ -25,6 +25,7 @@
 enum {
     INDEX_STEP = 16 << 20,
     BODY_STEP = 256 << 20,
+    GATHER_US = 1000, /* much less than a crowd waits for its turn */
     READERS = 2,
     READERS_MAX = 64,
     PAGE_BYTES = 3 << 19 /* of a page of rows, its array included */
@@ -429,6 +430,8 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
                                     .urgent = is_urgent,
                                     .passes = step_passes,
                                     .early = lmdb_uploads_early,
+                                    .gathers = lmdb_seal_gathers,
+                                    .gather_us = GATHER_US,
                                     .done = on_steps,
                                     .before_commit = lmdb_meta_save_counts,
                                     .after_commit = lmdb_meta_add_counts};
@@ -436,6 +439,7 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
 
     wc.before_commit = wc.after_commit = NULL;
     wc.early = NULL;
+    wc.gathers = NULL;
     wc.meta = T_BODY_META;
     for (unsigned i = 0; i < e->nbodies && rc == ERR_OK; i++) {
         wc.env = e->bodies[i];

@@ -113,6 +113,9 @@ STEP(lmdb_verify_run);
 /* May ${job} be answered before its commit? */
 bool lmdb_uploads_early(const struct store_job *job);
 
+/* Is it the one commit of a small send, and the last of a large one?  (lmdb_writer.h) */
+bool lmdb_seal_gathers(const struct store_job *job);
+
 /*
  * Is there an upload that may take this piece?  ERR_OK with res->duplicate: it has it already;
  * ${ret_u} is then not set.

@@ -323,3 +323,8 @@ int lmdb_seal_run(struct lmdb_txn *t, struct store_job *job)
     free(sorted);
     return rc;
 }
+
+bool lmdb_seal_gathers(const struct store_job *job)
+{
+    return job->op == STORE_OP_upload_seal;
+}

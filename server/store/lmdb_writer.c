@@ -17,6 +17,7 @@ enum {
     BATCH_BYTES = 8 << 20, /* LMDB keeps all of it in memory until the commit */
     ROW_BYTES = 512,       /* what a job may write beside the bytes it brings */
     HOLD_MS = 20,          /* nobody waits for what is held: the next job, or this, ends it */
+    CROWD = 3,             /* jobs that gather, in one commit: many write at a time */
     RIPEN = 2,             /* commits from the one that frees a page to the one that may use it */
     UNDONE = -1            /* neither an LMDB number nor an errno value */
 };
@@ -30,6 +31,7 @@ struct lmdb_writer {
     bool stop;                       /* under lock */
     /* Writer's own. */
     struct buf row; /* scratch */
+    bool crowd;     /* so it was with the last that gathered */
     unsigned ripen; /* ticks until what was deleted last can be used */
     uint64_t ticks;
     struct lmdb_txn held; /* txn NULL: none */
@@ -43,6 +45,7 @@ struct batch {
     size_t jobs, bytes;
     bool wants_txn; /* not every job only passes */
     bool firm;      /* not every job is early */
+    size_t gathers; /* of the jobs */
     bool alone;     /* to be answered when it is durable, early or not */
 };
 
@@ -82,6 +85,30 @@ static void wait_for_jobs(struct lmdb_writer *w)
                                  : pthread_cond_timedwait(&w->wake, &w->lock, &w->held_until);
 }
 
+static bool does_gather(const struct lmdb_writer *w, const struct store_job *job)
+{
+    return w->cfg.gathers != NULL && w->cfg.gathers(job);
+}
+
+/*
+ * Where many write, a moment's wait brings more of them into the same commit, which costs hardly
+ * more for ten than for one.  Who writes alone does not wait, nor what is early.  The lock is held,
+ * and let go meanwhile: nobody has to wake this thread.
+ */
+static void gather(struct lmdb_writer *w)
+{
+    const struct timespec moment = {.tv_nsec = (long)w->cfg.gather_us * 1000};
+    const struct store_job *job = w->first;
+
+    while (job != NULL && !does_gather(w, job))
+        job = job->next;
+    if (job == NULL || !w->crowd || w->stop)
+        return;
+    pthread_mutex_unlock(&w->lock);
+    (void)nanosleep(&moment, NULL);
+    pthread_mutex_lock(&w->lock);
+}
+
 /*
  * Wait for jobs and take as many as one commit bears; none, if what is held should wait no longer.
  * False: the queue is empty and will stay.
@@ -94,15 +121,19 @@ static bool take(struct lmdb_writer *w, struct batch *b)
     *b = (struct batch){0};
     pthread_mutex_lock(&w->lock);
     wait_for_jobs(w);
+    gather(w);
     b->first = w->first;
     for (job = w->first; job != NULL; job = job->next) {
         b->jobs++;
         b->bytes += job->bytes + ROW_BYTES;
         b->wants_txn |= !w->cfg.passes(job);
         b->firm |= !is_early(w, job);
+        b->gathers += does_gather(w, job);
         if (b->jobs == BATCH_JOBS || b->bytes >= BATCH_BYTES)
             break;
     }
+    if (b->gathers > 0)
+        w->crowd = b->gathers >= CROWD;
     w->first = job != NULL ? job->next : NULL;
     if (job != NULL)
         job->next = NULL;

@@ -37,6 +37,12 @@ struct lmdb_writer_config {
      * commit, and a crash may forget it.  NULL: there is none.
      */
     bool (*early)(const struct store_job *job);
+    /*
+     * True for a job that so many may send at a time that more of them are worth a wait of
+     * ${gather_us} microseconds (under a second), if they came as a crowd before.  NULL: none is.
+     */
+    bool (*gathers)(const struct store_job *job);
+    unsigned gather_us;
     /* A chain of jobs is durable (or early) or has failed: res->code.  From the writer's thread. */
     void (*done)(struct lmdb_engine *engine, struct store_job *first);
     /* Called with every transaction that is about to be, or was, committed; may be NULL. */

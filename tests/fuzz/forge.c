@@ -205,7 +205,8 @@ static void sign_seal(const struct world *w, Satchel__SealTransfer *msg)
     }
     if (!wants(&msg->signature, w, &by))
         return;
-    MUST(header_sign(part(msg->header.data, msg->header.len), &by->u.dsk, sig, NULL) == ERR_OK);
+    MUST(signed_make(SIGNED_TRANSFER, &by->u.dsk, part(msg->header.data, msg->header.len), sig,
+                     NULL) == ERR_OK);
     pb_set_bytes(&msg->signature, PART_OF(sig));
 }
 

@@ -320,8 +320,8 @@ void parcel_sign(struct parcel *x)
 {
     buf_reset(&x->header_raw);
     MUST_OK(header_pack(&x->header, &x->header_raw, NULL));
-    MUST_OK(header_sign(part(x->header_raw.data, x->header_raw.len), &x->who[0]->u.dsk,
-                        x->signature, NULL));
+    MUST_OK(signed_make(SIGNED_TRANSFER, &x->who[0]->u.dsk,
+                        part(x->header_raw.data, x->header_raw.len), x->signature, NULL));
 }
 
 static void seal_metadata(struct parcel *x)

@@ -206,8 +206,8 @@ void sample_pack_slots(struct sample *s)
 
 void sample_sign_raw(struct sample *s)
 {
-    MUST(header_sign(part(s->header_raw.data, s->header_raw.len), &s->user[SAMPLE_ALICE].dsk,
-                     s->signature, &err));
+    MUST(signed_make(SIGNED_TRANSFER, &s->user[SAMPLE_ALICE].dsk,
+                     part(s->header_raw.data, s->header_raw.len), s->signature, &err));
 }
 
 void sample_sign(struct sample *s)

@@ -103,6 +103,17 @@ static int op_sign(uint8_t *out)
     return ed25519_sign_for(out, key, "transfer", part_str("abc"));
 }
 
+static int op_key_sign(uint8_t *out)
+{
+    struct ed25519_key *ready = NULL;
+    int rc = ed25519_key_new(&ready, key);
+
+    if (rc == ERR_OK)
+        rc = ed25519_key_sign_for(out, ready, "transfer", part_str("abc"));
+    ed25519_key_free(ready);
+    return rc;
+}
+
 static int op_verify(uint8_t *out)
 {
     int rc = ed25519_verify_for(peer, signature, "transfer", part_str("abc"));
@@ -179,6 +190,7 @@ static const struct {
     {"x25519_public", op_x25519_public},
     {"x25519_shared", op_x25519},
     {"ed25519_sign_for", op_sign},
+    {"ed25519_key_sign_for", op_key_sign},
     {"ed25519_verify_for", op_verify},
     {"hpke_encap", op_encap},
     {"scrypt", op_scrypt},

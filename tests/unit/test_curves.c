@@ -6,11 +6,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <openssl/crypto.h>
 
 #include "common/crypto/ed25519.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
 #include "common/crypto/x25519.h"
+#include "common/secret.h"
 
 static void from_hex(uint8_t *out, const char *text)
 {
@@ -98,6 +100,55 @@ static void test_ed25519_examples(void **state)
     }
 }
 
+static void test_a_ready_key_signs_as_its_seed_does(void **state)
+{
+    static const char long_purpose[] =
+        "a purpose that is longer than any that there is, and longer than labels may be at all";
+    const uint8_t seed[32] = {1, 2, 3}, other[32] = {3, 2, 1};
+    uint8_t public_key[32], ready_public[32], sig[64], ready_sig[64];
+    struct ed25519_key *key = NULL;
+
+    (void)state;
+    assert_int_equal(ed25519_public(public_key, seed), ERR_OK);
+    assert_int_equal(ed25519_key_new(&key, seed), ERR_OK);
+    ed25519_key_public(key, ready_public);
+    assert_memory_equal(ready_public, public_key, 32);
+    for (int i = 0; i < 2; i++) { /* it is good for more than one */
+        const char *msg = i == 0 ? "abc" : "";
+
+        assert_int_equal(ed25519_sign_for(sig, seed, "transfer", part_str(msg)), ERR_OK);
+        assert_int_equal(ed25519_key_sign_for(ready_sig, key, "transfer", part_str(msg)), ERR_OK);
+        assert_memory_equal(ready_sig, sig, 64);
+    }
+    memset(ready_sig, 0xee, sizeof(ready_sig));
+    assert_int_equal(ed25519_key_sign_for(ready_sig, key, long_purpose, part_str("a")),
+                     ERR_INVALID);
+    assert_int_equal(ready_sig[0], 0xee);
+    ed25519_key_free(key);
+    assert_int_equal(ed25519_key_new(&key, other), ERR_OK);
+    assert_int_equal(ed25519_key_sign_for(ready_sig, key, "transfer", part_str("")), ERR_OK);
+    assert_int_equal(ed25519_verify_for(public_key, ready_sig, "transfer", part_str("")),
+                     ERR_INTEGRITY);
+    ed25519_key_free(key);
+    ed25519_key_free(NULL);
+}
+
+/* The seed inside lies where secrets do. */
+static void test_a_ready_key_takes_of_the_memory_for_secrets(void **state)
+{
+    const uint8_t seed[32] = {1, 2, 3};
+    struct ed25519_key *key = NULL;
+    size_t before;
+
+    (void)state;
+    assert_true(secret_setup());
+    before = CRYPTO_secure_used();
+    assert_int_equal(ed25519_key_new(&key, seed), ERR_OK);
+    assert_true(CRYPTO_secure_used() >= before + sizeof(seed));
+    ed25519_key_free(key);
+    assert_int_equal(CRYPTO_secure_used(), before);
+}
+
 static void test_ed25519_any_flipped_bit_is_noticed(void **state)
 {
     const uint8_t seed[32] = {1, 2, 3};
@@ -155,6 +206,8 @@ int main(void)
         cmocka_unit_test(test_x25519_refuses_points_of_small_order),
         cmocka_unit_test(test_ed25519_examples),
         cmocka_unit_test(test_ed25519_any_flipped_bit_is_noticed),
+        cmocka_unit_test(test_a_ready_key_signs_as_its_seed_does),
+        cmocka_unit_test(test_a_ready_key_takes_of_the_memory_for_secrets),
         cmocka_unit_test(test_signatures_are_for_one_purpose),
     };
 

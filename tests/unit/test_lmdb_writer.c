@@ -20,6 +20,7 @@ enum { JOBS = 4000, MANY = 60, CEILING = 4 << 20, LARGE = 200000 };
 /* What a job of this test does, in job->note[0]. */
 enum deed {
     PUT,
+    CROWD_PUT, /* gathers */
     PUT_PAGE,
     PUT_LARGE,
     DELETE,
@@ -67,6 +68,7 @@ static int run(struct lmdb_txn *t, struct store_job *job)
     pthread_mutex_unlock(&fx->lock);
     switch ((enum deed)job->note[0]) {
     case PUT:
+    case CROWD_PUT:
     case FAIL_AFTER_A_CHANGE:
         lmdb_txn_put(t, T_CELLS, &key, "x", 1);
         break;
@@ -116,6 +118,11 @@ static bool early(const struct store_job *job)
     return job->note[0] == EARLY || job->note[0] == EARLY_FAIL;
 }
 
+static bool gathers(const struct store_job *job)
+{
+    return job->note[0] == CROWD_PUT;
+}
+
 static void done(struct lmdb_engine *engine, struct store_job *first)
 {
     (void)engine;
@@ -135,6 +142,8 @@ static int setup(void **state)
                                     .urgent = urgent,
                                     .passes = passes,
                                     .early = early,
+                                    .gathers = gathers,
+                                    .gather_us = 900000,
                                     .done = done};
 
     if (f == NULL)
@@ -234,6 +243,51 @@ static void test_what_waits_shares_a_commit(void **state)
     /* The writer took what had come when it woke, and then all the rest. */
     assert_true(st.commits <= 2);
     assert_true(st.largest >= 50);
+}
+
+static uint64_t commits(struct fixture *f)
+{
+    struct lmdb_writer_stats st;
+
+    lmdb_writer_stats(f->w, &st);
+    return st.commits;
+}
+
+static void crowd(struct fixture *f, unsigned n)
+{
+    hold(f, 1);
+    for (unsigned i = 0; i < n; i++)
+        (void)submit(f, CROWD_PUT, f->njobs);
+    hold(f, 0);
+    wait_all(f);
+}
+
+/* What comes one by one after a crowd is waited for; that alone comes after one alone is not. */
+static void test_a_crowd_is_gathered(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before;
+
+    crowd(f, 1); /* the writer took it alone */
+    before = commits(f);
+    for (int i = 0; i < 2; i++) {
+        (void)submit(f, CROWD_PUT, f->njobs);
+        wait_all(f);
+    }
+    assert_int_equal(commits(f), before + 2);
+    crowd(f, 20);
+    before = commits(f);
+    (void)submit(f, PUT, f->njobs); /* of another kind: at once */
+    wait_all(f);
+    assert_int_equal(commits(f), before + 1);
+    for (int i = 0; i < 3; i++)
+        (void)submit(f, CROWD_PUT, f->njobs);
+    wait_all(f);
+    assert_int_equal(commits(f), before + 2);
+    for (unsigned i = 0; i < f->njobs; i++) {
+        assert_int_equal(f->results[i].code, ERR_OK);
+        assert_true(is_there(f, i));
+    }
 }
 
 static void test_failures_spare_the_others(void **state)
@@ -338,14 +392,6 @@ static void test_full_and_much_deleted(void **state)
 }
 
 /* ---- early jobs ---- */
-
-static uint64_t commits(struct fixture *f)
-{
-    struct lmdb_writer_stats st;
-
-    lmdb_writer_stats(f->w, &st);
-    return st.commits;
-}
 
 /* Until a moment has passed in which nothing came. */
 static void wait_commits(struct fixture *f, uint64_t n)
@@ -496,6 +542,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     static const struct CMUnitTest tests[] = {
         TEST(test_what_waits_shares_a_commit),
+        TEST(test_a_crowd_is_gathered),
         TEST(test_failures_spare_the_others),
         TEST(test_full_and_deleted),
         TEST(test_full_and_much_deleted),

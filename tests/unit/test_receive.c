@@ -149,7 +149,8 @@ static void test_signed_by_somebody_else(void **state)
     struct err err;
 
     sample_row(s, SAMPLE_BOB, &row);
-    assert_int_equal(header_sign(row.in.header, &carol->dsk, s->signature, &err), ERR_OK);
+    assert_int_equal(signed_make(SIGNED_TRANSFER, &carol->dsk, row.in.header, s->signature, &err),
+                     ERR_OK);
     refused(&row.in, ERR_INTEGRITY, "signature");
     s->header.device = carol->device.id;
     sample_sign(s);
@@ -160,7 +161,8 @@ static void test_signed_by_somebody_else(void **state)
     buf_reset(&s->header_raw);
     assert_int_equal(header_pack(&s->header, &s->header_raw, &err), ERR_OK);
     sample_row(s, SAMPLE_BOB, &row);
-    assert_int_equal(header_sign(row.in.header, &carol->dsk, s->signature, &err), ERR_OK);
+    assert_int_equal(signed_make(SIGNED_TRANSFER, &carol->dsk, row.in.header, s->signature, &err),
+                     ERR_OK);
     row.in.chain = &carol->chain;
     refused(&row.in, ERR_INTEGRITY, "slot"); /* it is bound to Alice */
     row.in.signature.len = 63;

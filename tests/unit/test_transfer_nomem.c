@@ -218,7 +218,7 @@ static int op_header(void)
     int rc = header_pack(&s.header, &raw, &err);
 
     if (rc == ERR_OK)
-        rc = header_sign(part(raw.data, raw.len), &s.user[0].dsk, sig, &err);
+        rc = signed_make(SIGNED_TRANSFER, &s.user[0].dsk, part(raw.data, raw.len), sig, &err);
     buf_free(&raw);
     return rc;
 }
