@@ -53,18 +53,29 @@ static int move_in(const char *stage, const char *folder, const char *name, stru
     return rc;
 }
 
+/*
+ * The next entry of ${d}, the folder ${path}; NULL: there are no more.  A listing that breaks off
+ * is an error: half of the records would pass for all of them.
+ */
+static int next_entry(DIR *d, const char *path, struct dirent **ret, struct err *err)
+{
+    errno = 0;
+    *ret = readdir(d);
+    return *ret != NULL || errno == 0 ? ERR_OK : err_sys(err, errno, "cannot read '%s'", path);
+}
+
 static int move_records(const char *stage, const char *folder, struct err *err)
 {
     char *from = fs_join(stage, "records"), *to = fs_join(folder, "records");
     DIR *d = from != NULL && to != NULL ? opendir(from) : NULL;
-    struct dirent *e;
+    struct dirent *e = NULL;
     int rc = ERR_OK;
 
     if (from == NULL || to == NULL)
         rc = err_set(err, ERR_NOMEM, "out of memory");
     else if (d == NULL && errno != ENOENT)
         rc = err_sys(err, errno, "cannot open '%s'", from);
-    while (d != NULL && rc == ERR_OK && (e = readdir(d)) != NULL)
+    while (d != NULL && rc == ERR_OK && (rc = next_entry(d, from, &e, err)) == ERR_OK && e != NULL)
         if (e->d_name[0] != '.')
             rc = move_in(from, to, e->d_name, err);
     if (d != NULL)
@@ -81,10 +92,10 @@ static int remove_logs(const char *folder, struct err *err)
 {
     char *records = fs_join(folder, "records");
     DIR *d = records != NULL ? opendir(records) : NULL;
-    struct dirent *e;
-    int rc = d != NULL ? ERR_OK : err_set(err, ERR_IO, "cannot open the records of '%s'", folder);
+    struct dirent *e = NULL;
+    int rc = d != NULL ? ERR_OK : err_sys(err, errno, "cannot open the records of '%s'", folder);
 
-    while (rc == ERR_OK && (e = readdir(d)) != NULL) {
+    while (rc == ERR_OK && (rc = next_entry(d, records, &e, err)) == ERR_OK && e != NULL) {
         size_t len = strlen(e->d_name);
 
         if (len > 4 && strcmp(e->d_name + len - 4, ".log") == 0 &&
@@ -199,10 +210,8 @@ static int renew_records(struct vault *v, struct vault *fresh, struct err *err)
     if (d == NULL)
         return err_sys(err, errno, "cannot open '%s'", v->records);
     rc = vault_put(fresh, VAULT_IDS_TABLE, vault_ids_id, part_secret(&fresh->ids), err);
-    while (rc == ERR_OK && (errno = 0, e = readdir(d)) != NULL)
+    while (rc == ERR_OK && (rc = next_entry(d, v->records, &e, err)) == ERR_OK && e != NULL)
         rc = renew_record(v, fresh, e->d_name, err);
-    if (rc == ERR_OK && errno != 0) /* half of the records would be no vault */
-        rc = err_sys(err, errno, "cannot read '%s'", v->records);
     closedir(d);
     return rc;
 }
@@ -217,10 +226,9 @@ static int make_fresh(const struct vault *v, const char *stage, const struct sec
     struct vault_factors f = {.passphrase = passphrase, .device = &device};
     struct vault_view view = {0};
     struct buf file = {0};
-    int rc = ERR_NOMEM;
+    int rc = path != NULL && records != NULL ? fs_mkdirs(records, 0700, err)
+                                             : err_set(err, ERR_NOMEM, "out of memory");
 
-    if (path != NULL && records != NULL)
-        rc = fs_mkdirs(records, 0700, err);
     if (rc == ERR_OK)
         rc = vault_look(v->folder, &view, err);
     f.keyring = view.keyring;

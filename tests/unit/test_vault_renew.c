@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Renewing a vault whose folder cannot be listed: refused with a reason, and nothing is lost. */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/vault_fix.h"
+
+/* Which of the calls to come fails with EIO; 0: none does. */
+static unsigned fail_at, calls;
+
+static bool fails(void)
+{
+    calls++;
+    if (calls != fail_at)
+        return false;
+    errno = EIO;
+    return true;
+}
+
+DIR *__real_opendir(const char *path);
+DIR *__wrap_opendir(const char *path);
+DIR *__wrap_opendir(const char *path)
+{
+    return fails() ? NULL : __real_opendir(path);
+}
+
+struct dirent *__real_readdir(DIR *d);
+struct dirent *__wrap_readdir(DIR *d);
+struct dirent *__wrap_readdir(DIR *d)
+{
+    return fails() ? NULL : __real_readdir(d);
+}
+
+static const char *const table = "contact";
+
+/* Read the record ${key}, which says its own key. */
+static void assert_there(struct vault *v, uint8_t key)
+{
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    struct buf plain = {0};
+
+    assert_int_equal(vault_id(v, table, part(&key, 1), id, NULL), ERR_OK);
+    assert_int_equal(vault_get(v, table, id, &plain, NULL, NULL), ERR_OK);
+    assert_int_equal(plain.len, 1);
+    assert_int_equal(plain.data[0], key);
+    buf_free(&plain);
+}
+
+enum { RECORDS = 5 };
+
+static void fill(struct vault *v)
+{
+    for (uint8_t key = 0; key < RECORDS; key++) {
+        uint8_t id[VAULT_RECORD_ID_LEN];
+
+        assert_int_equal(vault_id(v, table, part(&key, 1), id, NULL), ERR_OK);
+        assert_int_equal(vault_put(v, table, id, part(&key, 1), NULL), ERR_OK);
+    }
+}
+
+/* Whatever came of it, the next opening has all of them. */
+static void reopen(struct vault_fix *f)
+{
+    vault_unlock(f->vault);
+    vault_close(f->vault);
+    f->vault = NULL;
+    assert_int_equal(vault_open(f->dir, NULL, &f->vault, NULL), ERR_OK);
+    for (uint8_t key = 0; key < RECORDS; key++)
+        assert_there(f->vault, key);
+    assert_int_equal(vault_lock(f->vault, NULL), ERR_OK);
+}
+
+static void test_a_listing_that_fails(void **state)
+{
+    struct vault_fix *f = *state;
+    unsigned failed = 0;
+    int rc = ERR_IO;
+
+    assert_int_equal(vault_lock(f->vault, NULL), ERR_OK);
+    fill(f->vault);
+    for (unsigned at = 1; rc != ERR_OK || fail_at != 0; at++) {
+        struct err err = {0};
+
+        assert_true(at < 200);
+        assert_int_equal(vault_renew(f->vault, NULL, NULL), ERR_OK); /* nothing is left over */
+        calls = 0;
+        fail_at = at;
+        rc = vault_renew(f->vault, NULL, &err);
+        fail_at = calls >= at ? at : 0; /* 0: it was through without it */
+        failed += rc != ERR_OK;
+        if (rc != ERR_OK) {
+            assert_int_equal(err.code, rc);
+            assert_string_not_equal(err.msg, "");
+        }
+        calls = UINT_MAX / 2; /* nothing fails in between */
+        reopen(f);
+    }
+    assert_true(failed > RECORDS);
+    vault_unlock(f->vault);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_listing_that_fails, vault_fix_setup,
+                                        vault_fix_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
