@@ -200,6 +200,22 @@ int tls_engine_handshake(struct tls_engine *e, struct err *err)
     return rc == ERR_OK ? check_alpn(e, err) : rc;
 }
 
+/*
+ * OpenSSL frees its record buffer behind each record, as the context asks, unless told otherwise.
+ * While input waits it stays, for the next record needs it at once; the read that finds no more
+ * input frees it, so that a connection at rest has none.
+ */
+static int read_some(struct tls_engine *e, void *to, size_t cap, size_t *ret_len)
+{
+    int ssl_rc;
+
+    if (e->bio.in_len > 0)
+        (void)SSL_clear_mode(e->ssl, SSL_MODE_RELEASE_BUFFERS);
+    ssl_rc = SSL_read_ex(e->ssl, to, cap, ret_len);
+    (void)SSL_set_mode(e->ssl, SSL_MODE_RELEASE_BUFFERS);
+    return ssl_rc;
+}
+
 int tls_engine_read(struct tls_engine *e, void *to, size_t cap, size_t *ret_len, struct err *err)
 {
     size_t got = 0;
@@ -208,7 +224,7 @@ int tls_engine_read(struct tls_engine *e, void *to, size_t cap, size_t *ret_len,
     if (e->dead != ERR_OK)
         return still_dead(e, err);
     ERR_clear_error();
-    rc = result(e, SSL_read_ex(e->ssl, to, cap, &got), err);
+    rc = result(e, read_some(e, to, cap, &got), err);
     if (rc == ERR_OK)
         *ret_len = got;
     if (e->bio.in_len == 0)

@@ -41,6 +41,7 @@ struct lmdb_env {
     uint64_t dropped; /* the file up to here need not be in the page cache */
     uint64_t own_map; /* map before it was overdrawn */
     atomic_uint_fast64_t used, map, readers, reopened;
+    atomic_uint_fast64_t live; /* bytes of pages with something in them, if leaves_room */
 };
 
 int lmdb_env_code(int mdb)
@@ -85,6 +86,19 @@ static void note_sizes(struct lmdb_env *e)
     e->map = info.me_mapsize;
 }
 
+/* Count the pages that ${txn} has in its tables. */
+static uint64_t count_live(const struct lmdb_env *e, MDB_txn *txn)
+{
+    uint64_t bytes = 0;
+    MDB_stat st;
+
+    for (unsigned i = 0; i < e->ntables; i++)
+        if (mdb_stat(txn, e->dbi[i], &st) == 0)
+            bytes += (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) *
+                     (uint64_t)st.ms_psize;
+    return bytes;
+}
+
 /* ---- open, close, open again ---- */
 
 static int open_tables(struct lmdb_env *e)
@@ -98,6 +112,8 @@ static int open_tables(struct lmdb_env *e)
         mdb_txn_abort(txn);
         return rc;
     }
+    if (e->leaves_room)
+        e->live = count_live(e, txn);
     return mdb_txn_commit(txn);
 }
 
@@ -377,10 +393,12 @@ static void drop_behind(struct lmdb_env *e)
 int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn)
 {
     uint64_t id = mdb_txn_id(txn), generation = e->generation;
+    uint64_t live = e->leaves_room ? count_live(e, txn) : 0;
     MDB_txn *probe = NULL;
     int rc = mdb_txn_commit(txn), again;
 
     if (rc == 0) {
+        e->live = live;
         note_sizes(e);
         drop_behind(e);
     }
@@ -412,6 +430,16 @@ static uint64_t room_on_disk(const struct lmdb_env *e)
         others = others < ROOM_FOR_OTHERS ? others : ROOM_FOR_OTHERS;
     }
     return room > others ? room - others : 0;
+}
+
+uint64_t lmdb_env_most(const struct lmdb_env *e)
+{
+    uint64_t map = e->map, disk;
+
+    if (!e->leaves_room)
+        return UINT64_MAX;
+    disk = room_on_disk(e);
+    return disk < e->max && map + disk < e->max ? map + disk : e->max; /* the map has its blocks */
 }
 
 /* Give the file its blocks up to ${size}, so that no commit has to look for them. */
@@ -463,6 +491,9 @@ int lmdb_env_overdraw(struct lmdb_env *e, bool on)
 
 void lmdb_env_stats(const struct lmdb_env *e, struct lmdb_env_stats *ret_stats)
 {
-    *ret_stats = (struct lmdb_env_stats){
-        .used = e->used, .map = e->map, .readers = e->readers, .reopened = e->reopened};
+    *ret_stats = (struct lmdb_env_stats){.used = e->used,
+                                         .map = e->map,
+                                         .readers = e->readers,
+                                         .reopened = e->reopened,
+                                         .live = e->live};
 }

@@ -32,12 +32,13 @@ struct lmdb_env_config {
     unsigned ntables;
     uint64_t max;      /* ceiling of the map, bytes */
     uint64_t step;     /* map and file grow by at least this much while the disk has plenty */
-    bool leaves_room;  /* does not take the last of the disk */
+    bool leaves_room;  /* does not take the last of the disk, and knows how much is left of it */
     bool drops_behind; /* while the file grows only its newest part stays in the page cache */
 };
 
 struct lmdb_env_stats {
     uint64_t used, map, readers, reopened; /* bytes, bytes, transactions now, times */
+    uint64_t live; /* bytes of pages with something in them; 0 unless it leaves_room */
 };
 
 /* Stale readers of dead processes are cleared.  ERR_IO, ERR_FULL, ERR_CORRUPT, ERR_NOMEM. */
@@ -86,6 +87,12 @@ MUST_CHECK int lmdb_env_grow(struct lmdb_env *e);
  * for a write that makes room (deleting needs pages, too); off, back to where it was.
  */
 MUST_CHECK int lmdb_env_overdraw(struct lmdb_env *e, bool on);
+
+/*
+ * Bytes that all pages together may come to, by ceiling and disk; if it leaves_room, else
+ * UINT64_MAX.  Any thread; asks the file system.
+ */
+uint64_t lmdb_env_most(const struct lmdb_env *e);
 
 /* For an LMDB number other than 0: ERR_NOTFOUND, ERR_FULL, ERR_NOMEM, ERR_CORRUPT, ERR_BUSY,
  * ERR_IO. */

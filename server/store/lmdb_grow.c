@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "server/store/lmdb_engine.h"
+#include "server/store/lmdb_env.h"
+
+enum { PAGE = 4096, PAGE_HEAD = 16 }; /* LMDB's; a piece takes pages of its own */
 
 bool lmdb_grow_has_room(const struct lmdb_user *u, uint64_t bytes, bool own)
 {
@@ -15,6 +18,35 @@ bool lmdb_grow_has_room(const struct lmdb_user *u, uint64_t bytes, bool own)
     if (!own && bytes > step && step > 0)
         room -= room % step;
     return bytes <= room;
+}
+
+static bool has_garbage(struct lmdb_txn *t)
+{
+    struct lmdb_key first = {0};
+    struct lmdb_walk w;
+    bool any = lmdb_walk_start(&w, t, T_GARBAGE, &first, 0);
+
+    lmdb_walk_end(&w);
+    return any;
+}
+
+int lmdb_grow_check_store(struct lmdb_txn *t, const struct store_upload_open *in,
+                          struct store_result *res)
+{
+    const struct lmdb_env *env = t->engine->bodies[lmdb_engine_body(t->engine, in->tid)];
+    uint64_t pieces = in->body_max / STORE_PIECE_MAX + (in->body_max % STORE_PIECE_MAX > 0);
+    uint64_t paged = ((uint64_t)STORE_PIECE_MAX + PAGE_HEAD + PAGE - 1) / PAGE * PAGE, most;
+    struct lmdb_env_stats has;
+
+    if (in->grows || in->body_max <= STORE_SMALL_MAX)
+        return ERR_OK;
+    most = lmdb_env_most(env);
+    lmdb_env_stats(env, &has);
+    if (pieces <= (most > has.live ? most - has.live : 0) / paged)
+        return ERR_OK;
+    if (pieces <= most / paged && has_garbage(t))
+        return lmdb_txn_code(t);
+    return store_fail(res, ERR_FULL, "no room in the store");
 }
 
 /*

@@ -163,7 +163,8 @@ static int check_charges(struct lmdb_txn *t, const struct store_upload_open *in,
     return ERR_OK;
 }
 
-/* What each user gets, checked, in ${ret_charges}, which the caller frees in any case. */
+/* What each user gets, checked like the store's own room, in ${ret_charges}, which the caller frees
+ * in any case. */
 static int check_users(struct lmdb_txn *t, const struct store_upload_open *in,
                        struct charge **ret_charges, size_t *ret_n, struct store_result *res)
 {
@@ -173,6 +174,8 @@ static int check_users(struct lmdb_txn *t, const struct store_upload_open *in,
 
     if (rc == ERR_OK)
         rc = check_charges(t, in, charges, *ret_n, res);
+    if (rc == ERR_OK)
+        rc = lmdb_grow_check_store(t, in, res);
     free(sorted);
     *ret_charges = charges;
     return rc;

@@ -36,7 +36,8 @@ struct store_slot_new {
  * ${sender} has used ${idem} before, that upload is the answer (duplicate), whatever else the
  * request says; if it is sealed by now, u.upload.sealed is true, else its lease is renewed.  Codes:
  * ERR_QUOTA (u.over_quota: number of the slot), ERR_NOTFOUND (a slot's user is missing or deleted),
- * ERR_EXISTS (tid taken), ERR_INVALID (two slots alike, no slot).
+ * ERR_EXISTS (tid taken), ERR_INVALID (two slots alike, no slot), ERR_FULL (the store has no room
+ * for the body now; where ${grows}, its pieces will tell).
  * With ${early} success may come before the upload is durable: what is done to it is behind it in
  * any case, and with the first change that is durable it is so too; a crash before may forget it.
  */
@@ -53,9 +54,9 @@ struct store_upload_open {
 };
 
 /*
- * Would store_upload_open() say ERR_OK, ERR_NOTFOUND, ERR_QUOTA (u.over_quota) or ERR_INVALID to
- * this request now?  Nothing is changed or promised.  Cells and seeds of the slots and the ID of
- * the transfer need not be known yet.  An attempt that is known is a duplicate.
+ * Would store_upload_open() say ERR_OK, ERR_NOTFOUND, ERR_QUOTA (u.over_quota), ERR_INVALID or
+ * ERR_FULL to this request now?  Nothing is changed or promised.  Cells and seeds of the slots need
+ * not be known yet.  An attempt that is known is a duplicate.
  */
 struct store_upload_check {
     struct store_upload_open open;

@@ -125,8 +125,29 @@ def report(name, size, medians, **more):
     ours = medians.pop("satchel")
     for peer, figure in medians.items():
         say(name, ours[0], "s", peer, figure[0], mib_per_s=round(size / MIB / ours[0], 1), **more)
-        if len(figure) > 1 and size >= MIB:
+        if len(figure) > 1 and len(ours) > 1 and size >= MIB:
             say(f"{name}.cpu", ours[1] * GIB / size, "CPU s/GiB, both ends", peer, figure[1] * GIB / size, **more)
+
+
+BARE = "the bare pipeline"
+
+
+def bare(what, path, store):
+    """The steps of a send or get and nothing else: seconds, and CPU seconds of both ends."""
+    steps = [program("bench_pipeline"), what, path, store]
+    done = run(["bash", "-o", "pipefail", "-c", f"{quoted(steps)} | cat > /dev/null"] if path == "-" else steps)
+    figures = json.loads(done.err)
+    return figures["seconds"], figures["cpu_client"] + figures["cpu_server"]
+
+
+def bound(name, medians, **more):
+    """The bare pipeline against the peers: a ratio of ours below this one is not to be had here."""
+    if BARE in medians:
+        least = medians[BARE][0]
+        for peer, figure in medians.items():
+            if peer not in ("satchel", BARE):
+                say(f"{name}.bound", least, "s", peer, figure[0] if isinstance(figure, tuple) else figure,
+                    what=BARE, **more)
 
 
 def send(folder):
@@ -146,12 +167,18 @@ def send(folder):
                 return done.seconds, cpu
 
             ours()  # makes the pages
-            report("send", size, in_turns({
-                "satchel": ours,
+            contenders = {"satchel": ours}
+            if size >= MIB:
+                bare("send", path, folder / "bare")
+                contenders[BARE] = lambda: bare("send", path, folder / "bare")
+            contenders |= {
                 "age | ssh cat, sync": lambda: shell(f"age -r {place.age.recipient} {quoted([path])} | {quoted(remote)}"),
                 "scp": both_ends(place.ssh.process, lambda: run(scp)),
                 "scp, sync": lambda: shell(f"{quoted(scp)} && {quoted(place.ssh.command(f'sync {store}/scp'))}"),
-            }), store="warm")
+            }
+            medians = in_turns(contenders)
+            bound("send", medians, size=NAMES.get(size, size), store="warm")
+            report("send", size, medians, store="warm")
         shutil.rmtree(folder / f"warm-{size}")
         fresh(folder, path, size)
 
@@ -189,17 +216,28 @@ def get(folder):
             out = folder / "got"
             decrypt = f"age -d -i {quoted([place.age.identity])} -o {quoted([out])}"
             file = place.command(place.bob, "get", tid, "-o", out, "--force")
-            report("get", size, in_turns({
+            contenders = {
                 "satchel": both_ends(place.daemon.process, lambda: run(file)),
                 "ssh cat | age -d, sync": lambda: shell(f"{remote} | {decrypt} && sync {quoted([out])}"),
                 "scp": both_ends(place.ssh.process, lambda: run(place.ssh.scp(f"peer:{store}/plain", out))),
-            }), to="file")
+            }
+            if size >= MIB:
+                bare("send", path, folder / "bare")
+                contenders[BARE] = lambda: bare("get", folder / "bare-got", folder / "bare")
+            medians = in_turns(contenders)
+            bound("get", medians, size=NAMES.get(size, size), to="file")
+            report("get", size, medians, to="file")
             out.unlink()
             pipe = [arg for arg in place.command(place.bob, "get", tid, "-o", "-") if arg != "--json"]
-            report("get", size, in_turns({
+            contenders = {
                 "satchel": lambda: shell(f"{quoted(pipe)} | cat > /dev/null"),
                 "ssh cat | age -d": lambda: shell(f"{remote} | age -d -i {quoted([place.age.identity])} | cat > /dev/null"),
-            }), to="pipe")
+            }
+            if size >= MIB:
+                contenders[BARE] = lambda: bare("get", "-", folder / "bare")
+            medians = in_turns(contenders)
+            bound("get", medians, size=NAMES.get(size, size), to="pipe")
+            report("get", size, medians, to="pipe")
         shutil.rmtree(folder / f"get-{size}")
 
 

@@ -376,7 +376,7 @@ struct store_piece_put harness_piece(const struct sample *s, uint32_t index)
     in.len = left < STORE_PIECE_MAX ? (size_t)left : STORE_PIECE_MAX;
     in.data = malloc(in.len);
     assert_non_null(in.data);
-    memset(in.data, s->open.tid[7] + (int)index, in.len);
+    memset(in.data, (uint8_t)(s->open.tid[7] + index), in.len);
     memcpy(in.tid, s->open.tid, sizeof(in.tid));
     memcpy(in.sender, s->open.sender, sizeof(in.sender));
     fill(in.leaf, sizeof(in.leaf), 'l', index);

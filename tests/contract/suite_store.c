@@ -120,8 +120,10 @@ static void check_full(struct harness *h)
     struct store_upload_abort drop = {0};
     struct store_pieces_get pieces = {0};
     struct store_collect collect = {.now = T0};
+    struct store_upload_check look;
     struct sample s, big;
     uint32_t n = 0;
+    uint64_t used;
     int rc;
 
     harness_user(h, 1, QUOTA);
@@ -129,9 +131,15 @@ static void check_full(struct harness *h)
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 2 * STORE_PIECE_MAX);
     harness_send(h, &s);
+    used = harness_used(h, 1);
     harness_sample(&big, 2, 1, 2);
     harness_body(&big, 1000ULL * STORE_PIECE_MAX);
-    (void)DO(h, upload_open, &big.open, ERR_OK);
+    look.open = big.open;
+    (void)DO(h, upload_check, &look, ERR_FULL); /* what is announced is known not to fit */
+    (void)DO(h, upload_open, &big.open, ERR_FULL);
+    assert_int_equal(harness_used(h, 1), used);
+    big.open.grows = true;
+    (void)DO(h, upload_open, &big.open, ERR_OK); /* this may turn out shorter */
     while ((rc = put(h, &big, n)) == ERR_OK && n < 200)
         n++;
     assert_int_equal(rc, ERR_FULL);

@@ -191,6 +191,56 @@ static void test_check(void **state)
     (void)DO(h, upload_check, &look, ERR_NOTFOUND);
 }
 
+/* ---- far pieces ---- */
+
+static void put_far(struct harness *h, const struct sample *s, uint32_t index, int code)
+{
+    struct store_piece_put p = harness_piece(s, index);
+
+    (void)DO(h, piece_put, &p, code);
+}
+
+/* A body of ${len} bytes: its last pieces, and those where counting in 32 bits would end. */
+static void far_pieces(struct harness *h, unsigned n, uint64_t len)
+{
+    uint32_t last = (uint32_t)((len - 1) / STORE_PIECE_MAX), edge = UINT32_MAX / STORE_PIECE_MAX;
+    struct store_upload_pieces list = {.limit = 10};
+    const struct store_range *r;
+    struct store_result *res;
+    struct sample s;
+
+    harness_sample(&s, n, 1, 2);
+    harness_body(&s, len);
+    s.open.grows = true; /* nobody asks whether this disk has room for it */
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    put_far(h, &s, last, ERR_OK);
+    put_far(h, &s, edge, ERR_OK);
+    put_far(h, &s, last - 1, ERR_OK);
+    put_far(h, &s, edge + 1, ERR_OK);
+    put_far(h, &s, last + 1, ERR_TOOLARGE);
+    put_far(h, &s, STORE_NO_PIECE - 1, ERR_TOOLARGE);
+    memcpy(list.tid, s.open.tid, sizeof(list.tid));
+    memcpy(list.sender, s.open.sender, sizeof(list.sender));
+    res = DO(h, upload_pieces, &list, ERR_OK);
+    r = res->u.pieces_durable.ranges;
+    assert_int_equal(res->count, 2);
+    assert_true(r[0].first == edge && r[0].count == 2);
+    assert_true(r[1].first == last - 1 && r[1].count == 2);
+    list.from = edge + 2;
+    res = DO(h, upload_pieces, &list, ERR_OK);
+    assert_int_equal(res->count, 1);
+    assert_true(res->u.pieces_durable.ranges[0].first == last - 1);
+}
+
+static void test_far_pieces(void **state)
+{
+    struct harness *h = *state;
+
+    users(h);
+    far_pieces(h, 1, (100ULL << 30) + 12345);
+    far_pieces(h, 2, (uint64_t)STORE_PIECE_MAX << 31); /* the longest that a header may name */
+}
+
 /* The sender pays at once, and only its own box. */
 static void test_quota(void **state)
 {
@@ -485,6 +535,7 @@ int suite_uploads(void)
         TEST(test_open_again),
         TEST(test_open_refuses_bad_requests),
         TEST(test_check),
+        TEST(test_far_pieces),
         TEST(test_quota),
         TEST(test_quota_race),
         TEST(test_quota_grows),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """No space left and failing disks: a write fails with an error, reads go on, and so does the daemon afterwards."""
+import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -8,7 +10,19 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
 
-from harness import Case, Daemon, User, make_file, sha256  # noqa: E402
+from harness import WAIT, Case, Daemon, User, sha256  # noqa: E402
+
+
+def moved(result):
+    """Bytes that a command said it had moved."""
+    return max(item["done"] for item in result.objects if item.get("event") == "progress")
+
+
+def fill(disk, ballast):
+    """Take all of a file system's room that is left."""
+    with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while shutil.disk_usage(disk).free > 0:
+            file.write(bytes(1 << 20))
 
 
 class Injected(Case):
@@ -90,19 +104,28 @@ class Disk(Case):
         alice, bob = (User(daemon, self.work, name) for name in ("alice", "bob"))
         for user in (alice, bob):
             user.register()
-        small, large = self.file(300_000, "small"), self.file(30_000_000, "large")
+        small, large = self.file(300_000, "small"), self.file(45_000_000, "large")
         before = alice.send(small, to=(bob,)).result["id"]
         ballast = self.disk / "ballast"
-        room = shutil.disk_usage(self.disk).free
-        make_file(ballast, max(room - 12_000_000, 0))
-
-        refused = alice.send(large, to=(bob,), expect=None)
-        self.assertEqual(refused.code, 1, refused)
-        self.assertEqual(refused.error["code"], "full", refused)
+        # It begins while there is room, and something else takes that from under it.
+        sending = alice.start("send", large, "--to", bob.name, "--limit-rate", "8M")
+        for line in sending.stdout:
+            if json.loads(line).get("done", 0) > 0:
+                break
+        fill(self.disk, ballast)
+        out, err = sending.communicate(timeout=WAIT)
+        self.assertEqual(sending.returncode, 1, err)
+        self.assertEqual(json.loads(out.splitlines()[-1])["error"]["code"], "full", out)
         self.assertIsNone(daemon.process.poll(), daemon.log_tail())
         self.assertEqual([row["id"] for row in bob.inbox()], [before])  # reads go on
         bob.get(before, "-o", self.work / "got")
         self.assertEqual(sha256(self.work / "got"), sha256(small))
+
+        # Now it is known before.
+        other = self.file(45_000_000, "other", seed=2)
+        refused = alice.send(other, to=(bob,), expect=None)
+        self.assertEqual((refused.code, refused.error["code"]), (1, "full"), refused)
+        self.assertEqual(moved(refused), 0, refused)
 
         ballast.unlink()
         sent = alice.send(large, to=(bob,)).result["id"]  # the same command, the same daemon
@@ -134,6 +157,30 @@ class Ceiling(Case):
                 user.json("delete", tid, "--force")
         self.alice.send(path, to=(self.bob,))
         self.assertEqual(os.path.getsize(self.work / "got"), 3_000_000)
+
+
+class FarTooLarge(Case):
+    """Mailboxes have no limit, but the store has."""
+
+    settings = {("store", "body_max"): "16M", ("store", "quota"): "0"}
+
+    def test_far_too_large(self):
+        """100 GiB are refused before their first byte moves, and leave nothing behind."""
+        path = self.work / "sparse"
+        with open(path, "wb") as file:
+            try:
+                file.truncate(100 << 30)
+            except OSError as error:
+                self.skipTest(f"no file can be that long here: {error}")
+        for args in ((), ("--no-padding",)):
+            refused = self.alice.send(path, *args, to=(self.bob,), expect=None)
+            self.assertEqual((refused.code, refused.error["code"]), (1, "full"), refused)
+            self.assertEqual(moved(refused), 0, refused)
+        store = self.daemon.ctl("--json", "status").result["store"]
+        self.assertEqual((store["uploads"], store["transfers"], store["pieces"]), (0, 0, 0))
+        path.unlink()
+        sent = self.alice.send(self.file(3_000_000), to=(self.bob,)).result["id"]
+        self.assertEqual([row["id"] for row in self.bob.inbox()], [sent])
 
 
 class Quota(Case):

@@ -86,6 +86,75 @@ static void test_round_trip(void **state)
         seal_and_open(lengths[i]);
 }
 
+/* ---- far pieces ---- */
+
+static void round_trip_of(const struct body *b, uint32_t index, size_t len, struct hash32 *ret_leaf)
+{
+    uint8_t *plain = calloc(1, BODY_PIECE_PLAIN), *sealed = malloc(BODY_PIECE_SEALED);
+    size_t of_file = 0;
+
+    assert_int_equal(body_seal_piece(b, index, part(plain, len), sealed, ret_leaf), ERR_OK);
+    assert_int_equal(body_open_piece(b, index, ret_leaf,
+                                     part(sealed, body_sealed_len(HEADER_BODY_MAX - 1, index)),
+                                     sealed),
+                     ERR_OK);
+    assert_memory_equal(sealed, plain, len);
+    /* Padding of a file that ends within the piece, one byte into it. */
+    if (len > 1) {
+        uint64_t length = (uint64_t)index * BODY_PIECE_PLAIN + 1;
+
+        assert_int_equal(body_file_part(b, length, index, part(sealed, len), &of_file), ERR_OK);
+        assert_int_equal(of_file, 1);
+        sealed[1] = 1;
+        assert_int_equal(body_file_part(b, length, index, part(sealed, len), &of_file),
+                         ERR_INTEGRITY);
+    }
+    free(plain);
+    free(sealed);
+}
+
+/*
+ * Behind 4 GiB, 100 GiB and 2^32 chunks, and at the very end: the same bytes seal differently
+ * everywhere, so no number that goes into them is cut to 32 bits.
+ */
+static void test_far_pieces(void **state)
+{
+    static const uint32_t at[] = {0, 1U << 14, 100U << 12, 1U << 28, (1U << 31) - 2};
+    enum { N = sizeof(at) / sizeof(at[0]) };
+    struct header h = {.body_length = HEADER_BODY_MAX - 1};
+    struct hash32 leaves[N], last;
+    struct secret cek = {0};
+    struct body *b = NULL;
+    uint8_t byte = 0;
+
+    (void)state;
+    sample_secret("cek", &cek);
+    assert_int_equal(body_new(&cek, &h, &b, NULL), ERR_OK);
+    for (size_t i = 0; i < N; i++) {
+        round_trip_of(b, at[i], BODY_PIECE_PLAIN, &leaves[i]);
+        for (size_t k = 0; k < i; k++)
+            assert_memory_not_equal(&leaves[i], &leaves[k], sizeof(leaves[i]));
+    }
+    round_trip_of(b, (1U << 31) - 1, BODY_PIECE_PLAIN - 1, &last);
+    assert_int_equal(body_seal_piece(b, 1U << 31, part(&byte, 1), &byte, &last), ERR_INVALID);
+    assert_int_equal(body_plain_len(HEADER_BODY_MAX - 1, 1U << 31), 0);
+    body_free(b);
+    secret_free(&cek);
+}
+
+static void test_lengths_of_100_gib(void **state)
+{
+    const uint64_t length = 100ULL << 30;
+
+    (void)state;
+    assert_int_equal(body_pieces(length), (100U << 12) + 1);
+    assert_int_equal(body_pieces(length - 1), 100U << 12);
+    assert_int_equal(body_plain_len(length, (100U << 12) - 1), BODY_PIECE_PLAIN);
+    assert_int_equal(body_sealed_len(length, 100U << 12), 16);
+    assert_int_equal(body_sealed_len(length + 1, 100U << 12), 17);
+    assert_true(body_padded(length + 1) == length + (1ULL << 30));
+}
+
 /* Only what the daemon could do: right keys, wrong bytes. */
 static void test_pieces_swapped_cut_extended(void **state)
 {
@@ -328,6 +397,8 @@ int main(void)
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_padding_length),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_far_pieces),
+        cmocka_unit_test(test_lengths_of_100_gib),
         cmocka_unit_test(test_pieces_swapped_cut_extended),
         cmocka_unit_test(test_truncated_at_every_chunk),
         cmocka_unit_test(test_leaves),

@@ -276,6 +276,63 @@ static void test_growth_and_ceiling(void **state)
     assert_int_equal(lmdb_env_grow(e), MDB_MAP_FULL);
 }
 
+static int drop(struct lmdb_env *e, uint32_t n)
+{
+    MDB_val k = {sizeof(n), &n};
+    MDB_txn *txn = NULL;
+    int rc = lmdb_env_write(e, 0, &txn);
+
+    if (rc == 0)
+        rc = mdb_del(txn, lmdb_env_table(e, 0), &k, NULL);
+    return rc == 0 ? lmdb_env_commit(e, txn) : rc;
+}
+
+/* What is in use is what was put and not deleted, also after opening again; the rest is room. */
+static void test_room(void **state)
+{
+    struct lmdb_env_config cfg = {.path = path,
+                                  .tables = tables,
+                                  .ntables = 2,
+                                  .max = 8 << 20,
+                                  .step = STEP,
+                                  .leaves_room = true};
+    struct lmdb_env_stats st;
+    struct lmdb_env *e = *state;
+    uint64_t empty;
+
+    assert_true(lmdb_env_most(e) == UINT64_MAX);
+    lmdb_env_stats(e, &st);
+    assert_int_equal(st.live, 0);
+    lmdb_env_close(e);
+    assert_int_equal(lmdb_env_open(&e, &cfg, NULL), ERR_OK);
+    *state = e;
+    assert_int_equal(lmdb_env_most(e), 8 << 20);
+    lmdb_env_stats(e, &st);
+    empty = st.live;
+    assert_in_range(empty, 0, 16384);
+    for (uint32_t n = 0; n < 5; n++)
+        assert_int_equal(put(e, n, 200000), 0);
+    lmdb_env_stats(e, &st);
+    assert_in_range(st.live, empty + 5 * 200000, empty + 5 * 204800 + 8192);
+    fails.data = 1;
+    assert_int_not_equal(put(e, 5, 200000), 0);
+    assert_int_equal(drop(e, 0), 0);
+    assert_int_equal(drop(e, 1), 0);
+    lmdb_env_stats(e, &st);
+    assert_in_range(st.live, empty + 3 * 200000, empty + 3 * 204800 + 8192);
+    assert_true(st.used > st.live + 200000); /* the file keeps its length */
+    lmdb_env_close(e);
+    assert_int_equal(lmdb_env_open(&e, &cfg, NULL), ERR_OK);
+    *state = e;
+    lmdb_env_stats(e, &st);
+    assert_in_range(st.live, empty + 3 * 200000, empty + 3 * 204800 + 8192);
+    lmdb_env_close(e);
+    cfg.max = 1ULL << 60; /* the disk counts then */
+    assert_int_equal(lmdb_env_open(&e, &cfg, NULL), ERR_OK);
+    *state = e;
+    assert_true(lmdb_env_most(e) > STEP && lmdb_env_most(e) < cfg.max);
+}
+
 struct reader {
     struct lmdb_env *e;
     _Atomic bool stop;
@@ -359,6 +416,7 @@ int main(void)
         TEST(test_no_room_writes_nothing),
         TEST(test_gone_and_back),
         TEST(test_growth_and_ceiling),
+        TEST(test_room),
         TEST(test_growth_under_readers),
         TEST(test_resized_by_others),
     };

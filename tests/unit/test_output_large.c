@@ -165,6 +165,36 @@ static void small_file_has_its_own_length(void **state)
     free(path);
 }
 
+/* Pieces around 4 GiB and behind 100 GiB, in a file that is all hole else. */
+static void far_pieces_are_where_they_belong(void **state)
+{
+    static const uint64_t at[] = {(4ULL << 30) - PIECE, 4ULL << 30, 100ULL << 30, 0};
+    struct state *s = *state;
+    uint8_t *memory = malloc(PIECE);
+    char *path = path_of(s, "name");
+    struct stat st;
+    FILE *f;
+
+    assert_non_null(memory);
+    for (uint64_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+        memset(memory, value_of(i), PIECE);
+        write_at(s, at[i], memory, PIECE);
+    }
+    assert_true(output_read(s->output, at[2], memory, PIECE));
+    assert_int_equal(memory[PIECE - 1], value_of(2));
+    assert_false(output_read(s->output, at[2] - PIECE, memory, PIECE)); /* a hole */
+    assert_int_equal(output_commit(s->output, NULL), ERR_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size == (off_t)(at[2] + PIECE));
+    f = fopen(path, "rb");
+    assert_non_null(f);
+    for (uint64_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
+        check_bytes(f, at[i], value_of(i), PIECE);
+    assert_int_equal(fclose(f), 0);
+    free(memory);
+    free(path);
+}
+
 static void no_disk_is_that_large(void **state)
 {
     struct state *s = *state;
@@ -184,6 +214,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(large_file_is_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(early_bytes_may_come_late, setup, teardown),
         cmocka_unit_test_setup_teardown(small_file_has_its_own_length, setup, teardown),
+        cmocka_unit_test_setup_teardown(far_pieces_are_where_they_belong, setup, teardown),
         cmocka_unit_test_setup_teardown(no_disk_is_that_large, setup, teardown),
     };
 

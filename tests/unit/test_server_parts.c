@@ -25,8 +25,17 @@
 
 static void test_lengths(void **state)
 {
-    static const uint64_t plain[] = {0,      1,      16383,  16384,   16385,
-                                     262143, 262144, 262145, 5000000, HEADER_BODY_MAX - 1};
+    static const uint64_t plain[] = {0,
+                                     1,
+                                     16383,
+                                     16384,
+                                     16385,
+                                     262143,
+                                     262144,
+                                     262145,
+                                     5000000,
+                                     100ULL << 30,
+                                     HEADER_BODY_MAX - 1};
 
     (void)state;
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {

@@ -114,6 +114,45 @@ static void test_file(void **state)
     source_free(src);
 }
 
+/* Behind 4 GiB and 100 GiB of a file that is nearly all hole; a disk may not take such a length. */
+static void test_sparse(void **state)
+{
+    static const uint64_t at[] = {(4ULL << 30) - 2, 4ULL << 30, (100ULL << 30) - 1};
+    const uint64_t length = (100ULL << 30) + 3;
+    struct state *s = *state;
+    int fd = open(s->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    struct source *src = NULL;
+    uint8_t to[8];
+    size_t got;
+
+    assert_true(fd >= 0);
+    if (ftruncate(fd, (off_t)length) != 0) {
+        close(fd);
+        skip();
+    }
+    for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
+        assert_int_equal(pwrite(fd, "ab", 2, (off_t)at[i]), 2);
+    close(fd);
+    assert_int_equal(open_path(s->path, &src, NULL), ERR_OK);
+    assert_true(source_facts(src)->length == length && source_facts(src)->mark.size == length);
+    for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+        struct source_range range = {at[i] - 1, to, 4};
+
+        assert_int_equal(source_read(src, &range, &go_on, &got, NULL), ERR_OK);
+        assert_int_equal(got, 4);
+        assert_memory_equal(to + 1, "ab", 2);
+        assert_int_equal(to[0] | to[3], i == 0 ? 'a' : i == 1 ? 'b' : 0);
+    }
+    assert_int_equal(
+        source_read(src, &(struct source_range){length - 2, to, 8}, &go_on, &got, NULL), ERR_OK);
+    assert_int_equal(got, 2);
+    assert_int_equal(source_unchanged(src, NULL), ERR_OK);
+    assert_int_equal(truncate(s->path, (off_t)(length & UINT32_MAX)),
+                     0); /* 32 bits see no change */
+    assert_int_equal(source_unchanged(src, NULL), ERR_IO);
+    source_free(src);
+}
+
 static void test_changed(void **state)
 {
     struct state *s = *state;
@@ -150,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sparse, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
     };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 
 #include "common/fs.h"
@@ -19,6 +20,65 @@
 #include "net_pair.h"
 
 static struct net_keys keys;
+
+/* ---- the buffers of OpenSSL ---- */
+
+enum { LARGE = 16000 };
+
+static size_t large_taken; /* blocks as large as a record, since the test set it to 0 */
+static long large_held;    /* of those, in use; each carries its size before it */
+
+union block {
+    size_t len;
+    max_align_t align;
+};
+
+static void count(size_t len, int by)
+{
+    if (len < LARGE)
+        return;
+    large_held += by;
+    large_taken += by > 0;
+}
+
+static void *ssl_malloc(size_t len, const char *file, int line)
+{
+    union block *b = malloc(sizeof(*b) + len);
+
+    (void)file;
+    (void)line;
+    if (b == NULL)
+        return NULL;
+    b->len = len;
+    count(len, 1);
+    return b + 1;
+}
+
+static void ssl_free(void *p, const char *file, int line)
+{
+    union block *b = p;
+
+    (void)file;
+    (void)line;
+    if (b == NULL)
+        return;
+    count(b[-1].len, -1);
+    free(b - 1);
+}
+
+static void *ssl_realloc(void *p, size_t len, const char *file, int line)
+{
+    union block *old = p;
+    void *fresh = ssl_malloc(len, file, line);
+
+    if (fresh != NULL && old != NULL)
+        memcpy(fresh, p, old[-1].len < len ? old[-1].len : len);
+    if (fresh != NULL)
+        ssl_free(p, file, line);
+    return fresh;
+}
+
+/* ---- two engines ---- */
 
 static int setup(void **state)
 {
@@ -103,6 +163,36 @@ static void test_records_are_full(void **state)
     }
     assert_int_equal(at, p.server.wire.len);
     assert_int_equal(records, 17);
+    pair_close(&p);
+}
+
+/* A buffer for many records at hand is taken once and not for each; at rest there is none. */
+static void test_buffers(void **state)
+{
+    static uint8_t data[20 * 16384];
+    struct tls_run run = {data, sizeof(data)};
+    long before;
+    size_t half;
+    struct pair p;
+
+    (void)state;
+    assert_int_equal(pair_open(&p, &keys, NULL), ERR_OK);
+    assert_true(pair_shake(&p, SIZE_MAX));
+    before = large_held;
+    assert_int_equal(tls_engine_write(p.client.engine, &run, 1, NULL), ERR_OK);
+    pair_collect(&p.client);
+    half = p.client.wire.len / 2;
+
+    large_taken = 0;
+    pair_deliver(&p.server, p.client.wire.data, half, half);
+    assert_in_range(large_taken, 1, 2);
+    assert_int_equal(large_held, before);
+    pair_deliver(&p.server, p.client.wire.data + half, 1000, 1000);
+    assert_int_equal(large_held, before + 1); /* within a record */
+    pair_deliver(&p.server, p.client.wire.data + half + 1000, p.client.wire.len - half - 1000, 777);
+    assert_int_equal(p.server.rc, ERR_OK);
+    assert_int_equal(p.server.plain.len, sizeof(data));
+    assert_int_equal(large_held, before);
     pair_close(&p);
 }
 
@@ -570,6 +660,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_records_are_full),
+        cmocka_unit_test(test_buffers),
         cmocka_unit_test(test_both_directions),
         cmocka_unit_test(test_agreed_parameters),
         cmocka_unit_test(test_wrong_pin),
@@ -588,5 +679,7 @@ int main(void)
         cmocka_unit_test(test_server_files),
     };
 
+    if (CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) != 1)
+        return 1;
     return cmocka_run_group_tests(tests, setup, teardown);
 }

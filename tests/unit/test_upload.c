@@ -142,6 +142,53 @@ static void what_was_written_is_read(void **state)
     upload_past_free(&p);
 }
 
+/* The leaf of piece ${i}. */
+static struct hash32 leaf_of(uint32_t i)
+{
+    struct hash32 leaf = {{0}};
+
+    put_be32(leaf.b + 7, i);
+    return leaf;
+}
+
+/* As many leaves as 100 GiB have, and one. */
+static void a_long_record(void **state)
+{
+    enum { STEP = 4000, PIECES = (100 << 12) + 1 };
+    struct state *s = *state;
+    struct hash32 *leaves = calloc(STEP, sizeof(*leaves)), expected;
+    struct upload_past p = {0};
+    struct upload_log *l = NULL;
+    struct upload u;
+
+    assert_non_null(leaves);
+    make_upload(&u);
+    u.header.body_length = 100ULL << 30;
+    u.mark.size = u.header.body_length;
+    assert_int_equal(upload_log_open(s->v, &s->key, &l, NULL), ERR_OK);
+    assert_int_equal(upload_log_begin(l, &u, NULL), ERR_OK);
+    for (uint32_t first = 0; first < PIECES; first += STEP) {
+        uint32_t n = PIECES - first < STEP ? PIECES - first : STEP;
+
+        for (uint32_t i = 0; i < n; i++)
+            leaves[i] = leaf_of(first + i);
+        assert_int_equal(upload_log_leaves(l, first, leaves, n, NULL), ERR_OK);
+    }
+    upload_log_close(l, true);
+    upload_free(&u);
+    assert_int_equal(load(s, &p), ERR_OK);
+    assert_true(p.upload.header.body_length == 100ULL << 30);
+    assert_true(p.upload.mark.size == 100ULL << 30);
+    assert_int_equal(p.leaves.len, PIECES * sizeof(*leaves));
+    for (uint32_t i = 0; i < PIECES; i += 4095) {
+        expected = leaf_of(i);
+        assert_memory_equal(p.leaves.data + (size_t)i * sizeof(*leaves), &expected,
+                            sizeof(expected));
+    }
+    upload_past_free(&p);
+    free(leaves);
+}
+
 /* Cut anywhere, it says what was whole before, never something else. */
 static void a_torn_end_is_cut_off(void **state)
 {
@@ -252,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_was_written_is_read),
+        TEST(a_long_record),
         TEST(a_torn_end_is_cut_off),
         TEST(damage_is_not_taken_for_a_crash),
         TEST(one_at_a_time),
