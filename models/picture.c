@@ -5,6 +5,7 @@
  */
 #include "models/picture.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,7 +241,7 @@ static void average(const struct picture *p, struct span across, struct span dow
         }
     }
     for (int c = 0; c < 3; c++)
-        out[c] = all > 0 ? (uint8_t)(sum[c] / all + 0.5) : 0;
+        out[c] = all > 0 ? (uint8_t)lround(sum[c] / all) : 0;
 }
 
 void picture_scale(const struct picture *p, const struct picture_part *part, unsigned w, unsigned h,

@@ -317,7 +317,7 @@ int preview_file_decode(struct preview_net **ret_net, const uint8_t *data, size_
     if (net != NULL) {
         net->detailed = detailed;
         net->repair_len = repair_len();
-        net->repair = calloc(net->repair_len, sizeof(float));
+        net->repair = net->repair_len > 0 ? calloc(net->repair_len, sizeof(float)) : NULL;
     }
     if (net == NULL || net->repair == NULL) {
         preview_net_free(net);

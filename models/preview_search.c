@@ -357,7 +357,7 @@ int preview_search(const struct preview_choice *c, size_t size, struct preview_s
                    struct err *err)
 {
     /* The ends of an encoding are whole bytes; the estimate of bits errs by a fraction of one. */
-    float budget = 8 * (float)size - (ret_s->aspect == PREVIEW_SQUARE ? 14 : 20) - 0.5F;
+    float budget = 8 * (float)size - (ret_s->aspect == PREVIEW_SQUARE ? 14.0F : 20.0F) - 0.5F;
     uint8_t scrap[PREVIEW_LEN_MAX];
     struct search s = {.c = *c, .wanted = c->latents, .trial = *ret_s};
     uint8_t depth = 0;
@@ -366,8 +366,8 @@ int preview_search(const struct preview_choice *c, size_t size, struct preview_s
 
     memcpy(s.aim, c->latents, sizeof(s.aim));
     s.c.latents = s.aim;
-    for (int tries = 0; tries < 8 && rc == ERR_OK; tries++, budget -= 4) {
-        s.budget = budget;
+    for (int tries = 0; tries < 8 && rc == ERR_OK; tries++) {
+        s.budget = budget - 4 * (float)tries;
         s.lost = INFINITY;
         s.aims = false; /* a depth is found without */
         s.trial.depth = 0;

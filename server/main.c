@@ -152,9 +152,10 @@ static int read_arguments(const struct verb *v, int argc, char *argv[], struct v
     return rc == ERR_OK ? check_required(v, o, err) : rc;
 }
 
+/* Never silent: an error without words of its own has those of its code. */
 static int report(const struct err *err, int code)
 {
-    fprintf(stderr, "satcheld: %s\n", err->msg);
+    fprintf(stderr, "satcheld: %s\n", err->msg[0] != '\0' ? err->msg : err_text(err->code));
     if (err->hint[0] != '\0')
         fprintf(stderr, "hint: %s\n", err->hint);
     return code;
@@ -204,6 +205,6 @@ int main(int argc, char *argv[])
         return report(&err, EXIT_USAGE);
     rc = v->run(&o, &err);
     if (rc != ERR_OK)
-        return err.msg[0] != '\0' ? report(&err, EXIT_FAILURE) : EXIT_FAILURE;
+        return report(&err, EXIT_FAILURE);
     return EXIT_SUCCESS;
 }

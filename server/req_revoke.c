@@ -54,6 +54,7 @@ static void reply(struct call *c)
     }
     msg.recipients = list.at;
     msg.n_recipients = list.n;
+    msg.already = r->done->duplicate;
     env.body_case = SATCHEL__ENVELOPE__BODY_REVOKE_REPLY;
     env.revoke_reply = &msg;
     call_reply(c, &env);

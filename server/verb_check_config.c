@@ -31,6 +31,7 @@ int verb_check_config(const struct verb_opts *o, struct err *err)
     if (rep.total == 0)
         return rc; /* good, or it cannot be read */
     print_problems(o->file, &rep);
-    err->msg[0] = '\0'; /* all is said */
-    return rc;
+    return rc == ERR_OK ? rc
+                        : err_set(err, rc, "'%s' has %zu problem%s", o->file, rep.total,
+                                  rep.total == 1 ? "" : "s");
 }

@@ -3,20 +3,21 @@
 #include "client/cli/cli.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
+#include "client/cli/when.h"
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     struct satchel_extend_options eo = {.id = argv[0]};
     struct satchel_extended r;
     char time[TEXT_TIME];
-    int rc;
+    struct when end;
+    int rc = when_read("extend", argv[1], text_now(), &end, err);
 
     (void)argc;
-    if (!options_duration(argv[1], &eo.lifetime)) {
-        rc = cli_error(err, SATCHEL_E_INVALID, "extend: '%s' is no length of time", argv[1]);
-        cli_hint(err, "as in 30s, 15m, 12h, 7d, 2w");
+    if (rc != SATCHEL_OK)
         return rc;
-    }
+    eo.lifetime = end.span;
+    eo.expires = end.time;
     rc = satchel_sync_extend(cli->s, &eo, &r, err);
     if (rc != SATCHEL_OK)
         return rc;
@@ -32,9 +33,9 @@ const struct cli_cmd cmd_extend = {
     .args = "ID TIME",
     .summary = "let a transfer of yours end at another time",
     .details =
-        "TIME counts from now, as in 7d, and may be shorter than what is left. It works until the\n"
-        "transfer has expired, and never beyond the server's longest lifetime, counted from when\n"
-        "it was sent.",
+        "TIME counts from now, as in 7d, or is a day or time in UTC, as in 2026-12-24 or\n"
+        "2026-12-24T18:00; it may be sooner than the end was. It works until the transfer has\n"
+        "expired, and never beyond the server's longest lifetime, counted from when it was sent.",
     .min_args = 2,
     .max_args = 2,
     .needs = CLI_OPEN,

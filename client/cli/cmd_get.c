@@ -95,9 +95,14 @@ static long on_code(void *cookie, const struct satchel_transfer *t, char *buf, s
     return prompt_code(o.otp_fd, question, buf, size);
 }
 
+/* A folder that is unpacked, or standard output: nothing is kept of a part of it. */
+static bool in_order;
+
 static void on_transfer(void *cookie, const struct satchel_transfer *t)
 {
-    (void)cookie;
+    const struct satchel_get_options *go = cookie;
+
+    in_order = go->fd >= 0 || (t->folder && !go->keep_archive);
     progress_begin(t->name);
     get_preview_begin(t);
     if (t->opened && t->message != NULL && t->message[0] != '\0') {
@@ -132,10 +137,14 @@ static void report(const struct satchel_got *r)
                 text_size(r->size, size), text_safe(r->from, from, sizeof(from)));
 }
 
-/* Which one of several it is, and where a code could have come from. */
+/* Which one of several it is, where a code could have come from, how an interrupted one goes on. */
 static void explain(const char *id, bool several, struct satchel_error *err)
 {
     char message[sizeof(err->message)];
+
+    if (err->code == SATCHEL_E_CANCELED && err->hint[0] == '\0')
+        cli_hint(err, "run the same command again%s: %s", several ? " for those that are left" : "",
+                 in_order ? "it begins anew" : "it goes on with what is here, and checks it");
 
     if (err->code == SATCHEL_E_FACTOR && err->hint[0] == '\0' && o.otp_fd < 0 && !prompt_possible())
         cli_hint(err, "without a terminal --otp-fd N gives the code");
@@ -156,6 +165,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
                                      .on_transfer = on_transfer};
     int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;
 
+    go.cookie = &go;
     for (int i = 0; rc == SATCHEL_OK && i < argc && first != SATCHEL_E_CANCELED; i++) {
         struct satchel_error one;
         struct satchel_got r;

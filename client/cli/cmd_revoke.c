@@ -5,6 +5,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
+#include "common/show.h"
 
 static struct {
     struct opt_list from;
@@ -24,6 +25,7 @@ struct openers {
         uint64_t at;
     } rows[257];
     size_t count;
+    uint64_t last; /* when it was taken from the last of them */
 };
 
 static void on_recipient(void *cookie, const struct satchel_recipient *r)
@@ -36,6 +38,8 @@ static void on_recipient(void *cookie, const struct satchel_recipient *r)
         json_pack("{s:s,s:o,s:s,s:I,s:o}", "user_id", r->user_id, "name", ui_json_text(r->name),
                   "state", satchel_state_name(r->state), "opens_used", (json_int_t)r->opens_used,
                   "received", r->received != 0 ? ui_json_time(r->received) : json_null()));
+    if (revoked && r->changed > l->last)
+        l->last = r->changed;
     if (!revoked || r->opens_used == 0 || l->count == sizeof(l->rows) / sizeof(l->rows[0]))
         return;
     (void)text_safe(r->name[0] != '\0' ? r->name : r->user_id, l->rows[l->count].who, TEXT_SAFE);
@@ -45,9 +49,15 @@ static void on_recipient(void *cookie, const struct satchel_recipient *r)
 
 static void report(const struct satchel_revoked *r, const struct openers *l)
 {
-    ui_result(json_pack("{s:s,s:I,s:I,s:O}", "id", r->id, "revoked", (json_int_t)r->revoked,
-                        "opened", (json_int_t)r->opened, "recipients", l->json));
-    if (r->revoked == 0)
+    char day[TEXT_TIME];
+
+    ui_result(json_pack("{s:s,s:I,s:I,s:b,s:O}", "id", r->id, "revoked", (json_int_t)r->revoked,
+                        "opened", (json_int_t)r->opened, "already", r->already, "recipients",
+                        l->json));
+    if (r->already && r->revoked > 0)
+        ui_line("%.12s  was revoked already, on %s: nothing has changed", r->id,
+                show_near(l->last, text_now(), day));
+    else if (r->revoked == 0)
         ui_line(
             "%.12s  revoked for no recipient: those not named, or ended before, stay as they are",
             r->id);

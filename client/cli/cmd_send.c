@@ -9,6 +9,7 @@
 #include "client/cli/progress.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
+#include "client/cli/when.h"
 #include "common/show.h"
 
 /* What recipients see of standard input unless --name says otherwise. */
@@ -17,7 +18,8 @@
 static struct {
     struct opt_list to;
     const char *message, *name;
-    uint64_t expires, limit_rate;
+    struct when expires;
+    uint64_t limit_rate;
     uint32_t opens;
     bool no_padding, no_preview, require_otp;
 } o;
@@ -26,7 +28,9 @@ static const struct opt opts[] = {
     {"to", 't', OPT_LIST, &o.to, "WHO[,WHO...]",
      "contacts, groups, user IDs, usernames or e-mail addresses"},
     {"message", 'm', OPT_TEXT, &o.message, "TEXT", "a message, encrypted with the file"},
-    {"expires", 0, OPT_DURATION, &o.expires, "TIME", "how long it can be opened; 7d unless given"},
+    {"expires", 0, OPT_END, &o.expires, "TIME",
+     "how long it can be opened, as in 12h, or until when (UTC), as in 2026-12-24; 7d unless "
+     "given"},
     {"opens", 0, OPT_COUNT, &o.opens, "N",
      "on how many devices each recipient can open it; any unless given"},
     {"name", 0, OPT_TEXT, &o.name, "NAME", "file name that recipients see"},
@@ -116,15 +120,29 @@ static void end(struct file *f, int code)
     tell(f->all);
 }
 
+/* Interrupted: what to do about it. */
+static void explain(const struct file *f, struct satchel_error *err)
+{
+    if (err->code != SATCHEL_E_CANCELED || err->hint[0] != '\0')
+        return;
+    if (strcmp(f->path, "-") == 0)
+        cli_hint(err, "nothing of standard input is kept: it has to be sent anew");
+    else
+        cli_hint(err, "run the same command again%s: it goes on with what the server has by now",
+                 f->all->n > 1 ? ", without the files that were sent" : "");
+}
+
 static void on_sent(void *cookie, const struct satchel_error *err, const struct satchel_sent *r)
 {
     struct file *f = cookie;
 
     f->all->under_way--;
-    if (err != NULL)
+    if (err != NULL) {
         f->err = *err;
-    else
+        explain(f, &f->err);
+    } else {
         f->sent = *r;
+    }
     end(f, err != NULL ? err->code : SATCHEL_OK);
     begin(f->all);
 }
@@ -140,7 +158,8 @@ static int start(struct file *f)
         .to_count = o.to.count,
         .message = o.message,
         .media_type = media_type_of(label(f)),
-        .lifetime = o.expires,
+        .lifetime = o.expires.span,
+        .expires = o.expires.time,
         .opens = o.opens,
         .no_padding = o.no_padding,
         .no_preview = o.no_preview,

@@ -31,33 +31,49 @@ static void on_ready(void *cookie)
     (void)fflush(stdout);
 }
 
-/* "from" whoever sent it, else whom it is about. */
-static const char *relation(enum satchel_event_kind kind)
+/* How the other one stands to it: ${ret_behind} is said behind his name. */
+static const char *relation(const struct satchel_event *e, const char **ret_behind)
 {
-    switch (kind) {
+    bool ours = e->side == SATCHEL_SIDE_OURS, theirs = e->side == SATCHEL_SIDE_THEIRS;
+
+    *ret_behind = "";
+    switch (e->kind) {
     case SATCHEL_EVENT_ARRIVED:
     case SATCHEL_EVENT_EXTENDED:
         return "from ";
     case SATCHEL_EVENT_STORED:
         return "by ";
+    case SATCHEL_EVENT_REVOKED:
+        *ret_behind = theirs ? ", for you" : "";
+        return ours ? "by you, for " : theirs ? "by " : "";
+    case SATCHEL_EVENT_EXPIRED:
+        return ours ? "for " : theirs ? "from " : "";
     default:
         return "";
     }
 }
 
+static json_t *side_json(enum satchel_side side)
+{
+    return side == SATCHEL_SIDE_UNKNOWN ? json_null() : json_boolean(side == SATCHEL_SIDE_OURS);
+}
+
 static void on_event(void *cookie, const struct satchel_event *e)
 {
-    char time[TEXT_TIME], who[TEXT_SAFE];
-    const char *name = satchel_event_name(e->kind);
+    char time[TEXT_TIME], who[TEXT_SAFE], file[TEXT_SAFE];
+    const char *name = satchel_event_name(e->kind), *front, *behind;
 
     (void)cookie;
     if (name[0] == '\0')
         return; /* of a newer server */
     (void)text_safe(e->who[0] != '\0' ? e->who : e->who_id, who, sizeof(who));
-    ui_event(name, json_pack("{s:I,s:o,s:s,s:o,s:s}", "number", (json_int_t)e->number, "time",
-                             ui_json_time(e->time), "id", e->id, "who", ui_json_text(e->who),
-                             "who_id", e->who_id));
-    ui_line("%s  %-8s  %.12s  %s%s", text_time(e->time, time), name, e->id, relation(e->kind), who);
+    ui_event(name, json_pack("{s:I,s:o,s:s,s:o,s:s,s:o,s:o}", "number", (json_int_t)e->number,
+                             "time", ui_json_time(e->time), "id", e->id, "who",
+                             ui_json_text(e->who), "who_id", e->who_id, "ours", side_json(e->side),
+                             "name", e->name[0] != '\0' ? ui_json_text(e->name) : json_null()));
+    front = relation(e, &behind);
+    ui_line("%s  %-8s  %.12s  %s%s%s%s%s", text_time(e->time, time), name, e->id, front, who,
+            behind, e->name[0] != '\0' ? ": " : "", text_safe(e->name, file, sizeof(file)));
     (void)fflush(stdout);
     if (o.notify)
         hook_notify(e);
@@ -116,6 +132,8 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     while (is_passing(rc) && rest(err));
     if (is_passing(rc))
         rc = cli_error(err, SATCHEL_E_CANCELED, "interrupted");
+    if (rc == SATCHEL_E_CANCELED)
+        cli_hint(err, "the next watch tells what happens from here on");
     hook_reap(rc != SATCHEL_E_CANCELED);
     return rc;
 }
@@ -129,8 +147,8 @@ const struct cli_cmd cmd_watch = {
         "factor:\n"
         "somebody with a device of yours, or your words, gave wrong one-time passwords. Lost\n"
         "connections are made again; the next watch goes on behind the last event told. PROGRAM\n"
-        "gets event, ID and name as arguments, and SATCHEL_EVENT, SATCHEL_ID, SATCHEL_WHO,\n"
-        "SATCHEL_WHO_ID, SATCHEL_TIME and SATCHEL_NUMBER in its environment.",
+        "gets event, ID and who it is as arguments, and SATCHEL_EVENT, SATCHEL_ID, SATCHEL_WHO,\n"
+        "SATCHEL_WHO_ID, SATCHEL_NAME, SATCHEL_TIME and SATCHEL_NUMBER in its environment.",
     .opts = opts,
     .min_args = 0,
     .max_args = 0,

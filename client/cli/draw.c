@@ -44,15 +44,14 @@ static void pixel(const struct satchel_preview *p, struct draw_size s, unsigned 
 {
     unsigned left = x * SIDE / s.width, right = ((x + 1) * SIDE + s.width - 1) / s.width;
     unsigned top = y * SIDE / s.height, bottom = ((y + 1) * SIDE + s.height - 1) / s.height;
-    unsigned n = (right - left) * (bottom - top);
+    unsigned n = (right - left) * (bottom - top), sum[3] = {0};
 
-    memset(rgb, 0, 3 * sizeof(rgb[0]));
     for (unsigned i = top; i < bottom; i++)
         for (unsigned j = left; j < right; j++)
             for (unsigned c = 0; c < 3; c++)
-                rgb[c] += p->rgb[(i * SIDE + j) * 3 + c];
+                sum[c] += p->rgb[(i * SIDE + j) * 3 + c];
     for (unsigned c = 0; c < 3; c++)
-        rgb[c] = (rgb[c] + n / 2) / n;
+        rgb[c] = n > 0 ? (sum[c] + n / 2) / n : 0;
 }
 
 char *draw_line(const struct satchel_preview *p, struct draw_size size, unsigned line,

@@ -13,7 +13,7 @@
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 
-enum { VARIABLES = 6, VARIABLE = TEXT_SAFE + 32 };
+enum { VARIABLES = 7, VARIABLE = TEXT_SAFE + 32 };
 
 static pid_t running[HOOK_MAX];
 static size_t n_running;
@@ -113,6 +113,7 @@ static bool is_ours(const char *variable)
            strncmp(variable, "SATCHEL_ID=", 11) == 0 ||
            strncmp(variable, "SATCHEL_WHO=", 12) == 0 ||
            strncmp(variable, "SATCHEL_WHO_ID=", 15) == 0 ||
+           strncmp(variable, "SATCHEL_NAME=", 13) == 0 ||
            strncmp(variable, "SATCHEL_TIME=", 13) == 0 ||
            strncmp(variable, "SATCHEL_NUMBER=", 15) == 0;
 }
@@ -120,7 +121,7 @@ static bool is_ours(const char *variable)
 void hook_run(const char *program, const struct satchel_event *e)
 {
     char vars[VARIABLES][VARIABLE], who[TEXT_SAFE], time[TEXT_TIME], id[SATCHEL_ID_SIZE];
-    char name[16], path[4096];
+    char file[TEXT_SAFE], name[16], path[4096];
     char *argv[] = {path, name, id, who, NULL};
     size_t n = 0, k = 0;
     char **envp;
@@ -141,6 +142,7 @@ void hook_run(const char *program, const struct satchel_event *e)
     (void)snprintf(vars[3], VARIABLE, "SATCHEL_WHO_ID=%s", e->who_id);
     (void)snprintf(vars[4], VARIABLE, "SATCHEL_TIME=%s", text_time(e->time, time));
     (void)snprintf(vars[5], VARIABLE, "SATCHEL_NUMBER=%llu", (unsigned long long)e->number);
+    (void)snprintf(vars[6], VARIABLE, "SATCHEL_NAME=%s", text_safe(e->name, file, sizeof(file)));
     for (size_t i = 0; i < n; i++)
         if (!is_ours(environ[i]))
             envp[k++] = environ[i];
@@ -174,12 +176,16 @@ static void plain_to_markup(const char *from, char *to, size_t cap)
 void hook_notify(const struct satchel_event *e)
 {
     char program[] = "notify-send", app[] = "--app-name=satchel", end[] = "--";
-    char title[32], body[TEXT_SAFE * 6 + 64], who[TEXT_SAFE], markup[TEXT_SAFE * 6];
+    char title[32], body[2 * TEXT_SAFE * 6 + 64], who[TEXT_SAFE], file[TEXT_SAFE];
+    char who_markup[TEXT_SAFE * 6], file_markup[TEXT_SAFE * 6];
     char *argv[] = {program, app, end, title, body, NULL};
 
     (void)text_safe(e->who[0] != '\0' ? e->who : e->who_id, who, sizeof(who));
-    plain_to_markup(who, markup, sizeof(markup));
+    plain_to_markup(who, who_markup, sizeof(who_markup));
+    (void)text_safe(e->name, file, sizeof(file));
+    plain_to_markup(file, file_markup, sizeof(file_markup));
     (void)snprintf(title, sizeof(title), "satchel: %s", satchel_event_name(e->kind));
-    (void)snprintf(body, sizeof(body), "%s (%.12s)", markup, e->id);
+    (void)snprintf(body, sizeof(body), "%s%s%s (%.12s)", who_markup, e->name[0] != '\0' ? ": " : "",
+                   file_markup, e->id);
     start(argv, environ);
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "client/cli/cli.h"
+#include "client/cli/text.h"
+#include "client/cli/when.h"
 
 struct unit {
     char letter; /* 0: the number alone */
@@ -121,6 +123,14 @@ static int add_list(const struct opt *o, char *value, struct satchel_error *err)
     return SATCHEL_OK;
 }
 
+static int set_end(const struct opt *o, const char *value, struct satchel_error *err)
+{
+    char what[64];
+
+    (void)snprintf(what, sizeof(what), "--%s", o->name);
+    return when_read(what, value, text_now(), o->to, err);
+}
+
 static int set_value(const struct opt *o, char *value, struct satchel_error *err)
 {
     switch (o->kind) {
@@ -141,6 +151,8 @@ static int set_value(const struct opt *o, char *value, struct satchel_error *err
             return SATCHEL_OK;
         return cli_error(err, SATCHEL_E_INVALID,
                          "--%s needs a length of time such as 12h or 7d, not '%s'", o->name, value);
+    case OPT_END:
+        return set_end(o, value, err);
     case OPT_RATE:
         if (options_rate(value, o->to))
             return SATCHEL_OK;

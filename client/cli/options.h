@@ -20,6 +20,7 @@ enum opt_kind {
     OPT_COUNT,    /* uint32_t *: 1 to 4,294,967,295 */
     OPT_FD,       /* int *: an open descriptor */
     OPT_DURATION, /* uint64_t *: ms, from 30s, 15m, 12h, 7d, 2w */
+    OPT_END,      /* struct when *: when.h */
     OPT_RATE,     /* uint64_t *: bytes a second, from 300, 500K, 10M, 1G */
     OPT_LIST,     /* struct opt_list *: every value given, split at commas */
 };

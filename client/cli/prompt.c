@@ -13,6 +13,7 @@
 
 #include "client/cli/progress.h"
 #include "client/cli/ui.h"
+#include "common/crypto/words.h"
 #include "common/secret.h"
 
 extern char **environ;
@@ -196,12 +197,39 @@ void prompt_pin(void *cookie, const struct satchel_pin_question *q)
     satchel_pin_answer(cli->s, prompt_yes(question));
 }
 
+/* Words, without numbers that stand before them. */
+static int count_words(const char *text, size_t len)
+{
+    bool inside = false;
+    int n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        bool space = text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r');
+
+        n += !space && !inside && !(text[i] >= '0' && text[i] <= '9');
+        inside = !space;
+    }
+    return n;
+}
+
+/* They may come in rows, as they were shown; an empty one ends them. */
 long prompt_words(int fd, char *buf, size_t size)
 {
-    long len = fd >= 0 ? read_line(fd, buf, size)
-                       : ask_terminal("The 24 recovery words: ", true, buf, size);
+    char question[48] = "The 24 recovery words: ";
+    size_t used = 0;
+    long len;
 
-    return len == -1 ? 0 : len; /* none can be had, unless it was interrupted */
+    do {
+        len = fd >= 0 ? read_line(fd, buf + used, size - used)
+                      : ask_terminal(question, true, buf + used, size - used);
+        if (len <= 0)
+            break;
+        used += (size_t)len;
+        if (used < size)
+            buf[used++] = ' ';
+        (void)snprintf(question, sizeof(question), "%d of 24; the next: ", count_words(buf, used));
+    } while (count_words(buf, used) < WORDS_COUNT);
+    return len == -EINTR ? len : (long)used; /* 0: none can be had */
 }
 
 long prompt_code(int fd, const char *question, char *buf, size_t size)

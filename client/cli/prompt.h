@@ -17,7 +17,8 @@ long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size);
 
 /*
  * The recovery words, from ${fd} or, if it is below 0, from the terminal, where they can be seen:
- * nobody types 24 words blindly.  Returns as a satchel_passphrase_cb.
+ * nobody types 24 words blindly.  One line or several, until there are 24.  Returns as a
+ * satchel_passphrase_cb.
  */
 long prompt_words(int fd, char *buf, size_t size);
 

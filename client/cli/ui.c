@@ -8,9 +8,10 @@
 
 #include "client/cli/progress.h"
 #include "client/cli/text.h"
+#include "common/err.h"
 
 static struct {
-    bool json, quiet, failed;
+    bool json, quiet, failed, told;
 } ui;
 
 void ui_setup(bool json, bool quiet)
@@ -93,17 +94,21 @@ void ui_result(json_t *result)
 void ui_error(const struct satchel_error *err)
 {
     char message[TEXT_SAFE], hint[TEXT_SAFE];
+    const char *what = err->message;
 
-    if (err->message[0] == '\0')
+    if (what[0] == '\0' && ui.told)
         return;
+    if (what[0] == '\0')
+        what = err_text(err->code);
+    ui.told = true;
     if (ui.json) {
-        put(json_pack("{s:{s:s,s:o,s:o}}", "error", "code", err->name, "message",
-                      ui_json_text(err->message), "hint", ui_json_text(err->hint)));
+        put(json_pack("{s:{s:s,s:o,s:o}}", "error", "code", satchel_code_name(err->code), "message",
+                      ui_json_text(what), "hint", ui_json_text(err->hint)));
         return;
     }
     progress_clear();
     (void)fflush(stdout);
-    (void)fprintf(stderr, "satchel: %s\n", text_safe(err->message, message, sizeof(message)));
+    (void)fprintf(stderr, "satchel: %s\n", text_safe(what, message, sizeof(message)));
     if (err->hint[0] != '\0')
         (void)fprintf(stderr, "hint: %s\n", text_safe(err->hint, hint, sizeof(hint)));
 }

@@ -31,7 +31,12 @@ static void end(struct deposit *d)
 {
     struct link *l = d->l;
 
-    if (d->rc != ERR_OK)
+    if (d->rc == ERR_EXISTS) /* another device, or process, of ours was faster */
+        handle_notice(
+            l->s, SATCHEL_NOTICE_KEY_FAILED, NULL,
+            "another device of yours has just renewed the server's copy for a recovery: "
+            "nothing is lost, and what is new here is added by itself, at a later command");
+    else if (d->rc != ERR_OK)
         handle_notice(l->s, SATCHEL_NOTICE_KEY_FAILED, NULL,
                       "the server's copy for a recovery is not up to date: %s", d->err.msg);
     else if (d->made.left_out > 0)

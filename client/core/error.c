@@ -57,7 +57,8 @@ int handle_error(struct satchel_error *to, const struct err *err)
         to->code = err->code;
         to->exit_code = err_exit_code(err->code);
         to->name = err_name(err->code);
-        (void)snprintf(to->message, sizeof(to->message), "%s", err->msg);
+        (void)snprintf(to->message, sizeof(to->message), "%s",
+                       err->msg[0] != '\0' ? err->msg : err_text(err->code));
         (void)snprintf(to->hint, sizeof(to->hint), "%s", err->hint);
     }
     return err->code;

@@ -279,6 +279,7 @@ static void dial(struct link *l)
     struct err err = {0};
     int rc = addr_parse(&to, l->target.server, &err);
 
+    uv_update_time(l->s->loop); /* a question may have taken minutes: none of them counts here */
     if (rc == ERR_OK)
         rc = repin_verify(&l->target, &verify, &err);
     verify.host = to.host;

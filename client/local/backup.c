@@ -35,13 +35,13 @@ struct draft {
 static Row *new_row(struct draft *d, unsigned rank, struct err *err)
 {
     size_t n = d->m->n_contacts, cap = d->cap * 2 + 64;
-    Row **rows = d->m->contacts, *row = calloc(1, sizeof(*row));
-    unsigned *ranks = d->ranks;
+    Row *row = calloc(1, sizeof(*row));
 
     if (row != NULL && n == d->cap) {
-        rows = realloc(d->m->contacts, cap * sizeof(*rows));
+        Row **rows = realloc(d->m->contacts, cap * sizeof(*rows));
+        unsigned *ranks = realloc(d->ranks, cap * sizeof(*ranks));
+
         d->m->contacts = rows != NULL ? rows : d->m->contacts;
-        ranks = realloc(d->ranks, cap * sizeof(*ranks));
         d->ranks = ranks != NULL ? ranks : d->ranks;
         d->cap = rows != NULL && ranks != NULL ? cap : d->cap;
     }

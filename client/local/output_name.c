@@ -39,7 +39,7 @@ bool output_name_safe(const char *name, char *ret, size_t cap)
     for (const char *at = name; *at != '\0' && used + 1 < cap;) {
         size_t len = at == name && (*at == '.' || *at == '-') ? 1 : unsafe(at);
 
-        ret[used++] = len > 0 ? '_' : *at;
+        ret[used++] = (char)(len > 0 ? '_' : *at);
         changed |= len > 0;
         at += len > 0 ? len : 1;
     }

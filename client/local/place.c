@@ -74,6 +74,9 @@ static int read_choice(const struct place *p, char ret[PLACE_NAME_SIZE], struct 
         rc = err_set(err, ERR_CORRUPT, "'%s' does not name a profile", path);
         err_hint(err, "choose one: satchel profile use NAME");
     }
+    if (rc == ERR_IO)
+        err_hint(err, "--home and $SATCHEL_HOME name the folder where profiles live, here '%.160s'",
+                 p->home);
     buf_free(&text);
     free(path);
     return rc == ERR_NOTFOUND ? ERR_OK : rc;

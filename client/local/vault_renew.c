@@ -193,13 +193,16 @@ static int renew_record(struct vault *v, struct vault *fresh, const char *name, 
 static int renew_records(struct vault *v, struct vault *fresh, struct err *err)
 {
     DIR *d = opendir(v->records);
-    struct dirent *e;
-    int rc = vault_put(fresh, VAULT_IDS_TABLE, vault_ids_id, part_secret(&fresh->ids), err);
+    struct dirent *e = NULL;
+    int rc;
 
     if (d == NULL)
         return err_sys(err, errno, "cannot open '%s'", v->records);
-    while (rc == ERR_OK && (e = readdir(d)) != NULL)
+    rc = vault_put(fresh, VAULT_IDS_TABLE, vault_ids_id, part_secret(&fresh->ids), err);
+    while (rc == ERR_OK && (errno = 0, e = readdir(d)) != NULL)
         rc = renew_record(v, fresh, e->d_name, err);
+    if (rc == ERR_OK && errno != 0) /* half of the records would be no vault */
+        rc = err_sys(err, errno, "cannot read '%s'", v->records);
     closedir(d);
     return rc;
 }

@@ -51,6 +51,7 @@ struct doctor {
     enum satchel_profile_state state;
     int look, modes; /* outcomes of the worker's part */
     struct err look_err, modes_err;
+    bool nothing; /* there is no folder of the profile */
     char username[SATCHEL_NAME_SIZE];
     unsigned uploads; /* unfinished ones that nobody is at work on */
     char upload[256]; /* path of one of them */
@@ -140,17 +141,21 @@ static void tell_quota(struct doctor *d)
 static void tell_limits(struct doctor *d)
 {
     const struct session_hello *h = session_hello(d->op.s->link.session);
+    uint64_t kept = settings_lifetime(&d->op.s->profile->settings);
+    char limits[128];
 
-    tell(d, SATCHEL_CHECK_OK, "",
-         "transfers of up to %llu bytes to %u recipients, kept for up to %llu hours",
-         (unsigned long long)h->max_transfer, h->max_recipients,
-         (unsigned long long)(h->max_lifetime / 3600000));
-    if (h->max_lifetime > settings_lifetime(&d->op.s->profile->settings))
+    (void)snprintf(limits, sizeof(limits),
+                   "transfers of up to %llu bytes to %u recipients, kept for up to %llu hours",
+                   (unsigned long long)h->max_transfer, h->max_recipients,
+                   (unsigned long long)(h->max_lifetime / 3600000));
+    if (h->max_lifetime <= kept)
+        tell(d, SATCHEL_CHECK_OK, "", "%s", limits);
+    else
         tell(d, SATCHEL_CHECK_WARN,
              "if that is meant, raise 'lifetime' in the profile's settings, as in 90d",
-             "that is longer than old keys are kept here, %llu hours: what comes late in such a "
-             "life may not open",
-             (unsigned long long)(settings_lifetime(&d->op.s->profile->settings) / 3600000));
+             "%s: longer than old keys are kept here, %llu hours; what comes late in such a life "
+             "may not open",
+             limits, (unsigned long long)(kept / 3600000));
 }
 
 static void tell_uploads(struct doctor *d)
@@ -253,6 +258,8 @@ static void looked(struct op_job *job)
         tell(d, SATCHEL_CHECK_OK, "", "registered as %s", d->username);
     if (d->modes != ERR_OK)
         tell_failed(d, &d->modes_err);
+    else if (d->nothing)
+        skip(d, VAULT);
     else
         tell(d, SATCHEL_CHECK_OK, "", "nobody else can read '%s'", d->op.s->place.folder);
     if (d->look == ERR_OK && d->op.s->profile != NULL) {
@@ -276,11 +283,20 @@ static int look(struct doctor *d, struct err *err)
     struct profile_look l = {0};
     int rc = profile_look(place->folder, &l, err);
 
+    d->nothing = access(place->folder, F_OK) != 0 && errno == ENOENT;
+    if (rc == ERR_IO)
+        err_hint(err, "'%.160s' must be yours to read; who runs this is user %ld", place->folder,
+                 (long)geteuid());
     if (rc != ERR_OK)
         return rc;
     d->state = (enum satchel_profile_state)l.state;
     if (l.state == PROFILE_ACTIVE) {
         (void)snprintf(d->username, sizeof(d->username), "%s", l.settings.username);
+    } else if (d->nothing) {
+        rc = err_set(err, ERR_NOTFOUND, "profile '%s' is not registered: there is no folder '%s'",
+                     place->profile, place->folder);
+        err_hint(err, "begin with 'satchel register'; if it is elsewhere, --home or $SATCHEL_HOME "
+                      "says where");
     } else {
         rc = err_set(err, ERR_NOTFOUND, "profile '%s' is not registered", place->profile);
         err_hint(err, "begin with: satchel register");

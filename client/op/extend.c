@@ -4,7 +4,8 @@
  * devices -> an addendum is signed on a worker -> Extend -> done.
  *
  * Ways to fail: ERR_NOTFOUND (no such transfer of ours), ERR_INVALID (ambiguous), ERR_EXPIRED,
- * ERR_TOOLARGE, ERR_INTEGRITY (the server shows another header, or an addendum that is not ours).
+ * ERR_REVOKED, ERR_TOOLARGE, ERR_INTEGRITY (the server shows another header, or an addendum that is
+ * not ours).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 struct extension {
     struct satchel_op op;
     struct find find;
-    uint64_t lifetime;
+    uint64_t lifetime, expires; /* one of them is 0 */
     struct session_hello limits;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_extended *r);
     struct op_job job;
@@ -34,6 +35,36 @@ static struct part view_of(ProtobufCBinaryData b)
 
 /* ---- third: told ------------------------------------------------------------------------ */
 
+/* Was it taken from everybody, as Status said?  ${ret_last}: when from the last of them. */
+static bool is_revoked(const struct extension *x, uint64_t *ret_last)
+{
+    const Satchel__StatusReply *m = x->reply;
+
+    *ret_last = 0;
+    for (size_t i = 0; i < m->n_recipients; i++) {
+        if (m->recipients[i]->state != SATCHEL__SLOT_STATE__SLOT_REVOKED)
+            return false;
+        if (m->recipients[i]->changed > *ret_last)
+            *ret_last = m->recipients[i]->changed;
+    }
+    return m->n_recipients > 0;
+}
+
+/* The server has not done it. */
+static struct err refused(const struct extension *x, const struct err *why)
+{
+    struct err err = find_error(&x->find, why);
+    char day[SHOW_TIME];
+    uint64_t last;
+
+    if (why->code == ERR_BADSTATE && is_revoked(x, &last)) {
+        err_set(&err, ERR_REVOKED, "transfer '%s': you revoked it on %s", x->find.prefix,
+                show_near(last, handle_now(), day));
+        err_hint(&err, "what is revoked stays so: send it again");
+    }
+    return err;
+}
+
 static void on_extended(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct extension *x = (struct extension *)op;
@@ -45,7 +76,7 @@ static void on_extended(struct satchel_op *op, void *arg, const struct answer *a
         op_end(op, NULL);
         return;
     }
-    err = find_error(&x->find, a->err);
+    err = refused(x, a->err);
     op_end(op, &err);
 }
 
@@ -144,7 +175,7 @@ static int sign_work(struct op_job *job, struct err *err)
                           .manifest = chain_newest(&me->chain)->hash,
                           .device = me->device,
                           .time = now,
-                          .expires = now + x->lifetime};
+                          .expires = x->expires != 0 ? x->expires : now + x->lifetime};
     struct buf raw = {0};
     int rc = make_statement(x, &s, err);
 
@@ -231,7 +262,7 @@ int satchel_extend_start(struct satchel *s, const struct satchel_extend_options 
 
     if (find_check(o->id, prefix, &err) != ERR_OK)
         return handle_error(error, &err);
-    if (o->lifetime == 0 || o->lifetime > UINT64_MAX / 2) {
+    if ((o->lifetime == 0) == (o->expires == 0) || o->lifetime > UINT64_MAX / 2) {
         (void)err_set(&err, ERR_INVALID, "a transfer cannot end then");
         return handle_error(error, &err);
     }
@@ -240,6 +271,7 @@ int satchel_extend_start(struct satchel *s, const struct satchel_extend_options 
         return op_no_memory(error);
     memcpy(x->find.prefix, prefix, sizeof(prefix));
     x->lifetime = o->lifetime;
+    x->expires = o->expires;
     x->done = o->done;
     return op_start(&x->op, s, &kind, o->cookie, ret_op, error);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: connect, be greeted -> keys drawn and stored (or found again) on
- * a worker -> Register -> RegisterReply -> the words are shown -> the profile
- * becomes active -> done.
+ * Happy path: connect, be greeted -> the passphrase is asked for, and the connection
+ * made anew -> keys drawn and stored (or found again) on a worker -> Register ->
+ * RegisterReply -> the words are shown -> the profile becomes active -> done.
  *
  * Ways to fail:
  *  - before Register leaves: nothing is registered; a pending profile may be left, which the
@@ -26,6 +26,8 @@ struct registration {
     char *invite;
     struct secret passphrase;
     bool resume; /* a pending profile looks like this registration */
+    bool asks;   /* a passphrase is needed and not there yet */
+    satchel_passphrase_cb *ask;
     int (*on_words)(void *cookie, const char *words);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_registered *r);
 
@@ -252,6 +254,26 @@ static int check_policy(const struct registration *r, const struct session_hello
     return ERR_AUTH;
 }
 
+static void begin(struct satchel_op *op);
+
+/*
+ * The passphrase is asked for when the server is known: nobody types one for a server that he then
+ * refuses.  The server does not wait so long for a request: the connection is made anew.
+ */
+static void ask(struct registration *r)
+{
+    struct err err = {0};
+    int rc = passphrase_ask(r->ask, r->op.cookie, !r->resume, &r->passphrase, &err);
+
+    r->asks = false;
+    if (rc == ERR_OK)
+        rc = link_target(&r->op.s->link, &r->settings, &err);
+    if (rc == ERR_OK)
+        op_connect(&r->op, LINK_NEED_GREETED, begin);
+    else
+        op_end(&r->op, &err);
+}
+
 static void begin(struct satchel_op *op)
 {
     struct registration *r = (struct registration *)op;
@@ -268,12 +290,14 @@ static void begin(struct satchel_op *op)
     /* With the pin that was asked for or confirmed on the way. */
     if (rc == ERR_OK)
         rc = settings_copy(&op->s->link.target, &r->settings, &err);
-    if (rc == ERR_OK)
-        settings_pin_lifetime(&r->settings, hello->max_lifetime);
-    if (rc == ERR_OK)
-        op_job(op, &r->job, prepare_work, prepared);
-    else
+    if (rc != ERR_OK) {
         op_end(op, &err);
+    } else if (r->asks) {
+        ask(r);
+    } else {
+        settings_pin_lifetime(&r->settings, hello->max_lifetime);
+        op_job(op, &r->job, prepare_work, prepared);
+    }
 }
 
 /* ---- starting ------------------------------------------------------------------------------- */
@@ -297,12 +321,11 @@ static int take_options(struct registration *r, const struct satchel_register_op
     return settings_set(&r->invite, o->invite, err);
 }
 
-/* Look at what is there, and get the passphrase that it needs, or a new one. */
+/* Look at what is there, and whether it needs a passphrase. */
 static int take_profile(struct registration *r, struct satchel *s,
                         const struct satchel_register_options *o, struct err *err)
 {
     struct profile_look look = {0};
-    bool ask;
     int rc = profile_look(s->place.folder, &look, err);
 
     if (rc != ERR_OK)
@@ -315,9 +338,7 @@ static int take_profile(struct registration *r, struct satchel *s,
         r->resume = look.state == PROFILE_PENDING &&
                     strcmp(look.settings.server, r->target.server) == 0 &&
                     strcmp(look.settings.username, r->username) == 0;
-        ask = r->resume ? look.passphrase : !o->no_passphrase;
-        if (ask)
-            rc = passphrase_ask(o->ask, o->cookie, !r->resume, &r->passphrase, err);
+        r->asks = r->resume ? look.passphrase : !o->no_passphrase;
     }
     profile_look_free(&look);
     return rc;
@@ -339,6 +360,7 @@ int satchel_register_start(struct satchel *s, const struct satchel_register_opti
     r = calloc(1, sizeof(*r));
     if (r == NULL)
         return op_no_memory(error);
+    r->ask = o->ask;
     r->on_words = o->on_words;
     r->done = o->done;
     rc = take_options(r, o, &err);

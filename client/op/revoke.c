@@ -42,6 +42,7 @@ static void named(struct op_job *job)
         r->revoked.revoked += row->state == SATCHEL__SLOT_STATE__SLOT_REVOKED;
         r->revoked.opened += row->opens_used > 0;
     }
+    r->revoked.already = r->reply->already;
     recipients_tell(&r->recipients, &r->op, r->on_recipient);
     op_end(&r->op, NULL);
 }

@@ -174,12 +174,23 @@ static void on_opened(struct satchel_op *op, void *arg, const struct answer *a)
 
 /* ---- third: OpenTransfer ------------------------------------------------------------- */
 
+/* How long from its creation on; 0: as long as is usual. */
+static uint64_t asked_lifetime(const struct send *s)
+{
+    if (s->expires == 0)
+        return s->lifetime;
+    return s->expires > s->header.created ? s->expires - s->header.created : 1;
+}
+
 static int fill_header(struct send *s, const struct session_hello *limits, struct err *err)
 {
     struct header *h = &s->header;
     uint64_t lifetime;
-    int rc = lifetime_choose(limits, s->lifetime, &lifetime, err);
+    int rc;
 
+    if (!s->asked)
+        h->created = handle_now();
+    rc = lifetime_choose(limits, asked_lifetime(s), &lifetime, err);
     if (rc != ERR_OK)
         return rc;
     if (!send_length_known(s) && !limits->open_length)
@@ -190,8 +201,6 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
     h->sender = s->op.id->uid;
     h->manifest = chain_newest(&s->op.id->chain)->hash;
     h->device = s->op.id->device;
-    if (!s->asked)
-        h->created = handle_now();
     h->expires = h->created + lifetime;
     h->opens = s->opens;
     h->policy_flags = s->policy;
@@ -491,6 +500,7 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
             return err_set(err, ERR_NOMEM, "out of memory");
     }
     s->lifetime = o->lifetime;
+    s->expires = o->lifetime == 0 ? o->expires : 0;
     s->opens = o->opens;
     s->policy = o->require_otp ? HEADER_REQUIRE_OTP : 0;
     s->no_padding = o->no_padding;

@@ -47,7 +47,7 @@ struct send {
     char **to;
     size_t n_to;
     int fd; /* with path NULL */
-    uint64_t lifetime;
+    uint64_t lifetime, expires;
     uint32_t opens, policy;
     bool no_padding, no_preview;
     uint64_t limit_rate;

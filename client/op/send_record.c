@@ -42,6 +42,8 @@ static int command_digest(const struct send *s, struct hash32 *ret, struct err *
     buf_lp_str(&b, s->message);
     buf_lp_str(&b, s->media_type);
     buf_lp_u64(&b, s->lifetime);
+    if (s->expires != 0)
+        buf_lp_u64(&b, s->expires);
     buf_lp_u32(&b, s->opens);
     buf_lp_u32(&b, s->no_padding);
     buf_lp_u32(&b, s->policy);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path: the last event told is read -> Subscribe -> events queue up ->
- * a worker finds names -> those of whom nothing is known are looked up -> they are
- * told -> the last one is noted -> the next ones.
+ * transfers' names are found (watch_names.c) -> a worker finds people's names -> those
+ * of whom nothing is known are looked up -> they are told -> the last one is noted ->
+ * the next ones.
  *
  * A Ping now and then keeps the connection, and notices when it is dead.
  *
@@ -14,32 +15,14 @@
 #include <string.h>
 
 #include "client/local/cursor.h"
-#include "client/op/people.h"
+#include "client/op/watch.h"
 
-enum { QUEUE_MAX = 4096, PING_MS = 60000, LOOKED_UP_MAX = 64 /* of one batch */ };
-
-struct watch;
+enum { QUEUE_MAX = 4096, PING_MS = 60000 };
 
 /* Outlives the operation until libuv has closed it. */
-struct pulse {
+struct watch_pulse {
     uv_timer_t timer;
     struct watch *w;
-};
-
-struct watch {
-    struct satchel_op op;
-    void (*on_ready)(void *cookie);
-    void (*on_event)(void *cookie, const struct satchel_event *e);
-    satchel_done_cb *done;
-    struct op_job job;
-    struct pulse *pulse;
-    bool fresh;      /* nothing was ever told */
-    uint64_t cursor; /* the last event told, or queued */
-    struct satchel_event *queue, *batch;
-    size_t n_queue, cap_queue, n_batch;
-    bool telling;                         /* the batch is at work */
-    struct person persons[LOOKED_UP_MAX]; /* of the batch: strangers so far */
-    struct people people;
 };
 
 static const char *const cursor_name = "watch";
@@ -62,8 +45,6 @@ static void noted(struct op_job *job)
 {
     struct watch *w = (struct watch *)job->op;
 
-    free(w->batch);
-    w->batch = NULL;
     w->telling = false;
     next_batch(w);
 }
@@ -101,7 +82,7 @@ static void named(struct op_job *job)
     struct watch *w = (struct watch *)job->op;
     size_t n = 0;
 
-    for (size_t i = 0; i < w->n_batch && n < LOOKED_UP_MAX; i++) {
+    for (size_t i = 0; i < w->n_batch; i++) {
         struct uid uid;
         size_t k = 0;
 
@@ -149,16 +130,23 @@ static int name_work(struct op_job *job, struct err *err)
     return rc;
 }
 
+void watch_named(struct watch *w)
+{
+    op_job(&w->op, &w->job, name_work, named);
+}
+
 static void next_batch(struct watch *w)
 {
-    if (w->telling || w->n_queue == 0 || w->op.ended)
+    size_t n = w->n_queue < WATCH_BATCH ? w->n_queue : WATCH_BATCH;
+
+    if (w->telling || n == 0 || w->op.ended)
         return;
     w->telling = true;
-    w->batch = w->queue;
-    w->n_batch = w->n_queue;
-    w->queue = NULL;
-    w->n_queue = w->cap_queue = 0;
-    op_job(&w->op, &w->job, name_work, named);
+    memcpy(w->batch, w->queue, n * sizeof(*w->queue));
+    w->n_batch = n;
+    w->n_queue -= n;
+    memmove(w->queue, w->queue + n, w->n_queue * sizeof(*w->queue));
+    watch_find_names(w);
 }
 
 /* ---- events ------------------------------------------------------------------------------ */
@@ -217,7 +205,7 @@ static void on_pong(struct satchel_op *op, void *arg, const struct answer *a)
 
 static void on_pulse(uv_timer_t *timer)
 {
-    struct watch *w = ((struct pulse *)timer->data)->w;
+    struct watch *w = ((struct watch_pulse *)timer->data)->w;
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__Ping m = SATCHEL__PING__INIT;
     struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE}, .cb = on_pong};
@@ -230,7 +218,7 @@ static void on_pulse(uv_timer_t *timer)
 
 static int start_pulse(struct watch *w)
 {
-    struct pulse *p = calloc(1, sizeof(*p));
+    struct watch_pulse *p = calloc(1, sizeof(*p));
 
     if (p == NULL)
         return ERR_NOMEM;
@@ -343,8 +331,8 @@ static void free_watch(struct satchel_op *op)
 
     for (size_t i = 0; i < w->people.n; i++)
         person_free(&w->persons[i]);
+    watch_free_names(w);
     free(w->queue);
-    free(w->batch);
     free(w);
 }
 

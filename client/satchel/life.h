@@ -13,6 +13,7 @@ struct satchel_revoked {
     char id[SATCHEL_ID_SIZE];
     uint32_t revoked; /* recipients from whom it is taken, by this call or before */
     uint32_t opened;  /* recipients who were given the key before: they may have the file */
+    bool already;     /* nothing has changed: nobody meant could open it any more */
 };
 
 struct satchel_revoke_options {
@@ -41,7 +42,8 @@ struct satchel_extended {
 
 struct satchel_extend_options {
     const char *id;    /* or a unique prefix; sent by us */
-    uint64_t lifetime; /* from now on; not 0 */
+    uint64_t lifetime; /* from now on; 0: `expires` */
+    uint64_t expires;  /* with lifetime 0: the end itself */
     void *cookie;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_extended *r);
 };
@@ -50,7 +52,8 @@ struct satchel_extend_options {
  * Give a transfer another end, later or earlier, before it has passed.
  * SATCHEL_E_TOOLARGE: beyond the server's longest lifetime, counted from when
  * it was sent; SATCHEL_E_EXPIRED: too late; SATCHEL_E_NOTFOUND: no such
- * transfer, or not sent by us; SATCHEL_E_BADSTATE: nobody could open it.
+ * transfer, or not sent by us; SATCHEL_E_REVOKED: from everybody;
+ * SATCHEL_E_BADSTATE: nobody could open it for another reason.
  */
 SATCHEL_API int satchel_extend_start(struct satchel *s, const struct satchel_extend_options *o,
                                      struct satchel_op **ret_op, struct satchel_error *err);

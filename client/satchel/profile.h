@@ -14,7 +14,8 @@ extern "C" {
  * bytes) and return its length, 1 to ${size}; 0 if none can be had
  * (the call ends with SATCHEL_E_PASSPHRASE), below 0 if interrupted (it ends with
  * SATCHEL_E_CANCELED).  ${fresh}: a new one is being chosen, ask
- * twice.  Called on the handle's thread, inside the call that needs it; may block.
+ * twice.  Called on the handle's thread, inside the call that needs it unless that says
+ * otherwise; may block.
  */
 typedef long satchel_passphrase_cb(void *cookie, bool fresh, char *buf, size_t size);
 
@@ -144,8 +145,9 @@ struct satchel_register_options {
  * Register a new user and make the profile of ${s} his; it is open afterwards.
  * Keys are stored before the server hears of them: after a lost connection
  * the same call again finishes.  When the server refuses, nothing is left
- * behind.  Blocks inside for ${ask} and scrypt.  SATCHEL_E_EXISTS: the profile
- * is registered, or name or e-mail taken; SATCHEL_E_AUTH: invitation, or closed.
+ * behind.  ${ask} is called later, when the server's key is settled, and may block
+ * the loop.  SATCHEL_E_EXISTS: the profile is registered, or name or e-mail taken;
+ * SATCHEL_E_AUTH: invitation, or closed.
  */
 SATCHEL_API int satchel_register_start(struct satchel *s, const struct satchel_register_options *o,
                                        struct satchel_op **ret_op, struct satchel_error *err);

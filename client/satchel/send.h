@@ -50,7 +50,8 @@ struct satchel_send_options {
     size_t to_count;
     const char *message;    /* at most 16 KiB; NULL: none */
     const char *media_type; /* at most 127 bytes; NULL: none */
-    uint64_t lifetime;      /* 0: 7 days, within the server's limits */
+    uint64_t lifetime;      /* 0: `expires`, or 7 days, within the server's limits */
+    uint64_t expires;       /* with lifetime 0: when it ends; 0: not said */
     uint32_t opens;         /* opens for each recipient; 0: no limit */
     bool no_padding;        /* the server may learn the exact size */
     bool no_preview;        /* make no preview, also of a PNG, JPEG or WebP file */

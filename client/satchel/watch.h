@@ -24,6 +24,9 @@ enum satchel_event_kind {
 /* "stored", "arrived", ...; "" for a kind that this version does not know. */
 SATCHEL_API const char *satchel_event_name(enum satchel_event_kind kind);
 
+/* Whose transfer it is.  Unknown: it ended before it was seen, or cannot be checked. */
+enum satchel_side { SATCHEL_SIDE_UNKNOWN = 0, SATCHEL_SIDE_OURS = 1, SATCHEL_SIDE_THEIRS = 2 };
+
 struct satchel_event {
     uint64_t number; /* rises, for each profile's user */
     uint64_t time;
@@ -31,6 +34,8 @@ struct satchel_event {
     char id[SATCHEL_ID_SIZE];      /* of the transfer */
     char who_id[SATCHEL_UID_SIZE]; /* the other one: the sender, or the recipient it is about */
     char who[SATCHEL_NAME_SIZE];   /* what we call him; "" unknown */
+    enum satchel_side side;
+    char name[SATCHEL_FILE_SIZE]; /* of the file, as the sender gave it; "" it is not known */
 };
 
 struct satchel_watch_options {

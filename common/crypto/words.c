@@ -77,15 +77,38 @@ static bool next_word(const char **text, char word[WORDLIST_WORD_MAX + 2])
     return len > 0;
 }
 
+/*
+ * "7", "7." or "7)": copied along from a numbered list.  Counted with three digits at most: there
+ * are not more words than that.
+ */
+static bool is_number(const char *word, size_t *ret)
+{
+    size_t digits = strspn(word, "0123456789");
+
+    if (digits == 0 || digits > 3 || strcspn(word + digits, ".)") != 0 ||
+        (word[digits] != '\0' && word[digits + 1] != '\0'))
+        return false;
+    *ret = 0;
+    for (size_t i = 0; i < digits; i++)
+        *ret = *ret * 10 + (size_t)(word[i] - '0');
+    return true;
+}
+
 static int read_words(const char *text, uint8_t raw[RAW_LEN], struct err *err)
 {
     char word[WORDLIST_WORD_MAX + 2];
-    size_t n = 0;
+    size_t n = 0, number;
     int rc = ERR_OK;
 
     while (rc == ERR_OK && next_word(&text, word)) {
         const int index = wordlist_find(word);
 
+        if (is_number(word, &number)) {
+            if (number != n + 1)
+                rc = err_set(err, ERR_INVALID, "number %zu stands where word %zu should be", number,
+                             n + 1);
+            continue;
+        }
         n++;
         if (index < 0)
             rc = err_set(err, ERR_INVALID, "word %zu is not in the list of words", n);

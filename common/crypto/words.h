@@ -16,9 +16,10 @@ MUST_CHECK int words_from_seed(const uint8_t seed[WORDS_SEED_LEN], struct secret
                                struct err *err);
 
 /*
- * Read NUL-terminated words in any case, with any white space around them.
- * ERR_INVALID names the position of a word that is not in the list (never the
- * word), or says how many words there are, or that they do not fit together.
+ * Read NUL-terminated words in any case, with any white space around them, and with their numbers
+ * before them, as in "7 zoo" or "7. zoo", if they are the right ones.  ERR_INVALID names the
+ * position of a word that is not in the list (never the word), or says how many words there are, or
+ * that they do not fit together.
  */
 MUST_CHECK int words_to_seed(const char *text, struct secret *ret_seed, struct err *err);
 

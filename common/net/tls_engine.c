@@ -46,6 +46,10 @@ static int ssl_failure(struct tls_engine *e, struct err *err)
         rc = die(e, ERR_NOMEM, err, "no memory for what TLS wants to send");
     } else if (e->client && (rc = tls_verify_why(e->ssl, &e->judge, err)) != ERR_OK) {
         e->dead = rc;
+    } else if (e->client && !SSL_is_init_finished(e->ssl) &&
+               ERR_GET_REASON(ERR_peek_error()) == SSL_R_WRONG_VERSION_NUMBER) {
+        rc = die(e, ERR_TLS, err, "what answers does not speak TLS");
+        err_hint(err, "is this the port of satcheld?");
     } else {
         e->dead = ERR_TLS;
         rc = err_set(err, ERR_TLS, "TLS: %s", why != NULL ? why : "broken off");

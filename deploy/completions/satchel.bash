@@ -11,7 +11,7 @@ _satchel_values()
 _satchel()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' word
-    local verbs='register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock account'
+    local verbs='register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock account help'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ " $verbs " != *" $word "* ]] || { verb=$word && break; }
@@ -57,7 +57,7 @@ _satchel()
         return
     fi
     case $verb in
-    '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
+    '' | help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
     preview) mapfile -t COMPREPLY < <(compgen -W "encode decode eval" -- "$cur") ;;
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;

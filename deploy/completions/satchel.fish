@@ -5,9 +5,10 @@ function __satchel_values
     satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
-set -l verbs register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock account
+set -l verbs register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock account help
 
 complete -c satchel -f -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
+complete -c satchel -n '__fish_seen_subcommand_from help' -a "$verbs"
 complete -c satchel -l home -r -d 'Folder of settings and keys'
 complete -c satchel -l profile -x -d 'Profile'
 complete -c satchel -l json -d 'One JSON object a line'
@@ -26,7 +27,7 @@ complete -c satchel -n '__fish_seen_subcommand_from register' -l recovery-fd -x 
 complete -c satchel -n '__fish_seen_subcommand_from send' -F
 complete -c satchel -n '__fish_seen_subcommand_from send' -l to -x -a '(__satchel_values contacts name)' -d 'Recipients'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l message -x -d 'Text'
-complete -c satchel -n '__fish_seen_subcommand_from send' -l expires -x -d 'Lifetime, as in 2d'
+complete -c satchel -n '__fish_seen_subcommand_from send' -l expires -x -d 'Lifetime, as in 2d, or end, as in 2026-12-24'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l opens -x -d 'How often it can be opened'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l name -x -d 'File name'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l no-preview -d 'No preview of a picture'

@@ -136,6 +136,12 @@ int eval_baseline(int which, const uint8_t *rgb, size_t size, uint8_t *ret_rgb, 
     return rc;
 }
 
+/* The ${frequency}th cosine at pixel ${at} of a line. */
+static float wave(int frequency, int at)
+{
+    return cosf((float)M_PI * (float)frequency * ((float)at + 0.5F) / S);
+}
+
 /* Of each plane the lowest frequencies, four bits each: 49 of brightness, 9 of each colour. */
 void eval_hash(const uint8_t *rgb, uint8_t *ret_rgb, size_t *ret_bytes)
 {
@@ -156,16 +162,13 @@ void eval_hash(const uint8_t *rgb, uint8_t *ret_rgb, size_t *ret_bytes)
                     float t = turn[p][0] * (float)c[0] + turn[p][1] * (float)c[1] +
                               turn[p][2] * (float)c[2];
 
-                    sum += t / 255 * cosf((float)M_PI * (float)v * ((float)(i / S) + 0.5F) / S) *
-                           cosf((float)M_PI * (float)u * ((float)(i % S) + 0.5F) / S);
+                    sum += t / 255 * wave(v, i / S) * wave(u, i % S);
                 }
                 sum *= (v > 0 ? 2.0F : 1.0F) * (u > 0 ? 2.0F : 1.0F) / (S * S);
                 level = fminf(fmaxf(roundf((sum / range + 1) * 7.5F), 0), 15);
                 sum = (level / 7.5F - 1) * range;
                 for (int i = 0; i < S * S; i++)
-                    out[p][i / S][i % S] +=
-                        sum * cosf((float)M_PI * (float)v * ((float)(i / S) + 0.5F) / S) *
-                        cosf((float)M_PI * (float)u * ((float)(i % S) + 0.5F) / S);
+                    out[p][i / S][i % S] += sum * wave(v, i / S) * wave(u, i % S);
             }
     for (int i = 0; i < S * S; i++)
         for (int c = 0; c < 3; c++) {

@@ -36,7 +36,8 @@ static double window(const uint8_t *a, const uint8_t *b, int x0, int y0)
 
 static double ssim(const uint8_t *a, const uint8_t *b)
 {
-    double sum = 0, n = 0;
+    double sum = 0;
+    int n = 0;
 
     for (int y = 0; y + WINDOW <= S; y += STRIDE)
         for (int x = 0; x + WINDOW <= S; x += STRIDE, n++)

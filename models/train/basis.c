@@ -154,7 +154,7 @@ static void store(struct preview_net *net, size_t latent, const float *row)
 
     for (size_t f = 0; f < D; f++)
         most = fabsf(row[f]) > most ? fabsf(row[f]) : most;
-    net->unit[latent] = most / (latent < PREVIEW_FINE ? 32767 : 127);
+    net->unit[latent] = most / (latent < PREVIEW_FINE ? 32767.0F : 127.0F);
     for (size_t f = 0; f < D; f++)
         net->row[latent][f] = (int16_t)lrintf(row[f] / net->unit[latent]);
 }

@@ -175,7 +175,8 @@ void detail_store(const struct detail *d, struct preview_net *net)
             t->detail_bias[b][h] = limited(v->bias[b][h] * 4096, 1 << 24);
             t->detail_out[b][h] = weight(v->out[b][h] * eighths, 256);
         }
-        t->detail_out_bias[b] = limited(v->out_bias[b] * eighths * 1048576 + 524288, 1 << 30);
+        t->detail_out_bias[b] =
+            limited(v->out_bias[b] * eighths * 1048576 + 524288, (float)(1 << 30));
     }
     net->detailed = true;
 }

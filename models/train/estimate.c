@@ -233,7 +233,8 @@ static int16_t weight(float v, float scale)
 static void store_table(struct preview_tables *t, int scale, int shift)
 {
     float spread = exp2f(((float)(2 * scale) + 0.5F - 32) / 8);
-    float mean = (float)(shift - PREVIEW_SHIFTS / 2) / 8;
+    int eighths = shift - PREVIEW_SHIFTS / 2;
+    float mean = (float)eighths / 8;
     uint16_t *count = t->count[scale][shift];
     int most = 0, sum = 0;
 
@@ -257,7 +258,8 @@ static void store_table(struct preview_tables *t, int scale, int shift)
 static void store_centres(struct preview_tables *t, int scale, int shift)
 {
     float spread = exp2f(((float)(2 * scale) + 0.5F - 32) / 8);
-    float mean = (float)(shift - PREVIEW_SHIFTS / 2) / 8;
+    int eighths = shift - PREVIEW_SHIFTS / 2;
+    float mean = (float)eighths / 8;
 
     for (int i = 0; i < PREVIEW_SYMBOLS; i++) {
         float q = (float)(i - PREVIEW_REACH - 1), sum = 0, all = 1e-20F;

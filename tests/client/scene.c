@@ -39,6 +39,7 @@ static void on_notice(void *cookie, const struct satchel_notice *n)
 
     assert_string_not_equal(n->message, "");
     h->last.notices[n->kind]++;
+    (void)snprintf(h->last.notice, sizeof(h->last.notice), "%s", n->message);
 }
 
 static void on_pin(void *cookie, const struct satchel_pin_question *q)

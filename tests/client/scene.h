@@ -21,6 +21,7 @@ struct ending {
     unsigned rows, problems;  /* of a listing */
     int problem;              /* of the last bad row */
     unsigned notices[16];     /* by kind */
+    char notice[512];         /* the newest of them */
     uint64_t sent, got, kept; /* pieces */
 };
 

@@ -171,6 +171,34 @@ static void a_new_key_that_is_refused(void **state)
     old_user_free(&u);
 }
 
+/* The server keeps account records, and another device's has come between. */
+static bool overtake(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    (void)tail;
+    if (r->body_case == SATCHEL__ENVELOPE__BODY_LOGIN_REPLY)
+        r->login_reply->account = 1;
+    else if (r->body_case == SATCHEL__ENVELOPE__BODY_ERROR &&
+             f->requests[SATCHEL__ENVELOPE__BODY_PUT_ACCOUNT] == 1) {
+        fake_clear(r);
+        fake_error(r, SATCHEL__CODE__EXISTS, "a newer account record is there");
+    }
+    return true;
+}
+
+/* That is no failure: it is said as what it is. */
+static void another_device_was_faster(void **state)
+{
+    struct scene *g = *state;
+
+    g->fake.spoil = overtake;
+    handle_again(&g->bob);
+    assert_int_equal(do_ping(&g->bob)->code, SATCHEL_OK);
+    assert_int_equal(g->fake.requests[SATCHEL__ENVELOPE__BODY_PUT_ACCOUNT], 1);
+    assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_KEY_FAILED], 1);
+    assert_non_null(strstr(g->bob.last.notice, "nothing is lost"));
+    assert_null(strstr(g->bob.last.notice, "account record"));
+}
+
 static bool drop_put(struct fake *f, Satchel__Envelope *r, struct buf *tail)
 {
     (void)tail;
@@ -455,6 +483,7 @@ int main(void)
         TEST(a_recovery_is_told_and_undoes_verification),
         TEST(a_fork_stops_everything),
         TEST(a_stranger_has_little_room),
+        TEST(another_device_was_faster),
         TEST(numbers_are_compared),
     };
     int failed = cmocka_run_group_tests_name("keys in the course of time", tests, NULL, NULL);

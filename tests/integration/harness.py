@@ -9,13 +9,16 @@ import hashlib
 import json
 import os
 import pathlib
+import pty
 import random
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -304,6 +307,57 @@ class User:
         return subprocess.Popen([program("satchel"), "--json", *map(str, args)], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=pass_fds,
                                 env={**os.environ, "SATCHEL_HOME": str(self.home)})
+
+
+class Terminal:
+    """A command on a terminal of its own, with somebody who reads and types."""
+
+    def __init__(self, user, *args):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["SATCHEL_HOME"] = str(user.home)
+            os.execv(program("satchel"), [program("satchel"), *map(str, args)])
+        self.shown = ""
+        self.seen = 0  # how much of it until() has passed
+
+    def _read(self):
+        try:
+            block = os.read(self.fd, 4096)
+        except OSError:  # the other end is closed
+            block = b""
+        self.shown += block.decode("utf-8", "replace")
+        return block
+
+    def until(self, pattern):
+        """Until this is shown, behind what the call before has found; gives the match."""
+        end = time.monotonic() + WAIT
+        while not (found := re.compile(pattern).search(self.shown, self.seen)):
+            if time.monotonic() > end or (select.select([self.fd], [], [], 1)[0] and not self._read()):
+                raise Failed(f"'{pattern}' was not shown:\n{self.shown}")
+        self.seen = found.end()
+        return found
+
+    def poll(self):
+        """Take what is shown now, or within a short time."""
+        if select.select([self.fd], [], [], 0.2)[0]:
+            self._read()
+
+    def type(self, line):
+        os.write(self.fd, f"{line}\n".encode())
+
+    def interrupt(self):
+        """Ctrl-C."""
+        os.write(self.fd, b"\x03")
+
+    def end(self, expect=0):
+        """To the end; gives all that was shown."""
+        while self._read():
+            pass
+        os.close(self.fd)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if code != expect or "Sanitizer" in self.shown:
+            raise Failed(f"expected exit {expect}, it was {code}\n{self.shown}")
+        return self.shown
 
 
 class Case(unittest.TestCase):

@@ -120,6 +120,18 @@ class Exchange(Case):
         self.bob.get(tid, "-o", self.work / "x")
         self.assertEqual(int(os.stat(self.work / "x").st_mtime), 1_000_000_000)
 
+    def test_mode_of_a_file(self):
+        """That of a new file here, whatever it was at the sender's: his executable is not ours."""
+        path = self.file(10)
+        path.chmod(0o4755)
+        tid = self.alice.send(path, to=(self.bob,)).result["id"]
+        old = os.umask(0o027)
+        self.addCleanup(os.umask, old)
+        for umask, mode in ((0o027, 0o640), (0o077, 0o600), (0o002, 0o664)):
+            os.umask(umask)
+            got = self.bob.get(tid, "-o", self.work / f"{mode:o}").result
+            self.assertEqual(os.stat(got["path"]).st_mode & 0o7777, mode)
+
     def test_where_it_goes(self):
         path = self.file(50, "named.bin")
         tid = self.alice.send(path, to=(self.bob,)).result["id"]

@@ -364,6 +364,15 @@ class Usage(Case):
                     self.assertIn(f"--{option}", block.group(1))
                     self.assertRegex(fish, rf"seen_subcommand_from [a-z ]*\b{verb}\b[^\n]* -l {option}\b")
 
+    def test_completion_of_help(self):
+        script = TREE / "deploy" / "completions" / "satchel.bash"
+        for words, wanted in (("satchel help se", "send sent"), ("satchel he", "help"), ("satchel help pass", "passphrase")):
+            said = run(["bash", "-c", f'source {script}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); '
+                        '_satchel; echo "${COMPREPLY[*]}"'])
+            self.assertEqual(said.text.strip(), wanted, words)
+        for name in ("_satchel", "satchel.fish"):
+            self.assertIn("help", (script.parent / name).read_text())
+
     def test_nothing_of_a_terminal_in_a_pipe(self):
         shown = self.alice.run("inbox", "--previews")
         self.assertNotIn("\x1b", shown.text + shown.errors)

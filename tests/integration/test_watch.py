@@ -6,7 +6,8 @@ import random
 import signal
 import threading
 
-from harness import LEVEL, WAIT, Case
+from harness import LEVEL, WAIT, Case, Terminal
+from test_life import documented
 
 
 class Watcher:
@@ -77,6 +78,10 @@ class Watch(Case):
                                  ("revoked", tid, "bob")])
         names = [(event["event"], event["id"], event["who"]) for event in recipient.wait(2)]
         self.assertEqual(names, [("arrived", tid, "alice"), ("revoked", tid, "alice")])
+        for watcher, ours in ((sender, True), (recipient, False)):
+            for event in watcher.events:
+                self.assertEqual((event["name"], event["ours"]), ("file.bin", ours), event)
+                self.assertEqual(set(event), documented("watch"))
         self.assertEqual(sender.stop(), 130)
         # What happens while nobody watches is told next time, and nothing twice.
         second = self.alice.send(self.file(100), to=(self.bob,)).result["id"]
@@ -85,27 +90,63 @@ class Watch(Case):
         self.bob.json("delete", second)
         self.assertEqual(again.wait(2)[1]["event"], "deleted")
 
+    def test_names_of_what_has_ended(self):
+        """They are gone with the keys: what was not seen before has none; another's end takes no name away."""
+        self.watch(self.alice).stop()
+        whole, part = (self.alice.send(self.file(10, name), to=(self.bob, self.carol)).result["id"]
+                       for name in ("whole", "part"))
+        self.alice.json("revoke", whole)
+        self.alice.json("revoke", part, "--from", "bob")
+        told = self.watch(self.alice).wait(5)
+        self.assertEqual([(event["event"], event["name"], event["ours"]) for event in told],
+                         [("stored", None, True), ("stored", "part", True), ("revoked", None, True),
+                          ("revoked", None, True), ("revoked", "part", True)])
+
+    def test_lines(self):
+        """Who has revoked what, for whom; names are for a terminal."""
+        self.bob.json("contacts", "add", "alice")
+        sender, recipient = Terminal(self.alice, "watch"), Terminal(self.bob, "watch")
+        for user, terminal in ((self.bob, recipient), (self.alice, sender)):
+            while "arrived" not in terminal.shown and "stored" not in terminal.shown:
+                # Watching has begun when it tells of what came meanwhile.
+                self.alice.send(self.file(10, "first"), to=(user,))
+                terminal.poll()
+        path = self.file(10, "name\x1b[2J.txt")
+        tid = self.alice.send(path, to=(self.bob,)).result["id"]
+        short = tid[:12]
+        recipient.until(rf"arrived +{short}  from alice: name\\x1b\[2J\.txt")
+        sender.until(rf"stored +{short}  by alice: name")
+        self.alice.json("revoke", tid)
+        recipient.until(rf"revoked +{short}  by alice, for you: name")
+        sender.until(rf"revoked +{short}  by you, for bob: name")
+        for terminal in (sender, recipient):
+            terminal.interrupt()
+            self.assertNotIn("\x1b[2J", terminal.end(expect=130))
+
     def test_strangers_have_names(self):
         watcher = self.watch(self.carol)
         self.alice.send(self.file(10), to=(self.carol,))
         self.assertEqual(watcher.wait(1)[0]["who"], "alice")
+        self.assertEqual(watcher.events[0]["name"], "file.bin")
 
     def test_expiry_is_told(self):
         sender = self.watch(self.alice)
         self.alice.send(self.file(10), "--expires", "2s", to=(self.bob,))
-        self.assertEqual([event["event"] for event in sender.wait(2)], ["stored", "expired"])
+        self.assertEqual([(event["event"], event["name"]) for event in sender.wait(2)],
+                         [("stored", "file.bin"), ("expired", "file.bin")])
 
     def test_programs(self):
         self.bob.json("contacts", "add", "alice")
         script, log = self.work / "hook", self.work / "log"
-        script.write_text(f"#!/bin/sh\necho \"$1 $2 $3 $SATCHEL_EVENT $SATCHEL_WHO $#\" >> '{log}'\n")
+        script.write_text("#!/bin/sh\n"
+                          f"echo \"$1 $2 $3 $SATCHEL_EVENT $SATCHEL_WHO $SATCHEL_NAME $#\" >> '{log}'\n")
         script.chmod(0o755)
         watcher = self.watch(self.bob, "--exec", script)
         tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
         while watcher.events[-1:] == [] or watcher.events[-1]["id"] != tid:
             watcher.wait(len(watcher.events) + 1)
         watcher.stop()  # and wait for the programs
-        line = f"arrived {tid} alice arrived alice 3\n"
+        line = f"arrived {tid} alice arrived alice file.bin 3\n"
         for _ in range(WAIT * 10):
             if log.exists() and line in log.read_text():
                 break

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -16,25 +17,24 @@
 #include "client/cli/options.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
+#include "client/cli/when.h"
 
 static struct {
     const char *text;
     bool flag, global;
     uint32_t count;
     uint64_t span;
+    struct when end;
     int fd;
     struct opt_list list;
 } v;
 
 static const struct opt globals[] = {{"json", 0, OPT_FLAG, &v.global, NULL, ""}, {0}};
 static const struct opt own[] = {
-    {"output", 'o', OPT_TEXT, &v.text, "X", ""},
-    {"force", 'f', OPT_FLAG, &v.flag, NULL, ""},
-    {"opens", 0, OPT_COUNT, &v.count, "N", ""},
-    {"expires", 0, OPT_DURATION, &v.span, "T", ""},
-    {"recovery-fd", 0, OPT_FD, &v.fd, "N", ""},
-    {"to", 't', OPT_LIST, &v.list, "W", ""},
-    {0},
+    {"output", 'o', OPT_TEXT, &v.text, "X", ""}, {"force", 'f', OPT_FLAG, &v.flag, NULL, ""},
+    {"opens", 0, OPT_COUNT, &v.count, "N", ""},  {"for", 0, OPT_DURATION, &v.span, "T", ""},
+    {"expires", 0, OPT_END, &v.end, "T", ""},    {"recovery-fd", 0, OPT_FD, &v.fd, "N", ""},
+    {"to", 't', OPT_LIST, &v.list, "W", ""},     {0},
 };
 
 /* Parse ${words}, separated by spaces; returns the code, operands joined in ${ret_rest}. */
@@ -241,6 +241,109 @@ static void test_durations(void **state)
     assert_false(options_duration(" 1d", &ms));
 }
 
+static void test_times(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } good[] = {
+        {"2025-11-21", 1763683200000ULL},
+        {"2025-11-21Z", 1763683200000ULL},
+        {"2025-11-21T08:00", 1763712000000ULL},
+        {"2025-11-21 08:00Z", 1763712000000ULL},
+        {"2025-11-21T08:00:01Z", 1763712001000ULL},
+        {"2025-11-21T08:00:00.123Z", 1763712000123ULL}, /* as it is shown */
+        {"2024-02-29", 1709164800000ULL},
+    };
+    static const char *const bad[] = {"",
+                                      "2025",
+                                      "2025-11",
+                                      "2025-11-2",
+                                      "2025-02-29",
+                                      "2025-13-01",
+                                      "2025-11-31",
+                                      "2025-11-21T",
+                                      "2025-11-21T08",
+                                      "2025-11-21T24:00",
+                                      "0000-00-00",
+                                      "2025-11-21x",
+                                      "2025-11-21T08:60",
+                                      "2025-11-21T08:00:",
+                                      "2025-11-21T08:00+01",
+                                      "1969-12-31",
+                                      "25-11-21",
+                                      " 2025-11-21",
+                                      "2025-11-21T08:00:00.12Z"};
+    uint64_t ms = 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(when_time(good[i].text, &ms));
+        assert_true(ms == good[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(when_time(bad[i], &ms));
+}
+
+static void test_ends(void **state)
+{
+    static const uint64_t now = 1763683200000ULL; /* 2025-11-21 */
+    struct satchel_error err;
+    struct when w = {1, 1};
+    char rest[256];
+
+    (void)state;
+    assert_int_equal(when_read("extend", "2d", now, &w, &err), SATCHEL_OK);
+    assert_true(w.span == 2 * 86400000ULL && w.time == 0);
+    assert_int_equal(when_read("extend", "2025-11-22", now, &w, &err), SATCHEL_OK);
+    assert_true(w.span == 0 && w.time == now + 86400000ULL);
+    assert_int_equal(when_read("extend", "2025-11-21", now, &w, &err), SATCHEL_E_INVALID);
+    assert_string_equal(err.message, "extend: '2025-11-21' is in the past");
+    assert_int_equal(err.exit_code, 2);
+    assert_int_equal(when_read("extend", "soon", now, &w, &err), SATCHEL_E_INVALID);
+    assert_string_equal(err.message, "extend: 'soon' is no length of time and no date");
+    assert_non_null(strstr(err.hint, "2026-12-24"));
+    assert_true(w.time == now + 86400000ULL); /* as it was */
+    assert_int_equal(parse("--expires 9998-01-01T12:00", rest, &err), SATCHEL_OK);
+    assert_true(v.end.span == 0 && v.end.time > now);
+    assert_int_equal(parse("--expires=2020-01-01", rest, &err), SATCHEL_E_INVALID);
+    assert_string_equal(err.message, "--expires: '2020-01-01' is in the past");
+}
+
+/* What ui_error() writes to standard error, in ${ret}. */
+static void error_text(const struct satchel_error *err, char *ret, size_t size)
+{
+    FILE *file = tmpfile();
+    int old = dup(STDERR_FILENO);
+    size_t n;
+
+    assert_non_null(file);
+    assert_int_equal(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
+    ui_error(err);
+    assert_int_equal(dup2(old, STDERR_FILENO), STDERR_FILENO);
+    rewind(file);
+    n = fread(ret, 1, size - 1, file);
+    ret[n] = '\0';
+    (void)close(old);
+    (void)fclose(file);
+}
+
+/* First of all tests: nothing was told yet. */
+static void test_no_error_is_silent(void **state)
+{
+    struct satchel_error err = {.code = SATCHEL_E_INTERNAL}, told = {.code = SATCHEL_E_IO};
+    char text[256];
+
+    (void)state;
+    error_text(&err, text, sizeof(text));
+    assert_string_equal(text, "satchel: internal error\n");
+    error_text(&told, text, sizeof(text)); /* the first of several was told in its place */
+    assert_string_equal(text, "");
+    (void)snprintf(told.message, sizeof(told.message), "x");
+    error_text(&told, text, sizeof(text));
+    assert_string_equal(text, "satchel: x\n");
+}
+
 static void test_hostile_text_is_escaped(void **state)
 {
     char out[TEXT_SAFE];
@@ -318,6 +421,7 @@ static void test_programs_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_error_is_silent),
         cmocka_unit_test(test_programs_are_found),
         cmocka_unit_test(test_options_mix_with_operands),
         cmocka_unit_test(test_option_takes_whatever_comes_next),
@@ -327,6 +431,8 @@ int main(void)
         cmocka_unit_test(test_first_failure_stays),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_ends),
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_hostile_text_is_escaped),
         cmocka_unit_test(test_json_text_repairs),

@@ -239,6 +239,30 @@ static void test_words_as_people_type_them(void **state)
     secret_free(&seed);
 }
 
+/* They are shown in numbered rows, and copied like that. */
+static void test_words_with_numbers(void **state)
+{
+    static const char numbered[] = "1 zoo 2. zoo 3) zoo 4 zoo 5 zoo 6 zoo\n"
+                                   "  7 zoo   8 zoo   9 zoo  10 zoo  11 zoo  12 zoo\n"
+                                   " 13 zoo zoo zoo zoo 17 zoo zoo zoo zoo zoo zoo 23 zoo 24 vote";
+    struct secret seed = {0};
+    struct err err;
+
+    (void)state;
+    assert_int_equal(words_to_seed(numbered, &seed, NULL), ERR_OK);
+    assert_int_equal(seed.data[0], 0xff);
+    secret_free(&seed);
+    assert_int_equal(words_to_seed("1 zoo 3 zoo", &seed, &err), ERR_INVALID);
+    assert_string_equal(err.msg, "number 3 stands where word 2 should be");
+    assert_int_equal(words_to_seed("1 zoo 2 2 zoo", &seed, &err), ERR_INVALID); /* too few */
+    assert_string_equal(err.msg, "2 words, not 24");
+    assert_int_equal(words_to_seed("1zoo", &seed, &err), ERR_INVALID);
+    assert_string_equal(err.msg, "word 1 is not in the list of words");
+    assert_int_equal(words_to_seed("1.) zoo", &seed, &err), ERR_INVALID);
+    assert_string_equal(err.msg, "word 1 is not in the list of words");
+    assert_null(seed.data);
+}
+
 static void test_words_refused(void **state)
 {
 #define TEN "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo "
@@ -319,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_user_ids),
         cmocka_unit_test(test_words_vectors),
         cmocka_unit_test(test_words_as_people_type_them),
+        cmocka_unit_test(test_words_with_numbers),
         cmocka_unit_test(test_words_refused),
         cmocka_unit_test(test_wordlist),
         cmocka_unit_test(test_padme),

@@ -359,6 +359,27 @@ static void test_garbage(void **state)
     }
 }
 
+/* A client that has come to the port of something else is told so, not TLS's own words. */
+static void test_no_tls_there(void **state)
+{
+    static const char *const said[] = {"HTTP/1.1 400 Bad Request\r\n\r\n",
+                                       "SSH-2.0-OpenSSH_9.2\r\n", "220 mail ready\r\n"};
+    struct pair p;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        struct err err = {0};
+
+        assert_int_equal(pair_open(&p, &keys, NULL), ERR_OK);
+        assert_int_equal(tls_engine_handshake(p.client.engine, &err), ERR_AGAIN);
+        assert_int_equal(tls_engine_feed(p.client.engine, said[i], strlen(said[i]), NULL), ERR_OK);
+        assert_int_equal(tls_engine_handshake(p.client.engine, &err), ERR_TLS);
+        assert_string_equal(err.msg, "what answers does not speak TLS");
+        assert_non_null(strstr(err.hint, "port"));
+        pair_close(&p);
+    }
+}
+
 /* Each byte of a record changed in turn: refused, and the peer gets an alert. */
 static void test_tampered(void **state)
 {
@@ -557,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_foreign_clients),
         cmocka_unit_test(test_foreign_servers),
         cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_no_tls_there),
         cmocka_unit_test(test_tampered),
         cmocka_unit_test(test_cut_handshake),
         cmocka_unit_test(test_keep),

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked and said on a terminal."""
+import base64
+import hmac
+import os
+import re
+import struct
+import time
+
+from harness import Case, Failed, Terminal, User
+
+STEP = 30
+
+
+def one_time_password(secret, away=0):
+    """RFC 6238 with SHA-1 and six digits, so many steps from now."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    digest = hmac.digest(key, struct.pack(">Q", int(time.time()) // STEP + away), "sha1")
+    at = digest[-1] & 15
+    return f"{(int.from_bytes(digest[at:at + 4], 'big') & 0x7fffffff) % 1000000:06}"
+
+
+class Registering(Case):
+    users = ("bob",)
+
+    def begin(self, name, *args):
+        user = User(self.daemon, self.work, name)
+        return user, Terminal(user, "register", "--server", self.daemon.server, "--name", name, "--email",
+                              user.email, *args)
+
+    def test_the_server_comes_before_the_passphrase(self):
+        """Nobody types a passphrase for a server that he then refuses."""
+        user, terminal = self.begin("ines")
+        terminal.until(re.escape(self.daemon.pin))
+        terminal.until(r"\(yes/no\) ")
+        terminal.type("no")
+        self.assertNotIn("assphrase", terminal.end(expect=4))
+        self.assertFalse((user.home / "profiles" / "default" / "settings").exists())
+
+    def test_a_passphrase_is_asked_again(self):
+        """Until both are the same; then it is the one that opens the keys."""
+        user, terminal = self.begin("jane")
+        terminal.until(r"\(yes/no\) ")
+        terminal.type("yes")
+        terminal.until("Choose a passphrase for your keys: ")
+        terminal.type("correct horse")
+        terminal.until("The same passphrase again: ")
+        terminal.type("correct house")
+        terminal.until("The two differ. Choose a passphrase for your keys: ")
+        terminal.type("battery staple")
+        terminal.until("The same passphrase again: ")
+        terminal.type("battery staple")
+        shown = terminal.end()
+        for typed in ("correct horse", "correct house", "battery staple"):
+            self.assertNotIn(typed, shown)  # no echo
+        again = Terminal(user, "whoami")
+        again.until("Passphrase: ")
+        again.type("correct horse")
+        self.assertIn("wrong passphrase", again.end(expect=4))
+        again = Terminal(user, "whoami")
+        again.until("Passphrase: ")
+        again.type("battery staple")
+        self.assertIn("jane", again.end())
+
+    def test_a_passphrase_takes_its_time(self):
+        """Longer than the server waits for a request."""
+        self.daemon.stop()
+        self.daemon.configure({("timeouts", "handshake"): "1s"})
+        self.daemon.start()
+        user, terminal = self.begin("kate", "--pin", self.daemon.pin)
+        terminal.until("Choose a passphrase")
+        time.sleep(2)
+        terminal.type("correct horse")
+        terminal.until("again: ")
+        terminal.type("correct horse")
+        terminal.end()
+        self.assertTrue((user.home / "profiles" / "default" / "settings").exists())
+
+    def test_no_passphrase_for_nothing(self):
+        """What the server will refuse anyway is said before."""
+        self.daemon.stop()
+        self.daemon.configure({("server", "registration"): "invite"})
+        self.daemon.start()
+        self.addCleanup(self.open_again)
+        _, terminal = self.begin("lena", "--pin", self.daemon.pin)
+        shown = terminal.end(expect=4)
+        self.assertIn("needs an invitation", shown)
+        self.assertNotIn("assphrase", shown)
+
+    def open_again(self):
+        self.daemon.stop()
+        self.daemon.configure({("server", "registration"): "open"})
+        self.daemon.start()
+
+    def test_words_in_numbered_rows(self):
+        """Typed in as they were shown."""
+        user, terminal = self.begin("mara", "--pin", self.daemon.pin, "--no-passphrase")
+        rows = re.findall(r"^  ( ?\d+ [a-z]+ .*?)\s*$", terminal.end(), re.M)
+        self.assertEqual(len(rows), 4, rows)
+        machine = User(self.daemon, self.work, "new-machine")
+        back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", user.name, "--pin",
+                        self.daemon.pin, "--no-passphrase")
+        back.until("The 24 recovery words: ")
+        for count, row in enumerate(rows):
+            back.type(row)
+            if count < 3:
+                back.until(rf"{6 * (count + 1)} of 24; the next: ")
+        self.assertIn("you are mara again", back.end())
+        short = Terminal(User(self.daemon, self.work, "other"), "recover", "--server", self.daemon.server, "--name",
+                         user.name, "--pin", self.daemon.pin, "--no-passphrase")
+        short.until("The 24 recovery words: ")
+        short.type(rows[0])
+        short.until("6 of 24; the next: ")
+        short.type("")
+        self.assertIn("6 words, not 24", short.end(expect=2))
+
+
+class Codes(Case):
+    """One-time passwords that are typed."""
+    users = ("bob",)
+
+    def enrolled(self, name):
+        user = User(self.daemon, self.work, name)
+        reading, writing = os.pipe()
+        user.register("--recovery-fd", str(writing), pass_fds=(writing,))
+        os.close(writing)
+        with os.fdopen(reading) as words:
+            user.words = words.read().strip()
+        terminal = Terminal(user, "factor", "totp", "enrol")
+        user.secret = terminal.until(r"\n  ([A-Z2-7]{32,})\r?\n").group(1)
+        terminal.until("The code that it shows now: ")
+        terminal.type("000000" if one_time_password(user.secret) != "000000" else "000001")
+        terminal.until("That is not the code. What it shows now: ")
+        terminal.type(one_time_password(user.secret, -1))
+        user.codes = re.findall(r"^ +([A-Z0-9]{4,}(?:-[A-Z0-9]+)*)\s*$", terminal.end().split("Recovery codes", 1)[1], re.M)
+        return user
+
+    def test_asked_again_when_it_is_wrong(self):
+        user = self.enrolled("nora")
+        machine = User(self.daemon, self.work, "new-machine")
+        back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", "nora", "--pin",
+                        self.daemon.pin, "--no-passphrase")
+        back.until("recovery words: ")
+        back.type(user.words)
+        back.until("One-time password or recovery code: ")
+        back.type("000000" if one_time_password(user.secret) != "000000" else "000001")
+        back.until("One-time password or recovery code: ")
+        back.type(one_time_password(user.secret))
+        self.assertIn("you are nora again", back.end())
+
+    def test_three_times_at_most(self):
+        user = self.enrolled("olga")
+        machine = User(self.daemon, self.work, "new-machine")
+        back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", "olga", "--pin",
+                        self.daemon.pin, "--no-passphrase")
+        back.until("recovery words: ")
+        back.type(user.words)
+        for _ in range(3):
+            back.until("One-time password or recovery code: ")
+            back.type("000000" if one_time_password(user.secret) != "000000" else "000001")
+        shown = back.end(expect=4)
+        self.assertIn("hint: type a code of your authenticator", shown)
+        self.assertEqual(shown.count("recovery code: "), 3)
+
+
+class Output(Case):
+    def test_no_bytes_on_a_terminal(self):
+        tid = self.alice.send(self.file(100), to=(self.bob,)).result["id"]
+        refused = Terminal(self.bob, "get", tid, "-o", "-").end(expect=4)
+        self.assertIn("would write a file's bytes to the terminal", refused)
+        self.assertIn("--force", refused)
+        (row,) = [row for row in self.alice.json("status", tid).result["recipients"]]
+        self.assertEqual(row["state"], "stored")  # not even asked for
+        path = self.work / "text"
+        path.write_text("only letters")
+        tid = self.alice.send(path, to=(self.bob,)).result["id"]
+        self.assertIn("only letters", Terminal(self.bob, "get", tid, "-o", "-", "--force").end())
+
+
+class Interrupted(Case):
+    """Ctrl-C: what is kept, and what to run to go on."""
+
+    def test_send(self):
+        path = self.file(12_000_000)
+        sending = Terminal(self.alice, "send", path, "--to", "bob", "--limit-rate", "1M")
+        sending.until(r"[1-9]\.\d MiB of")
+        sending.interrupt()
+        shown = sending.end(expect=130)
+        self.assertIn("interrupted", shown)
+        self.assertIn("hint: run the same command again: it goes on with what the server has by now", shown)
+        again = self.alice.json("send", path, "--to", "bob")
+        self.assertGreater(again.result["kept_pieces"], 0)
+
+    def test_get(self):
+        tid = self.alice.send(self.file(12_000_000), to=(self.bob,)).result["id"]
+        out = self.folder_of("out")
+        getting = Terminal(self.bob, "get", tid, "-o", out, "--limit-rate", "1M")
+        getting.until(r"[1-9]\.\d MiB of")
+        getting.interrupt()
+        shown = getting.end(expect=130)
+        self.assertIn("hint: run the same command again: it goes on with what is here, and checks it", shown)
+        self.assertEqual([path.name for path in out.iterdir()], [".file.bin.satchel-part"])
+        self.assertGreater(self.bob.get(tid, "-o", out).result["kept_pieces"], 0)
+
+    def test_what_keeps_nothing(self):
+        top = self.folder_of("top")
+        os.rename(self.file(12_000_000), top / "large")
+        tid = self.alice.send(top, to=(self.bob,)).result["id"]
+        getting = Terminal(self.bob, "get", tid, "-o", self.folder_of("out"), "--limit-rate", "1M")
+        getting.until(r"[1-9]\.\d MiB of")
+        getting.interrupt()
+        self.assertIn("run the same command again: it begins anew", getting.end(expect=130))
+
+    def test_watch(self):
+        watching = Terminal(self.bob, "watch", "--json")
+        watching.until("watching")
+        watching.interrupt()
+        self.assertIn("the next watch tells what happens from here on", watching.end(expect=130))
+
+
+class Helper(Case):
+    users = ()
+
+    def test_a_wait_in_vain_is_told(self):
+        """The tests above would wait for ever otherwise."""
+        terminal = Terminal(User(self.daemon, self.work, "x"), "--version")
+        with self.assertRaises(Failed):
+            terminal.until("nothing like this")
+        with self.assertRaises(Failed):
+            terminal.end(expect=1)
