@@ -10,6 +10,8 @@
 #include "models/preview_linear.h"
 #include "models/preview_search.h"
 
+enum { FLOAT_ROUNDS = 2 }; /* of aiming again; the third gains nothing */
+
 struct preview {
     struct preview_net *net;
     struct preview_costs costs;
@@ -199,16 +201,20 @@ int preview_decode(struct preview *p, const uint8_t *data, size_t len,
 int preview_float(struct preview *p, const struct preview_image *image, float ret_numbers[512],
                   struct preview_image *ret_image, struct err *err)
 {
-    float latents[PREVIEW_LATENTS], rgb[PREVIEW_BYTES];
-    int rc;
+    float wanted[PREVIEW_LATENTS], latents[PREVIEW_LATENTS], rgb[PREVIEW_BYTES];
+    int rc = ERR_OK;
 
-    latents_of(p, image->rgb, latents);
-    for (int i = PREVIEW_FLOATS; i < PREVIEW_LATENTS; i++)
-        latents[i] = 0;
-    memcpy(ret_numbers, latents, PREVIEW_FLOATS * sizeof(float));
-    rc = synthesise(p, latents, preview_repair_floats, rgb, err);
+    latents_of(p, image->rgb, wanted);
+    memcpy(latents, wanted, sizeof(latents));
+    for (int round = 0; round <= FLOAT_ROUNDS && rc == ERR_OK; round++) {
+        if (round > 0)
+            preview_aim(p->net, wanted, latents, rgb, latents, PREVIEW_FLOATS);
+        memset(latents + PREVIEW_FLOATS, 0, sizeof(latents) - PREVIEW_FLOATS * sizeof(float));
+        rc = synthesise(p, latents, preview_repair_floats, rgb, err);
+    }
     if (rc != ERR_OK)
         return rc;
+    memcpy(ret_numbers, latents, PREVIEW_FLOATS * sizeof(float));
     ret_image->width = image->width;
     ret_image->height = image->height;
     to_bytes(rgb, ret_image->rgb);

@@ -15,7 +15,7 @@ enum {
     /* The inputs behind the sizes. */
     SEEN_Y = 16,
     SEEN_X,
-    SEEN_STEP,
+    SEEN_STEP = PREVIEW_SEEN_STEP,
     SEEN_DEPTH,
 };
 

@@ -64,16 +64,23 @@ HOT_WIDE static void multiply(float (*restrict out)[N], const float (*a)[N], con
 
 void preview_features(const uint8_t *rgb, float features[PREVIEW_FEATURES])
 {
+    float values[PREVIEW_BYTES];
+
+    for (int i = 0; i < PREVIEW_BYTES; i++)
+        values[i] = (float)rgb[i] / 255;
+    preview_features_of(values, features);
+}
+
+void preview_features_of(const float rgb[PREVIEW_BYTES], float features[PREVIEW_FEATURES])
+{
     static _Thread_local float plane[PLANES][N][N], half[N][N];
 
     (void)pthread_once(&once, set_up);
     for (int p = 0; p < PLANES; p++) {
         for (int i = 0; i < PREVIEW_PIXELS; i++) {
-            const uint8_t *c = rgb + (ptrdiff_t)i * 3;
+            const float *c = rgb + (ptrdiff_t)i * 3;
 
-            plane[p][i / N][i % N] =
-                (turn[p][0] * (float)c[0] + turn[p][1] * (float)c[1] + turn[p][2] * (float)c[2]) /
-                255;
+            plane[p][i / N][i % N] = turn[p][0] * c[0] + turn[p][1] * c[1] + turn[p][2] * c[2];
         }
         multiply(half, cosines, plane[p]);
         multiply(plane[p], half, cosines_turned);

@@ -25,6 +25,9 @@ enum {
 /* Features of ${rgb}, PREVIEW_BYTES bytes; pixels count from 0 to 1. */
 void preview_features(const uint8_t *rgb, float features[PREVIEW_FEATURES]);
 
+/* The same of a picture as preview_pixels() gives it. */
+void preview_features_of(const float rgb[PREVIEW_BYTES], float features[PREVIEW_FEATURES]);
+
 /* The picture of ${features}: rows, columns, colours, not limited to 0 to 1. */
 void preview_pixels(const float features[PREVIEW_FEATURES], float rgb[PREVIEW_BYTES]);
 

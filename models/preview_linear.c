@@ -25,15 +25,21 @@ HOT_WIDE static void add(float *restrict a, const int16_t *restrict b, float tim
         a[i] += times * (float)b[i];
 }
 
-void preview_latents(const struct preview_net *net, const float features[PREVIEW_FEATURES],
-                     float latents[PREVIEW_LATENTS])
+static void first_latents(const struct preview_net *net, const float features[PREVIEW_FEATURES],
+                          float *latents, unsigned n)
 {
     float centred[PREVIEW_FEATURES];
 
     for (int f = 0; f < PREVIEW_FEATURES; f++)
         centred[f] = features[f] - net->offset[f];
-    for (int l = 0; l < PREVIEW_LATENTS; l++)
+    for (unsigned l = 0; l < n; l++)
         latents[l] = dot(centred + (net->odd[l] != 0 ? D : 0), net->row[l]) * net->unit[l];
+}
+
+void preview_latents(const struct preview_net *net, const float features[PREVIEW_FEATURES],
+                     float latents[PREVIEW_LATENTS])
+{
+    first_latents(net, features, latents, PREVIEW_LATENTS);
 }
 
 void preview_unlatents(const struct preview_net *net, const float latents[PREVIEW_LATENTS],
@@ -43,4 +49,15 @@ void preview_unlatents(const struct preview_net *net, const float latents[PREVIE
     for (int l = 0; l < PREVIEW_LATENTS; l++)
         if (latents[l] < 0 || latents[l] > 0)
             add(features + (net->odd[l] != 0 ? D : 0), net->row[l], latents[l] * net->unit[l]);
+}
+
+void preview_aim(const struct preview_net *net, const float *wanted, const float *latents,
+                 const float *picture, float *ret_aim, unsigned n)
+{
+    float features[PREVIEW_FEATURES], shown[PREVIEW_LATENTS];
+
+    preview_features_of(picture, features);
+    first_latents(net, features, shown, n);
+    for (unsigned l = 0; l < n; l++)
+        ret_aim[l] = wanted[l] + latents[l] - shown[l];
 }

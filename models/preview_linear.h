@@ -15,4 +15,12 @@ void preview_latents(const struct preview_net *net, const float features[PREVIEW
 void preview_unlatents(const struct preview_net *net, const float latents[PREVIEW_LATENTS],
                        float features[PREVIEW_FEATURES]);
 
+/*
+ * Latents to aim at, so that ${picture}, which a decoder made of ${latents},
+ * comes nearest to the one whose latents are ${wanted}: the layers that repair
+ * also add what latents can say, and would say it twice.  The ${n} first latents alone.
+ */
+void preview_aim(const struct preview_net *net, const float *wanted, const float *latents,
+                 const float *picture, float *ret_aim, unsigned n);
+
 #endif /* MODELS_PREVIEW_LINEAR_H */

@@ -33,8 +33,9 @@ enum {
     PREVIEW_SHIFTS = 8,   /* and by the mean's part of a symbol */
     PREVIEW_REACH = 15,   /* symbols beyond it are escapes */
     PREVIEW_SYMBOLS = 2 * PREVIEW_REACH + 3,
-    PREVIEW_DEPTHS = 4, /* how many latents a preview may have */
-    PREVIEW_SEEN = 20,  /* numbers that the networks of details read */
+    PREVIEW_DEPTHS = 4,     /* how many latents a preview may have */
+    PREVIEW_SEEN = 20,      /* numbers that the networks of details read */
+    PREVIEW_SEEN_STEP = 18, /* one of them: the step */
     PREVIEW_DETAIL_HIDDEN = 16,
 };
 

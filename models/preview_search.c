@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "models/preview_detail.h"
+#include "models/preview_linear.h"
 
 /* What weighs bits against squared steps: measured; less than 2 ln 2 / 12 = .1155, which is right
  * for one symbol alone, because others are foretold from it. */
@@ -174,7 +175,10 @@ struct preview_cost preview_choose_details(const struct preview_choice *c,
 
 /* A search on its way. */
 struct search {
-    const struct preview_choice *c;
+    struct preview_choice c;     /* with the aim for latents */
+    const float *wanted;         /* the picture's own latents */
+    float aim[PREVIEW_LATENTS];  /* what they are quantised from */
+    bool aims;                   /* and it is to be aimed anew after a trial */
     float budget;                /* bits */
     struct preview_cost latents; /* of the last trial */
     float details[PREVIEW_DETAILS];
@@ -194,21 +198,34 @@ static bool keep(struct search *s, struct preview_cost cost)
     return fits;
 }
 
+/* Aim anew, now that it is known what picture the trial's latents give, and what they lose. */
+static void aim(struct search *s, const float *latents, const float *rgb)
+{
+    unsigned n = preview_depths[s->trial.depth];
+
+    preview_aim(s->c.net, s->wanted, latents, rgb, s->aim, n);
+    s->latents.lost = 0;
+    for (unsigned i = 0; i < n; i++)
+        s->latents.lost += (s->aim[i] - latents[i]) * (s->aim[i] - latents[i]);
+}
+
 /* Choose everything at the trial's step and depth; keep it if it fits and loses less. */
 static int try_step(struct search *s, float lambda, struct preview_cost *ret, struct err *err)
 {
     float latents[PREVIEW_LATENTS], rgb[PREVIEW_BYTES];
     int rc;
 
-    s->latents = preview_choose(s->c, &s->trial, lambda);
-    preview_centres(s->c->net, &s->trial, latents);
-    rc = s->c->picture(s->c->arg, latents, s->trial.step, rgb, err);
+    s->latents = preview_choose(&s->c, &s->trial, lambda);
+    preview_centres(s->c.net, &s->trial, latents);
+    rc = s->c.picture(s->c.arg, latents, s->trial.step, rgb, err);
     if (rc != ERR_OK)
         return rc;
+    if (s->aims)
+        aim(s, latents, rgb);
     for (int i = 0; i < PREVIEW_BYTES; i++)
-        rgb[i] = s->c->rgb[i] - rgb[i];
+        rgb[i] = s->c.rgb[i] - rgb[i];
     preview_wave(rgb, s->details);
-    *ret = preview_choose_details(s->c, s->details, &s->trial, lambda);
+    *ret = preview_choose_details(&s->c, s->details, &s->trial, lambda);
     ret->bits += s->latents.bits;
     (void)keep(s, *ret);
     return ERR_OK;
@@ -221,7 +238,7 @@ static uint8_t first_step(struct search *s)
 
     while (low < high) {
         s->trial.step = (uint8_t)((low + high) / 2);
-        if (preview_choose(s->c, &s->trial, usual_lambda).bits <= s->budget)
+        if (preview_choose(&s->c, &s->trial, usual_lambda).bits <= s->budget)
             high = s->trial.step;
         else
             low = s->trial.step + 1U;
@@ -235,10 +252,10 @@ static struct preview_cost reweighed(struct search *s, bool details, float lambd
     struct preview_cost cost;
 
     if (details) {
-        cost = preview_choose_details(s->c, s->details, &s->trial, lambda);
+        cost = preview_choose_details(&s->c, s->details, &s->trial, lambda);
         cost.bits += s->latents.bits;
     } else {
-        cost = preview_choose(s->c, &s->trial, lambda);
+        cost = preview_choose(&s->c, &s->trial, lambda);
         cost.lost += lost - s->latents.lost;
     }
     return cost;
@@ -263,7 +280,7 @@ static void fill(struct search *s, float lambda, float lost)
 /* Error and bits together at a depth, and the bits; at the trial's step. */
 static int weigh_depth(struct search *s, uint8_t depth, struct preview_cost *ret, struct err *err)
 {
-    float size = (float)s->c->net->tables.step[s->trial.step] / 4096;
+    float size = (float)s->c.net->tables.step[s->trial.step] / 4096;
     int rc;
 
     s->trial.depth = depth;
@@ -280,10 +297,10 @@ static int search_depth(struct search *s, uint8_t *ret_depth, float *ret_bits, s
     uint8_t last;
     int rc;
 
-    *ret_depth = s->c->net->detailed ? 1 : 0;
+    *ret_depth = s->c.net->detailed ? 1 : 0;
     rc = weigh_depth(s, *ret_depth, &first, err);
     *ret_bits = first.bits;
-    if (rc != ERR_OK || !s->c->net->detailed)
+    if (rc != ERR_OK || !s->c.net->detailed)
         return rc;
     rc = weigh_depth(s, 2, &second, err);
     last = second.lost < first.lost ? 3 : 0;
@@ -316,6 +333,7 @@ static int search_step(struct search *s, float bits, struct err *err)
     float lambda = usual_lambda;
     struct preview_cost cost = {.bits = bits};
 
+    s->aims = true;
     do {
         step += steps_from(s, cost.bits);
         step = step <= low ? low + 1 : step >= high ? high - 1 : step;
@@ -341,14 +359,17 @@ int preview_search(const struct preview_choice *c, size_t size, struct preview_s
     /* The ends of an encoding are whole bytes; the estimate of bits errs by a fraction of one. */
     float budget = 8 * (float)size - (ret_s->aspect == PREVIEW_SQUARE ? 14.0F : 20.0F) - 0.5F;
     uint8_t scrap[PREVIEW_LEN_MAX];
-    struct search s = {.c = c, .trial = *ret_s};
+    struct search s = {.c = *c, .wanted = c->latents, .trial = *ret_s};
     uint8_t depth = 0;
     float bits = 0;
     int rc = ERR_OK;
 
+    memcpy(s.aim, c->latents, sizeof(s.aim));
+    s.c.latents = s.aim;
     for (int tries = 0; tries < 8 && rc == ERR_OK; tries++) {
         s.budget = budget - 4 * (float)tries;
         s.lost = INFINITY;
+        s.aims = false; /* a depth is found without */
         s.trial.depth = 0;
         s.trial.step = (uint8_t)(first_step(&s) + 1U);
         s.trial.step = s.trial.step < PREVIEW_STEPS ? s.trial.step : PREVIEW_STEPS - 1;

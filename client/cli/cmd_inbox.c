@@ -26,6 +26,8 @@ struct row {
     json_t *json;              /* instead of cells; owned */
     uint8_t *preview;          /* owned; NULL: none */
     size_t preview_len;
+    uint8_t weights[SATCHEL_WEIGHTS_SIZE];
+    bool weights_told;
 };
 
 struct listing {
@@ -203,6 +205,9 @@ static void keep_preview(struct row *row, const struct satchel_transfer *t)
         return;
     memcpy(row->preview, t->preview, t->preview_len);
     row->preview_len = t->preview_len;
+    row->weights_told = t->preview_weights != NULL;
+    if (row->weights_told)
+        memcpy(row->weights, t->preview_weights, sizeof(row->weights));
 }
 
 static void on_transfer(void *cookie, const struct satchel_transfer *t)
@@ -267,28 +272,36 @@ static void print_row(const struct listing *l, char cells[COLUMNS][CELL], const 
     ui_line("%s", line);
 }
 
-/* What a row's preview shows, if it has one and it is one. */
-static bool unpack(struct listing *l, const struct row *row, struct satchel_preview *ret)
+/* What a row's preview shows, if it has one and it is one; else why not, or "". */
+static bool unpack(struct listing *l, const struct row *row, struct satchel_preview *ret,
+                   struct satchel_error *why)
 {
-    struct satchel_error err;
     int rc;
 
+    why->message[0] = '\0';
     if (row->preview == NULL || l->no_previews)
         return false;
-    rc = satchel_preview_decode(row->preview, row->preview_len, ret, &err);
+    rc = satchel_preview_decode(row->preview, row->preview_len,
+                                row->weights_told ? row->weights : NULL, ret, why);
     l->no_previews = rc == SATCHEL_E_UNSUPPORTED || rc == SATCHEL_E_NOTFOUND;
     if (l->no_previews)
-        ui_note("satchel: %s", err.message);
+        ui_note("satchel: %s", why->message);
+    if (rc != SATCHEL_E_REFUSED) /* the others are no matter of this row, or say nothing */
+        why->message[0] = '\0';
     return rc == SATCHEL_OK;
 }
 
 static void draw_row(struct listing *l, const struct row *row)
 {
     struct satchel_preview p;
+    struct satchel_error why;
     char *text;
 
-    if (!unpack(l, row, &p))
+    if (!unpack(l, row, &p, &why)) {
+        if (why.message[0] != '\0')
+            ui_line("  not shown: %s", why.message);
         return;
+    }
     text = draw_text(&p, STDOUT_FILENO);
     if (text != NULL)
         ui_line("%s", text);
@@ -322,13 +335,16 @@ static void print_json(struct listing *l)
 {
     json_t *rows = json_array();
     struct satchel_preview p;
+    struct satchel_error why;
 
     for (size_t i = 0; i < l->count; i++) {
-        if (unpack(l, &l->rows[i], &p))
+        if (unpack(l, &l->rows[i], &p, &why))
             (void)json_object_set_new(l->rows[i].json, "preview",
                                       json_pack("{s:i,s:i,s:I}", "width", (int)p.width, "height",
                                                 (int)p.height, "bytes",
                                                 (json_int_t)l->rows[i].preview_len));
+        else if (why.message[0] != '\0')
+            (void)json_object_set_new(l->rows[i].json, "preview_problem", json_string(why.message));
         (void)json_array_append(rows, l->rows[i].json);
     }
     ui_result(json_pack("{s:o}", "transfers", rows));

@@ -17,6 +17,8 @@ static struct {
     atomic_bool ready;
     uint8_t *bytes;
     size_t len;
+    uint8_t weights[SATCHEL_WEIGHTS_SIZE];
+    bool weights_told;
     int rc;
     struct satchel_preview shown;
 } g;
@@ -25,7 +27,8 @@ static void *unpack(void *unused)
 {
     struct satchel_error err;
 
-    g.rc = satchel_preview_decode(g.bytes, g.len, &g.shown, &err);
+    g.rc =
+        satchel_preview_decode(g.bytes, g.len, g.weights_told ? g.weights : NULL, &g.shown, &err);
     atomic_store(&g.ready, true);
     return unused;
 }
@@ -40,6 +43,9 @@ void get_preview_begin(const struct satchel_transfer *t)
         return;
     memcpy(g.bytes, t->preview, t->preview_len);
     g.len = t->preview_len;
+    g.weights_told = t->preview_weights != NULL;
+    if (g.weights_told)
+        memcpy(g.weights, t->preview_weights, sizeof(g.weights));
     atomic_store(&g.ready, false);
     g.running = pthread_create(&g.thread, NULL, unpack, NULL) == 0;
     if (!g.running) {
@@ -64,6 +70,8 @@ void get_preview_end(void)
     g.running = false;
     free(g.bytes);
     g.bytes = NULL;
+    if (g.rc == SATCHEL_E_REFUSED)
+        ui_note("the preview was made with other weights than are installed: not shown");
     text = g.rc == SATCHEL_OK ? draw_text(&g.shown, STDERR_FILENO) : NULL;
     if (text != NULL) {
         progress_clear();

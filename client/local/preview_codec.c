@@ -31,7 +31,8 @@ bool preview_wanted(const uint8_t *data, size_t len)
             (memcmp(data, "RIFF", 4) == 0 && memcmp(data + 8, "WEBP", 4) == 0));
 }
 
-int preview_of_picture(const uint8_t *data, size_t len, uint8_t out[PREVIEW_CLASS], struct err *err)
+int preview_of_picture(const uint8_t *data, size_t len, uint8_t out[PREVIEW_CLASS],
+                       uint8_t ret_weights[PREVIEW_ID_LEN], struct err *err)
 {
     const struct preview_module *m;
     struct preview_image image;
@@ -47,17 +48,33 @@ int preview_of_picture(const uint8_t *data, size_t len, uint8_t out[PREVIEW_CLAS
         rc = m->scale(data, len, &image, err);
     if (rc == ERR_OK)
         rc = m->encode(kept, &image, PREVIEW_CLASS, out, err);
+    if (rc == ERR_OK)
+        memcpy(ret_weights, m->id(kept), PREVIEW_ID_LEN);
     (void)pthread_mutex_unlock(&lock);
     return rc;
 }
 
-int preview_show(const uint8_t *data, size_t len, struct preview_image *ret_image, struct err *err)
+/* With other weights the same bytes would show nonsense, or be refused as no preview. */
+static int check_weights(const uint8_t *theirs, const uint8_t *ours, struct err *err)
+{
+    if (theirs == NULL || memcmp(theirs, ours, PREVIEW_ID_LEN) == 0)
+        return ERR_OK;
+    return err_set(err, ERR_REFUSED,
+                   "the preview was made with other weights (%02x%02x%02x%02x) than are installed "
+                   "(%02x%02x%02x%02x)",
+                   theirs[0], theirs[1], theirs[2], theirs[3], ours[0], ours[1], ours[2], ours[3]);
+}
+
+int preview_show(const uint8_t *data, size_t len, const uint8_t *weights,
+                 struct preview_image *ret_image, struct err *err)
 {
     const struct preview_module *m;
     int rc;
 
     (void)pthread_mutex_lock(&lock);
     rc = codec(&m, err);
+    if (rc == ERR_OK)
+        rc = check_weights(weights, m->id(kept), err);
     if (rc == ERR_OK)
         rc = m->decode(kept, data, len, ret_image, err);
     (void)pthread_mutex_unlock(&lock);

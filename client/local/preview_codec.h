@@ -25,14 +25,19 @@ enum {
 bool preview_wanted(const uint8_t *data, size_t len);
 
 /*
- * The preview of a PNG, JPEG or WebP of ${len} bytes.  ERR_UNSUPPORTED (no picture, or previews are
- * not installed), ERR_NOTFOUND (no weights), ERR_TOOLARGE, ERR_CORRUPT, ERR_NOMEM, ERR_INTERNAL.
+ * The preview of a PNG, JPEG or WebP of ${len} bytes, and what names the weights.  ERR_UNSUPPORTED
+ * (no picture, or previews are not installed), ERR_NOTFOUND (no weights), ERR_TOOLARGE,
+ * ERR_CORRUPT, ERR_NOMEM, ERR_INTERNAL.
  */
 MUST_CHECK int preview_of_picture(const uint8_t *data, size_t len, uint8_t out[PREVIEW_CLASS],
-                                  struct err *err);
+                                  uint8_t ret_weights[PREVIEW_ID_LEN], struct err *err);
 
-/* What ${len} bytes from anybody show.  Errors as above, ERR_CORRUPT: nothing. */
-MUST_CHECK int preview_show(const uint8_t *data, size_t len, struct preview_image *ret_image,
-                            struct err *err);
+/*
+ * What ${len} bytes from anybody show.  ${weights}: PREVIEW_ID_LEN bytes that name the weights they
+ * need, NULL: not told, ours are taken.  Errors as above; ERR_CORRUPT: nothing; ERR_REFUSED: they
+ * need other weights than ours.
+ */
+MUST_CHECK int preview_show(const uint8_t *data, size_t len, const uint8_t *weights,
+                            struct preview_image *ret_image, struct err *err);
 
 #endif /* CLIENT_LOCAL_PREVIEW_CODEC_H */

@@ -322,6 +322,8 @@ void row_show(const struct row *row, const struct identity *me, struct satchel_t
         ret->message = m->message != NULL ? m->message : "";
         ret->preview = row->preview_len > 0 ? row->preview : NULL;
         ret->preview_len = row->preview_len;
+        if (ret->preview != NULL && m->weights_told)
+            ret->preview_weights = m->preview_weights;
     }
     if (row->problem.code != ERR_OK) {
         (void)handle_error(ret_problem, &row->problem);

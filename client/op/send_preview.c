@@ -7,6 +7,8 @@
 #include "client/op/send.h"
 #include "common/transfer/preview.h"
 
+_Static_assert((int)METADATA_WEIGHTS_LEN == (int)PREVIEW_ID_LEN, "the same names");
+
 static bool read_all(struct send *s, uint8_t *to, size_t len)
 {
     struct source_range range = {.to = to, .len = len};
@@ -16,7 +18,8 @@ static bool read_all(struct send *s, uint8_t *to, size_t len)
 }
 
 /* The latent of the file, if it is a picture. */
-static bool make(struct send *s, size_t len, uint8_t latent[PREVIEW_CLASS])
+static bool make(struct send *s, size_t len, uint8_t latent[PREVIEW_CLASS],
+                 uint8_t weights[PREVIEW_ID_LEN])
 {
     uint8_t magic[PREVIEW_MAGIC_LEN], *file;
     bool made;
@@ -25,7 +28,7 @@ static bool make(struct send *s, size_t len, uint8_t latent[PREVIEW_CLASS])
         return false;
     file = malloc(len);
     made = file != NULL && read_all(s, file, len) &&
-           preview_of_picture(file, len, latent, NULL) == ERR_OK;
+           preview_of_picture(file, len, latent, weights, NULL) == ERR_OK;
     free(file);
     return made;
 }
@@ -36,9 +39,11 @@ void send_preview(struct send *s, struct metadata *m)
     uint8_t latent[PREVIEW_CLASS];
 
     if (!facts->again || facts->kind != METADATA_FILE || facts->length < PREVIEW_MAGIC_LEN ||
-        facts->length > PREVIEW_SOURCE_MAX || !make(s, (size_t)facts->length, latent))
+        facts->length > PREVIEW_SOURCE_MAX ||
+        !make(s, (size_t)facts->length, latent, m->preview_weights))
         return;
-    if (preview_seal(m, &s->mek, &s->header.tid, handle_now() / 1000, PART_OF(latent), NULL) !=
-        ERR_OK)
+    m->weights_told = preview_seal(m, &s->mek, &s->header.tid, handle_now() / 1000, PART_OF(latent),
+                                   NULL) == ERR_OK;
+    if (!m->weights_told)
         m->preview = NULL;
 }

@@ -34,6 +34,7 @@ struct satchel_transfer {
     const char *message;     /* "" none */
     const uint8_t *preview;  /* for satchel_preview_decode(); NULL: none */
     size_t preview_len;
+    const uint8_t *preview_weights; /* SATCHEL_WEIGHTS_SIZE bytes, likewise; NULL: not told */
     /* With `with_recipients`, of the sent folder, as the server says; NULL: not known. */
     const struct satchel_recipient *to;
     size_t to_count;
@@ -41,7 +42,7 @@ struct satchel_transfer {
     const struct satchel_error *problem;
 };
 
-enum { SATCHEL_PREVIEW_SIDE = 64 };
+enum { SATCHEL_PREVIEW_SIDE = 64, SATCHEL_WEIGHTS_SIZE = 4 };
 
 struct satchel_preview {
     uint32_t width, height; /* their ratio is the picture's, to 9 %; the longer one is 64 */
@@ -50,12 +51,13 @@ struct satchel_preview {
 };
 
 /*
- * What a preview shows; any thread.  Takes some milliseconds, the first time more, and blocks on
- * the disk.  SATCHEL_E_UNSUPPORTED, SATCHEL_E_NOTFOUND: previews or their weights are not
- * installed; SATCHEL_E_CORRUPT: the bytes are no preview, or the weights are damaged.
+ * What a preview shows; any thread.  ${weights} names those it needs; NULL: not told.  Takes some
+ * milliseconds, the first time more, and blocks on the disk.  SATCHEL_E_UNSUPPORTED,
+ * SATCHEL_E_NOTFOUND: previews or their weights are not installed; SATCHEL_E_REFUSED: it needs
+ * other weights than are; SATCHEL_E_CORRUPT: the bytes are no preview, or the weights are damaged.
  */
-SATCHEL_API int satchel_preview_decode(const uint8_t *data, size_t len, struct satchel_preview *ret,
-                                       struct satchel_error *err);
+SATCHEL_API int satchel_preview_decode(const uint8_t *data, size_t len, const uint8_t *weights,
+                                       struct satchel_preview *ret, struct satchel_error *err);
 
 enum { SATCHEL_CURSOR_SIZE = 128 };
 

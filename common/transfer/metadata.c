@@ -78,6 +78,11 @@ static int check(const Satchel__Metadata *msg, struct err *err)
         return err_set(err, ERR_INVALID, "Metadata.message: too long, or not UTF-8");
     if (msg->preview.len > METADATA_PREVIEW_MAX)
         return err_set(err, ERR_INVALID, "Metadata.preview: too long");
+    if (msg->preview_weights.len != 0 && msg->preview_weights.len != METADATA_WEIGHTS_LEN)
+        return err_set(err, ERR_INVALID, "Metadata.preview_weights: %zu bytes instead of %d",
+                       msg->preview_weights.len, METADATA_WEIGHTS_LEN);
+    if (msg->preview_weights.len != 0 && msg->preview.len == 0)
+        return err_set(err, ERR_INVALID, "Metadata.preview_weights: without a preview");
     return ERR_OK;
 }
 
@@ -115,6 +120,8 @@ int metadata_pack(const struct metadata *m, struct buf *out, struct err *err)
     msg.length = m->length;
     msg.modified = m->modified;
     msg.preview = wire_data(part(m->preview, m->preview_len));
+    if (m->weights_told)
+        msg.preview_weights = wire_data(part(m->preview_weights, sizeof(m->preview_weights)));
     msg.kind = m->kind == METADATA_ARCHIVE ? SATCHEL__METADATA__KIND__ARCHIVE
                                            : SATCHEL__METADATA__KIND__FILE;
     rc = check(&msg, err);
@@ -144,6 +151,9 @@ static int take(const Satchel__Metadata *msg, struct metadata *m, struct err *er
         memcpy(m->preview, msg->preview.data, msg->preview.len);
         m->preview_len = msg->preview.len;
     }
+    m->weights_told = msg->preview_weights.len > 0;
+    if (m->weights_told)
+        memcpy(m->preview_weights, msg->preview_weights.data, sizeof(m->preview_weights));
     return ERR_OK;
 }
 

@@ -10,6 +10,8 @@
 #ifndef COMMON_TRANSFER_METADATA_H
 #define COMMON_TRANSFER_METADATA_H
 
+#include <stdbool.h>
+
 #include "common/buf.h"
 #include "common/secret.h"
 #include "common/transfer/ids.h"
@@ -19,6 +21,7 @@ enum {
     METADATA_TYPE_MAX = 127,
     METADATA_MESSAGE_MAX = 16384,
     METADATA_PREVIEW_MAX = 2048,
+    METADATA_WEIGHTS_LEN = 4,
     METADATA_STEP = 1024,
     METADATA_PLAIN_MAX = 32768,
     METADATA_SEALED_MAX = METADATA_PLAIN_MAX + 16
@@ -36,6 +39,8 @@ struct metadata {
     char *message;    /* UTF-8, at most METADATA_MESSAGE_MAX bytes; owned; NULL: none */
     uint8_t *preview; /* Fernet token; owned; NULL: none */
     size_t preview_len;
+    bool weights_told; /* it says which weights the preview needs; never without a preview */
+    uint8_t preview_weights[METADATA_WEIGHTS_LEN];
     uint64_t length;   /* true bytes of the body */
     uint64_t modified; /* milliseconds since 1970 UTC; 0: unknown */
     enum metadata_kind kind;

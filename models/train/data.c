@@ -42,22 +42,35 @@ static struct picture_part cut(const struct picture *p, struct prg *prg)
                                  .height = side};
 }
 
-/* The value of a colour between pixels, mirrored at the edges. */
+/* Shares of the four pixels around a place ${f} behind the second: Catmull and Rom's cubic. */
+static void shares(float f, float ret[4])
+{
+    ret[0] = ((2 - f) * f - 1) * f / 2;
+    ret[1] = (f * f * (3 * f - 5) + 2) / 2;
+    ret[2] = ((4 - 3 * f) * f + 1) * f / 2;
+    ret[3] = (f - 1) * f * f / 2;
+}
+
+/* A pixel, mirrored at the edges. */
+static int inside(int at)
+{
+    at = abs(at);
+    return at >= S ? 2 * S - 2 - at : at;
+}
+
+/* The value of a colour between pixels; a plainer mean of neighbours would blur. */
 static float between(const uint8_t *rgb, float x, float y, int c)
 {
     int x0 = (int)floorf(x), y0 = (int)floorf(y);
-    float fx = x - (float)x0, fy = y - (float)y0, sum = 0;
+    float across[4], down[4], sum = 0;
 
-    for (int dy = 0; dy < 2; dy++)
-        for (int dx = 0; dx < 2; dx++) {
-            int px = abs(x0 + dx), py = abs(y0 + dy);
-
-            px = px >= S ? 2 * S - 2 - px : px;
-            py = py >= S ? 2 * S - 2 - py : py;
-            sum += (dx != 0 ? fx : 1 - fx) * (dy != 0 ? fy : 1 - fy) *
-                   (float)rgb[(py * S + px) * 3 + c];
-        }
-    return sum;
+    shares(x - (float)x0, across);
+    shares(y - (float)y0, down);
+    for (int dy = 0; dy < 4; dy++)
+        for (int dx = 0; dx < 4; dx++)
+            sum += across[dx] * down[dy] *
+                   (float)rgb[(inside(y0 + dy - 1) * S + inside(x0 + dx - 1)) * 3 + c];
+    return sum < 0 ? 0 : sum > 255 ? 255 : sum;
 }
 
 /* Turned by some degrees, scaled by some percent, moved by a pixel or two. */

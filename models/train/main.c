@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/preview.h"
 #include "models/preview_net.h"
 #include "models/train/trainer.h"
+#include "models/train/uses.h"
 
 static const char help[] =
     "usage: satchel-train preview [OPTION]... --out FILE FOLDER...\n"
@@ -29,7 +31,12 @@ static const char help[] =
     "                       0: they stay as the estimator says (default: 512)\n"
     "  --from FILE          take the linear layer, the estimator and the layers that repair from\n"
     "                       a weight file; --repair-rounds and --detail-rounds train on\n"
+    "  --uses N             with --from: encode N pictures, and train at the step sizes and "
+    "depths\n"
+    "                       that were used, errors of all classes counting alike (default: 0)\n"
+    "  --finer N            with --from: step sizes begin N eighths of an octave lower\n"
     "  --steps N            learn the N smallest step sizes; 8 to an octave (default: 36)\n"
+    "  --rate N             at which the layers that repair begin to learn (default: 0.001)\n"
     "  --lambda N           bits against squared steps (default: 0.15)\n"
     "  --resume             go on from FILE.checkpoint\n"
     "  -h, --help           this text\n";
@@ -65,7 +72,10 @@ enum {
     PICTURES,
     TABLES,
     STEPS,
+    USES,
+    FINER,
     LAMBDA,
+    RATE,
     RESUME
 };
 
@@ -82,7 +92,10 @@ static const struct option options[] = {
     {"round-pictures", required_argument, NULL, PICTURES},
     {"table-pictures", required_argument, NULL, TABLES},
     {"steps", required_argument, NULL, STEPS},
+    {"uses", required_argument, NULL, USES},
+    {"finer", required_argument, NULL, FINER},
     {"lambda", required_argument, NULL, LAMBDA},
+    {"rate", required_argument, NULL, RATE},
     {"resume", no_argument, NULL, RESUME},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -122,6 +135,13 @@ static bool apply(struct trainer_spec *spec, int option, const char *value)
         return number(value, 1 << 20, &spec->table_pictures);
     case STEPS:
         return number(value, PREVIEW_STEPS, &spec->steps) && spec->steps > 0;
+    case USES:
+        return number(value, USES_MAX / PREVIEW_CLASSES, &spec->uses);
+    case FINER:
+        return number(value, 24, &spec->finer);
+    case RATE:
+        spec->rate = strtof(value, &end);
+        return *end == '\0' && spec->rate > 0 && spec->rate < 1;
     case LAMBDA:
         spec->lambda = strtof(value, &end);
         return *end == '\0' && spec->lambda > 0 && spec->lambda < 10;
@@ -141,6 +161,7 @@ int main(int argc, char **argv)
                                 .round_pictures = 2048,
                                 .table_pictures = 512,
                                 .steps = 36,
+                                .rate = 0.001F,
                                 .lambda = 0.15F};
     struct err err = {0};
     int option, rc;
@@ -164,6 +185,8 @@ int main(int argc, char **argv)
         return usage("--out and at least one folder are needed");
     if (spec.from != NULL && spec.estimate_rounds > 0)
         return usage("--from keeps the estimator: without --estimate-rounds");
+    if (spec.from == NULL && spec.uses + spec.finer > 0)
+        return usage("--uses and --finer need --from");
     spec.data.folders = (const char *const *)argv + optind;
     spec.data.n_folders = (size_t)(argc - optind);
     rc = trainer_run(&spec, &err);

@@ -15,17 +15,15 @@
 #include "models/nn.h"
 #include "models/preview_file.h"
 #include "models/preview_linear.h"
-#include "models/preview_search.h"
 #include "models/train/basis.h"
+#include "models/train/batch.h"
 #include "models/train/checkpoint.h"
 #include "models/train/curve.h"
 #include "models/train/detail.h"
 #include "models/train/table.h"
 
-enum {
-    BATCH = 16,
-    FLOATS_ONE_IN = 8, /* a picture that is not quantised */
-};
+/* One picture in so many is not quantised: without uses, and with. */
+enum { BATCH = BATCH_LEN, FLOATS_ONE_IN = 8, FLOATS_ONE_IN_USES = 4 };
 
 struct trainer {
     const struct trainer_spec *spec;
@@ -37,8 +35,8 @@ struct trainer {
     struct conv *repair;
     struct detail *detail;
     struct progress progress;
-    float *base, *target;       /* BATCH times PREVIEW_BYTES */
-    struct detail_at at[BATCH]; /* how each of the batch was quantised */
+    struct uses uses;
+    struct batch batch;
 };
 
 static double now(void)
@@ -80,24 +78,6 @@ static int linear(struct trainer *t, struct err *err)
     return rc;
 }
 
-/* A picture's latents, in half the cases of its mirror image. */
-static bool draw(const struct trainer *t, struct prg *prg, float latents[PREVIEW_LATENTS],
-                 size_t *ret_picture)
-{
-    size_t i = prg_below(prg, (uint32_t)t->data.n);
-    bool mirrored = prg_below(prg, 2) == 1;
-
-    for (int l = 0; l < PREVIEW_LATENTS; l++)
-        latents[l] = mirrored && t->net->odd[l] != 0 ? -t->latents[i][l] : t->latents[i][l];
-    *ret_picture = i;
-    return mirrored;
-}
-
-static unsigned draw_step(const struct trainer *t, struct prg *prg)
-{
-    return prg_below(prg, t->spec->steps);
-}
-
 /* Full for the first two thirds, then down to a fortieth. */
 static float rate_at(float full, unsigned round, unsigned rounds)
 {
@@ -114,56 +94,14 @@ static int estimate_round(struct trainer *t, unsigned round, struct prg *prg,
     size_t picture;
 
     for (size_t i = 0; i < t->data.n; i++) {
-        (void)draw(t, prg, latents, &picture);
-        bits += estimate_learn(t->estimate, latents, draw_step(t, prg), t->spec->lambda);
+        (void)batch_draw(&t->batch, prg, latents, &picture);
+        bits +=
+            estimate_learn(t->estimate, latents, prg_below(prg, t->spec->steps), t->spec->lambda);
         if (i % 32 == 31)
             estimate_adam(t->estimate, rate);
     }
     *ret_point = (struct curve_point){.part = 0, .loss = (float)(bits / (double)t->data.n)};
     return ERR_OK;
-}
-
-/* Quantise a picture's latents at a drawn step and depth. */
-static void quantise(struct trainer *t, struct prg *prg, struct detail_at *at, float *latents)
-{
-    const struct preview_choice choice = {.net = t->net, .costs = &t->costs, .latents = latents};
-    struct preview_symbols s = {.aspect = PREVIEW_SQUARE};
-
-    s.step = (uint8_t)draw_step(t, prg);
-    s.depth = (uint8_t)prg_below(prg, PREVIEW_DEPTHS);
-    (void)preview_choose(&choice, &s, t->spec->lambda);
-    preview_centres(t->net, &s, latents);
-    *at = (struct detail_at){.step = s.step,
-                             .depth = s.depth,
-                             .size = (float)t->net->tables.step[s.step] / 4096,
-                             .lambda = t->spec->lambda};
-}
-
-/* Fill place ${b} of the batch with a picture: quantised, or its first numbers as they are. */
-static void put_picture(struct trainer *t, struct prg *prg, size_t b, bool quantised)
-{
-    float latents[PREVIEW_LATENTS], features[PREVIEW_FEATURES], hint = preview_repair_floats;
-    float *base = t->base + b * PREVIEW_BYTES, *target = t->target + b * PREVIEW_BYTES;
-    size_t picture;
-    bool mirrored = draw(t, prg, latents, &picture);
-    const uint8_t *rgb = t->data.rgb + picture * PREVIEW_BYTES;
-
-    if (!quantised) {
-        memset(latents + PREVIEW_FLOATS, 0,
-               (PREVIEW_LATENTS - PREVIEW_FLOATS) * sizeof(latents[0]));
-    } else {
-        quantise(t, prg, &t->at[b], latents);
-        hint = preview_repair_hint(t->at[b].step);
-    }
-    preview_unlatents(t->net, latents, features);
-    preview_pixels(features, base);
-    preview_repair_put(conv_input(t->repair) + b * 4 * PREVIEW_PIXELS, base, hint);
-    for (size_t i = 0; i < PREVIEW_PIXELS; i++) {
-        size_t from = mirrored ? i - i % PREVIEW_SIDE + (PREVIEW_SIDE - 1 - i % PREVIEW_SIDE) : i;
-
-        for (size_t c = 0; c < 3; c++)
-            target[i * 3 + c] = (float)rgb[from * 3 + c] / 255;
-    }
 }
 
 /* The gradient of the squared error, and its mean before and after the layers. */
@@ -174,28 +112,42 @@ static void squared_error(struct trainer *t, double *add_before, double *add_aft
     float *grad = conv_output_grad(t->repair), before = 0, after = 0;
 
     for (size_t i = 0; i < len; i++) {
-        float was = t->base[i] - t->target[i], is = was + out[i];
+        float was = t->batch.base[i] - t->batch.target[i], is = was + out[i];
 
         before += was * was / (float)len;
         after += is * is / (float)len;
-        grad[i] = is * 2000 / (float)len;
+        grad[i] = is * 2000 * t->batch.place[i / PREVIEW_BYTES].weight / (float)len;
     }
     *add_before += (double)before;
     *add_after += (double)after;
 }
 
+/* A batch and what the layers make of it; one in ${floats_one_in} is not quantised, 0: none. */
+static int fill(struct trainer *t, struct prg *prg, unsigned floats_one_in, struct err *err)
+{
+    float *input = conv_input(t->repair);
+    int rc;
+
+    for (size_t b = 0; b < BATCH; b++)
+        batch_fill(&t->batch, prg, b, floats_one_in == 0 || prg_below(prg, floats_one_in) != 0,
+                   input);
+    rc = conv_forward(t->repair, err);
+    if (rc != ERR_OK)
+        return rc;
+    batch_aim(&t->batch, conv_output(t->repair), input);
+    return conv_forward(t->repair, err);
+}
+
 static int repair_round(struct trainer *t, unsigned round, struct prg *prg,
                         struct curve_point *ret_point, struct err *err)
 {
-    float rate = rate_at(0.001F, round, t->spec->repair_rounds);
+    float rate = rate_at(t->spec->rate, round, t->spec->repair_rounds);
     unsigned batches = t->spec->round_pictures / BATCH;
     double before = 0, after = 0;
     int rc = ERR_OK;
 
     for (unsigned i = 0; i < batches && rc == ERR_OK; i++) {
-        for (size_t b = 0; b < BATCH; b++)
-            put_picture(t, prg, b, prg_below(prg, FLOATS_ONE_IN) != 0);
-        rc = conv_forward(t->repair, err);
+        rc = fill(t, prg, t->spec->uses > 0 ? FLOATS_ONE_IN_USES : FLOATS_ONE_IN, err);
         if (rc != ERR_OK)
             break;
         squared_error(t, &before, &after);
@@ -219,17 +171,15 @@ static int detail_round(struct trainer *t, unsigned round, struct prg *prg,
     int rc = ERR_OK;
 
     for (unsigned i = 0; i < batches && rc == ERR_OK; i++) {
-        for (size_t b = 0; b < BATCH; b++)
-            put_picture(t, prg, b, true);
-        rc = conv_forward(t->repair, err);
+        rc = fill(t, prg, 0, err);
         for (size_t b = 0; b < BATCH && rc == ERR_OK; b++) {
             size_t first = b * PREVIEW_BYTES;
 
             for (size_t k = 0; k < PREVIEW_BYTES; k++)
-                rest[k] =
-                    t->target[first + k] - t->base[first + k] - conv_output(t->repair)[first + k];
+                rest[k] = t->batch.target[first + k] - t->batch.base[first + k] -
+                          conv_output(t->repair)[first + k];
             preview_wave(rest, details);
-            bits += detail_learn(t->detail, details, &t->at[b]);
+            bits += detail_learn(t->detail, details, &t->batch.place[b].at);
             if (b % 4 == 3)
                 detail_adam(t->detail, rate);
         }
@@ -399,10 +349,28 @@ static int set_up(struct trainer *t, struct err *err)
         take_repair(t);
     else if (rc == ERR_OK)
         rc = room_for_repair(t, err);
-    t->base = calloc((size_t)BATCH * PREVIEW_BYTES, sizeof(float));
-    t->target = calloc((size_t)BATCH * PREVIEW_BYTES, sizeof(float));
-    if (rc == ERR_OK && (t->base == NULL || t->target == NULL))
-        rc = err_set(err, ERR_NOMEM, "training");
+    return rc == ERR_OK ? batch_make(&t->batch, err) : rc;
+}
+
+/* What batches are drawn from. */
+static int set_up_batch(struct trainer *t, struct err *err)
+{
+    struct prg *prg = NULL;
+    int rc;
+
+    t->batch.data = &t->data;
+    t->batch.latents = t->latents;
+    t->batch.net = t->net;
+    t->batch.costs = &t->costs;
+    t->batch.steps = t->spec->steps;
+    t->batch.lambda = t->spec->lambda;
+    if (t->spec->uses == 0)
+        return ERR_OK;
+    t->batch.uses = &t->uses;
+    rc = generator(t, "preview uses", 0, &prg, err);
+    if (rc == ERR_OK)
+        rc = uses_measure(&t->uses, t->net, &t->data, t->spec->uses, prg, err);
+    prg_free(prg);
     return rc;
 }
 
@@ -415,6 +383,27 @@ static int resume(struct trainer *t, struct err *err)
     if (!t->spec->resume || !fs_exists(path))
         return ERR_OK;
     return checkpoint_read(path, &t->progress, &learned, err);
+}
+
+/*
+ * Let step sizes begin ${n} eighths of an octave lower, and all else as it was at each size.  The
+ * layers that repair see another hint.
+ */
+static void finer_steps(struct preview_tables *t, unsigned n)
+{
+    float times = exp2f(-(float)n / 8);
+
+    for (int i = 0; i < PREVIEW_STEPS; i++) {
+        t->step[i] = (uint32_t)lrintf((float)t->step[i] * times);
+        t->per_step[i] = (uint32_t)lrintf((float)t->per_step[i] / times);
+    }
+    for (int k = 0; k < PREVIEW_HIDDEN; k++)
+        t->hidden[k] -= (int32_t)n * t->hidden_step[k];
+    for (int l = 0; l < PREVIEW_LATENTS; l++)
+        t->scale[l] += (int32_t)n << 20;
+    for (int b = 0; b < PREVIEW_CODED; b++)
+        for (int h = 0; h < PREVIEW_DETAIL_HIDDEN; h++)
+            t->detail_bias[b][h] -= (int32_t)n * t->detail_in[b][PREVIEW_SEEN_STEP][h];
 }
 
 /* An empty network, or the one to go on from. */
@@ -430,6 +419,8 @@ static int begin(struct trainer *t, struct err *err)
     rc = fs_read(t->spec->from, PREVIEW_FILE_MAX, &file, err);
     if (rc == ERR_OK)
         rc = preview_file_decode(&t->net, file.data, file.len, err);
+    if (rc == ERR_OK)
+        finer_steps(&t->net->tables, t->spec->finer);
     buf_free(&file);
     return rc;
 }
@@ -459,6 +450,8 @@ int trainer_run(const struct trainer_spec *spec, struct err *err)
     if (rc == ERR_OK)
         rc = set_up(t, err);
     if (rc == ERR_OK)
+        rc = set_up_batch(t, err);
+    if (rc == ERR_OK)
         rc = resume(t, err);
     if (rc == ERR_OK)
         rc = rounds(t, err);
@@ -471,8 +464,7 @@ int trainer_run(const struct trainer_spec *spec, struct err *err)
     preview_net_free(t->net);
     data_free(&t->data);
     free(t->latents);
-    free(t->base);
-    free(t->target);
+    batch_free(&t->batch);
     free(t);
     return rc;
 }

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """satchel/1 as proto/FORMATS.md has it, written from that document alone, with python3-cryptography."""
+import base64
 import hashlib
 import hmac
 import os
 import struct
 
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -304,7 +306,13 @@ def open_metadata(pb, mek, tid, sealed):
     plain = AESGCM(prf(mek, "meta", tid)).decrypt(NONCE_0, sealed, lp("satchel/1 meta") + lp(tid))
     (length,) = struct.unpack(">I", plain[:4])
     require(length <= len(plain) - 4 and not any(plain[4 + length:]) and len(plain) % 1024 == 0, "metadata")
-    return pb.Metadata.FromString(plain[4:4 + length])
+    metadata = pb.Metadata.FromString(plain[4:4 + length])
+    require(len(metadata.preview_weights) in ((0, 4) if metadata.preview else (0,)), "preview_weights")
+    return metadata
+
+
+def preview_fernet(mek, tid):
+    return Fernet(base64.urlsafe_b64encode(prf(mek, "preview", tid)))
 
 
 class Body:

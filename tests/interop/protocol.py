@@ -181,8 +181,8 @@ class Client:
 
     # ---- sending
 
-    def send(self, usernames, name, data, message=""):
-        """One transfer to some users; gives its ID in hex."""
+    def send(self, usernames, name, data, message="", preview=None, weights=b""):
+        """One transfer to some users, perhaps with a preview's latent; gives its ID in hex."""
         people = [self.lookup(username=username) for username in usernames]
         people = [(uid, f.newest_key(chain[-1][0], now()), pb.RECIPIENT) for uid, chain in people]
         own = self.make_own_key()
@@ -197,8 +197,10 @@ class Client:
         cek, mek, salt = f.random_bytes(32), f.random_bytes(32), f.random_bytes(24)
         body = f.Body(cek, 0, opened.tid, self.uid, salt)
         leaves = self.put_pieces(opened.tid, body, data + bytes(length - len(data)))
-        metadata = f.seal_metadata(mek, opened.tid, pb.Metadata(version=1, name=name, length=len(data),
-                                                                message=message))
+        metadata = pb.Metadata(version=1, name=name, length=len(data), message=message, preview_weights=weights)
+        if preview is not None:
+            metadata.preview = f.preview_fernet(mek, opened.tid).encrypt(preview)
+        metadata = f.seal_metadata(mek, opened.tid, metadata)
         header = pb.Header(
             version=1, suite=1, tid=opened.tid, sender=self.uid, manifest=f.manifest_hash(self.manifest.body),
             device=self.device, created=created, expires=expires, kid=f.prf(cek, "kid", f.u32(0)),
@@ -237,7 +239,7 @@ class Client:
                 return rows
 
     def check(self, row):
-        """Steps 1 to 8 of section 16: gives (Header, Slot, Metadata)."""
+        """Steps 1 to 8 of section 16: gives (Header, Slot, Metadata); a preview comes as its latent."""
         header = pb.Header.FromString(row.header)
         _, chain = self.lookup(user_id=header.sender)
         listed = [manifest for manifest, digest in chain if digest == header.manifest]
@@ -253,7 +255,10 @@ class Client:
         mek = f.open_slot(header, self.uid, slot, self.ek, "meta", row.share_meta)
         f.require(f.prf(mek, "mkid", header.tid) == header.mkid, "MKID")
         f.require(f.sha256(row.metadata) == header.metadata_hash, "metadata")
-        return header, slot, f.open_metadata(pb, mek, header.tid, row.metadata)
+        metadata = f.open_metadata(pb, mek, header.tid, row.metadata)
+        if metadata.preview:
+            metadata.preview = f.preview_fernet(mek, header.tid).decrypt(metadata.preview)
+        return header, slot, metadata
 
     def get(self, tid):
         """The file: (Metadata, bytes)."""

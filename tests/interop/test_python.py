@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 import formats as f  # noqa: E402
 import log  # noqa: E402
-from harness import Case, sha256  # noqa: E402
+from harness import TREE, Case, sha256  # noqa: E402
 from protocol import Client, WireError, now, pb  # noqa: E402
 
 SIZES = (0, 1, 4096, 16384, 262143, 262144, 262145, 3_000_000)
@@ -53,6 +53,31 @@ class Documents(Case):
         tid = self.alice.send(path, to=["python"]).result["id"]
         rows = {pb.Header.FromString(row.header).tid.hex(): row for row in self.python.inbox()}
         self.assertEqual(self.python.check(rows[tid])[2].name, b"listed")
+
+    def test_previews_name_their_weights(self):
+        tid = self.alice.send(TREE / "tests" / "data" / "picture.jpg", to=["python"]).result["id"]
+        rows = {pb.Header.FromString(row.header).tid.hex(): row for row in self.python.inbox()}
+        metadata = self.python.check(rows[tid])[2]
+        self.assertEqual((len(metadata.preview), len(metadata.preview_weights)), (256, 4))
+
+        ours = metadata.preview_weights
+        others = bytes([ours[0] ^ 1]) + ours[1:]
+        named = {weights: self.python.send(["alice"], b"a.jpg", b"jpeg", preview=metadata.preview, weights=weights)
+                 for weights in (ours, b"", others)}
+        rows = {row["id"]: row for row in self.alice.inbox("--previews")}
+        for weights in (ours, b""):  # older senders named none
+            self.assertEqual(rows[named[weights]]["preview"]["bytes"], 256)
+            self.assertNotIn("preview_problem", rows[named[weights]])
+        self.assertNotIn("preview", rows[named[others]])
+        for who in (others, ours):
+            self.assertIn(who.hex(), rows[named[others]]["preview_problem"])
+        self.assertIn("other weights", self.alice.run("inbox", "--previews").text)
+        self.alice.get(named[others], "-o", self.work / "got all the same")
+
+        for weights, preview in ((b"abc", metadata.preview), (bytes(5), metadata.preview), (ours, None)):
+            tid = self.python.send(["alice"], b"b.jpg", b"jpeg", preview=preview, weights=weights)
+            (row,) = [row for row in self.alice.inbox("--previews") if row["id"] == tid]
+            self.assertIn("preview_weights", json.dumps(row["problem"]))
 
     def test_two_recipients_do_not_see_each_other(self):
         other = Client("127.0.0.1", self.daemon.port, self.daemon.pin).connect()

@@ -13,6 +13,7 @@ import struct
 import sys
 
 try:
+    from cryptography.fernet import Fernet
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -404,6 +405,11 @@ def check_metadata(c):
     assert one(m, 1) == 1 and one(m, 2) == c.name
     assert one(m, 3).decode() == c.text("media_type") and one(m, 6).decode() == c.text("message")
     assert one(m, 4) == c.number("length") and one(m, 5) == c.number("modified")
+    if c.kind == "metadata with a preview":
+        assert Fernet(base64.urlsafe_b64encode(c.preview_key)).decrypt(one(m, 7)) == c.latent
+        assert one(m, 9) == c.preview_weights and len(c.preview_weights) == 4
+    else:
+        assert 7 not in m and 9 not in m
 
 
 # ---- section 9 ----

@@ -2,6 +2,7 @@
 /* Vectors of slots, header, metadata and bodies. */
 #include <inttypes.h>
 
+#include "common/crypto/fernet.h"
 #include "common/crypto/hash.h"
 #include "tests/sample/sample.h"
 #include "tests/sample/vectors_json.h"
@@ -85,16 +86,37 @@ void vectors_transfer_header(struct vectors_json *j)
     sample_free(&s);
 }
 
-void vectors_transfer_metadata(struct vectors_json *j)
+/* A preview whose token has a fixed IV, and weights that it names. */
+static void add_preview(struct vectors_json *j, struct sample *s, const struct secret *key)
+{
+    static const uint8_t latent[] = "as a latent would be", iv[16] = "sixteen bytes IV";
+    struct metadata *m = &s->metadata;
+    struct buf token = {0};
+
+    MUST(fernet_seal(part_secret(key), SAMPLE_TIME / 1000, iv, PART_OF(latent), &token));
+    m->preview = token.data;
+    m->preview_len = token.len;
+    m->weights_told = true;
+    memcpy(m->preview_weights, "\x01\x23\xcd\xef", sizeof(m->preview_weights));
+    buf_reset(&s->sealed_metadata);
+    MUST(metadata_seal(&s->mek, &s->header.tid, m, &s->sealed_metadata, NULL));
+    MUST(hash_sha256(s->header.metadata_hash.b, s->sealed_metadata.data, s->sealed_metadata.len));
+    vectors_json_hex(j, "latent", PART_OF(latent));
+    vectors_json_hex(j, "preview_weights", PART_OF(m->preview_weights));
+}
+
+static void write_metadata(struct vectors_json *j, const char *name, bool with_preview)
 {
     struct sample s;
     struct secret preview = {0};
     struct buf plain = {0};
 
     sample_make(&s, 5);
-    MUST(metadata_pack(&s.metadata, &plain, NULL));
     MUST(metadata_preview_key(&s.mek, &s.header.tid, &preview, NULL));
-    vectors_json_begin(j, "metadata");
+    vectors_json_begin(j, name);
+    if (with_preview)
+        add_preview(j, &s, &preview);
+    MUST(metadata_pack(&s.metadata, &plain, NULL));
     vectors_json_secret(j, "mek", &s.mek);
     vectors_json_hex(j, "tid", PART_OF(s.header.tid.b));
     vectors_json_hex(j, "mkid", PART_OF(s.header.mkid.b));
@@ -111,6 +133,12 @@ void vectors_transfer_metadata(struct vectors_json *j)
     buf_free(&plain);
     secret_free(&preview);
     sample_free(&s);
+}
+
+void vectors_transfer_metadata(struct vectors_json *j)
+{
+    write_metadata(j, "metadata", false);
+    write_metadata(j, "metadata with a preview", true);
 }
 
 /* ---- bodies ---- */

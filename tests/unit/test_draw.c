@@ -93,9 +93,10 @@ static void test_hostile_bytes(void **state)
     (void)state;
     memset(bytes, 0xFF, sizeof(bytes));
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
-        assert_int_equal(satchel_preview_decode(bytes, lengths[i], &p, &err), SATCHEL_E_CORRUPT);
-    assert_int_equal(satchel_preview_decode(bytes, 0, &p, &err), SATCHEL_E_INVALID);
-    assert_int_equal(satchel_preview_decode(NULL, 0, &p, &err), SATCHEL_E_INVALID);
+        assert_int_equal(satchel_preview_decode(bytes, lengths[i], NULL, &p, &err),
+                         SATCHEL_E_CORRUPT);
+    assert_int_equal(satchel_preview_decode(bytes, 0, NULL, &p, &err), SATCHEL_E_INVALID);
+    assert_int_equal(satchel_preview_decode(NULL, 0, NULL, &p, &err), SATCHEL_E_INVALID);
 }
 
 int main(void)

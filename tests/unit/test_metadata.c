@@ -38,6 +38,8 @@ static void test_round_trip(void **state)
     m.preview = malloc(200);
     m.preview_len = 200;
     memset(m.preview, 'g', 200);
+    m.weights_told = true;
+    memcpy(m.preview_weights, "\x01\0\xff\x7f", 4);
     assert_int_equal(metadata_seal(&mek, &tid, &m, &sealed, &err), ERR_OK);
     assert_int_equal(sealed.len, 1024 + 16);
     assert_int_equal(metadata_open(&mek, &tid, part(sealed.data, sealed.len), &back, &err), ERR_OK);
@@ -46,6 +48,8 @@ static void test_round_trip(void **state)
     assert_string_equal(back.message, m.message);
     assert_int_equal(back.preview_len, 200);
     assert_memory_equal(back.preview, m.preview, 200);
+    assert_true(back.weights_told);
+    assert_memory_equal(back.preview_weights, m.preview_weights, 4);
     assert_true(back.length == m.length && back.modified == m.modified && back.kind == m.kind);
     metadata_free(&m);
     metadata_free(&back);
@@ -151,6 +155,13 @@ static void test_hostile_fields(void **state)
     REFUSED(bad.message = long_message, ERR_INVALID);
     REFUSED(bad.message = (char *)(uintptr_t) "\xc0\xaf", ERR_INVALID);
     REFUSED(bad.preview = ((ProtobufCBinaryData){2049, long_preview}), ERR_INVALID);
+    REFUSED(bad.preview_weights = ((ProtobufCBinaryData){4, long_preview}), ERR_INVALID);
+    good.preview = (ProtobufCBinaryData){100, long_preview};
+    REFUSED(bad.preview_weights = ((ProtobufCBinaryData){3, long_preview}), ERR_INVALID);
+    REFUSED(bad.preview_weights = ((ProtobufCBinaryData){5, long_preview}), ERR_INVALID);
+    REFUSED(bad.preview_weights = ((ProtobufCBinaryData){0, NULL}), ERR_OK);
+    assert_false(back.weights_told); /* as senders left it who knew of no weights */
+    metadata_free(&back);
 #undef REFUSED
     long_type[127] = '\0';
     long_message[16384] = '\0';
