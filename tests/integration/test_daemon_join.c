@@ -363,10 +363,12 @@ static void test_rates(void **state)
 static void test_rate_of_an_account(void **state)
 {
     enum { FROM = 4, OTHERS = 4, EACH = 40, ALLOWED = 120 };
+    struct actor dave; /* whom nobody has asked yet */
     struct peer a, b, first;
     int busy = 0, limited = 0;
 
     (void)state;
+    actor_make(&dave, "dave");
     stage_enter(&a, &bob);
     begin_offer(&a, 90);
     peer_from = FROM;
@@ -391,12 +393,16 @@ static void test_rate_of_an_account(void **state)
     assert_true(limited > 0);
     /* Another account's are not counted with them. */
     peer_close(&a);
-    stage_enter(&a, &alice);
+    stage_greet(&a);
+    assert_int_equal(actor_register(&a, &dave, NULL), OK);
+    peer_close(&a);
+    stage_enter(&a, &dave);
     begin_offer(&a, 91);
     stage_greet(&b);
     (void)send_join(&b, 91, "me");
     expect(&a, send_offer(&a, &(struct offer){.id = 91}), "me");
     peer_from = 0;
+    actor_free(&dave);
     peer_close(&a);
     peer_close(&b);
     peer_close(&first);
