@@ -42,8 +42,10 @@ struct fixture {
     struct store_result results[JOBS];
     pthread_mutex_t lock;
     pthread_cond_t cond;
-    unsigned njobs, done,
-        held; /* under lock; held: while not 0 the writer waits in its first job */
+    unsigned njobs;
+    unsigned done, naps, /* this and the next line: under lock */
+        held;   /* while not 0 the writer waits in its first job, and does not wake from a nap */
+    bool waits; /* it does */
     unsigned order[JOBS];
 };
 
@@ -57,14 +59,37 @@ static struct lmdb_key key_of(uint32_t n)
     return k;
 }
 
+/* The lock is held. */
+static void wait_while_held(void)
+{
+    fx->waits = fx->held != 0;
+    pthread_cond_broadcast(&fx->cond);
+    while (fx->held)
+        pthread_cond_wait(&fx->cond, &fx->lock);
+    fx->waits = false;
+}
+
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
+
+/* A nap of the writer, which lasts as long as the test says. */
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
+{
+    (void)time;
+    (void)left;
+    pthread_mutex_lock(&fx->lock);
+    fx->naps++;
+    wait_while_held();
+    pthread_mutex_unlock(&fx->lock);
+    return 0;
+}
+
 static int run(struct lmdb_txn *t, struct store_job *job)
 {
     static uint8_t large[LARGE];
     struct lmdb_key key = key_of(job->note[1]);
 
     pthread_mutex_lock(&fx->lock);
-    while (fx->held)
-        pthread_cond_wait(&fx->cond, &fx->lock);
+    wait_while_held();
     pthread_mutex_unlock(&fx->lock);
     switch ((enum deed)job->note[0]) {
     case PUT:
@@ -253,10 +278,26 @@ static uint64_t commits(struct fixture *f)
     return st.commits;
 }
 
+static unsigned naps(struct fixture *f)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&f->lock);
+    n = f->naps;
+    pthread_mutex_unlock(&f->lock);
+    return n;
+}
+
+/* The writer takes the first alone, and then all the others. */
 static void crowd(struct fixture *f, unsigned n)
 {
     hold(f, 1);
-    for (unsigned i = 0; i < n; i++)
+    (void)submit(f, CROWD_PUT, f->njobs);
+    pthread_mutex_lock(&f->lock);
+    while (!f->waits)
+        pthread_cond_wait(&f->cond, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+    for (unsigned i = 1; i < n; i++)
         (void)submit(f, CROWD_PUT, f->njobs);
     hold(f, 0);
     wait_all(f);
@@ -268,7 +309,7 @@ static void test_a_crowd_is_gathered(void **state)
     struct fixture *f = *state;
     uint64_t before;
 
-    crowd(f, 1); /* the writer took it alone */
+    crowd(f, 1);
     before = commits(f);
     for (int i = 0; i < 2; i++) {
         (void)submit(f, CROWD_PUT, f->njobs);
@@ -276,14 +317,19 @@ static void test_a_crowd_is_gathered(void **state)
     }
     assert_int_equal(commits(f), before + 2);
     crowd(f, 20);
+    assert_int_equal(naps(f), 0);
     before = commits(f);
     (void)submit(f, PUT, f->njobs); /* of another kind: at once */
     wait_all(f);
     assert_int_equal(commits(f), before + 1);
+    assert_int_equal(naps(f), 0);
+    hold(f, 1);
     for (int i = 0; i < 3; i++)
         (void)submit(f, CROWD_PUT, f->njobs);
+    hold(f, 0);
     wait_all(f);
     assert_int_equal(commits(f), before + 2);
+    assert_int_equal(naps(f), 1);
     for (unsigned i = 0; i < f->njobs; i++) {
         assert_int_equal(f->results[i].code, ERR_OK);
         assert_true(is_there(f, i));
