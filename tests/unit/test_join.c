@@ -14,38 +14,10 @@
 #include "common/crypto/gcm.h"
 #include "common/crypto/kdf.h"
 #include "common/crypto/x25519.h"
+#include "tests/unit/join_fix.h"
 #include <proto/satchel.pb-c.h>
 
 static const struct server_id server = {{7, 7, 7}}, elsewhere = {{8}};
-
-static const struct uid owner = {{3, 1, 4}}, somebody = {{2, 7}};
-
-static void make_nonce(struct secret *ret, uint8_t fill)
-{
-    assert_int_equal(secret_new(ret, JOIN_NONCE_LEN, NULL), ERR_OK);
-    memset(ret->data, fill, ret->len);
-}
-
-static void make_code(struct join_code *c, uint8_t fill)
-{
-    struct secret nonce = {0};
-
-    make_nonce(&nonce, fill);
-    assert_int_equal(join_code_make(c, &nonce, &owner, NULL), ERR_OK);
-    assert_int_equal(nonce.len, 0);
-}
-
-/* The same code as the other side has it, which has read it. */
-static void read_code(const struct join_code *c, struct join_code *ret)
-{
-    struct secret text = {0};
-
-    assert_int_equal(join_code_show(c, &text, NULL), ERR_OK);
-    assert_int_equal(join_code_read(ret, (char *)text.data, NULL), ERR_OK);
-    assert_memory_equal(ret->id, c->id, JOIN_ID_LEN);
-    assert_int_equal(ret->nonce.len, 0);
-    secret_free(&text);
-}
 
 /* ---- requests ---- */
 
@@ -77,8 +49,8 @@ static void test_requests(void **state)
     struct buf one = {0}, two = {0};
 
     (void)state;
-    make_code(&c, 1);
-    make_code(&other, 2);
+    join_fix_code(&c, 1);
+    join_fix_code(&other, 2);
     assert_int_equal(join_request_seal(&r, &m, salt, &one, NULL), ERR_OK);
     assert_int_equal(join_request_seal(&r, &m, other_salt, &two, NULL), ERR_OK);
     assert_int_equal(one.len, two.len);
@@ -145,7 +117,7 @@ static void test_versions(void **state)
     struct device_guest g = {.code = &c, .server = server};
 
     (void)state;
-    make_code(&c, 1);
+    join_fix_code(&c, 1);
     for (uint32_t version = 0; version < 4; version++) {
         struct join_request back;
         struct err err = {0};
@@ -176,9 +148,9 @@ static void test_openings(void **state)
     struct buf out = {0}, again = {0};
 
     (void)state;
-    make_code(&ours, 4);
-    make_code(&other, 5);
-    read_code(&ours, &theirs);
+    join_fix_code(&ours, 4);
+    join_fix_code(&other, 5);
+    join_fix_read(&ours, &theirs);
     at.code = &theirs;
     assert_int_equal(join_check(&at, two, NULL), ERR_INTERNAL); /* not without the nonce */
     assert_int_equal(join_opening_seal(&at, &out, NULL), ERR_INTERNAL);
@@ -202,7 +174,7 @@ static void test_openings(void **state)
     at.server = server;
     assert_int_equal(theirs.nonce.len, 0);
     assert_int_equal(join_opening_open(&theirs, &at, part(out.data, out.len), NULL), ERR_OK);
-    assert_memory_equal(&theirs.uid, &owner, sizeof(owner));
+    assert_memory_equal(&theirs.uid, &join_fix_owner, sizeof(join_fix_owner));
     assert_int_equal(join_check(&m, one, NULL), ERR_OK);
     assert_int_equal(join_check(&at, two, NULL), ERR_OK);
     assert_string_equal(one, two);
@@ -222,14 +194,14 @@ static void test_wrong_openings(void **state)
     struct err err = {0};
 
     (void)state;
-    make_code(&ours, 4);
+    join_fix_code(&ours, 4);
     for (int i = 0; i < 3; i++) {
         struct buf out = {0};
 
-        read_code(&ours, &theirs);
-        read_code(&ours, &forged);
-        make_nonce(&forged.nonce, i == 0 ? 5 : 4);
-        forged.uid = i == 1 ? somebody : owner;
+        join_fix_read(&ours, &theirs);
+        join_fix_read(&ours, &forged);
+        join_fix_nonce(&forged.nonce, i == 0 ? 5 : 4);
+        forged.uid = i == 1 ? join_fix_somebody : join_fix_owner;
         assert_int_equal(join_opening_seal(&m, &out, NULL), ERR_OK);
         at.code = &theirs;
         assert_int_equal(join_opening_open(&theirs, &at, part(out.data, out.len), &err),
@@ -265,8 +237,8 @@ static void test_one_guest(void **state)
     struct buf b = {0};
 
     (void)state;
-    make_code(&c, 1);
-    make_code(&other, 2);
+    join_fix_code(&c, 1);
+    join_fix_code(&other, 2);
     seal_guest(&c, 1, &b);
     assert_int_equal(device_guest_take(&g, part(b.data, b.len), NULL), ERR_OK);
     memcpy(first, g.check, sizeof(first));
@@ -303,7 +275,7 @@ struct scene {
 static void make_scene(struct scene *s)
 {
     memset(s, 0, sizeof(*s));
-    make_code(&s->code, 9);
+    join_fix_code(&s->code, 9);
     s->m = (struct join_meeting){.code = &s->code,
                                  .server = server,
                                  .request = part_str("the request"),
@@ -370,7 +342,7 @@ static void test_answers(void **state)
     s.m.server = elsewhere;
     assert_int_equal(open_it(&s, &out, out.len), ERR_INTEGRITY);
     s.m.server = server;
-    make_code(&other, 10);
+    join_fix_code(&other, 10);
     s.m.code = &other;
     assert_int_equal(open_it(&s, &out, out.len), ERR_INTEGRITY);
     memcpy(other.id, s.code.id, sizeof(other.id)); /* the secret counts, not its name */
@@ -393,8 +365,8 @@ static void test_the_number(void **state)
     char one[JOIN_CHECK_TEXT], two[JOIN_CHECK_TEXT];
 
     (void)state;
-    make_code(&c, 1);
-    make_code(&other, 2);
+    join_fix_code(&c, 1);
+    join_fix_code(&other, 2);
     assert_int_equal(join_check(&m, one, NULL), ERR_OK);
     assert_int_equal(strlen(one), 7);
     assert_int_equal(one[3], ' ');
@@ -413,10 +385,10 @@ static void test_the_number(void **state)
     assert_int_equal(join_check(&m, two, NULL), ERR_OK);
     assert_string_not_equal(one, two);
     m.code = &c;
-    c.uid = somebody;
+    c.uid = join_fix_somebody;
     assert_int_equal(join_check(&m, two, NULL), ERR_OK);
     assert_string_not_equal(one, two);
-    c.uid = owner;
+    c.uid = join_fix_owner;
     c.nonce.data[31] ^= 1; /* the secret alone says nothing on it */
     assert_int_equal(join_check(&m, two, NULL), ERR_OK);
     assert_string_not_equal(one, two);

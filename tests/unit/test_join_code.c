@@ -8,37 +8,8 @@
 
 #include <cmocka.h>
 
-#include "client/local/join_code.h"
 #include "common/crypto/base32.h"
-
-static const struct uid owner = {{3, 1, 4}}, somebody = {{2, 7}};
-
-static void make_nonce(struct secret *ret, uint8_t fill)
-{
-    assert_int_equal(secret_new(ret, JOIN_NONCE_LEN, NULL), ERR_OK);
-    memset(ret->data, fill, ret->len);
-}
-
-static void make_code(struct join_code *c, uint8_t fill)
-{
-    struct secret nonce = {0};
-
-    make_nonce(&nonce, fill);
-    assert_int_equal(join_code_make(c, &nonce, &owner, NULL), ERR_OK);
-    assert_int_equal(nonce.len, 0);
-}
-
-/* The same code as the other side has it, which has read it. */
-static void read_code(const struct join_code *c, struct join_code *ret)
-{
-    struct secret text = {0};
-
-    assert_int_equal(join_code_show(c, &text, NULL), ERR_OK);
-    assert_int_equal(join_code_read(ret, (char *)text.data, NULL), ERR_OK);
-    assert_memory_equal(ret->id, c->id, JOIN_ID_LEN);
-    assert_int_equal(ret->nonce.len, 0);
-    secret_free(&text);
-}
+#include "tests/unit/join_fix.h"
 
 static void test_base32(void **state)
 {
@@ -61,7 +32,7 @@ static void test_a_code_as_it_is_typed(void **state)
     size_t n = 0;
 
     (void)state;
-    make_code(&c, 0x5a);
+    join_fix_code(&c, 0x5a);
     assert_int_equal(join_code_show(&c, &text, NULL), ERR_OK);
     assert_int_equal(text.len, JOIN_CODE_TEXT);
     assert_int_equal(strlen((char *)text.data), JOIN_CODE_TEXT - 1);
@@ -96,7 +67,7 @@ static void test_codes_that_are_none(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(join_code_read(&back, bad[i], NULL), ERR_INVALID);
-    make_code(&c, 3);
+    join_fix_code(&c, 3);
     assert_int_equal(join_code_show(&c, &text, NULL), ERR_OK);
     for (size_t i = 0; i + 1 < text.len; i++) {
         uint8_t was = text.data[i];
@@ -118,21 +89,21 @@ static void test_what_a_code_is_made_of(void **state)
     struct secret nonce = {0}, none = {0};
 
     (void)state;
-    make_code(&c, 0x11);
-    read_code(&c, &back);
-    make_nonce(&nonce, 0x12);
-    assert_int_equal(join_code_open(&back, &nonce, &owner, NULL), ERR_INTEGRITY);
+    join_fix_code(&c, 0x11);
+    join_fix_read(&c, &back);
+    join_fix_nonce(&nonce, 0x12);
+    assert_int_equal(join_code_open(&back, &nonce, &join_fix_owner, NULL), ERR_INTEGRITY);
     nonce.data[5] = 0x11;
-    assert_int_equal(join_code_open(&back, &nonce, &owner, NULL), ERR_INTEGRITY);
+    assert_int_equal(join_code_open(&back, &nonce, &join_fix_owner, NULL), ERR_INTEGRITY);
     memset(nonce.data, 0x11, nonce.len);
-    assert_int_equal(join_code_open(&back, &nonce, &somebody, NULL), ERR_INTEGRITY);
+    assert_int_equal(join_code_open(&back, &nonce, &join_fix_somebody, NULL), ERR_INTEGRITY);
     assert_int_equal(back.nonce.len, 0);
-    assert_int_equal(join_code_open(&back, &none, &owner, NULL), ERR_INTERNAL);
-    assert_int_equal(join_code_open(&back, &nonce, &owner, NULL), ERR_OK);
+    assert_int_equal(join_code_open(&back, &none, &join_fix_owner, NULL), ERR_INTERNAL);
+    assert_int_equal(join_code_open(&back, &nonce, &join_fix_owner, NULL), ERR_OK);
     assert_int_equal(back.nonce.len, JOIN_NONCE_LEN);
-    assert_memory_equal(&back.uid, &owner, sizeof(owner));
+    assert_memory_equal(&back.uid, &join_fix_owner, sizeof(join_fix_owner));
     join_code_free(&back);
-    assert_int_equal(join_code_make(&back, &none, &owner, NULL), ERR_INTERNAL);
+    assert_int_equal(join_code_make(&back, &none, &join_fix_owner, NULL), ERR_INTERNAL);
     join_code_free(&c);
 }
 

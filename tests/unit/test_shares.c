@@ -11,22 +11,14 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include <cmocka.h>
 
-#include "common/fs.h"
 #include "common/log.h"
-#include "server/hedge.h"
-#include "server/shares.h"
 #include "server/store/erasable_file.h"
-#include "tests/exact/sample_net.h"
+#include "tests/unit/shares_fix.h"
 
-enum { DAY = 20000, DAY_MS = 86400000 };
-#define NOW ((uint64_t)DAY * DAY_MS + 1000)
-
-static char dir[64], weights[80], erasable[80], hedge[80];
-static uv_loop_t loop;
+static struct shares_fix site;
 static struct shares *service;
 static unsigned done;
 
@@ -42,18 +34,12 @@ static void on_done(void *arg)
 static void wait_for(unsigned n)
 {
     while (done < n)
-        (void)uv_run(&loop, UV_RUN_ONCE);
-}
-
-static struct shares_config config(void)
-{
-    return (struct shares_config){
-        .erasable = erasable, .hedge = hedge, .instances = {.weights = weights}, .loop = &loop};
+        (void)uv_run(&site.loop, UV_RUN_ONCE);
 }
 
 static void start(void)
 {
-    struct shares_config cfg = config();
+    struct shares_config cfg = shares_fix_config(&site);
 
     assert_int_equal(shares_start(&service, &cfg, NULL), ERR_OK);
 }
@@ -69,20 +55,9 @@ static void stop(void)
 
 static int setup(void **state)
 {
-    struct buf b = {0};
-
     (void)state;
-    (void)snprintf(dir, sizeof(dir), "/tmp/satchel-shares-XXXXXX");
-    assert_non_null(mkdtemp(dir));
-    (void)snprintf(weights, sizeof(weights), "%s/w", dir);
-    (void)snprintf(erasable, sizeof(erasable), "%s/e", dir);
-    (void)snprintf(hedge, sizeof(hedge), "%s/h", dir);
-    assert_int_equal(sample_net_file(SAMPLE_NET_SEED, &b, NULL), ERR_OK);
-    assert_int_equal(fs_create(weights, b.data, b.len, 0600, NULL), ERR_OK);
-    assert_int_equal(erasable_file_create(erasable, NOW, NULL), ERR_OK);
-    assert_int_equal(hedge_create(hedge, NULL), ERR_OK);
-    buf_free(&b);
-    assert_int_equal(uv_loop_init(&loop), 0);
+    shares_fix_make(&site);
+    assert_int_equal(erasable_file_create(site.erasable, SHARES_FIX_NOW, NULL), ERR_OK);
     start();
     done = 0;
     return 0;
@@ -93,12 +68,8 @@ static int teardown(void **state)
     (void)state;
     if (service != NULL)
         stop();
-    (void)uv_run(&loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&loop), 0);
-    (void)unlink(weights);
-    (void)unlink(erasable);
-    (void)unlink(hedge);
-    return rmdir(dir);
+    shares_fix_free(&site);
+    return 0;
 }
 
 static struct shares_job *job_of(size_t n, uint8_t mark)
@@ -110,7 +81,7 @@ static struct shares_job *job_of(size_t n, uint8_t mark)
         memset(&job->items[i].place, mark, sizeof(job->items[i].place));
         job->items[i].place.uid.b[0] = (uint8_t)i;
         job->items[i].place.uid.b[1] = (uint8_t)(i >> 8);
-        job->items[i].day = DAY + 7;
+        job->items[i].day = SHARES_FIX_DAY + 7;
     }
     return job;
 }
@@ -269,9 +240,9 @@ static void test_days_end(void **state)
     struct shares_job *open = job_of(1, 6), *days = shares_job_new(0), *find;
 
     (void)state;
-    open->items[0].day = DAY;
+    open->items[0].day = SHARES_FIX_DAY;
     run_open(open);
-    days->now = NOW;
+    days->now = SHARES_FIX_NOW;
     assert_int_equal(shares_end_days(service, days, on_done, NULL), ERR_OK);
     wait_for(2);
     assert_int_equal(days->code, ERR_OK);
@@ -280,7 +251,8 @@ static void test_days_end(void **state)
     assert_int_equal(find->items[0].code, ERR_OK);
     shares_job_free(find);
 
-    days->now = NOW + 3 * (uint64_t)DAY_MS; /* a jump is refused until it is confirmed */
+    /* A jump is refused until it is confirmed. */
+    days->now = SHARES_FIX_NOW + 3 * (uint64_t)SHARES_FIX_DAY_MS;
     assert_int_equal(shares_end_days(service, days, on_done, NULL), ERR_OK);
     wait_for(4);
     assert_int_equal(days->code, ERR_REFUSED);
@@ -298,7 +270,7 @@ static void test_days_end(void **state)
     shares_job_free(open);
 
     open = job_of(1, 7); /* nothing more for a day that has ended */
-    open->items[0].day = DAY;
+    open->items[0].day = SHARES_FIX_DAY;
     assert_int_equal(shares_open(service, open, on_done, NULL), ERR_OK);
     wait_for(8);
     assert_int_equal(open->code, ERR_EXPIRED);
@@ -363,13 +335,13 @@ static void test_the_queue_is_bounded(void **state)
 
 static void test_a_damaged_instance_does_not_start(void **state)
 {
-    struct shares_config cfg = config();
+    struct shares_config cfg = shares_fix_config(&site);
     struct shares *s = NULL;
     FILE *f;
 
     (void)state;
     stop();
-    f = fopen(weights, "r+");
+    f = fopen(site.weights, "r+");
     assert_non_null(f);
     assert_int_equal(fseek(f, 5000, SEEK_SET), 0);
     assert_int_equal(fputc(0x5a, f), 0x5a);

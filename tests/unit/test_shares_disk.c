@@ -12,23 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include <cmocka.h>
 
-#include "common/fs.h"
 #include "common/log.h"
-#include "server/hedge.h"
-#include "server/shares.h"
 #include "server/store/erasable_file.h"
-#include "tests/exact/sample_net.h"
 #include "tests/unit/sectors.h"
+#include "tests/unit/shares_fix.h"
 
-enum { DAY = 20000, DAY_MS = 86400000, JOBS = 6 };
-#define NOW ((uint64_t)DAY * DAY_MS + 1000)
+enum { JOBS = 6 };
 
-static char dir[64], weights[80], erasable[80], hedge[80];
-static uv_loop_t loop;
+static struct shares_fix site;
 static struct shares *service;
 static unsigned done;
 
@@ -41,16 +35,14 @@ static void on_done(void *arg)
 static void wait_for(unsigned n)
 {
     while (done < n)
-        (void)uv_run(&loop, UV_RUN_ONCE);
+        (void)uv_run(&site.loop, UV_RUN_ONCE);
     done = 0;
 }
 
 /* The sync that fails may be one of the start: then it is tried again. */
 static void start(void)
 {
-    struct shares_config cfg = {
-        .erasable = erasable, .hedge = hedge, .instances = {.weights = weights}, .loop = &loop};
-
+    struct shares_config cfg = shares_fix_config(&site);
     int rc = shares_start(&service, &cfg, NULL);
 
     if (rc == ERR_IO)
@@ -67,20 +59,9 @@ static void stop(void)
 
 static int setup(void **state)
 {
-    struct buf b = {0};
-
     (void)state;
     log_to(STDERR_FILENO, false);
-    (void)snprintf(dir, sizeof(dir), "/tmp/satchel-shares-XXXXXX");
-    assert_non_null(mkdtemp(dir));
-    (void)snprintf(weights, sizeof(weights), "%s/w", dir);
-    (void)snprintf(erasable, sizeof(erasable), "%s/e", dir);
-    (void)snprintf(hedge, sizeof(hedge), "%s/h", dir);
-    assert_int_equal(sample_net_file(SAMPLE_NET_SEED, &b, NULL), ERR_OK);
-    assert_int_equal(fs_create(weights, b.data, b.len, 0600, NULL), ERR_OK);
-    assert_int_equal(hedge_create(hedge, NULL), ERR_OK);
-    buf_free(&b);
-    assert_int_equal(uv_loop_init(&loop), 0);
+    shares_fix_make(&site);
     return 0;
 }
 
@@ -89,13 +70,9 @@ static int teardown(void **state)
     (void)state;
     if (service != NULL)
         stop();
-    (void)uv_run(&loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&loop), 0);
+    shares_fix_free(&site);
     sectors_free();
-    (void)unlink(weights);
-    (void)unlink(erasable);
-    (void)unlink(hedge);
-    return rmdir(dir);
+    return 0;
 }
 
 /* A job that opens one for somebody, on ${day}. */
@@ -137,9 +114,9 @@ static void check_behind_a_cut(struct shares_job **jobs, size_t n)
 /* A deployment of its own, on which the ${at}-th sync is lost. */
 static void begin(unsigned at)
 {
-    (void)unlink(erasable);
-    assert_int_equal(erasable_file_create(erasable, NOW, NULL), ERR_OK);
-    sectors_watch(erasable);
+    (void)unlink(site.erasable);
+    assert_int_equal(erasable_file_create(site.erasable, SHARES_FIX_NOW, NULL), ERR_OK);
+    sectors_watch(site.erasable);
     sectors_lose_at(at);
     start();
 }
@@ -153,7 +130,8 @@ static void run_open(struct shares_job *job)
 /* One day's key is lost, another day is used, then the first again. */
 static void days_in_turn(bool restarts)
 {
-    static const uint32_t days[JOBS] = {DAY + 1, DAY + 2, DAY + 3, DAY + 1, DAY + 2, DAY + 3};
+    static const uint32_t days[JOBS] = {SHARES_FIX_DAY + 1, SHARES_FIX_DAY + 2, SHARES_FIX_DAY + 3,
+                                        SHARES_FIX_DAY + 1, SHARES_FIX_DAY + 2, SHARES_FIX_DAY + 3};
     unsigned syncs = 1;
 
     for (unsigned at = 1; at <= syncs; at++) {
@@ -201,11 +179,11 @@ static void test_an_erasure_in_between(void **state)
     (void)state;
     for (unsigned at = 1; at <= syncs; at++) {
         struct shares_job *jobs[JOBS], *erase[JOBS];
-        const uint64_t first = NOW << 16;
+        const uint64_t first = SHARES_FIX_NOW << 16;
 
         begin(at);
         for (size_t i = 0; i < JOBS; i++) {
-            jobs[i] = job_of((uint8_t)i, DAY + 1 + (uint32_t)i % 2);
+            jobs[i] = job_of((uint8_t)i, SHARES_FIX_DAY + 1 + (uint32_t)i % 2);
             erase[i] = shares_job_new(1);
             assert_non_null(erase[i]);
             erase[i]->items[0].cell = first + ERASED + i; /* of days that have no key */

@@ -13,63 +13,19 @@
 
 #include <cmocka.h>
 
-#include "client/local/vault.h"
 #include "client/local/vault_cache.h"
 #include "common/crypto/hex.h"
 #include "common/fs.h"
+#include "tests/unit/vault_fix.h"
 
-struct folder_state {
-    char path[64];
-    struct vault *vault;
-};
-
-static struct vault *create(const char *folder, const struct secret *passphrase)
-{
-    char *path = fs_join(folder, "lock");
-    struct lock *lock = NULL;
-    struct vault *v = NULL;
-
-    assert_int_equal(lock_open(path, &lock, NULL), ERR_OK);
-    assert_int_equal(lock_take(lock, 0, NULL), ERR_OK);
-    assert_int_equal(vault_create(folder, passphrase, lock, &v, NULL), ERR_OK);
-    vault_unlock(v);
-    free(path);
-    return v;
-}
-
-static int folder_setup(void **state)
-{
-    struct folder_state *s = calloc(1, sizeof(*s));
-
-    (void)snprintf(s->path, sizeof(s->path), "/tmp/satchel-vault-XXXXXX");
-    assert_non_null(mkdtemp(s->path));
-    s->vault = create(s->path, NULL);
-    *state = s;
-    return 0;
-}
-
-static int folder_teardown(void **state)
-{
-    struct folder_state *s = *state;
-    char *lock = fs_join(s->path, "lock");
-
-    vault_close(s->vault);
-    assert_int_equal(vault_destroy(s->path, NULL), ERR_OK);
-    unlink(lock);
-    assert_int_equal(rmdir(s->path), 0); /* nothing else was left behind */
-    free(lock);
-    free(s);
-    return 0;
-}
-
-static void put(struct folder_state *s, const char *table, const char *key, const char *text)
+static void put(struct vault_fix *f, const char *table, const char *key, const char *text)
 {
     uint8_t id[16];
 
-    assert_int_equal(vault_id(s->vault, table, part_str(key), id, NULL), ERR_OK);
-    assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
-    assert_int_equal(vault_put(s->vault, table, id, part_str(text), NULL), ERR_OK);
-    vault_unlock(s->vault);
+    assert_int_equal(vault_id(f->vault, table, part_str(key), id, NULL), ERR_OK);
+    assert_int_equal(vault_lock(f->vault, NULL), ERR_OK);
+    assert_int_equal(vault_put(f->vault, table, id, part_str(text), NULL), ERR_OK);
+    vault_unlock(f->vault);
 }
 
 static int count_rows(void *cookie, const struct vault_row *row, struct err *err)
@@ -82,15 +38,15 @@ static int count_rows(void *cookie, const struct vault_row *row, struct err *err
     return ERR_OK;
 }
 
-static char *record_file(struct folder_state *s, const char *table, const char *key,
+static char *record_file(struct vault_fix *f, const char *table, const char *key,
                          uint8_t ret_id[16])
 {
     char digits[33], name[64];
 
-    assert_int_equal(vault_id(s->vault, table, part_str(key), ret_id, NULL), ERR_OK);
+    assert_int_equal(vault_id(f->vault, table, part_str(key), ret_id, NULL), ERR_OK);
     hex_encode(digits, ret_id, 16);
     (void)snprintf(name, sizeof(name), "records/%s-%s", table, digits);
-    return fs_join(s->path, name);
+    return fs_join(f->dir, name);
 }
 
 static void assert_record(struct vault *v, const char *table, const uint8_t *id, const char *want)
@@ -108,29 +64,29 @@ static void assert_record(struct vault *v, const char *table, const uint8_t *id,
 /* Another process writes, removes and damages: whoever has looked before sees it. */
 static void what_others_write_is_seen(void **state)
 {
-    struct folder_state *s = *state;
+    struct vault_fix *f = *state;
     struct vault *other = NULL;
     struct buf out = {0};
     uint8_t id[16];
     char *path;
     size_t seen;
 
-    put(s, "contact", "alice", "one");
-    path = record_file(s, "contact", "alice", id);
-    assert_int_equal(vault_open(s->path, NULL, &other, NULL), ERR_OK);
+    put(f, "contact", "alice", "one");
+    path = record_file(f, "contact", "alice", id);
+    assert_int_equal(vault_open(f->dir, NULL, &other, NULL), ERR_OK);
     for (int i = 0; i < 60; i++) { /* as fast as it goes: many within a tick */
         const char *text = i % 2 == 0 ? "two" : "six";
 
         assert_record(other, "contact", id, i % 2 == 0 ? (i == 0 ? "one" : "six") : "two");
-        put(s, "contact", "alice", text);
+        put(f, "contact", "alice", text);
         assert_record(other, "contact", id, text);
-        assert_record(s->vault, "contact", id, text);
+        assert_record(f->vault, "contact", id, text);
     }
     for (int i = 0; i < 30; i++) {
         char key[16];
 
         (void)snprintf(key, sizeof(key), "k%d", i);
-        put(s, "contact", key, "new");
+        put(f, "contact", key, "new");
         seen = 0;
         assert_int_equal(vault_each(other, "contact", count_rows, &seen, NULL), ERR_OK);
         assert_int_equal(seen, i + 2);
@@ -140,7 +96,7 @@ static void what_others_write_is_seen(void **state)
     assert_record(other, "contact", id, "six");
     seen = 0;
     assert_int_equal(vault_each(other, "contact", count_rows, &seen, NULL), ERR_OK);
-    put(s, "contact", "alice", "two");
+    put(f, "contact", "alice", "two");
     assert_record(other, "contact", id, "two");
     usleep((VAULT_CACHE_TICK_MS + 50) * 1000);
     assert_record(other, "contact", id, "two");
@@ -234,10 +190,10 @@ static void what_is_kept_is_limited(void **state)
 
 static void marks_of_files(void **state)
 {
-    struct folder_state *s = *state;
+    struct vault_fix *f = *state;
     struct timespec hour[2] = {{.tv_sec = 1000000, .tv_nsec = 5},
                                {.tv_sec = 1000000, .tv_nsec = 5}};
-    char *path = fs_join(s->path, "vault");
+    char *path = fs_join(f->dir, "vault");
     struct vault_mark a, b;
 
     assert_int_equal(fs_replace(path, "abc", 3, 0600, NULL), ERR_OK);
@@ -258,8 +214,9 @@ static void marks_of_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_others_write_is_seen, folder_setup, folder_teardown),
-        cmocka_unit_test_setup_teardown(marks_of_files, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(what_others_write_is_seen, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(marks_of_files, vault_fix_setup, vault_fix_teardown),
         cmocka_unit_test(a_mark_decides),
         cmocka_unit_test(what_is_kept_is_limited),
     };

@@ -4,104 +4,40 @@
 #ifndef TESTS_UNIT_VECTOR_FILE_H
 #define TESTS_UNIT_VECTOR_FILE_H
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "common/crypto/hex.h"
-#include "common/fs.h"
+#include "common/buf.h"
+#include "common/crypto/part.h"
+#include "common/secret.h"
 
-struct file {
+struct vector_file {
     struct buf raw;
-    const char *at; /* the case that is being read */
+    const char *at; /* the case that is being read, in raw */
 };
 
-static void load(const char *name, struct file *f)
-{
-    char path[512];
-
-    *f = (struct file){0};
-    (void)snprintf(path, sizeof(path), "%s/%s.json", SATCHEL_VECTORS, name);
-    assert_int_equal(fs_read(path, 1 << 20, &f->raw, NULL), ERR_OK);
-    buf_u8(&f->raw, '\0');
-    f->at = (const char *)f->raw.data;
-}
+/* Read proto/vectors/${name}.json, at the beginning; the caller frees f->raw. */
+void vector_load(const char *name, struct vector_file *f);
 
 /* Go to the next case that begins with ${kind}; false: there is none. */
-static bool next_case(struct file *f, const char *kind)
-{
-    char line[128];
-    const char *found;
+bool vector_next(struct vector_file *f, const char *kind);
 
-    (void)snprintf(line, sizeof(line), "\"case\": \"%s", kind);
-    found = strstr(f->at + 1, line);
-    if (found != NULL)
-        f->at = found;
-    return found != NULL;
-}
+/* The field ${name} of the case: as text, of less than ${size} bytes; as a number. */
+void vector_text(const struct vector_file *f, const char *name, char *ret, size_t size);
+uint64_t vector_number(const struct vector_file *f, const char *name);
 
-static void get_text(const struct file *f, const char *name, char *ret, size_t size)
-{
-    char key[64];
-    const char *from, *end = strchr(f->at, '}'), *to;
+/* Its bytes, which live until 31 more have been asked for.  Not for two threads at a time. */
+struct part vector_get(const struct vector_file *f, const char *name);
 
-    (void)snprintf(key, sizeof(key), "\n      \"%s\": \"", name);
-    from = strstr(f->at, key);
-    if (from == NULL || from > end)
-        fail_msg("no field '%s'", name);
-    from += strlen(key);
-    to = strchr(from, '"');
-    assert_true((size_t)(to - from) < size);
-    memcpy(ret, from, (size_t)(to - from));
-    ret[to - from] = '\0';
-}
+/* Copies of them: of exactly ${len} bytes; of any number, which the caller frees. */
+void vector_fixed(const struct vector_file *f, const char *name, void *ret, size_t len);
+void vector_secret(const struct vector_file *f, const char *name, struct secret *ret);
 
-static uint64_t get_number(const struct file *f, const char *name)
-{
-    char text[32];
+/* The field has these bytes. */
+void vector_assert(const struct vector_file *f, const char *name, const void *bytes, size_t len);
 
-    get_text(f, name, text, sizeof(text));
-    return strtoull(text, NULL, 10);
-}
-
-/* The bytes live until 31 more have been asked for. */
-static struct part get(const struct file *f, const char *name)
-{
-    static char texts[32][16384];
-    static unsigned next;
-    char *text = texts[next++ % 32];
-    size_t len;
-
-    get_text(f, name, text, sizeof(texts[0]));
-    len = strlen(text);
-    assert_int_equal(hex_decode((uint8_t *)text, text, len), ERR_OK);
-    return part(text, len / 2);
-}
-
-static void get_fixed(const struct file *f, const char *name, void *ret, size_t len)
-{
-    struct part p = get(f, name);
-
-    assert_int_equal(p.len, len);
-    memcpy(ret, p.data, len);
-}
-
-static void get_secret(const struct file *f, const char *name, struct secret *ret)
-{
-    struct part p = get(f, name);
-
-    assert_int_equal(secret_copy(ret, p.data, p.len, NULL), ERR_OK);
-}
-
-static void assert_bytes(const struct file *f, const char *name, const void *bytes, size_t len)
-{
-    struct part p = get(f, name);
-
-    assert_int_equal(p.len, len);
-    assert_memory_equal(p.data, bytes, len);
-}
-
-#define GET(f, name, object)          get_fixed(f, name, &(object), sizeof(object))
-#define ASSERT_BYTES(f, name, object) assert_bytes(f, name, &(object), sizeof(object))
+#define VECTOR_GET(f, name, object)    vector_fixed(f, name, &(object), sizeof(object))
+#define VECTOR_ASSERT(f, name, object) vector_assert(f, name, &(object), sizeof(object))
 
 #endif /* TESTS_UNIT_VECTOR_FILE_H */
