@@ -20,21 +20,6 @@
 
 #define DAY ((int64_t)24 * 3600 * 1000)
 
-/* The daemon's clock is ahead by ${ms} from now on. */
-static void shift(int64_t ms)
-{
-    char path[96], next[104];
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "%s/clock", stage_site.dir);
-    (void)snprintf(next, sizeof(next), "%s/clock.new", stage_site.dir);
-    f = fopen(next, "w");
-    assert_non_null(f);
-    assert_true(fprintf(f, "%lld", (long long)ms) > 0);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(rename(next, path), 0); /* never seen half-written */
-}
-
 /* Each test has users of its own: who is deleted does not come back. */
 static int setup(void **state)
 {
@@ -249,12 +234,12 @@ static void test_the_second_factor(void **state)
     prove(&p, &a, &a.u.isk, &proof);
     code_of(key, step + 1, code);
     assert_int_equal(ask(&p, &proof, code), CODE(AUTH_FACTOR));
-    shift(7 * DAY - 3600000);
+    stage_shift(7 * DAY - 3600000);
     code_of(key, step + (7 * 24 - 1) * 120, code);
     assert_int_equal(ask(&p, &proof, code), CODE(AUTH_FACTOR));
     peer_close(&p);
 
-    shift(7 * DAY);
+    stage_shift(7 * DAY);
     stage_enter(&p, &a);
     prove(&p, &a, &a.u.isk, &proof);
     assert_int_equal(ask(&p, &proof, ""), CODE(AUTH_FACTOR));
@@ -265,7 +250,7 @@ static void test_the_second_factor(void **state)
     assert_int_equal(ask(&p, &proof, code), OK);
     assert_false(can_log_in(&a));
     peer_close(&p);
-    shift(0);
+    stage_shift(0);
     actor_free(&a);
 }
 
