@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leaving for good: what goes, what stays, and what those who stay are told."""
-import os
-import pty
 import shutil
 
-from harness import Case, User, program
+from harness import Case, Terminal, User
 
 
 class Leaving(Case):
@@ -79,32 +77,19 @@ class Leaving(Case):
         self.assertEqual(heinz.inbox(), [])
         heinz.leave()
 
-    def on_terminal(self, user, answers):
-        """Type each answer behind the question that goes before it: (question, answer)."""
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.environ["SATCHEL_HOME"] = str(user.home)
-            os.execv(program("satchel"), ["satchel", "account", "delete"])
-        shown, left = b"", list(answers)
-        try:
-            while more := os.read(terminal, 4096):
-                shown += more
-                if left and left[0][0] in shown:
-                    os.write(terminal, left.pop(0)[1].encode() + b"\n")
-        except OSError:  # EIO: the other end is closed
-            pass
-        os.close(terminal)
-        self.assertEqual(left, [], shown)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+    def on_terminal(self, user, words, expect=0):
+        """Delete the account of ${user}, who types the name and ${words}; gives what was shown."""
+        terminal = Terminal(user, "account", "delete")
+        terminal.until(rf"name \({user.name}\): ")
+        terminal.type(user.name)
+        terminal.until("24 recovery words: ")
+        terminal.type(words)
+        return terminal.end(expect)
 
     def test_on_a_terminal(self):
         jutta = self.person("jutta")
-        name, words = b"name (jutta): ", b"24 recovery words: "
-        code, shown = self.on_terminal(jutta, [(name, "jutta"), (words, "")])
-        self.assertEqual(code, 4, shown)
-        code, shown = self.on_terminal(jutta, [(name, "jutta"), (words, jutta.words)])
-        self.assertEqual(code, 0, shown)
-        self.assertIn("is deleted", shown)
+        self.on_terminal(jutta, "", expect=4)
+        self.assertIn("is deleted", self.on_terminal(jutta, jutta.words))
 
     def test_a_deleted_user_is_none_to_the_operator(self):
         gustav = self.person("gustav")

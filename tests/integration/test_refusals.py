@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import os
-import pty
 import re
 import select
 import shutil
@@ -13,7 +12,7 @@ import ssl
 import subprocess
 import time
 
-from harness import PIN, TREE, WAIT, Case, Daemon, User, free_port, program, run
+from harness import PIN, TREE, WAIT, Case, Daemon, Terminal, User, free_port, program, run
 
 
 class Server(Case):
@@ -66,40 +65,22 @@ class Server(Case):
         self.assertIn(self.daemon.pin, result.text + result.errors)
         self.assertNotEqual(user.run("whoami", expect=None).code, 0)
 
-    def on_terminal(self, answer):
-        """Register on a terminal without a pin; gives what was shown and the exit code."""
+    def on_terminal(self, answer, expect=0):
+        """Register on a terminal without a pin, and answer when the server's is shown."""
         user = User(self.daemon, self.work, "fred")
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.environ["SATCHEL_HOME"] = str(user.home)
-            os.execv(program("satchel"), [program("satchel"), "register", "--server", self.daemon.server,
-                                          "--name", "fred", "--email", "fred@example.org", "--no-passphrase"])
-        shown, answered, end = b"", False, time.monotonic() + WAIT
-        while time.monotonic() < end:
-            if not select.select([terminal], [], [], 1)[0]:
-                continue
-            try:
-                block = os.read(terminal, 4096)
-            except OSError:
-                break
-            if not block:
-                break
-            shown += block
-            if not answered and self.daemon.pin.encode() in shown and re.search(rb"\? |\] ?|: $", shown):
-                os.write(terminal, answer + b"\n")
-                answered = True
-        _, status = os.waitpid(pid, 0)
-        os.close(terminal)
-        return user, shown.decode(), os.waitstatus_to_exitcode(status)
+        terminal = Terminal(user, "register", "--server", self.daemon.server, "--name", "fred", "--email",
+                            "fred@example.org", "--no-passphrase")
+        terminal.until(re.escape(self.daemon.pin))
+        terminal.until(r"\(yes/no\) ")
+        terminal.type(answer)
+        terminal.end(expect)
+        return user
 
     def test_unknown_server_confirmed(self):
-        user, shown, code = self.on_terminal(b"yes")
-        self.assertEqual(code, 0, shown)
-        user.run("whoami")
+        self.on_terminal("yes").run("whoami")
 
     def test_unknown_server_declined(self):
-        _, shown, code = self.on_terminal(b"no")
-        self.assertEqual(code, 4, shown)
+        self.on_terminal("no", expect=4)
 
     def test_nobody_there(self):
         user = User(self.daemon, self.work, "gina")
@@ -379,20 +360,9 @@ class Usage(Case):
 
     def test_no_bar_before_there_is_something_to_count(self):
         path = self.file(1)
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.environ["SATCHEL_HOME"] = str(self.alice.home)
-            os.execv(program("satchel"), ["satchel", "send", path, "--to", "nobody-here"])
-        shown = b""
-        try:
-            while more := os.read(terminal, 65536):
-                shown += more
-        except OSError:  # EIO: the other end is closed
-            pass
-        os.close(terminal)
-        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 3)
-        self.assertIn(b"no user 'nobody-here'", shown)
-        self.assertNotIn(b"[....", shown)
+        shown = Terminal(self.alice, "send", path, "--to", "nobody-here").end(expect=3)
+        self.assertIn("no user 'nobody-here'", shown)
+        self.assertNotIn("[....", shown)
 
     def test_an_end_that_is_near_has_a_time(self):
         path = self.file(1)
