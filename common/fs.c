@@ -232,6 +232,18 @@ int fs_mkdirs(const char *path, mode_t mode, struct err *err)
     return rc;
 }
 
+int fs_next_entry(DIR *d, const char *path, struct dirent **ret, struct err *err)
+{
+    struct dirent *e;
+
+    errno = 0;
+    e = readdir(d);
+    if (e == NULL && errno != 0)
+        return err_sys(err, errno, "cannot read '%s'", path);
+    *ret = e;
+    return ERR_OK;
+}
+
 char *fs_join(const char *dir, const char *name)
 {
     char *path = NULL;

@@ -8,6 +8,7 @@
 #ifndef COMMON_FS_H
 #define COMMON_FS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,12 @@ MUST_CHECK int fs_sync_parent(const char *path, struct err *err);
 
 /* Write all of ${data} to ${fd}, through short writes and signals. */
 MUST_CHECK int fs_write_all(int fd, const void *data, size_t len, struct err *err);
+
+/*
+ * The next entry of ${d}, the folder ${path}; valid until the one after it.  NULL: there are no
+ * more.  A listing that breaks off is an error, as half of it would pass for all.  ERR_IO.
+ */
+MUST_CHECK int fs_next_entry(DIR *d, const char *path, struct dirent **ret, struct err *err);
 
 /* "a/b" as a new string; free() it.  NULL when out of memory. */
 char *fs_join(const char *dir, const char *name);

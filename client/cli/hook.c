@@ -13,7 +13,14 @@
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 
-enum { VARIABLES = 7, VARIABLE = TEXT_SAFE + 32 };
+/* What a program is told in its environment. */
+enum { EVENT, ID, WHO, WHO_ID, NAME, TIME, NUMBER };
+static const char *const variables[] = {
+    [EVENT] = "SATCHEL_EVENT",   [ID] = "SATCHEL_ID",     [WHO] = "SATCHEL_WHO",
+    [WHO_ID] = "SATCHEL_WHO_ID", [NAME] = "SATCHEL_NAME", [TIME] = "SATCHEL_TIME",
+    [NUMBER] = "SATCHEL_NUMBER"};
+
+enum { VARIABLES = sizeof(variables) / sizeof(variables[0]), VARIABLE = TEXT_SAFE + 32 };
 
 static pid_t running[HOOK_MAX];
 static size_t n_running;
@@ -107,21 +114,24 @@ static void start(char *const argv[], char *const envp[])
 
 extern char **environ;
 
-static bool is_ours(const char *variable)
+static bool is_ours(const char *entry)
 {
-    return strncmp(variable, "SATCHEL_EVENT=", 14) == 0 ||
-           strncmp(variable, "SATCHEL_ID=", 11) == 0 ||
-           strncmp(variable, "SATCHEL_WHO=", 12) == 0 ||
-           strncmp(variable, "SATCHEL_WHO_ID=", 15) == 0 ||
-           strncmp(variable, "SATCHEL_NAME=", 13) == 0 ||
-           strncmp(variable, "SATCHEL_TIME=", 13) == 0 ||
-           strncmp(variable, "SATCHEL_NUMBER=", 15) == 0;
+    for (size_t i = 0; i < VARIABLES; i++) {
+        size_t len = strlen(variables[i]);
+
+        if (strncmp(entry, variables[i], len) == 0 && entry[len] == '=')
+            return true;
+    }
+    return false;
 }
 
 void hook_run(const char *program, const struct satchel_event *e)
 {
     char vars[VARIABLES][VARIABLE], who[TEXT_SAFE], time[TEXT_TIME], id[SATCHEL_ID_SIZE];
-    char file[TEXT_SAFE], name[16], path[4096];
+    char file[TEXT_SAFE], name[16], path[4096], number[24];
+    const char *const values[VARIABLES] = {
+        [EVENT] = name, [ID] = id,     [WHO] = who,      [WHO_ID] = e->who_id,
+        [NAME] = file,  [TIME] = time, [NUMBER] = number};
     char *argv[] = {path, name, id, who, NULL};
     size_t n = 0, k = 0;
     char **envp;
@@ -136,13 +146,11 @@ void hook_run(const char *program, const struct satchel_event *e)
     (void)snprintf(name, sizeof(name), "%s", satchel_event_name(e->kind));
     (void)snprintf(id, sizeof(id), "%s", e->id);
     (void)text_safe(e->who[0] != '\0' ? e->who : e->who_id, who, sizeof(who));
-    (void)snprintf(vars[0], VARIABLE, "SATCHEL_EVENT=%s", name);
-    (void)snprintf(vars[1], VARIABLE, "SATCHEL_ID=%s", id);
-    (void)snprintf(vars[2], VARIABLE, "SATCHEL_WHO=%s", who);
-    (void)snprintf(vars[3], VARIABLE, "SATCHEL_WHO_ID=%s", e->who_id);
-    (void)snprintf(vars[4], VARIABLE, "SATCHEL_TIME=%s", text_time(e->time, time));
-    (void)snprintf(vars[5], VARIABLE, "SATCHEL_NUMBER=%llu", (unsigned long long)e->number);
-    (void)snprintf(vars[6], VARIABLE, "SATCHEL_NAME=%s", text_safe(e->name, file, sizeof(file)));
+    (void)text_safe(e->name, file, sizeof(file));
+    (void)text_time(e->time, time);
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)e->number);
+    for (size_t i = 0; i < VARIABLES; i++)
+        (void)snprintf(vars[i], VARIABLE, "%s=%s", variables[i], values[i]);
     for (size_t i = 0; i < n; i++)
         if (!is_ours(environ[i]))
             envp[k++] = environ[i];

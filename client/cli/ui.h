@@ -36,8 +36,9 @@ void ui_event(const char *name, json_t *fields);
 void ui_result(json_t *result);
 
 /*
- * The error with its hint, as text or as {"error":{"code","message","hint"}};
- * nothing for an error without a message, which was told before.
+ * The error with its hint, as text or as {"error":{"code","message","hint"}}.  An error without a
+ * message is told with the words of its code, unless another error was told before
+ * (cli_keep_first() leaves it so).
  */
 void ui_error(const struct satchel_error *err);
 

@@ -20,11 +20,11 @@
 #include "common/net/pin.h"
 
 enum {
-    JOIN_VERSION = 2, /* of all that is said here, and of OfferJoin and Join */
-    JOIN_SALT_LEN = 32,
-    JOIN_CHECK_TEXT = 8,
-    JOIN_REQUEST_MAX = 1024,
-    JOIN_ANSWER_MAX = 160 * 1024
+    JOIN_VERSION = 2,            /* of all that is said here, and of OfferJoin and Join */
+    JOIN_SALT_LEN = 32,          /* bytes */
+    JOIN_CHECK_TEXT = 8,         /* "123 456" with its NUL */
+    JOIN_REQUEST_MAX = 1024,     /* bytes, sealed */
+    JOIN_ANSWER_MAX = 160 * 1024 /* bytes, sealed */
 };
 
 /* What a new device asks for. */

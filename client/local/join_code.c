@@ -8,8 +8,8 @@
 #include "common/crypto/kdf.h"
 
 enum {
-    CHECK_LEN = 4, /* behind the secret, against typing errors */
-    CODE_LEN = JOIN_SECRET_LEN + CHECK_LEN,
+    SUM_LEN = 4, /* behind the secret, against typing errors */
+    CODE_LEN = JOIN_SECRET_LEN + SUM_LEN,
     CODE_CHARS = 32, /* base32_len(CODE_LEN) */
     GROUP = 4
 };
@@ -22,13 +22,13 @@ void join_code_free(struct join_code *c)
     secret_free(&c->nonce);
 }
 
-static int check_of(const struct secret *s, uint8_t ret[CHECK_LEN])
+static int sum_of(const struct secret *s, uint8_t ret[SUM_LEN])
 {
     uint8_t h[HASH_SHA256_LEN];
     int rc = hash_lp(HASH_SHA256, h, PARTS(part_str(KDF_PREFIX "join code"), part_secret(s)));
 
     if (rc == ERR_OK)
-        memcpy(ret, h, CHECK_LEN);
+        memcpy(ret, h, SUM_LEN);
     secret_wipe(h, sizeof(h));
     return rc;
 }
@@ -109,7 +109,7 @@ int join_code_show(const struct join_code *c, struct secret *ret_text, struct er
         rc = secret_new(&text, JOIN_CODE_TEXT, err);
     if (rc == ERR_OK) {
         memcpy(plain.data, c->secret.data, JOIN_SECRET_LEN);
-        rc = check_of(&c->secret, plain.data + JOIN_SECRET_LEN);
+        rc = sum_of(&c->secret, plain.data + JOIN_SECRET_LEN);
     }
     if (rc == ERR_OK) {
         char *to = (char *)text.data;
@@ -159,16 +159,16 @@ static bool tidy(const char *text, char ret[CODE_CHARS + 1])
 static int unpack(const char *digits, struct secret *ret, struct err *err)
 {
     struct secret plain = {0}, s = {0};
-    uint8_t check[CHECK_LEN] = {0};
+    uint8_t sum[SUM_LEN] = {0};
     int rc = secret_new(&plain, CODE_LEN, err);
 
     if (rc == ERR_OK && !base32_decode(plain.data, CODE_LEN, digits))
         rc = err_set(err, ERR_INVALID, "%s", none);
     if (rc == ERR_OK)
         rc = secret_copy(&s, plain.data, JOIN_SECRET_LEN, err);
-    if (rc == ERR_OK && check_of(&s, check) != ERR_OK)
+    if (rc == ERR_OK && sum_of(&s, sum) != ERR_OK)
         rc = err_set(err, ERR_INTERNAL, "cannot check a code");
-    if (rc == ERR_OK && !secret_equal(check, plain.data + JOIN_SECRET_LEN, CHECK_LEN))
+    if (rc == ERR_OK && !secret_equal(sum, plain.data + JOIN_SECRET_LEN, SUM_LEN))
         rc = err_set(err, ERR_INVALID, "the code was mistyped: its letters do not fit together");
     if (rc == ERR_OK)
         secret_move(ret, &s);

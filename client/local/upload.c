@@ -281,14 +281,15 @@ int upload_each(struct vault *v, uint64_t now,
                 void (*each)(void *cookie, const struct upload_view *u), void *cookie,
                 struct err *err)
 {
+    const char *folder = vault_records(v);
     uint8_t id[VAULT_RECORD_ID_LEN];
     struct dirent *e;
-    DIR *d = opendir(vault_records(v));
+    DIR *d = opendir(folder);
     int rc = ERR_OK;
 
     if (d == NULL)
-        return err_sys(err, errno, "cannot open '%s'", vault_records(v));
-    while (rc == ERR_OK && (e = readdir(d)) != NULL) {
+        return err_sys(err, errno, "cannot open '%s'", folder);
+    while (rc == ERR_OK && (rc = fs_next_entry(d, folder, &e, err)) == ERR_OK && e != NULL) {
         struct upload_past p = {0};
         struct upload_view view = {0};
 

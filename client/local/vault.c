@@ -280,14 +280,15 @@ static int read_ids(struct vault *v, const char *table, struct buf *out, struct 
     char of[VAULT_TABLE_SIZE];
     struct dirent *e;
     DIR *d = opendir(v->records);
+    int rc;
 
     if (d == NULL)
         return err_sys(err, errno, "cannot open '%s'", v->records);
-    while ((e = readdir(d)) != NULL)
+    while ((rc = fs_next_entry(d, v->records, &e, err)) == ERR_OK && e != NULL)
         if (vault_row_name(e->d_name, of, sizeof(of), id) && strcmp(of, table) == 0)
             buf_put(out, id, sizeof(id));
     closedir(d);
-    return buf_check(out, err);
+    return rc == ERR_OK ? buf_check(out, err) : rc;
 }
 
 static int list_ids(struct vault *v, const char *table, struct buf *out, struct err *err)

@@ -53,17 +53,6 @@ static int move_in(const char *stage, const char *folder, const char *name, stru
     return rc;
 }
 
-/*
- * The next entry of ${d}, the folder ${path}; NULL: there are no more.  A listing that breaks off
- * is an error: half of the records would pass for all of them.
- */
-static int next_entry(DIR *d, const char *path, struct dirent **ret, struct err *err)
-{
-    errno = 0;
-    *ret = readdir(d);
-    return *ret != NULL || errno == 0 ? ERR_OK : err_sys(err, errno, "cannot read '%s'", path);
-}
-
 static int move_records(const char *stage, const char *folder, struct err *err)
 {
     char *from = fs_join(stage, "records"), *to = fs_join(folder, "records");
@@ -75,7 +64,8 @@ static int move_records(const char *stage, const char *folder, struct err *err)
         rc = err_set(err, ERR_NOMEM, "out of memory");
     else if (d == NULL && errno != ENOENT)
         rc = err_sys(err, errno, "cannot open '%s'", from);
-    while (d != NULL && rc == ERR_OK && (rc = next_entry(d, from, &e, err)) == ERR_OK && e != NULL)
+    while (d != NULL && rc == ERR_OK && (rc = fs_next_entry(d, from, &e, err)) == ERR_OK &&
+           e != NULL)
         if (e->d_name[0] != '.')
             rc = move_in(from, to, e->d_name, err);
     if (d != NULL)
@@ -95,7 +85,7 @@ static int remove_logs(const char *folder, struct err *err)
     struct dirent *e = NULL;
     int rc = d != NULL ? ERR_OK : err_sys(err, errno, "cannot open the records of '%s'", folder);
 
-    while (rc == ERR_OK && (rc = next_entry(d, records, &e, err)) == ERR_OK && e != NULL) {
+    while (rc == ERR_OK && (rc = fs_next_entry(d, records, &e, err)) == ERR_OK && e != NULL) {
         size_t len = strlen(e->d_name);
 
         if (len > 4 && strcmp(e->d_name + len - 4, ".log") == 0 &&
@@ -210,7 +200,7 @@ static int renew_records(struct vault *v, struct vault *fresh, struct err *err)
     if (d == NULL)
         return err_sys(err, errno, "cannot open '%s'", v->records);
     rc = vault_put(fresh, VAULT_IDS_TABLE, vault_ids_id, part_secret(&fresh->ids), err);
-    while (rc == ERR_OK && (rc = next_entry(d, v->records, &e, err)) == ERR_OK && e != NULL)
+    while (rc == ERR_OK && (rc = fs_next_entry(d, v->records, &e, err)) == ERR_OK && e != NULL)
         rc = renew_record(v, fresh, e->d_name, err);
     closedir(d);
     return rc;

@@ -336,7 +336,8 @@ static int check_modes(const char *folder, struct err *err)
 
     for (size_t i = 0; rc == ERR_OK && i < sizeof(files) / sizeof(files[0]); i++)
         rc = check_mode(folder, files[i], err);
-    while (rc == ERR_OK && dir != NULL && (e = readdir(dir)) != NULL)
+    while (rc == ERR_OK && dir != NULL && (rc = fs_next_entry(dir, records, &e, err)) == ERR_OK &&
+           e != NULL)
         if (strcmp(e->d_name, "..") != 0)
             rc = check_mode(records, e->d_name, err);
     if (dir != NULL)

@@ -300,8 +300,7 @@ static void found(struct satchel_op *op)
     (void)op_ask(op, &a);
 }
 
-/* ---- first: which one
- * ------------------------------------------------------------------------------ */
+/* ---- first: which one ---- */
 
 static void connected(struct satchel_op *op)
 {

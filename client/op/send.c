@@ -458,6 +458,8 @@ static int check(const struct satchel_send_options *o, const char *name, struct 
         return err_set(err, ERR_INVALID, "what comes from a descriptor needs a name");
     if (o->to_count < 1 || o->to_count > TO_MAX)
         return err_set(err, ERR_INVALID, "1 to %d recipients", TO_MAX);
+    if (o->expires != 0 && (o->lifetime != 0 || o->expires <= handle_now()))
+        return err_set(err, ERR_INVALID, "a transfer cannot end then");
     if (o->name == NULL && metadata_check_name(part_str(name), NULL) != ERR_OK)
         return err_set(err, ERR_INVALID, "cannot send '%.1024s': no file can have that path",
                        o->path);
@@ -493,7 +495,7 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
             return err_set(err, ERR_NOMEM, "out of memory");
     }
     s->lifetime = o->lifetime;
-    s->expires = o->lifetime == 0 ? o->expires : 0;
+    s->expires = o->expires;
     s->opens = o->opens;
     s->policy = o->require_otp ? HEADER_REQUIRE_OTP : 0;
     s->no_padding = o->no_padding;

@@ -42,6 +42,7 @@ static int command_digest(const struct send *s, struct hash32 *ret, struct err *
     buf_lp_str(&b, s->message);
     buf_lp_str(&b, s->media_type);
     buf_lp_u64(&b, s->lifetime);
+    /* Only if there is one: records of sends without it keep their key. */
     if (s->expires != 0)
         buf_lp_u64(&b, s->expires);
     buf_lp_u32(&b, s->opens);
@@ -333,8 +334,7 @@ void send_record_leaves(struct send *s)
     op_job(&s->op, &s->record_job, leaves_work, leaves_written);
 }
 
-/* ---- ending
- * --------------------------------------------------------------------------------------- */
+/* ---- ending ---- */
 
 bool send_record_stays(const struct send *s)
 {

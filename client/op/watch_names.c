@@ -94,8 +94,7 @@ static void checked(struct op_job *job)
     watch_named(w);
 }
 
-/* ---- third: checked ----------------------------------------------------------------------------
- */
+/* ---- third: checked ---- */
 
 static int check_work(struct op_job *job, struct err *err)
 {
@@ -116,8 +115,7 @@ static void found(struct satchel_op *op)
     op_job(op, &((struct watch *)op)->job, check_work, checked);
 }
 
-/* ---- second: the senders -----------------------------------------------------------------------
- */
+/* ---- second: the senders ---- */
 
 static struct person *sender_of(struct watch_names *n, const struct uid *uid)
 {
@@ -168,8 +166,7 @@ static void find_senders(struct watch *w)
         found(&w->op);
 }
 
-/* ---- first: the rows
- * ------------------------------------------------------------------------------ */
+/* ---- first: the rows ---- */
 
 static void on_row(struct satchel_op *op, void *arg, const struct answer *a)
 {

@@ -85,8 +85,8 @@ struct satchel_device_join_options {
     void *cookie;
     satchel_passphrase_cb *ask;
     satchel_passphrase_cb *ask_code; /* as ${ask}, for the code or its URI */
-    /* Connected: it is the other device's turn; it has seen our request, and shows ${check}, too.
-     * NULL instead: it has not yet.  May be NULL. */
+    /* Connected: it is the other device's turn.  ${check} is the number that it shows as well; NULL
+     * as long as it has not seen our request.  The callback itself may be NULL. */
     void (*on_wait)(void *cookie, const char *check);
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_joined *j);
 };

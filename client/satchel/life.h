@@ -50,6 +50,7 @@ struct satchel_extend_options {
 
 /*
  * Give a transfer another end, later or earlier, before it has passed.
+ * SATCHEL_E_INVALID: both or none of `lifetime` and `expires`;
  * SATCHEL_E_TOOLARGE: beyond the server's longest lifetime, counted from when
  * it was sent; SATCHEL_E_EXPIRED: too late; SATCHEL_E_NOTFOUND: no such
  * transfer, or not sent by us; SATCHEL_E_REVOKED: from everybody;

@@ -51,7 +51,7 @@ struct satchel_send_options {
     const char *message;    /* at most 16 KiB; NULL: none */
     const char *media_type; /* at most 127 bytes; NULL: none */
     uint64_t lifetime;      /* 0: `expires`, or 7 days, within the server's limits */
-    uint64_t expires;       /* with lifetime 0: when it ends; 0: not said */
+    uint64_t expires;       /* with lifetime 0: when it ends, still to come; 0: not said */
     uint32_t opens;         /* opens for each recipient; 0: no limit */
     bool no_padding;        /* the server may learn the exact size */
     bool no_preview;        /* make no preview, also of a PNG, JPEG or WebP file */
@@ -68,7 +68,8 @@ struct satchel_send_options {
  * or to none.  The file is read while it is sent, encrypted with constant
  * memory; a pipe to its end, whenever that comes.  A failure that may pass leaves a record of a
  * file of more than a few pieces: the same send (file, recipients, options) goes on with it, unless
- * the file has changed (kept_pieces). SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a
+ * the file has changed (kept_pieces).  SATCHEL_E_INVALID: an option, such as an `expires` that has
+ * passed or stands beside `lifetime`; SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a
  * readable file, folder or pipe, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
  */
 SATCHEL_API int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,

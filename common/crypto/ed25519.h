@@ -27,7 +27,7 @@ MUST_CHECK int ed25519_verify(const uint8_t public_key[ED25519_PUBLIC_LEN],
 /*
  * A seed that signs often, with its public key at hand: OpenSSL computes that for each signature
  * made from a seed alone, which doubles the price.  Both are held in memory for secrets; they
- * do not change, so that any number of threads may use them at a time.
+ * do not change, so that any number of threads may use them at a time.  ERR_NOMEM, ERR_INTERNAL.
  */
 struct ed25519_key;
 MUST_CHECK int ed25519_key_new(struct ed25519_key **ret, const uint8_t seed[ED25519_SEED_LEN]);

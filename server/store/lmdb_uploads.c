@@ -163,10 +163,10 @@ static int check_charges(struct lmdb_txn *t, const struct store_upload_open *in,
     return ERR_OK;
 }
 
-/* What each user gets, checked like the store's own room, in ${ret_charges}, which the caller frees
- * in any case. */
-static int check_users(struct lmdb_txn *t, const struct store_upload_open *in,
-                       struct charge **ret_charges, size_t *ret_n, struct store_result *res)
+/* Room in every mailbox and in the store.  Charges in ${ret_charges}, which the caller frees in any
+ * case. */
+static int check_room(struct lmdb_txn *t, const struct store_upload_open *in,
+                      struct charge **ret_charges, size_t *ret_n, struct store_result *res)
 {
     const struct store_slot_new **sorted = calloc(in->nslots, sizeof(*sorted));
     struct charge *charges = calloc(in->nslots, sizeof(*charges));
@@ -207,7 +207,7 @@ int lmdb_uploads_check(struct lmdb_txn *t, struct store_job *job)
     job->res->duplicate = rc == ERR_OK;
     if (rc != ERR_NOTFOUND)
         return rc;
-    rc = check_users(t, in, &charges, &n, job->res);
+    rc = check_room(t, in, &charges, &n, job->res);
     free(charges);
     return rc;
 }
@@ -301,7 +301,7 @@ int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
         return store_fail(job->res, ERR_EXISTS, "the transfer ID is taken");
     if (lmdb_txn_code(t) != ERR_OK)
         return lmdb_txn_code(t);
-    rc = check_users(t, in, &charges, &n, job->res);
+    rc = check_room(t, in, &charges, &n, job->res);
     if (rc == ERR_OK) {
         lmdb_rows_add_tid(t, in->tid, lmdb_meta_next_number(t));
         put_upload(t, in);

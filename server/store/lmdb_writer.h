@@ -5,8 +5,8 @@
  * Whatever has arrived while the last commit ran goes into the next one, up to
  * a bounded number of bytes.  One job's failure does not touch the others: a
  * batch in which a job broke off half-way is undone and its jobs are done again one by one.
- * Early jobs are answered before the commit that holds them, and wait a moment for others to
- * share it with.
+ * Early jobs are answered before the commit that holds them.  Where many write, jobs that gather
+ * wait a moment for more of them.
  * Submitting: any thread, never blocks; the queue is bounded by what store.c admits.
  */
 #ifndef SERVER_STORE_LMDB_WRITER_H

@@ -196,6 +196,23 @@ static void on_one_sent(void *cookie, const struct satchel_error *err, const str
     finished++;
 }
 
+/* An end that has passed, and two ends, of which one would be forgotten. */
+static void wrong_ends(void **state)
+{
+    struct scene *g = *state;
+    const char *to = "bob";
+    struct satchel_send_options o = {
+        .path = g->file, .to = &to, .to_count = 1, .expires = 1, .cookie = g, .done = on_one_sent};
+    struct satchel_error err = {0};
+
+    send_to_bob(g);
+    assert_int_equal(satchel_send_start(g->alice.s, &o, NULL, &err), SATCHEL_E_INVALID);
+    assert_string_equal(err.name, "invalid");
+    o.expires = UINT64_MAX;
+    o.lifetime = 1000;
+    assert_int_equal(satchel_send_start(g->alice.s, &o, NULL, NULL), SATCHEL_E_INVALID);
+}
+
 static void on_one_got(void *cookie, const struct satchel_error *err, const struct satchel_got *r)
 {
     (void)cookie;
@@ -336,6 +353,7 @@ int main(void)
         TEST(to_a_pipe_that_nobody_reads),
         TEST(a_late_fault_on_a_descriptor),
         TEST(wrong_outputs),
+        TEST(wrong_ends),
         TEST(many_at_once),
         TEST(too_many_at_once),
         TEST(small_files_take_one_flight),

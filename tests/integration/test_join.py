@@ -8,6 +8,14 @@ import time
 
 from harness import LEVEL, WAIT, Case, Terminal, User, program, sha256
 from test_factor import Authenticator
+from test_life import documented
+
+
+def parse(line):
+    """A line that must be an event, with the fields that the manual page has: scripts rely on them."""
+    event = json.loads(line)
+    assert "event" in event and set(event) == {"event"} | documented(event["event"]), event
+    return event
 
 
 class Adding:
@@ -24,9 +32,11 @@ class Adding:
 
     def event(self, name):
         """The next line, which must be this event."""
-        line = json.loads(self.process.stdout.readline() or "{}")
-        assert line.get("event") == name, f"{line} {self.process.stderr.read() if not line else ''}"
-        return line
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read()
+        event = parse(line)
+        assert event["event"] == name, event
+        return event
 
     def code(self):
         return self.event("code")
@@ -87,10 +97,10 @@ class Machines(Case):
         read, write = os.pipe()
         process = user.start("factor", "totp", "enrol", "--otp-fd", read, pass_fds=(read,))
         os.close(read)
-        phone = Authenticator(json.loads(process.stdout.readline())["secret"])
+        phone = Authenticator(parse(process.stdout.readline())["secret"])
         os.write(write, phone.code().encode() + b"\n")
         os.close(write)
-        phone.recovery = json.loads(process.stdout.readline())["codes"]
+        phone.recovery = parse(process.stdout.readline())["codes"]
         process.communicate(timeout=WAIT)
         self.assertEqual(process.returncode, 0)
         return phone
@@ -216,7 +226,7 @@ class Join(Machines):
             terminal = Terminal(alice, "device", "add", "--name", "desk")
             code = terminal.until(r"((?:[A-Z2-7]{4}-){7}[A-Z2-7]{4})\r?\n").group(1)
             joining = self.joining(other, code, "--name", "laptop")
-            check = json.loads(joining.stdout.readline())["check"]
+            check = parse(joining.stdout.readline())["check"]
             self.assertRegex(check, "^[0-9]{3} [0-9]{3}$")
             terminal.until(r"\(yes/no\) ")
             self.assertIn("laptop", terminal.shown)
@@ -250,7 +260,7 @@ class Factors(Machines):
         code = adding.code()["code"]
         other = self.machine(user, "second")
         joining = self.joining(other, code)
-        self.assertEqual(json.loads(joining.stdout.readline())["check"], adding.event("joiner")["check"])
+        self.assertEqual(parse(joining.stdout.readline())["check"], adding.event("joiner")["check"])
         adding.event("otp_needed")
         adding.give(phone.wrong())
         adding.event("otp_needed")
@@ -365,7 +375,9 @@ class Recovery(Machines):
 
     def test_recover(self):
         user = User(self.daemon, self.work, "rob")
-        words = next(item["words"] for item in user.register().objects if item.get("event") == "recovery_words")
+        told = next(item for item in user.register().objects if item.get("event") == "recovery_words")
+        self.assertEqual(set(told), {"event"} | documented("recovery_words"))
+        words = told["words"]
         phone = self.enrol(user)
 
         def recover(home, codes, expect=0):

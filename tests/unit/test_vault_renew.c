@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Renewing a vault whose folder cannot be listed: refused with a reason, and nothing is lost. */
+/* A vault whose folder cannot be listed: refused with a reason, and nothing is lost. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -10,9 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "client/local/upload.h"
+#include "client/local/vault_cache.h"
 #include "tests/unit/vault_fix.h"
 
 /* Which of the calls to come fails with EIO; 0: none does. */
@@ -109,10 +112,49 @@ static void test_a_listing_that_fails(void **state)
     vault_unlock(f->vault);
 }
 
+static int count(void *cookie, const struct vault_row *row, struct err *err)
+{
+    (void)row;
+    (void)err;
+    ++*(unsigned *)cookie;
+    return ERR_OK;
+}
+
+/* One that breaks off is an error, and is not remembered as the whole of it. */
+static void test_half_of_a_listing(void **state)
+{
+    struct vault_fix *f = *state;
+
+    assert_int_equal(vault_lock(f->vault, NULL), ERR_OK);
+    fill(f->vault);
+    vault_unlock(f->vault);
+    usleep((VAULT_CACHE_TICK_MS + 50) * 1000); /* from now on listings are kept */
+    for (unsigned at = 1; at <= RECORDS + 1; at++) {
+        struct err err = {0};
+        unsigned n = 0;
+
+        calls = 0;
+        fail_at = at;
+        assert_int_equal(vault_each(f->vault, table, count, &n, &err), ERR_IO);
+        assert_string_not_equal(err.msg, "");
+        calls = 0;
+        assert_int_equal(upload_each(f->vault, VAULT_FIX_NOW, NULL, NULL, NULL), ERR_IO);
+    }
+    fail_at = 0;
+    for (int again = 0; again < 2; again++) {
+        unsigned n = 0;
+
+        assert_int_equal(vault_each(f->vault, table, count, &n, NULL), ERR_OK);
+        assert_int_equal(n, RECORDS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_listing_that_fails, vault_fix_setup,
+                                        vault_fix_teardown),
+        cmocka_unit_test_setup_teardown(test_half_of_a_listing, vault_fix_setup,
                                         vault_fix_teardown),
     };
 
