@@ -12,6 +12,11 @@
 
 enum { PLACE_NAME_SIZE = 33 };
 
+/* What to do when a file of a profile is lost or damaged, a hint without arguments. */
+#define PLACE_LOST_HINT                                                                            \
+    "put it back from a backup of the profile, or make another profile with the recovery words: "  \
+    "satchel recover --profile NAME"
+
 struct place {
     char *home, *folder; /* the folder of the profile; both owned */
     char profile[PLACE_NAME_SIZE];

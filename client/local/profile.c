@@ -10,7 +10,51 @@
 #include "client/local/backup.h"
 #include "common/fs.h"
 
+/*
+ * The empty file `begun` says that keys here are nobody's yet: of a registration that has no
+ * settings so far, or that is being given up.  Without it keys without settings are a user's whose
+ * settings were lost.
+ */
+static const char mark[] = "begun";
+
+static int remove_file(const char *folder, const char *name, struct err *err)
+{
+    char *path = fs_join(folder, name);
+    int rc = path != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT)
+        rc = err_sys(err, errno, "cannot remove '%s'", path);
+    free(path);
+    return rc;
+}
+
+static int set_mark(const char *folder, struct err *err)
+{
+    char *path = fs_join(folder, mark);
+    int rc = path != NULL ? fs_replace(path, "", 0, 0600, err)
+                          : err_set(err, ERR_NOMEM, "out of memory");
+
+    free(path);
+    return rc;
+}
+
 /* ---- looking ---- */
+
+/* There are no settings: has the folder keys that somebody needs? */
+static int check_keys(const char *folder, struct err *err)
+{
+    char *keys = fs_join(folder, "vault"), *begun = fs_join(folder, mark);
+    int rc = keys != NULL && begun != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_OK && fs_exists(keys) && !fs_exists(begun)) {
+        rc = err_set(err, ERR_CORRUPT, "'%s/settings' is missing; the keys beside it are kept",
+                     folder);
+        err_hint(err, PLACE_LOST_HINT);
+    }
+    free(keys);
+    free(begun);
+    return rc;
+}
 
 int profile_look(const char *folder, struct profile_look *ret, struct err *err)
 {
@@ -19,8 +63,10 @@ int profile_look(const char *folder, struct profile_look *ret, struct err *err)
     int rc = settings_read(folder, &l.settings, err);
 
     if (rc == ERR_NOTFOUND) {
-        *ret = l;
-        return ERR_OK;
+        rc = check_keys(folder, err);
+        if (rc == ERR_OK)
+            *ret = l;
+        return rc;
     }
     if (rc == ERR_OK)
         rc = vault_look(folder, &view, err);
@@ -170,17 +216,6 @@ int profile_device_secret(struct profile *p, const struct secret *passphrase, bo
 
 /* ---- registering ---- */
 
-static int remove_settings(const char *folder, struct err *err)
-{
-    char *path = fs_join(folder, "settings");
-    int rc = path != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
-
-    if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT)
-        rc = err_sys(err, errno, "cannot remove '%s'", path);
-    free(path);
-    return rc;
-}
-
 static bool is_user(const struct settings *s, const struct uid *uid)
 {
     char text[IDS_UID_TEXT];
@@ -207,7 +242,9 @@ static int clear_folder(const struct place *place, const struct uid *recovered,
         lock_close(lock);
         return rc;
     }
-    rc = settings_read(place->folder, &old, NULL);
+    rc = settings_read(place->folder, &old, err);
+    if (rc == ERR_NOTFOUND)
+        rc = check_keys(place->folder, err);
     if (rc == ERR_OK && old.state == SETTINGS_ACTIVE) {
         rc = err_set(err, ERR_EXISTS, "profile '%s' is registered already, as %s", place->profile,
                      old.username);
@@ -216,11 +253,11 @@ static int clear_folder(const struct place *place, const struct uid *recovered,
         rc = err_set(err, ERR_EXISTS, "in profile '%s' the registration of %s was begun",
                      place->profile, old.username);
         err_hint(err, "choose another one with --profile");
-    } else if (rc == ERR_NOTFOUND || rc == ERR_OK) {
-        rc = remove_settings(place->folder, err);
-    } else {
-        rc = err_set(err, rc, "'%s/settings' cannot be read", place->folder);
     }
+    if (rc == ERR_OK)
+        rc = set_mark(place->folder, err);
+    if (rc == ERR_OK)
+        rc = remove_file(place->folder, "settings", err);
     settings_free(&old);
     if (rc != ERR_OK) {
         lock_give(lock);
@@ -260,6 +297,8 @@ static int fill_folder(struct profile *p, const struct profile_plan *plan, struc
     p->settings.state = SETTINGS_PENDING;
     if (rc == ERR_OK)
         rc = settings_write(p->folder, &p->settings, err);
+    if (rc == ERR_OK)
+        rc = remove_file(p->folder, mark, err);
     if (rc == ERR_OK)
         rc = equip(p, err);
     return rc;
@@ -303,8 +342,10 @@ int profile_begin(const struct profile_plan *plan, struct profile **ret, struct 
 
 int profile_activate(struct profile *p, struct err *err)
 {
-    int rc;
+    int rc = remove_file(p->folder, mark, err); /* a crash may have left it */
 
+    if (rc != ERR_OK)
+        return rc;
     p->settings.state = SETTINGS_ACTIVE;
     rc = settings_write(p->folder, &p->settings, err);
     if (rc != ERR_OK) {
@@ -321,9 +362,13 @@ int profile_discard(struct profile *p, struct err *err)
 
     profile_close(p);
     if (rc == ERR_OK)
-        rc = remove_settings(folder, err);
+        rc = set_mark(folder, err);
+    if (rc == ERR_OK)
+        rc = remove_file(folder, "settings", err);
     if (rc == ERR_OK)
         rc = vault_destroy(folder, err);
+    if (rc == ERR_OK)
+        rc = remove_file(folder, mark, err);
     if (rc == ERR_OK) {
         lock = fs_join(folder, "lock");
         if (lock != NULL)

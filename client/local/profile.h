@@ -41,6 +41,8 @@ struct profile_look {
     bool passphrase;
     struct settings settings; /* empty with PROFILE_NONE */
 };
+/* ERR_CORRUPT with what to do in the hint: the settings are damaged, or missing where a user's keys
+ * are. */
 MUST_CHECK int profile_look(const char *folder, struct profile_look *ret, struct err *err);
 void profile_look_free(struct profile_look *l);
 
@@ -76,6 +78,7 @@ struct profile_plan {
 /*
  * Make a pending profile, in place of nothing or of another pending one.
  * ERR_EXISTS: an active one is there, or for a known user a pending one of somebody else.
+ * ERR_CORRUPT: one whose settings are lost is there, as profile_look() says; its keys are kept.
  */
 MUST_CHECK int profile_begin(const struct profile_plan *plan, struct profile **ret,
                              struct err *err);

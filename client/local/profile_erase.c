@@ -40,6 +40,8 @@ static int remove_all(const char *folder, struct err *err)
     if (rc == ERR_OK)
         rc = remove_file(folder, "settings", err);
     if (rc == ERR_OK)
+        rc = remove_file(folder, "begun", err);
+    if (rc == ERR_OK)
         rc = remove_file(folder, "agent", err); /* a socket, where there is no runtime folder */
     if (rc == ERR_OK)
         rc = remove_file(folder, "lock", err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/local/place.h"
 #include "common/config.h"
 #include "common/fs.h"
 
@@ -47,6 +48,7 @@ int settings_read(const char *folder, struct settings *ret, struct err *err)
         rc = ERR_CORRUPT;
         if (err != NULL)
             err->code = rc;
+        err_hint(err, PLACE_LOST_HINT);
     }
     free(report);
     free(path);

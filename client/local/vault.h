@@ -15,7 +15,7 @@
  * All functions touch the disk: not for the loop thread.  Threads: any; the
  * lock is for threads as well as for processes.
  * Errors: ERR_NOTFOUND, ERR_PASSPHRASE, ERR_UNSUPPORTED (vault_file.h),
- * ERR_CORRUPT (a record), ERR_IO, ERR_NOMEM, ERR_INTERNAL; what needs the
+ * ERR_CORRUPT (a record, or no file `device`), ERR_IO, ERR_NOMEM, ERR_INTERNAL; what needs the
  * device secret: those of keyring.h too, and waits as long.
  */
 #ifndef CLIENT_LOCAL_VAULT_H

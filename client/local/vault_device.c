@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/local/keyring.h"
+#include "client/local/place.h"
 #include "client/local/vault_priv.h"
 #include "common/crypto/rng.h"
 #include "common/fs.h"
@@ -72,6 +73,11 @@ int vault_device_read(const char *folder, const struct vault_view *view, struct 
     rc = vault_path(folder, "device", &path, err);
     if (rc == ERR_OK)
         rc = fs_read_secret(path, VAULT_FILE_KEY_LEN, ret, err);
+    /* Whoever can look sees that it is not there: that is no secret to keep. */
+    if (rc == ERR_NOTFOUND) {
+        rc = err_set(err, ERR_CORRUPT, "'%s' is missing: the vault needs it to be opened", path);
+        err_hint(err, PLACE_LOST_HINT);
+    }
     free(path);
     return rc;
 }

@@ -141,8 +141,8 @@ int vault_open(const char *folder, const struct secret *passphrase, struct vault
         rc = vault_file_look(part(file.data, file.len), &view, err);
     if (rc == ERR_OK) {
         rc = vault_device_read(folder, &view, &device, err);
-        /* A lost or damaged device secret is a wrong factor like another. */
-        if (rc == ERR_NOTFOUND || rc == ERR_TOOLARGE)
+        /* A damaged device secret is a wrong factor like another. */
+        if (rc == ERR_TOOLARGE)
             rc = ERR_OK;
     }
     if (rc == ERR_OK)

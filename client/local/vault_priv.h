@@ -42,7 +42,8 @@ MUST_CHECK int vault_device_make(const char *folder, const uint8_t id[VAULT_FILE
 MUST_CHECK int vault_device_choose(const char *folder, const uint8_t id[VAULT_FILE_ID_LEN],
                                    struct secret *ret, bool *ret_keyring, struct err *err);
 
-/* The device secret of a vault that was looked at.  ERR_NOTFOUND, ERR_TOOLARGE: of the file. */
+/* The device secret of a vault that was looked at.  ERR_CORRUPT: the file is missing; ERR_TOOLARGE:
+ * it is too long. */
 MUST_CHECK int vault_device_read(const char *folder, const struct vault_view *view,
                                  struct secret *ret, struct err *err);
 

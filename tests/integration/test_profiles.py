@@ -119,6 +119,32 @@ class Profiles(Case):
         self.home.json("profile", "reset", "d", "--yes", "d", expect=7)
         self.assertEqual(os.listdir(folder), ["diary"])
 
+    def test_a_lost_file_is_named(self):
+        """The keys beside it stay; only who says so by name removes them."""
+        self.add("default", "lea")
+        folder = self.home.home / "profiles" / "default"
+        self.home.name, self.home.email = "mia", "mia@example.org"
+        join = "-".join(["AAAAA"] * 6)
+        verbs = (("inbox",), ("send", self.file(10), "--to", "bob"), ("whoami",), ("device", "join", join),
+                 ("register", "--server", self.daemon.server, "--pin", self.daemon.pin, "--name", "mia",
+                  "--email", "mia@example.org", "--no-passphrase"))
+        for name, lose in (("settings", os.unlink), ("settings", lambda path: path.write_text("")),
+                           ("device", os.unlink)):
+            kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+            lose(folder / name)
+            left = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+            for verb in verbs if name == "settings" else verbs[:3]:
+                error = self.home.json(*verb, expect=7).error
+                self.assertEqual(error["code"], "corrupt", verb)
+                self.assertIn(str(folder / name), error["message"], verb)
+                self.assertIn("satchel recover", error["hint"], verb)
+                self.assertIn("--profile", error["hint"], verb)
+            self.assertEqual(self.names()[0][1], "damaged" if name == "settings" else "active")
+            self.assertEqual(left, {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()})
+            for path, data in kept.items():
+                path.write_bytes(data)
+            self.assertEqual(self.who(), "lea")
+
     @staticmethod
     def agents(user):
         """Processes of satchel that keep keys of this user."""

@@ -275,6 +275,67 @@ static void settings_of_somebody_else(void **state)
     assert_null(reopen(s, p, ERR_CORRUPT));
 }
 
+/* Neither shown as free nor begun anew: the keys are somebody's. */
+static void assert_kept(struct state *s, const char *settings)
+{
+    struct profile_look look = {0};
+    struct err err = {0};
+    char *device = fs_join(s->place.folder, "device");
+    struct buf keys = {0};
+
+    assert_int_equal(fs_read(device, 32, &keys, NULL), ERR_OK);
+    assert_int_equal(profile_look(s->place.folder, &look, &err), ERR_CORRUPT);
+    assert_non_null(strstr(err.msg, settings));
+    assert_non_null(strstr(err.hint, "satchel recover"));
+    assert_null(begin(s, "bob", NULL, ERR_CORRUPT));
+    assert_int_equal(fs_read(device, 32, &keys, NULL), ERR_OK);
+    assert_memory_equal(keys.data, keys.data + 32, 32);
+    buf_free(&keys);
+    free(device);
+}
+
+static void lost_settings_free_no_keys(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    char *settings = fs_join(s->place.folder, "settings");
+
+    assert_int_equal(profile_activate(p, NULL), ERR_OK);
+    profile_close(p);
+    assert_int_equal(unlink(settings), 0);
+    assert_kept(s, settings);
+    assert_int_equal(fs_replace(settings, "", 0, 0600, NULL), ERR_OK);
+    assert_kept(s, settings);
+    assert_int_equal(profile_erase(s->place.folder, NULL), ERR_OK);
+    profile_close(begin(s, "bob", NULL, ERR_OK));
+    free(settings);
+}
+
+/* Killed before the settings were there: such keys are nobody's yet. */
+static void keys_without_settings_after_a_crash(void **state)
+{
+    struct state *s = *state;
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct profile_look look = {0};
+    char *settings = fs_join(s->place.folder, "settings");
+    char *begun = fs_join(s->place.folder, "begun");
+
+    assert_false(fs_exists(begun));
+    profile_close(p);
+    assert_int_equal(unlink(settings), 0);
+    assert_int_equal(fs_create(begun, "", 0, 0600, NULL), ERR_OK);
+    assert_int_equal(profile_look(s->place.folder, &look, NULL), ERR_OK);
+    assert_int_equal(look.state, PROFILE_NONE);
+    p = begin(s, "bob", NULL, ERR_OK);
+    assert_false(fs_exists(begun));
+    assert_int_equal(fs_create(begun, "", 0, 0600, NULL), ERR_OK); /* left over */
+    assert_int_equal(profile_activate(p, NULL), ERR_OK);
+    assert_false(fs_exists(begun));
+    profile_close(p);
+    free(settings);
+    free(begun);
+}
+
 /* Remove the files of a folder whose names begin so. */
 static void remove_all(const char *folder, const char *prefix)
 {
@@ -620,6 +681,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(seed_is_forgotten_after_a_crash, setup, teardown),
         cmocka_unit_test_setup_teardown(files_are_private, setup, teardown),
         cmocka_unit_test_setup_teardown(settings_of_somebody_else, setup, teardown),
+        cmocka_unit_test_setup_teardown(lost_settings_free_no_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(keys_without_settings_after_a_crash, setup, teardown),
         cmocka_unit_test_setup_teardown(every_record_matters, setup, teardown),
         cmocka_unit_test_setup_teardown(draws_never_repeat_a_number, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_counter_draws_nothing, setup, teardown),
