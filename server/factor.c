@@ -242,10 +242,12 @@ static void judge(struct call *c)
 {
     struct factor_try *f = c->factor;
     bool given = f->code != NULL && f->code[0] != '\0';
+    bool settled = factor_row_settled(&f->row, daemon_time());
 
-    if (f->row.state != FACTOR_ACTIVE && f->need == FACTOR_IF_ACTIVE) {
+    if ((f->row.state != FACTOR_ACTIVE && f->need == FACTOR_IF_ACTIVE) ||
+        (!settled && f->need == FACTOR_IF_SETTLED)) {
         f->granted(c);
-    } else if (f->need == FACTOR_SETTLED && !factor_row_settled(&f->row, daemon_time())) {
+    } else if (!settled && f->need == FACTOR_SETTLED) {
         call_error(c, ERR_FACTOR,
                    "this needs the recovery words, or a one-time password of a "
                    "second factor that was enrolled at least 7 days ago");

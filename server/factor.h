@@ -25,9 +25,10 @@
 #include "server/factor_row.h"
 
 enum factor_need {
-    FACTOR_IF_ACTIVE, /* users without a second factor pass */
-    FACTOR_ALWAYS,    /* they have to enrol one first */
-    FACTOR_SETTLED    /* and it must be settled: factor_row_settled() */
+    FACTOR_IF_ACTIVE,  /* users without a second factor pass */
+    FACTOR_IF_SETTLED, /* and those with one that is not settled: factor_row_settled() */
+    FACTOR_ALWAYS,     /* they have to enrol one first */
+    FACTOR_SETTLED     /* and it must be settled */
 };
 
 /* ${code} belongs to the message of ${c}; NULL and "" are no code.  Once for each call. */

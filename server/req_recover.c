@@ -5,11 +5,12 @@
  * Happy path: the user is active -> the signature over this connection is by
  * its recovery key -> without a manifest: manifests, and with the first of them
  * the account record; with one: it has one more succession than the newest, and follows that or an
- * earlier one -> the second factor, if one is enrolled -> stored, and those from its number on are
- * gone -> connections of devices that it revokes are ended.
+ * earlier one -> the second factor, if one is settled -> stored, and those from its number on are
+ * gone, as is a factor that is not settled -> connections of devices that it revokes are ended.
  *
  * Whoever has a device can put manifests, but no succession: what comes in between is looked at
- * anew, and in the end the recovery counts.
+ * anew, and in the end the recovery counts.  A device is also enough to enrol a factor: a young one
+ * must not keep out who has the words.
  *
  * Whatever is wrong with user or signature, the peer hears AUTH_FAILED in the
  * same words.  Steps go on when the peer has gone, so none uses c->conn.
@@ -40,6 +41,8 @@ struct recovery {
     struct manifest *newest;
     uint8_t newest_hash[STORE_HASH_LEN], before[STORE_HASH_LEN]; /* as stored; the one to follow */
     bool granted;                                                /* by the second factor */
+    bool drops;                                                  /* one that is not settled */
+    uint64_t removed; /* ms since 1970: when that was enrolled; 0: there is none */
     int rounds;
     Satchel__Signed *manifests[MANIFESTS_MAX];
     size_t n;
@@ -112,6 +115,18 @@ static void look_anew(struct call *c)
         call_error(c, ERR_EXISTS, "other manifests come in between");
 }
 
+static void answer_stored(struct call *c)
+{
+    const struct recovery *r = c->data;
+    Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
+    Satchel__Done done = SATCHEL__DONE__INIT;
+
+    done.factor_removed = r->removed;
+    env.body_case = SATCHEL__ENVELOPE__BODY_DONE;
+    env.done = &done;
+    call_reply(c, &env); /* frees r */
+}
+
 static void on_put(struct call *c)
 {
     struct recovery *r = c->data;
@@ -126,7 +141,7 @@ static void on_put(struct call *c)
         call_done(c); /* another one stored it, and others may have followed since */
     } else {
         r->next = NULL;
-        call_done(c); /* frees r */
+        answer_stored(c);
         daemon_end_user(d, &newest->uid, newest);
         manifest_free(newest);
     }
@@ -135,8 +150,10 @@ static void on_put(struct call *c)
 static void put(struct call *c)
 {
     const struct recovery *r = c->data;
-    struct store_manifest_put in = {
-        .seq = r->next->sequence, .now = daemon_time(), .newest = r->newest->sequence};
+    struct store_manifest_put in = {.seq = r->next->sequence,
+                                    .now = daemon_time(),
+                                    .newest = r->newest->sequence,
+                                    .drop_factor = r->drops};
     struct buf raw = {0};
     struct err err = {0};
 
@@ -176,11 +193,16 @@ static bool is_theirs(struct call *c, const struct manifest *before)
                                 part(msg->signature.data, msg->signature.len), NULL) == ERR_OK;
 }
 
+/* Who got here without a code has no settled factor; what there is in its place goes. */
 static void grant(struct call *c)
 {
     struct recovery *r = c->data;
+    const struct factor_row *row = factor_of(c);
 
     r->granted = true;
+    r->drops = !factor_row_settled(row, daemon_time());
+    if (r->drops && row->state == FACTOR_ACTIVE)
+        r->removed = row->since;
     put(c);
 }
 
@@ -209,7 +231,7 @@ static void store_next(struct call *c, const struct manifest *before)
     else if (r->granted)
         put(c);
     else
-        factor_check(c, &r->uid, c->msg->recover->code, FACTOR_IF_ACTIVE, grant);
+        factor_check(c, &r->uid, c->msg->recover->code, FACTOR_IF_SETTLED, grant);
 }
 
 /* The one before the new one, and the one that has its number. */

@@ -5,6 +5,7 @@
 
 #include "client/cli/cli.h"
 #include "client/cli/prompt.h"
+#include "client/cli/text.h"
 #include "client/cli/ui.h"
 
 static struct {
@@ -19,7 +20,7 @@ static const struct opt opts[] = {
     {"id", 0, OPT_TEXT, &o.id, "ID", "your user ID, instead of the name"},
     {"words-fd", 0, OPT_FD, &o.words_fd, "N", "read the recovery words from this file descriptor"},
     {"otp-fd", 0, OPT_FD, &o.otp_fd, "N",
-     "where a second factor is enrolled: read a one-time password from this file descriptor"},
+     "for a second factor of 7 days and more: read a one-time password from this file descriptor"},
     {"pin", 0, OPT_TEXT, &o.pin, "HASH", "fingerprint of the server's key ('satcheld pin')"},
     {"ca", 0, OPT_TEXT, &o.ca, "FILE", "trust these authorities instead; 'system': the machine's"},
     {"no-passphrase", 0, OPT_FLAG, &o.no_passphrase, NULL,
@@ -46,6 +47,16 @@ static int bring_contacts(struct cli *cli, struct satchel_restored *ret, struct 
     struct satchel_restore_options ro = {0};
 
     return satchel_sync_restore(cli->s, &ro, ret, err);
+}
+
+static void tell_factor(uint64_t removed)
+{
+    char since[TEXT_TIME];
+
+    if (removed != 0)
+        ui_note("the second factor enrolled on %.10s was removed: it was younger than 7 days; to "
+                "have one again: satchel factor totp enrol",
+                text_time(removed, since));
 }
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
@@ -80,15 +91,17 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     ui_line("you are %s again, %s", r.username, r.user_id);
     if (!r.record)
         ui_note("the server had no good record of keys and contacts: earlier mail cannot be read");
+    tell_factor(r.factor_removed);
     rc = bring_contacts(cli, &contacts, err);
     if (rc != SATCHEL_OK) {
         cli_hint(err, "the account is yours again; 'satchel contacts restore' brings the contacts");
         return rc;
     }
-    ui_result(json_pack("{s:s,s:s,s:I,s:b,s:I,s:I,s:I}", "user_id", r.user_id, "name", r.username,
-                        "keys", (json_int_t)r.keys, "record", r.record, "contacts",
+    ui_result(json_pack("{s:s,s:s,s:I,s:b,s:I,s:I,s:I,s:o}", "user_id", r.user_id, "name",
+                        r.username, "keys", (json_int_t)r.keys, "record", r.record, "contacts",
                         (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost,
-                        "lost_groups", (json_int_t)contacts.lost_groups));
+                        "lost_groups", (json_int_t)contacts.lost_groups, "factor_removed",
+                        r.factor_removed != 0 ? ui_json_time(r.factor_removed) : json_null()));
     ui_line("%u contacts are back%s", contacts.contacts,
             contacts.lost > 0 ? ", some are not: their owners are gone" : "");
     ui_note("hint: your contacts are told of the new key; compare safety numbers with them again");
@@ -101,8 +114,10 @@ const struct cli_cmd cmd_recover = {
     .summary = "get your account back with the recovery words",
     .details =
         "On a machine without a profile of yours. A new identity key is made, and all earlier\n"
-        "devices are revoked. What has not expired and was sent to keys in the server's sealed\n"
-        "copy can be read; contacts and groups come back. Interrupted, it can be repeated.",
+        "devices are revoked; a second factor that is not 7 days old is removed with them, an "
+        "older\n"
+        "one is asked for. What has not expired and was sent to keys in the server's sealed copy\n"
+        "can be read; contacts and groups come back. Interrupted, it can be repeated.",
     .opts = opts,
     .min_args = 0,
     .max_args = 0,

@@ -11,7 +11,7 @@
  *  - the answer is lost, or the new device is before it has given the server a record of its own:
  *    the same call makes one more succession, and the manifest before vouches for the record
  *  - not the words of this user                      ERR_AUTH
- *  - a second factor is enrolled, and no good code    ERR_FACTOR, ERR_RATE
+ *  - a settled second factor, and no good code       ERR_FACTOR, ERR_RATE
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,12 +170,15 @@ static void on_stored(struct satchel_op *op, void *arg, const struct answer *a)
     struct recover *r = (struct recover *)op;
 
     (void)arg;
-    if (a->err != NULL && a->err->code == ERR_FACTOR && r->ask_otp != NULL && r->tries < OTP_TRIES)
+    if (a->err != NULL && a->err->code == ERR_FACTOR && r->ask_otp != NULL &&
+        r->tries < OTP_TRIES) {
         ask_otp(r);
-    else if (a->err != NULL)
+    } else if (a->err != NULL) {
         refused(r, a->err);
-    else
+    } else {
+        r->result.factor_removed = a->e->done->factor_removed;
         op_job(op, &r->job, activate_work, activated);
+    }
 }
 
 /* ---- second: keys ---- */

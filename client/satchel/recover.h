@@ -15,6 +15,8 @@ struct satchel_recovered {
     char username[SATCHEL_NAME_SIZE];
     uint32_t keys; /* earlier encryption keys that came back: what is sealed to them can be read */
     bool record;   /* there was an account record, and it was good */
+    uint64_t factor_removed; /* when the second factor was enrolled that went with the old devices;
+                                0: none did */
 };
 
 struct satchel_recover_options {
@@ -26,8 +28,8 @@ struct satchel_recover_options {
     /* As ${ask}, for the 24 words; any white space between them. */
     satchel_passphrase_cb *ask_words;
     /*
-     * As ${ask}, for a one-time password or a recovery code, where a second factor is enrolled; a
-     * wrong one is asked for again, three times at most.  NULL: there is none.
+     * As ${ask}, for a one-time password or a recovery code, where a second factor was enrolled at
+     * least 7 days ago; a wrong one is asked for again, three times at most.  NULL: there is none.
      */
     satchel_passphrase_cb *ask_otp;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_recovered *r);
@@ -36,9 +38,11 @@ struct satchel_recover_options {
 /*
  * Make the profile of ${s}, where there is none, that of a user who has lost his devices: with a
  * new identity key, signed for by the recovery key, and with the encryption keys of his account
- * record.  All earlier devices are revoked; contacts are warned.  The profile is open afterwards;
- * satchel_restore_start() brings the contacts back.  Nothing of an existing profile is touched;
- * stopped anywhere, the same call again begins anew.  Blocks inside for ${ask} and scrypt.
+ * record.  All earlier devices are revoked, and a second factor that was enrolled less than 7 days
+ * ago goes with them: one of them could be a thief's, and so the factor.  Contacts are warned.
+ * The profile is open afterwards; satchel_restore_start() brings the contacts back.  Nothing of an
+ * existing profile is touched; stopped anywhere, the same call again begins anew.  Blocks inside
+ * for ${ask} and scrypt.
  * SATCHEL_E_INVALID: not 24 good words; SATCHEL_E_AUTH: not the words of this user;
  * SATCHEL_E_EXISTS: there is a profile; SATCHEL_E_FACTOR, SATCHEL_E_RATE: of the one-time password.
  */

@@ -4,6 +4,7 @@
 
 #include "server/store/lmdb_engine.h"
 #include "server/store/lmdb_feed.h"
+#include "server/store/lmdb_parts.h"
 
 /* ERR_NOTFOUND, or a failure.  The bytes point into the map. */
 static int load(struct lmdb_txn *t, const uint8_t *uid, struct store_factor *ret)
@@ -21,6 +22,29 @@ static int load(struct lmdb_txn *t, const uint8_t *uid, struct store_factor *ret
     return ERR_OK;
 }
 
+static void save(struct lmdb_txn *t, const uint8_t *uid, const struct store_factor *f)
+{
+    struct lmdb_key key = lmdb_key_of(uid, STORE_UID_LEN);
+
+    buf_reset(&t->row);
+    buf_u64(&t->row, f->number);
+    buf_put(&t->row, f->bytes.data, f->bytes.len);
+    lmdb_txn_put_row(t, T_FACTORS, &key);
+}
+
+int lmdb_factors_drop(struct lmdb_txn *t, const uint8_t *uid)
+{
+    struct store_factor f = {0};
+    int rc = load(t, uid, &f);
+
+    if (rc == ERR_NOTFOUND || (rc == ERR_OK && f.bytes.len == 0))
+        return ERR_OK;
+    if (rc != ERR_OK)
+        return rc;
+    save(t, uid, &(struct store_factor){.number = f.number + 1});
+    return lmdb_txn_code(t);
+}
+
 int lmdb_factors_get(struct lmdb_txn *t, struct store_job *job)
 {
     struct store_result *res = job->res;
@@ -35,7 +59,6 @@ int lmdb_factors_get(struct lmdb_txn *t, struct store_job *job)
 int lmdb_factors_put(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_factor_put *in = &job->in->factor_put;
-    struct lmdb_key key = lmdb_key_of(in->uid, STORE_UID_LEN);
     struct store_factor old = {0};
     struct lmdb_user u;
     int rc = lmdb_rows_load_present(t, in->uid, &u);
@@ -52,10 +75,7 @@ int lmdb_factors_put(struct lmdb_txn *t, struct store_job *job)
     }
     if (in->number != old.number + 1)
         return store_fail(job->res, ERR_BADSTATE, "the factor was changed meanwhile");
-    buf_reset(&t->row);
-    buf_u64(&t->row, in->number);
-    buf_put(&t->row, in->bytes.data, in->bytes.len);
-    lmdb_txn_put_row(t, T_FACTORS, &key);
+    save(t, in->uid, &(struct store_factor){.number = in->number, .bytes = in->bytes});
     if (in->tell != 0) {
         struct store_feed_row row = {.at = in->tell, .kind = STORE_FEED_FACTOR};
 

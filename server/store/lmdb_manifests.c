@@ -83,6 +83,8 @@ int lmdb_manifests_put(struct lmdb_txn *t, struct store_job *job)
     if (in->newest != 0) {
         remove_from(t, in->uid, in->seq, u.manifest_seq);
         rc = lmdb_accounts_renumber(t, in->uid);
+        if (rc == ERR_OK && in->drop_factor)
+            rc = lmdb_factors_drop(t, in->uid);
         if (rc != ERR_OK)
             return rc;
     }

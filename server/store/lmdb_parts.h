@@ -78,6 +78,9 @@ MUST_CHECK int lmdb_manifests_check(struct lmdb_txn *t, const uint8_t *uid, uint
 /* A recovery: the account record of ${uid} stays, as number 0.  No record is fine. */
 MUST_CHECK int lmdb_accounts_renumber(struct lmdb_txn *t, const uint8_t *uid);
 
+/* The factor of ${uid} goes; only its number stays, one higher.  None is fine. */
+MUST_CHECK int lmdb_factors_drop(struct lmdb_txn *t, const uint8_t *uid);
+
 /* ${uid}, who leaves, no longer sees a transfer, in no folder; LIVE before, it is DELETED: in
  * lmdb_slots.c.  The rows of his folders are the caller's. */
 void lmdb_slots_leave(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid, uint64_t now);

@@ -126,7 +126,11 @@ static int check_user_set_state(const union store_request *in)
 
 static int check_manifest_put(const union store_request *in)
 {
-    return check_blob(&in->manifest_put.bytes, 1, STORE_MANIFEST_MAX);
+    const struct store_manifest_put *q = &in->manifest_put;
+
+    if (q->drop_factor && q->newest == 0)
+        return ERR_INVALID;
+    return check_blob(&q->bytes, 1, STORE_MANIFEST_MAX);
 }
 
 static void copy_manifest_put(struct pack *k, union store_request *in)

@@ -63,7 +63,8 @@ struct store_user_set_state {
  *
  * A recovery may go back: with ${newest}, the number of the newest one that the caller has seen,
  * ${seq} is 2 to ${newest} + 1, and those there from ${seq} on go.  The numbers of account records
- * begin anew.  ERR_BADSTATE, too: another one is the newest by now.
+ * begin anew.  ERR_BADSTATE, too: another one is the newest by now.  With ${drop_factor} the user's
+ * factor goes with them, whatever it is by now; its number rises.
  *
  * A hash here is SHA-256 of all the bytes of a stored one.
  */
@@ -73,6 +74,7 @@ struct store_manifest_put {
     uint64_t newest; /* 0: no recovery */
     uint8_t before[STORE_HASH_LEN];
     uint8_t newest_hash[STORE_HASH_LEN]; /* of a recovery */
+    bool drop_factor;                    /* of a recovery alone */
     bool again; /* it was there, and nothing was checked: ERR_BADSTATE if it is not any more */
     struct store_blob bytes;
 };

@@ -245,6 +245,46 @@ static void test_records_of_before(void **state)
     ASSERT_FRESH(h, DO(h, account_put, &record, ERR_OK));
 }
 
+/* It goes with the manifests that a recovery takes away, and who had read it writes nothing. */
+static void test_a_factor_goes(void **state)
+{
+    struct harness *h = *state;
+    struct store_manifest_put next = {.seq = 2, .now = T0, .bytes = text("second")};
+    struct store_factor_put put = {.number = 1, .bytes = text("sealed")};
+    struct store_factor_get get;
+    struct store_factor *f;
+
+    harness_user(h, 1, 1);
+    harness_uid(1, next.uid);
+    harness_uid(1, put.uid);
+    harness_uid(1, get.uid);
+    next.drop_factor = true;
+    harness_manifest(h, 1, 1, next.before);
+    (void)DO(h, manifest_put, &next, ERR_INVALID); /* it is no recovery */
+    recover_at(h, &next, 1);                       /* there is none */
+    (void)DO(h, factor_get, &get, ERR_NOTFOUND);
+    (void)DO(h, factor_put, &put, ERR_OK);
+    assert_true(DO(h, manifest_put, &next, ERR_OK)->duplicate); /* nothing happens again */
+    assert_int_equal(DO(h, factor_get, &get, ERR_OK)->u.factor.bytes.len, 6);
+    next.bytes = text("third");
+    next.seq = 3;
+    next.drop_factor = false;
+    recover_at(h, &next, 2);
+    assert_int_equal(DO(h, factor_get, &get, ERR_OK)->u.factor.bytes.len, 6);
+    next.bytes = text("fourth");
+    next.seq = 4;
+    next.drop_factor = true;
+    recover_at(h, &next, 3);
+    f = &DO(h, factor_get, &get, ERR_OK)->u.factor;
+    assert_true(f->number == 2 && f->bytes.len == 0);
+    put.number = 2;
+    (void)DO(h, factor_put, &put, ERR_BADSTATE);
+    next.bytes = text("fifth");
+    next.seq = 5;
+    recover_at(h, &next, 4); /* gone already */
+    assert_int_equal(DO(h, factor_get, &get, ERR_OK)->u.factor.number, 2);
+}
+
 int suite_manifests(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
@@ -252,6 +292,7 @@ int suite_manifests(void)
         TEST(test_manifests),          TEST(test_a_recovery_goes_back),
         TEST(test_numbers_come_again), TEST(test_recoveries_at_once),
         TEST(test_records_of_before),  TEST(test_pages_are_bounded_by_bytes),
+        TEST(test_a_factor_goes),
     };
 
     return cmocka_run_group_tests_name("manifests", tests, NULL, NULL);

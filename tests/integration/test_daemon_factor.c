@@ -18,6 +18,8 @@
 
 #define CODE(x) SATCHEL__CODE__##x
 
+#define DAY ((int64_t)24 * 3600 * 1000)
+
 enum { CODES = 10, STEP = 30, TRIES = 5 };
 
 /* A user's factor as his authenticator and his paper know it. */
@@ -31,6 +33,9 @@ static int setup(void **state)
 {
     (void)state;
     stage_up(NULL);
+    assert_int_equal(site_stop(&stage_site), 0);
+    stage_site.clock = true;
+    site_start(&stage_site, NULL);
     return 0;
 }
 
@@ -370,6 +375,143 @@ static void test_a_succession_asks_for_a_code(void **state)
     peer_close(&p);
 }
 
+/* ---- recoveries ---- */
+
+/* Somebody who has lost the only device, and the new one that the recovery lets in. */
+struct loser {
+    struct actor old, fresh; /* the latter with the identity that the recovery gives */
+    struct manifest *next;
+    struct authenticator phone; /* of whoever enrolled it */
+    struct peer p;              /* the old device */
+};
+
+static void lose(struct loser *l, const char *name)
+{
+    struct peer p;
+
+    *l = (struct loser){0};
+    actor_make(&l->old, name);
+    actor_make(&l->fresh, "somebody");
+    stage_greet(&p);
+    assert_int_equal(actor_register(&p, &l->old, NULL), OK);
+    peer_close(&p);
+    l->fresh.u.uid = l->old.u.uid;
+    l->fresh.u.device.added = SAMPLE_TIME + 9;
+    l->next = actor_succeed(&l->old, l->old.u.first, &l->fresh.u.device, &l->fresh.u.isk);
+    stage_enter(&l->p, &l->old);
+    assert_int_equal(enrol(&l->p, &l->phone), OK);
+}
+
+static void loser_free(struct loser *l)
+{
+    peer_close(&l->p);
+    manifest_free(l->next);
+    actor_free(&l->old);
+    actor_free(&l->fresh);
+}
+
+/* When the factor was enrolled that went with it comes in *ret_removed. */
+static Satchel__Code recover(const struct loser *l, char *code, uint64_t *ret_removed)
+{
+    Satchel__Recover msg = SATCHEL__RECOVER__INIT;
+    Satchel__Signed manifest = SATCHEL__SIGNED__INIT;
+    struct login_recovery facts = {.who = PART_OF(l->old.u.uid.b), .manifest = l->next->body};
+    uint8_t sig[SIGNED_SIG_LEN];
+    struct message *m;
+    struct peer p;
+    PEER_ENV(env, RECOVER, recover, &msg);
+
+    stage_greet(&p);
+    facts.server = p.server;
+    assert_true(peer_exporter(&p, facts.exporter));
+    assert_int_equal(login_recovery_sign(&facts, &l->old.u.rk, sig, NULL), ERR_OK);
+    manifest.body.data = (uint8_t *)(uintptr_t)l->next->body.data;
+    manifest.body.len = l->next->body.len;
+    PEER_BYTES(manifest.signature, l->next->signature);
+    msg.manifest = &manifest;
+    msg.who_case = SATCHEL__RECOVER__WHO_USER_ID;
+    PEER_BYTES(msg.user_id, l->old.u.uid.b);
+    PEER_BYTES(msg.signature, sig);
+    msg.code = code;
+    m = peer_call(&p, &env);
+    *ret_removed = 0;
+    if (m != NULL && m->env->body_case == SATCHEL__ENVELOPE__BODY_DONE)
+        *ret_removed = m->env->done->factor_removed;
+    peer_close(&p);
+    return peer_code(m);
+}
+
+/* As listed(), for the device that a recovery has let in. */
+static int left_after(const struct loser *l)
+{
+    struct peer p;
+    int found;
+
+    stage_enter(&p, &l->fresh);
+    found = listed(&p);
+    peer_close(&p);
+    return found;
+}
+
+/* Whoever has got hold of the only device could have enrolled it: it keeps out nobody who has the
+ * words, and goes with the device. */
+static void test_a_recovery_drops_a_young_factor(void **state)
+{
+    const uint64_t now = (uint64_t)time(NULL) * 1000;
+    uint64_t removed;
+    struct loser l;
+
+    (void)state;
+    lose(&l, "yvonne");
+    assert_int_equal(confirm(&l.p, &l.phone, code_of(&l.phone, 0)), OK);
+    stage_shift(7 * DAY - 3600000);
+    assert_int_equal(recover(&l, none, &removed), OK);
+    assert_in_range(removed, now, now + DAY);
+    assert_true(peer_ended(&l.p));
+    assert_int_equal(left_after(&l), -1);
+    assert_int_equal(recover(&l, none, &removed), OK); /* again */
+    assert_int_equal(removed, 0);
+    stage_shift(0);
+    loser_free(&l);
+}
+
+/* One that has stood for a while is its owner's: with the words alone nobody gets past it. */
+static void test_a_recovery_asks_for_a_settled_factor(void **state)
+{
+    uint64_t removed;
+    struct loser l;
+
+    (void)state;
+    lose(&l, "selma");
+    assert_int_equal(confirm(&l.p, &l.phone, code_of(&l.phone, 0)), OK);
+    stage_shift(7 * DAY + 3600000);
+    assert_int_equal(recover(&l, none, &removed), CODE(AUTH_FACTOR));
+    assert_int_equal(recover(&l, wrong, &removed), CODE(AUTH_FACTOR));
+    assert_int_equal(listed(&l.p), 100 + CODES); /* the old device is in still */
+    assert_int_equal(recover(&l, l.phone.recovery[0], &removed), OK);
+    assert_int_equal(removed, 0);
+    assert_true(peer_ended(&l.p));
+    assert_int_equal(left_after(&l), 100 + CODES - 1);
+    stage_shift(0);
+    loser_free(&l);
+}
+
+/* Nor is there anything left of one that was only begun, for whoever has seen its key. */
+static void test_a_recovery_drops_a_pending_factor(void **state)
+{
+    uint64_t removed;
+    struct loser l;
+
+    (void)state;
+    lose(&l, "paula");
+    stage_shift(7 * DAY + 3600000);
+    assert_int_equal(recover(&l, none, &removed), OK);
+    assert_int_equal(removed, 0);
+    assert_int_equal(left_after(&l), -1);
+    stage_shift(0);
+    loser_free(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +522,9 @@ int main(void)
         cmocka_unit_test(test_wrong_ones_are_remembered),
         cmocka_unit_test(test_a_succession_asks_for_a_code),
         cmocka_unit_test(test_store_gives_no_codes),
+        cmocka_unit_test(test_a_recovery_drops_a_young_factor),
+        cmocka_unit_test(test_a_recovery_drops_a_pending_factor),
+        cmocka_unit_test(test_a_recovery_asks_for_a_settled_factor),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

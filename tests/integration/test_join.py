@@ -385,33 +385,59 @@ class Leaving(Machines):
 
 
 class Recovery(Machines):
-    """The words are not enough where a second factor is enrolled."""
+    """The words are not enough where a second factor has stood for a while."""
+    settings = {("limits", "registrations"): 100}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ahead = cls.folder / "clock"
+        cls.ahead.write_text("0")
+        cls.daemon.stop()
+        cls.env = {"LD_PRELOAD": str(program("clock_shift.so")), "SATCHEL_TEST_CLOCK": str(cls.ahead),
+                   "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        cls.daemon.env = cls.env
+        cls.daemon.start()
 
     def test_recover(self):
         user = User(self.daemon, self.work, "rob")
         told = next(item for item in user.register().objects if item.get("event") == "recovery_words")
         self.assertEqual(set(told), {"event"} | documented("recovery_words"))
         words = told["words"]
-        phone = self.enrol(user)
+        thiefs = self.enrol(user)
 
-        def recover(home, codes, expect=0):
+        def recover(home, codes, expect=0, how=("--json",)):
             again = self.machine(user, home)
             pipes = [os.pipe(), os.pipe()]
             os.write(pipes[0][1], words.encode() + b"\n")
             os.write(pipes[1][1], "".join(code + "\n" for code in codes).encode())
             for _, write in pipes:
                 os.close(write)
-            again.result = again.json("recover", "--server", self.daemon.server, "--name", "rob", "--pin",
+            again.result = again.run(*how, "recover", "--server", self.daemon.server, "--name", "rob", "--pin",
                                       self.daemon.pin, "--no-passphrase", "--words-fd", pipes[0][0], "--otp-fd",
-                                      pipes[1][0], expect=expect, pass_fds=(pipes[0][0], pipes[1][0]))
+                                      pipes[1][0], expect=expect, pass_fds=(pipes[0][0], pipes[1][0]), env=self.env)
             for read, _ in pipes:
                 os.close(read)
             return again
 
-        self.assertEqual(recover("none", [], expect=4).result.error["code"], "factor")
-        user.inbox()  # it is his still
-        again = recover("again", ["nonsense", phone.recovery[1]])
-        self.assertEqual(again.json("whoami").result["user_id"], user.uid)
+        # Whoever has the only device has enrolled one a moment ago: the words are enough, and it goes.
+        since = user.json("factor").result["factors"][0]["since"]
+        own = recover("own", [])
+        self.assertEqual(own.result.result["factor_removed"], since)
+        self.assertEqual(own.json("factor").result["factors"], [])
         self.assertEqual(user.json("inbox", expect=4).error["code"], "auth")
+        self.enrol(own)
+        since = own.json("factor").result["factors"][0]["since"]
+        own = recover("text", [], how=())
+        self.assertIn(f"the second factor enrolled on {since[:10]} was removed", own.result.errors)
+        phone = self.enrol(own)
+        self.assertNotEqual(phone.key, thiefs.key)
+        self.ahead.write_text(str(8 * 24 * 3600 * 1000))
+        self.assertEqual(recover("none", [], expect=4).result.error["code"], "factor")
+        own.json("inbox", env=self.env)  # it is his still
+        again = recover("again", ["nonsense", phone.recovery[1]])
+        self.assertIsNone(again.result.result["factor_removed"])
+        self.assertEqual(again.json("whoami", env=self.env).result["user_id"], user.uid)
+        self.assertEqual(own.json("inbox", expect=4, env=self.env).error["code"], "auth")
         # The recovery code counted once.
         self.assertEqual(recover("more", [phone.recovery[1]], expect=4).result.error["code"], "factor")
