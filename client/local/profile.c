@@ -231,6 +231,7 @@ static int clear_folder(const struct place *place, const struct uid *recovered,
     char *path = fs_join(place->folder, "lock");
     struct settings old = {0};
     struct lock *lock = NULL;
+    bool found;
     int rc = path != NULL ? place_make(place, err) : err_set(err, ERR_NOMEM, "out of memory");
 
     if (rc == ERR_OK)
@@ -243,13 +244,14 @@ static int clear_folder(const struct place *place, const struct uid *recovered,
         return rc;
     }
     rc = settings_read(place->folder, &old, err);
+    found = rc == ERR_OK;
     if (rc == ERR_NOTFOUND)
         rc = check_keys(place->folder, err);
-    if (rc == ERR_OK && old.state == SETTINGS_ACTIVE) {
+    if (found && old.state == SETTINGS_ACTIVE) {
         rc = err_set(err, ERR_EXISTS, "profile '%s' is registered already, as %s", place->profile,
                      old.username);
         err_hint(err, "choose another one with --profile");
-    } else if (rc == ERR_OK && recovered != NULL && !is_user(&old, recovered)) {
+    } else if (found && recovered != NULL && !is_user(&old, recovered)) {
         rc = err_set(err, ERR_EXISTS, "in profile '%s' the registration of %s was begun",
                      place->profile, old.username);
         err_hint(err, "choose another one with --profile");
