@@ -189,8 +189,8 @@ static int run_restore(struct cli *cli, int argc, char **argv, struct satchel_er
     (void)argv;
     if (rc != SATCHEL_OK)
         return rc;
-    ui_result(
-        json_pack("{s:I,s:I}", "contacts", (json_int_t)r.contacts, "lost", (json_int_t)r.lost));
+    ui_result(json_pack("{s:I,s:I,s:I}", "contacts", (json_int_t)r.contacts, "lost",
+                        (json_int_t)r.lost, "lost_groups", (json_int_t)r.lost_groups));
     ui_line("%u contacts came back, %u did not", r.contacts, r.lost);
     return SATCHEL_OK;
 }
@@ -224,7 +224,18 @@ static int list_groups(struct cli *cli, const char *group, struct satchel_error 
     return rc;
 }
 
-/* group [NAME [add WHO... | remove WHO... | list]] */
+static int delete_group(struct cli *cli, const char *group, struct satchel_error *err)
+{
+    int rc = satchel_group_delete(cli->s, group, err);
+
+    if (rc != SATCHEL_OK)
+        return rc;
+    ui_result(json_pack("{s:s,s:s}", "group", group, "change", "delete"));
+    ui_line("%s: deleted", group);
+    return SATCHEL_OK;
+}
+
+/* group [NAME [add WHO... | remove WHO... | delete | list]] */
 static int run_group(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     const char *const *who = (const char *const *)argv + 2;
@@ -234,9 +245,12 @@ static int run_group(struct cli *cli, int argc, char **argv, struct satchel_erro
 
     if (argc <= 2 && strcmp(verb, "list") == 0)
         return list_groups(cli, argc > 0 ? argv[0] : NULL, err);
+    if (argc == 2 && strcmp(verb, "delete") == 0)
+        return delete_group(cli, argv[0], err);
     if (argc < 3 || (!add && strcmp(verb, "remove") != 0)) {
         rc = cli_error(err, SATCHEL_E_INVALID, "contacts group: cannot make sense of '%s'", verb);
-        cli_hint(err, "usage: satchel contacts group [NAME [add WHO... | remove WHO... | list]]");
+        cli_hint(err, "usage: satchel contacts group [NAME [add WHO... | remove WHO... | delete |"
+                      " list]]");
         return rc;
     }
     rc = (add ? satchel_group_add : satchel_group_remove)(cli->s, argv[0], who, (size_t)argc - 2,
@@ -276,7 +290,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 const struct cli_cmd cmd_contacts = {
     .name = "contacts",
     .args = "[list | add|verify|accept|remove|block|unblock WHO | rename WHO NAME |"
-            " group [NAME [add|remove WHO...]]]",
+            " group [NAME [add|remove WHO... | delete]]]",
     .summary = "people, their keys, and groups of them",
     .details =
         "WHO is a contact's name, a user ID, a username, or the e-mail address that somebody\n"

@@ -281,10 +281,11 @@ static int run_join(struct cli *cli, struct satchel_error *err)
     rc = bring_contacts(cli, &contacts, err);
     if (rc != SATCHEL_OK)
         return rc;
-    ui_result(json_pack("{s:s,s:s,s:s,s:o,s:o,s:I,s:I,s:I}", "user_id", j.user_id, "name",
+    ui_result(json_pack("{s:s,s:s,s:s,s:o,s:o,s:I,s:I,s:I,s:I}", "user_id", j.user_id, "name",
                         j.username, "device", j.device, "other_id", ui_json_text(j.other_id),
                         "other_name", ui_json_text(j.other), "keys", (json_int_t)j.keys, "contacts",
-                        (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost));
+                        (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost,
+                        "lost_groups", (json_int_t)contacts.lost_groups));
     ui_line("%u contacts came along", contacts.contacts);
     return SATCHEL_OK;
 }

@@ -85,9 +85,10 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
         cli_hint(err, "the account is yours again; 'satchel contacts restore' brings the contacts");
         return rc;
     }
-    ui_result(json_pack("{s:s,s:s,s:I,s:b,s:I,s:I}", "user_id", r.user_id, "name", r.username,
+    ui_result(json_pack("{s:s,s:s,s:I,s:b,s:I,s:I,s:I}", "user_id", r.user_id, "name", r.username,
                         "keys", (json_int_t)r.keys, "record", r.record, "contacts",
-                        (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost));
+                        (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost,
+                        "lost_groups", (json_int_t)contacts.lost_groups));
     ui_line("%u contacts are back%s", contacts.contacts,
             contacts.lost > 0 ? ", some are not: their owners are gone" : "");
     ui_note("hint: your contacts are told of the new key; compare safety numbers with them again");

@@ -121,7 +121,7 @@ void ui_notice(void *cookie, const struct satchel_notice *n)
         [SATCHEL_NOTICE_CLOCK] = "clock",       [SATCHEL_NOTICE_KEY_FAILED] = "key_failed",
         [SATCHEL_NOTICE_RETRY] = "retry",       [SATCHEL_NOTICE_KEPT] = "kept",
         [SATCHEL_NOTICE_LEFT_OUT] = "left_out", [SATCHEL_NOTICE_PIN] = "pin",
-        [SATCHEL_NOTICE_RENAMED] = "renamed",
+        [SATCHEL_NOTICE_RENAMED] = "renamed",   [SATCHEL_NOTICE_LOST] = "lost",
     };
     char safe[TEXT_SAFE];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "client/local/backup.h"
+#include "client/local/backup_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,6 @@
 #include "client/local/pb_secret.h"
 #include "common/crypto/x25519.h"
 #include "common/transfer/account.h"
-#include "proto/vault.pb-c.h"
 
 typedef Satchel__Account Record;
 typedef Satchel__AccountContact Row;
@@ -125,7 +124,7 @@ static int add_group(void *cookie, const struct group *g, struct err *err)
     d->m->groups[d->m->n_groups++] = row;
     row->version = 1;
     row->name = strdup(g->name);
-    row->members = calloc(g->n, sizeof(*row->members));
+    row->members = calloc(g->n + 1, sizeof(*row->members));
     if (row->name == NULL || row->members == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     for (size_t i = 0; i < g->n; i++) {
@@ -181,7 +180,7 @@ static int add_rest_group(struct draft *d, const Satchel__Group *row, struct err
     struct group *g = calloc(1, sizeof(*g));
     int rc = g != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
 
-    if (rc == ERR_OK && row->n_members > 0 && row->n_members <= GROUP_MAX) {
+    if (rc == ERR_OK && row->n_members <= GROUP_MAX) {
         (void)snprintf(g->name, sizeof(g->name), "%s", row->name);
         for (size_t i = 0; i < row->n_members; i++)
             memcpy(g->members[g->n++].b, row->members[i].data, IDS_UID_LEN);
@@ -191,12 +190,10 @@ static int add_rest_group(struct draft *d, const Satchel__Group *row, struct err
     return rc;
 }
 
-static int load_rest(struct vault *v, Record **ret, struct err *err);
-
 static int add_rest(struct vault *v, struct draft *d, struct err *err)
 {
     Record *m = NULL;
-    int rc = load_rest(v, &m, err);
+    int rc = backup_load_rest(v, &m, err);
 
     if (rc == ERR_NOTFOUND)
         return ERR_OK;
@@ -424,7 +421,7 @@ int backup_note_rest(struct vault *v, const struct secret *plain, struct err *er
     return rc;
 }
 
-static int load_rest(struct vault *v, Record **ret, struct err *err)
+int backup_load_rest(struct vault *v, Record **ret, struct err *err)
 {
     uint8_t id[VAULT_RECORD_ID_LEN];
     struct secret plain = {0};
@@ -444,7 +441,7 @@ int backup_rest(struct vault *v, struct backup_contact **ret, size_t *ret_n, str
 {
     struct backup_contact *list = NULL;
     Record *m = NULL;
-    int rc = load_rest(v, &m, err);
+    int rc = backup_load_rest(v, &m, err);
 
     if (rc != ERR_OK)
         return rc;
@@ -466,28 +463,6 @@ int backup_rest(struct vault *v, struct backup_contact **ret, size_t *ret_n, str
         *ret = list;
         *ret_n = m->n_contacts;
     }
-    satchel__account__free_unpacked(m, &pb_secret_allocator);
-    return rc;
-}
-
-int backup_make_groups(struct vault *v, struct err *err)
-{
-    Record *m = NULL;
-    int rc = load_rest(v, &m, err);
-
-    for (size_t i = 0; rc == ERR_OK && i < m->n_groups; i++)
-        for (size_t k = 0; rc == ERR_OK && k < m->groups[i]->n_members; k++) {
-            struct contact c = {0};
-            struct uid uid;
-
-            memcpy(uid.b, m->groups[i]->members[k].data, IDS_UID_LEN);
-            rc = contact_load(v, &uid, &c, err);
-            contact_free(&c);
-            if (rc == ERR_OK)
-                rc = group_add(v, m->groups[i]->name, &uid, err);
-            if (rc == ERR_NOTFOUND || rc == ERR_EXISTS || rc == ERR_INVALID || rc == ERR_LIMIT)
-                rc = ERR_OK;
-        }
     satchel__account__free_unpacked(m, &pb_secret_allocator);
     return rc;
 }

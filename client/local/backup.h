@@ -77,7 +77,30 @@ MUST_CHECK int backup_note_rest(struct vault *v, const struct secret *plain, str
 MUST_CHECK int backup_rest(struct vault *v, struct backup_contact **ret, size_t *ret_n,
                            struct err *err);
 
-/* Make the groups noted, as far as their members are contacts; the caller holds the lock. */
-MUST_CHECK int backup_make_groups(struct vault *v, struct err *err);
+/* Whose a name is, as the note tells: nobody else is to get it before he is back. */
+enum backup_claim {
+    BACKUP_NO_CLAIM,
+    BACKUP_USERNAME, /* a contact was called so, by the server or by his address */
+    BACKUP_PETNAME,  /* we have called a contact so */
+    BACKUP_GROUP
+};
+
+/* What is noted of ${name}; contacts of ${but} (NULL: of nobody) are left out.  Nothing is noted:
+ * BACKUP_NO_CLAIM. */
+MUST_CHECK int backup_claims(struct vault *v, const char *name, const struct uid *but,
+                             enum backup_claim *ret, struct err *err);
+
+/* Groups that are not back, or not all of them.  Zero-initialise; free with backup_lost_free(). */
+struct backup_lost {
+    char (*names)[CONTACT_NAME_SIZE];
+    size_t n;
+};
+
+/*
+ * Make the groups noted, as far as their members are contacts; the caller holds the lock.  Those
+ * whose name is taken or no name, or that are too large, go to ${ret_lost}.
+ */
+MUST_CHECK int backup_make_groups(struct vault *v, struct backup_lost *ret_lost, struct err *err);
+void backup_lost_free(struct backup_lost *lost); /* empties it */
 
 #endif /* CLIENT_LOCAL_BACKUP_H */

@@ -187,6 +187,8 @@ static int add_members(void *cookie, const struct group *g, struct err *err)
 {
     struct members *all = cookie;
 
+    if (g->n == 0)
+        return ERR_OK;
     if (all->cap - all->n < g->n) {
         size_t cap = all->cap * 2 + GROUP_MAX;
         struct uid *more = realloc(all->rows, cap * sizeof(*more));
@@ -389,14 +391,17 @@ int contact_delete(struct vault *v, const struct uid *uid, struct err *err)
     return rc == ERR_OK ? backup_touch(v, err) : rc;
 }
 
-/* What other contacts than ${c}, or groups, are called so? */
+/* What other contacts than ${c}, or groups, are called so, or were until a recovery? */
 static int others(struct vault *v, const struct contact *c, const char *name,
                   struct search *ret_found, struct err *err)
 {
     struct search s = {.name = name, .but = &c->chain.uid};
+    enum backup_claim claim = BACKUP_NO_CLAIM;
     int rc = vault_each(v, table, on_search_row, &s, err);
 
-    if (rc == ERR_OK && !s.found && group_exists(v, name))
+    if (rc == ERR_OK && !s.found)
+        rc = backup_claims(v, name, s.but, &claim, err);
+    if (claim >= BACKUP_PETNAME || (rc == ERR_OK && !s.found && group_exists(v, name)))
         s.found = true;
     if (rc == ERR_OK)
         *ret_found = s;

@@ -17,7 +17,7 @@ static const char table[] = "group";
 static bool is_sound(const Record *m)
 {
     if (m == NULL || m->version != 1 || strlen(m->name) < 1 ||
-        strlen(m->name) >= CONTACT_NAME_SIZE || m->n_members < 1 || m->n_members > GROUP_MAX)
+        strlen(m->name) >= CONTACT_NAME_SIZE || m->n_members > GROUP_MAX)
         return false;
     for (size_t i = 0; i < m->n_members; i++)
         if (m->members[i].len != IDS_UID_LEN)
@@ -105,8 +105,6 @@ static int save(struct vault *v, const struct group *g, struct err *err)
 
     if (rc == ERR_OK)
         rc = backup_touch(v, err);
-    if (rc == ERR_OK && g->n == 0)
-        return vault_delete(v, table, id, err);
     m.version = 1;
     m.name = (char *)g->name;
     for (size_t i = 0; i < g->n; i++)
@@ -135,27 +133,58 @@ static size_t find(const struct group *g, const struct uid *uid)
 /* A name for a group that is not there yet. */
 static int check_name(struct vault *v, const char *name, struct err *err)
 {
+    enum backup_claim claim = BACKUP_NO_CLAIM;
     struct uid uid;
     int rc = contact_check_name(name, err);
 
     if (rc != ERR_OK)
         return rc;
     rc = contact_find(v, name, &uid, NULL);
-    if (rc == ERR_OK)
+    if (rc == ERR_NOTFOUND)
+        rc = backup_claims(v, name, NULL, &claim, NULL);
+    else if (rc == ERR_OK)
+        claim = BACKUP_PETNAME;
+    if (rc != ERR_OK)
+        return err_set(err, rc, "cannot read the contacts");
+    if (claim == BACKUP_PETNAME)
         return err_set(err, ERR_EXISTS, "'%s' is the name of a contact", name);
-    return rc == ERR_NOTFOUND ? ERR_OK : err_set(err, rc, "cannot read the contacts");
+    return ERR_OK;
+}
+
+/* As it is, or a new one with nobody in it, which is not saved. */
+static int load_or_begin(struct vault *v, const char *name, struct group *g, bool *ret_new,
+                         struct err *err)
+{
+    int rc = group_load(v, name, g, err);
+
+    *ret_new = rc == ERR_NOTFOUND;
+    if (rc == ERR_NOTFOUND)
+        rc = check_name(v, name, err);
+    if (rc == ERR_OK && *ret_new)
+        (void)snprintf(g->name, sizeof(g->name), "%s", name);
+    return rc;
+}
+
+int group_make(struct vault *v, const char *name, struct err *err)
+{
+    struct group *g = calloc(1, sizeof(*g));
+    bool is_new = false;
+    int rc = g != NULL ? load_or_begin(v, name, g, &is_new, err)
+                       : err_set(err, ERR_NOMEM, "out of memory");
+
+    if (rc == ERR_OK && is_new)
+        rc = save(v, g, err);
+    free(g);
+    return rc;
 }
 
 int group_add(struct vault *v, const char *name, const struct uid *uid, struct err *err)
 {
     struct group *g = calloc(1, sizeof(*g));
-    int rc = g != NULL ? group_load(v, name, g, err) : err_set(err, ERR_NOMEM, "out of memory");
+    bool is_new = false;
+    int rc = g != NULL ? load_or_begin(v, name, g, &is_new, err)
+                       : err_set(err, ERR_NOMEM, "out of memory");
 
-    if (rc == ERR_NOTFOUND) {
-        rc = check_name(v, name, err);
-        if (rc == ERR_OK)
-            (void)snprintf(g->name, sizeof(g->name), "%s", name);
-    }
     if (rc == ERR_OK && find(g, uid) == g->n) {
         if (g->n == GROUP_MAX) {
             rc = err_set(err, ERR_LIMIT, "a group has at most %d members", GROUP_MAX);
@@ -183,6 +212,20 @@ int group_remove(struct vault *v, const char *name, const struct uid *uid, struc
     }
     free(g);
     return rc;
+}
+
+int group_delete(struct vault *v, const char *name, struct err *err)
+{
+    uint8_t id[VAULT_RECORD_ID_LEN];
+    struct group *g = calloc(1, sizeof(*g));
+    int rc = g != NULL ? group_load(v, name, g, err) : err_set(err, ERR_NOMEM, "out of memory");
+
+    free(g);
+    if (rc == ERR_OK)
+        rc = vault_id(v, table, part_str(name), id, err);
+    if (rc == ERR_OK)
+        rc = vault_delete(v, table, id, err);
+    return rc == ERR_OK ? backup_touch(v, err) : rc;
 }
 
 struct forgetting {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * group - several contacts under one name.  A group holds user IDs: renaming a
- * contact changes nothing in it.  No contact is called like a group.
+ * contact changes nothing in it.  No contact is called like a group, nor like one with nobody in
+ * it: what is sent there must not go to a stranger of that name.
  *
  * All functions touch the disk: not for the loop thread.  Threads: any.
  * Errors: those of vault.h; ERR_CORRUPT for a group that does not hold together.
@@ -26,13 +27,20 @@ bool group_exists(struct vault *v, const char *name);
 MUST_CHECK int group_load(struct vault *v, const char *name, struct group *ret, struct err *err);
 
 /*
- * Put ${uid} into a group or take it out; the first member makes the group, the last one takes
- * it along.  The caller holds the lock.  ERR_NOTFOUND: no such group or member, when it is to be
- * taken out; ERR_EXISTS: a contact has the name; ERR_INVALID: not a name; ERR_LIMIT: GROUP_MAX.
+ * Put ${uid} into a group or take it out; the first member makes the group, and it stays when the
+ * last one has left.  The caller holds the lock.  ERR_NOTFOUND: no such group or member, when it is
+ * to be taken out; ERR_EXISTS: a contact has the name; ERR_INVALID: not a name; ERR_LIMIT:
+ * GROUP_MAX.
  */
 MUST_CHECK int group_add(struct vault *v, const char *name, const struct uid *uid, struct err *err);
 MUST_CHECK int group_remove(struct vault *v, const char *name, const struct uid *uid,
                             struct err *err);
+
+/* Make a group with nobody in it, if it is not there.  The caller holds the lock.  As above. */
+MUST_CHECK int group_make(struct vault *v, const char *name, struct err *err);
+
+/* The group itself goes.  The caller holds the lock.  ERR_NOTFOUND. */
+MUST_CHECK int group_delete(struct vault *v, const char *name, struct err *err);
 
 /* Take ${uid} out of all groups.  The caller holds the lock. */
 MUST_CHECK int group_forget(struct vault *v, const struct uid *uid, struct err *err);

@@ -17,7 +17,8 @@ MUST_CHECK int contacts_locate(struct satchel *s, const char *who, struct uid *r
 
 /*
  * Whom to send to: ${n} times WHO, in which names of groups were replaced by the user IDs of
- * their members.  The list and its strings are the caller's.  ERR_LIMIT: over ${max}.
+ * their members.  The list and its strings are the caller's.  ERR_LIMIT: over ${max};
+ * ERR_NOTFOUND: a group with nobody in it; ERR_REFUSED: a name that is still coming back.
  */
 MUST_CHECK int contacts_expand(struct vault *v, char *const *who, size_t n, size_t max,
                                char ***ret_who, size_t *ret_n, struct err *err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/local/backup.h"
 #include "client/local/group.h"
 #include "client/op/contacts.h"
 
@@ -69,6 +70,20 @@ int satchel_group_remove(struct satchel *s, const char *group, const char *const
     return change_locked(s, group, who, count, group_remove, err);
 }
 
+int satchel_group_delete(struct satchel *s, const char *group, struct satchel_error *error)
+{
+    struct err err = {0};
+    int rc = s->profile != NULL ? ERR_OK : err_set(&err, ERR_BADSTATE, "no profile is open");
+
+    if (rc == ERR_OK)
+        rc = vault_lock(s->profile->vault, &err);
+    if (rc == ERR_OK) {
+        rc = group_delete(s->profile->vault, group, &err);
+        vault_unlock(s->profile->vault);
+    }
+    return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
+}
+
 /* ---- listing ---- */
 
 struct collection {
@@ -102,7 +117,7 @@ static int tell(struct vault *v, const struct group *g,
                 void (*each)(void *cookie, const struct satchel_group *g), void *cookie,
                 struct err *err)
 {
-    char(*names)[CONTACT_NAME_SIZE] = calloc(g->n, sizeof(*names));
+    char(*names)[CONTACT_NAME_SIZE] = calloc(g->n + 1, sizeof(*names));
     const char *members[GROUP_MAX];
     struct satchel_group told = {.name = g->name, .members = members, .count = g->n};
     int rc = names != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
@@ -171,15 +186,38 @@ static int put(struct expansion *x, const char *who, struct err *err)
     return ERR_OK;
 }
 
+/*
+ * A name that the account record gives to a contact or a group that is not back yet: whoever has
+ * it meanwhile, here or at the server, is somebody else.
+ */
+static int check_back(struct vault *v, const char *who, const struct uid *found, struct err *err)
+{
+    enum backup_claim claim = BACKUP_NO_CLAIM;
+    struct uid uid;
+    int rc = ids_uid_from_text(who, &uid, NULL) == ERR_OK
+                 ? ERR_OK
+                 : backup_claims(v, who, found, &claim, err);
+
+    if (rc != ERR_OK || claim == BACKUP_NO_CLAIM)
+        return rc;
+    rc = err_set(err, ERR_REFUSED, "%s '%.64s' is not back yet: contacts are still coming back",
+                 claim == BACKUP_GROUP ? "the group" : "the contact", who);
+    err_hint(err, "'satchel contacts restore' brings them");
+    return rc;
+}
+
 /* A contact's name comes before a group's. */
 static int expand_one(struct vault *v, const char *who, struct group *g, struct expansion *x,
                       struct err *err)
 {
     char text[IDS_UID_TEXT];
     struct uid uid;
-    int rc = contact_find(v, who, &uid, NULL);
+    int found = contact_find(v, who, &uid, NULL);
+    int rc = check_back(v, who, found == ERR_OK ? &uid : NULL, err);
 
-    if (rc == ERR_NOTFOUND)
+    if (rc != ERR_OK)
+        return rc;
+    if (found == ERR_NOTFOUND)
         rc = group_load(v, who, g, NULL);
     else
         return put(x, who, err);
@@ -187,6 +225,11 @@ static int expand_one(struct vault *v, const char *who, struct group *g, struct 
         return put(x, who, err);
     if (rc != ERR_OK)
         return err_set(err, rc, "cannot read the group '%.64s'", who);
+    if (g->n == 0) {
+        rc = err_set(err, ERR_NOTFOUND, "the group '%.64s' has nobody in it", who);
+        err_hint(err, "'satchel contacts group %.64s add WHO...' comes first", who);
+        return rc;
+    }
     for (size_t i = 0; rc == ERR_OK && i < g->n; i++) {
         ids_uid_to_text(&g->members[i], text);
         rc = put(x, text, err);

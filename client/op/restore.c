@@ -23,6 +23,7 @@ struct restore {
     struct person persons[AT_A_TIME];
     struct people people;
     struct satchel_restored result;
+    struct backup_lost lost; /* groups */
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_restored *r);
 };
 
@@ -38,12 +39,13 @@ static void drop_persons(struct restore *r)
 
 static int finish_work(struct op_job *job, struct err *err)
 {
-    struct vault *v = job->op->s->profile->vault;
+    struct restore *r = (struct restore *)job->op;
+    struct vault *v = r->op.s->profile->vault;
     int rc = vault_lock(v, err);
 
     if (rc != ERR_OK)
         return rc;
-    rc = backup_make_groups(v, err);
+    rc = backup_make_groups(v, &r->lost, err);
     if (rc == ERR_OK)
         rc = backup_note_rest(v, NULL, err);
     vault_unlock(v);
@@ -52,6 +54,16 @@ static int finish_work(struct op_job *job, struct err *err)
 
 static void finished(struct op_job *job)
 {
+    struct restore *r = (struct restore *)job->op;
+
+    r->result.lost_groups = (uint32_t)r->lost.n;
+    for (size_t i = 0; i < r->lost.n && !r->op.ended; i++)
+        handle_notice(r->op.s, SATCHEL_NOTICE_LOST, r->lost.names[i],
+                      "the group '%s' did not come back whole: its name is a contact's, or it is "
+                      "too large",
+                      r->lost.names[i]);
+    if (r->op.ended) /* by the caller, inside on_notice */
+        return;
     op_end(job->op, NULL);
 }
 
@@ -168,6 +180,7 @@ static void free_restore(struct satchel_op *op)
     struct restore *r = (struct restore *)op;
 
     drop_persons(r);
+    backup_lost_free(&r->lost);
     free(r->list);
     free(r);
 }

@@ -107,12 +107,13 @@ SATCHEL_API int satchel_contact_block_start(struct satchel *s,
 struct satchel_group {
     const char *name;
     const char *const *members; /* their names, or user IDs of those who are no contact any more */
-    size_t count;               /* 1 to 256 */
+    size_t count;               /* 0 to 256 */
 };
 
 /*
  * Put contacts into a group or take them out, all or none of them.  The first member makes the
- * group, the last one takes it along.  A group's name may stand wherever files are sent to.
+ * group; it stays when the last one has left, and nothing can be sent to it then.  A group's name
+ * may stand wherever files are sent to.
  * SATCHEL_E_NOTFOUND: not a contact, no such group or member; SATCHEL_E_EXISTS: a contact has
  * the name; SATCHEL_E_LIMIT: over 256 members.
  */
@@ -120,6 +121,10 @@ SATCHEL_API int satchel_group_add(struct satchel *s, const char *group, const ch
                                   size_t count, struct satchel_error *err);
 SATCHEL_API int satchel_group_remove(struct satchel *s, const char *group, const char *const *who,
                                      size_t count, struct satchel_error *err);
+
+/* Take the group itself away.  SATCHEL_E_NOTFOUND. */
+SATCHEL_API int satchel_group_delete(struct satchel *s, const char *group,
+                                     struct satchel_error *err);
 
 /* Call ${each} for the group with this name, or for all of them by name with NULL. */
 SATCHEL_API int satchel_group_list(struct satchel *s, const char *group,

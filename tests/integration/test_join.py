@@ -249,6 +249,20 @@ class Join(Machines):
         self.join(other, code, "--pin", self.daemon.pin)
         adding.end()
 
+    def test_names_stay_ours(self):
+        """A stranger who is called like a group of ours does not get its name on the second device."""
+        user = self.person("nora")
+        user.json("contacts", "add", "bob")
+        user.json("contacts", "group", "family", "add", "bob")
+        thief = self.person("family")
+        thief.send(self.file(100), to=[user])
+        user.inbox()
+        other = self.both(user, "nora-second")
+        self.assertEqual(other.joined["lost_groups"], 0)
+        self.assertEqual(other.json("contacts", "group").result["groups"], [{"name": "family", "members": ["bob"]}])
+        other.send(self.file(500), to=["family"])
+        self.assertEqual(thief.inbox(), [])
+
 
 class Factors(Machines):
     """What lets a device in needs the second factor."""

@@ -68,12 +68,26 @@ class People(Case):
         self.alice.json("contacts", "rename", "bob", "team", expect=4)
         self.alice.json("contacts", "group", "team", "juggle", "bob", expect=2)
         self.alice.json("contacts", "group", "nobody", expect=3)
-        # Who is forgotten leaves; the last one takes the group along.
+        # Who is forgotten leaves; a group with nobody in it keeps its name, until it is deleted.
         self.alice.json("contacts", "remove", "carol")
         self.assertEqual(self.alice.json("contacts", "group", "team").result["groups"][0]["members"], ["bob"])
         self.alice.json("contacts", "group", "team", "remove", "bob")
+        self.assertEqual(self.alice.json("contacts", "group", "team").result["groups"][0]["members"], [])
+        refused = self.alice.send(self.file(10), to=["team"], expect=3).error
+        self.assertEqual((refused["code"], refused["message"]), ("notfound", "the group 'team' has nobody in it"))
+        self.alice.json("contacts", "group", "team", "delete", "bob", expect=2)
+        self.alice.json("contacts", "group", "team", "delete")
+        self.alice.json("contacts", "group", "team", "delete", expect=3)
         self.alice.json("contacts", "group", "team", expect=3)
         self.assertEqual(self.alice.send(self.file(10), to=["team"], expect=3).error["code"], "notfound")
+
+    def test_nobody_left(self):
+        """Whoever is called like a group that is empty is not sent what the group is sent."""
+        self.alice.json("contacts", "add", "bob")
+        self.alice.json("contacts", "group", "dave", "add", "bob")
+        self.alice.json("contacts", "group", "dave", "remove", "bob")
+        self.assertEqual(self.alice.send(self.file(10), to=["dave"], expect=3).error["code"], "notfound")
+        self.alice.json("contacts", "group", "dave", "delete")
 
     def test_oneself_among_others(self):
         sent = self.alice.send(self.file(100), to=[self.alice, self.bob]).result

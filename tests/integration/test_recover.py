@@ -126,6 +126,31 @@ class Recover(Case):
         third.get(first, "-o", self.folder_of("third-out"))
         self.assertEqual(again.json("inbox", expect=4).error["code"], "auth")
 
+    def test_names_stay_ours(self):
+        """Strangers who are called like a group, or like a name that we gave, get neither."""
+        nora = self.newcomer("nora")
+        nora.json("contacts", "add", "bob", "--name", "boss")
+        nora.json("contacts", "add", "carol")
+        nora.json("contacts", "group", "team", "add", "boss", "carol")
+        thieves = [self.newcomer(name) for name in ("team", "boss")]
+        for thief in thieves:
+            thief.send(self.file(100), to=[nora])
+        nora.inbox()
+        nora.inbox()  # the next login: the strangers are in the server's copy
+
+        again = self.recover(nora, home="nora-again")
+        self.assertEqual((again.result.result["lost"], again.result.result["lost_groups"]), (0, 0))
+        self.assertEqual(again.json("contacts", "group").result["groups"],
+                         [{"name": "team", "members": ["boss", "carol"]}])
+        rows = {row["name"]: row for row in again.json("contacts").result["contacts"]}
+        self.assertEqual(rows["boss"]["username"], "bob")
+        self.assertNotIn("team", rows)
+        self.assertEqual(again.send(self.file(500), to=["team"]).result["recipients"], 2)
+        again.send(self.file(600), to=["boss"])
+        for thief in thieves:
+            self.assertEqual(thief.inbox(), [])
+        self.assertEqual([len(self.bob.inbox()), len(self.carol.inbox())], [2, 1])
+
     def test_wrong_words(self):
         dora = self.newcomer("dora")
         other = self.newcomer("erin")

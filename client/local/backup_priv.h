@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backup_priv - what the files of backup share. */
+#ifndef CLIENT_LOCAL_BACKUP_PRIV_H
+#define CLIENT_LOCAL_BACKUP_PRIV_H
+
+#include "client/local/backup.h"
+#include "proto/vault.pb-c.h"
+
+/*
+ * What a recovery has still to do, checked; freed with pb_secret_allocator.  ERR_NOTFOUND: nothing.
+ */
+MUST_CHECK int backup_load_rest(struct vault *v, Satchel__Account **ret, struct err *err);
+
+#endif /* CLIENT_LOCAL_BACKUP_PRIV_H */
