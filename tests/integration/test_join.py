@@ -251,13 +251,13 @@ class Join(Machines):
 
     def test_names_stay_ours(self):
         """A stranger who is called like a group of ours does not get its name on the second device."""
-        user = self.person("nora")
+        user = self.person("olga")
         user.json("contacts", "add", "bob")
         user.json("contacts", "group", "family", "add", "bob")
         thief = self.person("family")
         thief.send(self.file(100), to=[user])
         user.inbox()
-        other = self.both(user, "nora-second")
+        other = self.both(user, "olga-second")
         self.assertEqual(other.joined["lost_groups"], 0)
         self.assertEqual(other.json("contacts", "group").result["groups"], [{"name": "family", "members": ["bob"]}])
         other.send(self.file(500), to=["family"])
@@ -439,5 +439,5 @@ class Recovery(Machines):
         self.assertIsNone(again.result.result["factor_removed"])
         self.assertEqual(again.json("whoami", env=self.env).result["user_id"], user.uid)
         self.assertEqual(own.json("inbox", expect=4, env=self.env).error["code"], "auth")
-        # The recovery code counted once.
-        self.assertEqual(recover("more", [phone.recovery[1]], expect=4).result.error["code"], "factor")
+        # The recovery code counted once.  Who has tried often enough is not even asked for another one.
+        self.assertIn(recover("more", [phone.recovery[1]], expect=4).result.error["code"], ("factor", "rate"))
