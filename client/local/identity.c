@@ -220,19 +220,29 @@ static int make_succession(const struct identity *id, const struct secret *seed,
     return rc;
 }
 
+/* The oldest of ${n} devices that is revoked; ${n}: none is. */
+static size_t oldest_revoked(const struct manifest_device *devices, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (devices[i].revoked != 0)
+            return i;
+    return n;
+}
+
 /* This device, last, behind the earlier ones, all of which are revoked.  Returns how many. */
 static size_t recovered_devices(const struct manifest *newest, uint64_t now,
                                 struct manifest_device *ret)
 {
-    size_t n = 0;
+    size_t n = 0, out = newest->n_devices;
 
-    /* Without room the oldest is left out: who is not listed is out as well. */
-    for (size_t i = newest->n_devices == MANIFEST_DEVICES_MAX; i < newest->n_devices; i++) {
-        ret[n] = newest->devices[i];
-        if (ret[n].revoked == 0)
-            ret[n].revoked = now;
-        n++;
-    }
+    /* Without room one is left out, best one that readers know to be revoked already. */
+    if (newest->n_devices == MANIFEST_DEVICES_MAX)
+        out = oldest_revoked(newest->devices, newest->n_devices) % newest->n_devices;
+    for (size_t i = 0; i < newest->n_devices; i++)
+        if (i != out)
+            ret[n++] = newest->devices[i];
+    for (size_t i = 0; i < n; i++)
+        ret[i].revoked = ret[i].revoked != 0 ? ret[i].revoked : now;
     ret[n] = (struct manifest_device){.added = now};
     return n + 1;
 }
@@ -323,12 +333,10 @@ bool identity_due(const struct identity *id, uint64_t now)
 /* Room for one more device: the oldest that was revoked goes; who is not listed is out as well. */
 static int make_room(struct manifest_device *devices, size_t *n, struct err *err)
 {
-    size_t at = 0;
+    size_t at = oldest_revoked(devices, *n);
 
     if (*n < MANIFEST_DEVICES_MAX)
         return ERR_OK;
-    while (at < *n && devices[at].revoked == 0)
-        at++;
     if (at == *n) {
         err_set(err, ERR_LIMIT, "you have %d devices already", MANIFEST_DEVICES_MAX);
         err_hint(err, "take one out: satchel device revoke ID");
@@ -359,12 +367,11 @@ static int plan_devices(const struct identity *id, const struct identity_change 
     }
     if (rc == ERR_OK && change->revoke != NULL && manifest_device(newest, change->revoke) == NULL)
         rc = err_set(err, ERR_NOTFOUND, "no such device");
-    if (rc == ERR_OK && change->add != NULL) {
+    if (rc == ERR_OK && change->add != NULL)
         rc = make_room(ret, &n, err);
-        if (rc == ERR_OK) {
-            ret[n] = *change->add;
-            ret[n++].added = now;
-        }
+    if (rc == ERR_OK && change->add != NULL) {
+        ret[n] = *change->add;
+        ret[n++].added = now;
     }
     *ret_n = n;
     return rc;

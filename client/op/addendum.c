@@ -24,7 +24,7 @@ static int check(struct part raw, const struct addendum_of *of, struct statement
     m = chain_find(of->chain, &ret->manifest);
     if (m == NULL)
         return err_set(err, ERR_INTEGRITY, "addendum: not one of the sender's manifests");
-    return statement_check(SIGNED_EXTEND, raw, m, chain_newest(of->chain), err);
+    return statement_check(SIGNED_EXTEND, raw, m, of->chain, err);
 }
 
 int addendum_peek(const Satchel__Signed *a, struct statement *ret, struct err *err)

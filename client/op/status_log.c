@@ -138,8 +138,7 @@ static int check_receipt(const struct status *s, size_t i, struct err *err)
     m = chain_find(chain, &r->s.manifest);
     if (m == NULL)
         return err_set(err, ERR_INTEGRITY, "the receipt names an unknown manifest");
-    return statement_check(SIGNED_RECEIPT, part(r->raw.data, r->raw.len), m, chain_newest(chain),
-                           err);
+    return statement_check(SIGNED_RECEIPT, part(r->raw.data, r->raw.len), m, chain, err);
 }
 
 static int check_work(struct op_job *job, struct err *err)

@@ -17,7 +17,8 @@ enum {
 /* What is known of a transfer; in memory alone, for what has ended has no name any more. */
 struct watch_title {
     struct tid tid;
-    bool ours;                    /* we have sent it */
+    struct uid sender;            /* his signature was checked */
+    bool ours;                    /* we are that */
     char name[SATCHEL_FILE_SIZE]; /* "" it could not be opened */
 };
 

@@ -31,7 +31,8 @@ static void remember(struct watch *w, const struct row *row)
         to = &w->titles[w->oldest];
         w->oldest = (w->oldest + 1) % WATCH_KEPT;
     }
-    *to = (struct watch_title){.tid = row->claim.tid, .ours = row->sender->self};
+    *to = (struct watch_title){
+        .tid = row->claim.tid, .sender = row->claim.sender, .ours = row->sender->self};
     if (row->opened)
         (void)snprintf(to->name, sizeof(to->name), "%s", row->r.metadata.name);
 }
@@ -53,6 +54,20 @@ static enum satchel_side side_of(enum satchel_event_kind kind, const struct watc
     }
 }
 
+/*
+ * The server alone says whom an event is about.  Of what others have sent that is the sender, whom
+ * the signature shows: a name is never told with somebody else.
+ */
+static bool fits(const struct satchel_event *e, const struct watch_title *t)
+{
+    struct uid who;
+
+    if (e->side == SATCHEL_SIDE_OURS)
+        return t->ours;
+    return ids_uid_from_text(e->who_id, &who, NULL) == ERR_OK &&
+           memcmp(&who, &t->sender, sizeof(who)) == 0;
+}
+
 static void fill_in(struct watch *w)
 {
     for (size_t i = 0; i < w->n_batch; i++) {
@@ -64,7 +79,7 @@ static void fill_in(struct watch *w)
             continue;
         t = title_of(w, &tid);
         e->side = side_of(e->kind, t);
-        if (t != NULL)
+        if (t != NULL && fits(e, t))
             memcpy(e->name, t->name, sizeof(e->name));
     }
 }

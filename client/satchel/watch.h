@@ -35,7 +35,8 @@ struct satchel_event {
     char who_id[SATCHEL_UID_SIZE]; /* the other one: the sender, or the recipient it is about */
     char who[SATCHEL_NAME_SIZE];   /* what we call him; "" unknown */
     enum satchel_side side;
-    char name[SATCHEL_FILE_SIZE]; /* of the file, as the sender gave it; "" it is not known */
+    /* Of the file, as its sender gave it; "" it is not known, or who_id is not who sent it. */
+    char name[SATCHEL_FILE_SIZE];
 };
 
 struct satchel_watch_options {

@@ -16,6 +16,19 @@ const struct manifest *chain_find(const struct chain *c, const struct hash32 *ha
     return NULL;
 }
 
+bool chain_device_revoked(const struct chain *c, const struct device_id *id, uint64_t *ret_at)
+{
+    const struct manifest_device *d = NULL;
+    size_t i = c->n;
+
+    while (d == NULL && i > 0)
+        d = manifest_device(c->m[--i], id);
+    if (d == NULL || (d->revoked == 0 && i + 1 == c->n))
+        return false;
+    *ret_at = d->revoked != 0 ? d->revoked : c->m[i + 1]->created;
+    return true;
+}
+
 void chain_free(struct chain *c)
 {
     for (size_t i = 0; i < c->n; i++)

@@ -53,4 +53,11 @@ const struct manifest *chain_newest(const struct chain *c); /* NULL: empty */
 const struct manifest *chain_find(const struct chain *c,
                                   const struct hash32 *hash); /* NULL: none */
 
+/*
+ * Was the device ever revoked, and from when on?  The newest manifest that lists it says so; if
+ * later ones do not list it any more (there is room for 64), it is out from ${created} of the next
+ * one at the latest.  False: it is listed and not revoked, or never was listed.
+ */
+bool chain_device_revoked(const struct chain *c, const struct device_id *id, uint64_t *ret_at);
+
 #endif /* COMMON_TRANSFER_CHAIN_H */

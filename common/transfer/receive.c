@@ -35,7 +35,8 @@ static int check_sender(const struct receive_in *in, struct receive *r,
 {
     const struct header *h = &r->header;
     const struct manifest *m = chain_find(in->chain, &h->manifest);
-    const struct manifest_device *d = NULL, *newest;
+    const struct manifest_device *d = NULL;
+    uint64_t revoked;
     int rc;
 
     if (memcmp(&in->chain->uid, &h->sender, sizeof(h->sender)) != 0)
@@ -48,9 +49,8 @@ static int check_sender(const struct receive_in *in, struct receive *r,
     if (rc != ERR_OK)
         return rc;
     /* It may have been revoked by a later manifest, and for an earlier time. */
-    newest = manifest_device(chain_newest(in->chain), &h->device);
-    if (newest != NULL && newest->revoked != 0) {
-        if (newest->revoked <= h->created)
+    if (chain_device_revoked(in->chain, &h->device, &revoked)) {
+        if (revoked <= h->created)
             return err_set(err, ERR_REVOKED, "the sender's device was revoked");
         r->device_revoked_since = true;
     }

@@ -62,7 +62,8 @@ struct receive {
     struct secret mek;
     struct metadata metadata;
     /* The newest manifest of the chain lists the device as revoked, later than this transfer was
-     * created: it counts only because its header was seen before, or is our own. */
+     * created, or does not list it any more: it counts only because its header was seen before, or
+     * is our own. */
     bool device_revoked_since;
 };
 

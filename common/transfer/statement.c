@@ -83,9 +83,10 @@ int statement_verify(enum signed_purpose purpose, struct part raw,
 }
 
 int statement_check(enum signed_purpose purpose, struct part raw, const struct manifest *m,
-                    const struct manifest *newest, struct err *err)
+                    const struct chain *chain, struct err *err)
 {
-    const struct manifest_device *device = NULL, *now;
+    const struct manifest_device *device = NULL;
+    uint64_t revoked;
     struct statement s;
     int rc = statement_read(raw, &s, err);
 
@@ -99,8 +100,7 @@ int statement_check(enum signed_purpose purpose, struct part raw, const struct m
         return err_set(err, ERR_INTEGRITY, "Statement.device: not a device of this user");
     if (rc != ERR_OK)
         return rc;
-    now = manifest_device(newest, &s.device);
-    if (now != NULL && now->revoked != 0 && now->revoked <= s.time)
+    if (chain_device_revoked(chain, &s.device, &revoked) && revoked <= s.time)
         return err_set(err, ERR_REVOKED, "the device was revoked");
     return statement_verify(purpose, raw, device->key, err);
 }

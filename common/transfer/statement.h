@@ -11,7 +11,7 @@
 #ifndef COMMON_TRANSFER_STATEMENT_H
 #define COMMON_TRANSFER_STATEMENT_H
 
-#include "common/transfer/manifest.h"
+#include "common/transfer/chain.h"
 
 enum { STATEMENT_MAX = 512, STATEMENT_VERSION = 1 };
 
@@ -40,11 +40,12 @@ MUST_CHECK int statement_verify(enum signed_purpose purpose, struct part raw,
                                 const uint8_t device_key[IDS_KEY_LEN], struct err *err);
 
 /*
- * The same with ${m}, the manifest that the statement names, and ${newest} of that user: the device
- * is listed and was not revoked at its time by either.  ERR_REVOKED: it was.
+ * The same with ${m}, the manifest that the statement names, one of ${chain}, that
+ * user's: the device is listed there and was not revoked at its time, neither by it nor by what
+ * came later, as chain_device_revoked() has it.  ERR_REVOKED: it was.
  */
 MUST_CHECK int statement_check(enum signed_purpose purpose, struct part raw,
-                               const struct manifest *m, const struct manifest *newest,
+                               const struct manifest *m, const struct chain *chain,
                                struct err *err);
 
 #endif /* COMMON_TRANSFER_STATEMENT_H */

@@ -16,6 +16,7 @@
 #include "client/local/profile.h"
 #include "common/crypto/hex.h"
 #include "common/fs.h"
+#include "common/transfer/manifest_build.h"
 #include "tests/unit/tmpdir.h"
 
 #define NOW ((uint64_t)1800000000000)
@@ -576,6 +577,65 @@ static void a_device_that_goes_leaves_the_keys(void **state)
     profile_close(p);
 }
 
+/* ${p} lists as many devices as there may be; of them those at ${from} and behind are revoked. */
+static void fill_devices(struct profile *p, size_t from)
+{
+    const struct manifest *newest = chain_newest(&p->id->chain);
+    struct manifest_device devices[MANIFEST_DEVICES_MAX] = {newest->devices[0]};
+    struct manifest_build_plan plan = {.previous = newest,
+                                       .created = NOW,
+                                       .devices = devices,
+                                       .n_devices = MANIFEST_DEVICES_MAX,
+                                       .eks = newest->eks,
+                                       .n_eks = newest->n_eks};
+    enum chain_change change;
+    struct manifest *m = NULL;
+
+    for (size_t i = 0; i < MANIFEST_DEVICES_MAX; i++) {
+        if (i > 0)
+            devices[i].key[0] = (uint8_t)i;
+        devices[i].revoked = i >= from ? NOW + i : 0;
+    }
+    assert_int_equal(manifest_build(&plan, &p->id->isk, &m, NULL), ERR_OK);
+    assert_int_equal(chain_add(&p->id->chain, m, &change, NULL), ERR_OK);
+}
+
+/* A recovery when those from ${from} on are revoked: all but ${gone} are listed, revoked. */
+static void assert_recovery_drops(struct state *s, size_t from, size_t gone)
+{
+    struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    struct identity_plan plan = {
+        .username = "alice", .email = "a@example.org", .now = NOW + IDENTITY_DAY_MS};
+    struct identity_recovery r = {.seed = &p->id->recovery, .chain = &p->id->chain};
+    const struct manifest *before, *m;
+    struct identity *id = NULL;
+
+    fill_devices(p, from);
+    before = chain_newest(r.chain); /* the new identity takes it over */
+    assert_int_equal(vault_lock(p->vault, NULL), ERR_OK);
+    assert_int_equal(identity_recover(&plan, &r, p->vault, &id, NULL), ERR_OK);
+    vault_unlock(p->vault);
+    m = chain_newest(&id->chain);
+    assert_int_equal(m->n_devices, MANIFEST_DEVICES_MAX);
+    for (size_t i = 0; i < before->n_devices; i++) {
+        const struct manifest_device *was = &before->devices[i];
+        const struct manifest_device *is = manifest_device(m, &was->id);
+
+        assert_int_equal(is == NULL, i == gone);
+        if (is != NULL)
+            assert_int_equal(is->revoked, was->revoked != 0 ? was->revoked : plan.now);
+    }
+    assert_memory_equal(&m->devices[m->n_devices - 1].id, &id->device, sizeof(id->device));
+    identity_unref(id);
+    assert_int_equal(profile_discard(p, NULL), ERR_OK);
+}
+
+static void a_recovery_without_room_drops_who_was_out_before(void **state)
+{
+    assert_recovery_drops(*state, MANIFEST_DEVICES_MAX, 0); /* none was */
+    assert_recovery_drops(*state, 40, 40);
+}
+
 /* Killed between the two records of a promotion. */
 static void promotion_is_finished_after_a_crash(void **state)
 {
@@ -630,6 +690,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(old_keys_go_without_a_new_one, setup, teardown),
         cmocka_unit_test_setup_teardown(revoking_a_device_takes_a_new_key, setup, teardown),
         cmocka_unit_test_setup_teardown(a_device_that_goes_leaves_the_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_recovery_without_room_drops_who_was_out_before, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(promotion_is_finished_after_a_crash, setup, teardown),
     };
 

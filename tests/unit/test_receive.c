@@ -13,6 +13,7 @@
 #include "common/crypto/hash.h"
 #include "common/transfer/manifest_build.h"
 #include "common/transfer/receive.h"
+#include "common/transfer/statement.h"
 #include "tests/sample/sample.h"
 
 static int setup(void **state)
@@ -138,6 +139,116 @@ static void test_sender(void **state)
     sample_sign(s);
     sample_row(s, SAMPLE_BOB, &row);
     refused(&row.in, ERR_REVOKED, "revoked");
+}
+
+/* One more manifest, made at ${created}, that does not list the device any more. */
+static void leave_out(struct sample_user *u, uint64_t created)
+{
+    struct manifest_device other = u->device;
+    struct manifest_build_plan plan = {.previous = chain_newest(&u->chain),
+                                       .created = created,
+                                       .devices = &other,
+                                       .n_devices = 1,
+                                       .eks = &u->key,
+                                       .n_eks = 1};
+    enum chain_change change;
+    struct manifest *m = NULL;
+
+    sample_fill(77, other.key, 32);
+    assert_int_equal(manifest_build(&plan, &u->isk, &m, NULL), ERR_OK);
+    assert_int_equal(chain_add(&u->chain, m, &change, NULL), ERR_OK);
+}
+
+/* Only a header that was seen counts, as for a device that is listed as revoked. */
+static void assert_only_seen(struct sample *s)
+{
+    struct receive r = {0};
+    struct sample_row row;
+    struct hash32 seen;
+    struct err err;
+
+    sample_row(s, SAMPLE_BOB, &row);
+    refused(&row.in, ERR_REVOKED, "revoked since");
+    assert_int_equal(header_hash(row.in.header, &seen), ERR_OK);
+    row.in.seen = &seen;
+    assert_int_equal(receive_check(&row.in, &r, &err), ERR_OK);
+    assert_true(r.device_revoked_since);
+    receive_free(&r);
+    sample_row(s, SAMPLE_ALICE, &row); /* one's own count as well */
+    assert_int_equal(receive_check(&row.in, &r, &err), ERR_OK);
+    receive_free(&r);
+}
+
+/* Without room the list drops devices: that makes a thief's no better. */
+static void test_device_dropped_from_the_list(void **state)
+{
+    struct sample *s = *state;
+    struct sample_row row;
+
+    revoke(&s->user[SAMPLE_ALICE], s->header.created + 1);
+    leave_out(&s->user[SAMPLE_ALICE], s->header.created + 2);
+    assert_only_seen(s);
+    s->header.created++; /* of the time at which it was revoked */
+    sample_sign(s);
+    sample_row(s, SAMPLE_BOB, &row);
+    refused(&row.in, ERR_REVOKED, "revoked");
+    row.in.seen = &s->user[SAMPLE_ALICE].first->hash;
+    refused(&row.in, ERR_REVOKED, "revoked");
+}
+
+/* Dropped without a word of when: it is out from then on. */
+static void test_device_dropped_unrevoked(void **state)
+{
+    struct sample *s = *state;
+    struct sample_row row;
+
+    leave_out(&s->user[SAMPLE_ALICE], s->header.created + 1);
+    assert_only_seen(s);
+    leave_out(&s->user[SAMPLE_ALICE], s->header.created + 2);
+    assert_only_seen(s);
+    s->header.created++;
+    sample_sign(s);
+    sample_row(s, SAMPLE_BOB, &row);
+    refused(&row.in, ERR_REVOKED, "was revoked");
+}
+
+/* An addendum that Alice's device signs at ${time}. */
+static int check_addendum(struct sample *s, uint64_t time)
+{
+    struct sample_user *u = &s->user[SAMPLE_ALICE];
+    struct statement said = {.version = STATEMENT_VERSION,
+                             .tid = s->header.tid,
+                             .user = u->uid,
+                             .manifest = u->first->hash,
+                             .device = u->device.id,
+                             .time = time,
+                             .number = 1,
+                             .expires = time + SAMPLE_DAY};
+    struct buf raw = {0};
+    int rc;
+
+    assert_int_equal(header_hash(part(s->header_raw.data, s->header_raw.len), &said.header),
+                     ERR_OK);
+    assert_int_equal(statement_make(SIGNED_EXTEND, &said, &u->dsk, &raw, NULL), ERR_OK);
+    rc = statement_check(SIGNED_EXTEND, part(raw.data, raw.len), u->first, &u->chain, NULL);
+    buf_free(&raw);
+    return rc;
+}
+
+/* What a device says after it was revoked counts for nothing, listed or not. */
+static void test_statement_of_a_revoked_device(void **state)
+{
+    struct sample *s = *state;
+    uint64_t out = SAMPLE_TIME + 10;
+
+    assert_int_equal(check_addendum(s, out), ERR_OK);
+    revoke(&s->user[SAMPLE_ALICE], out);
+    assert_int_equal(check_addendum(s, out - 1), ERR_OK);
+    assert_int_equal(check_addendum(s, out), ERR_REVOKED);
+    leave_out(&s->user[SAMPLE_ALICE], out + 5);
+    assert_int_equal(check_addendum(s, out - 1), ERR_OK);
+    assert_int_equal(check_addendum(s, out), ERR_REVOKED);
+    assert_int_equal(check_addendum(s, out + 5), ERR_REVOKED);
 }
 
 /* Carol, a recipient, signs Alice's header, and sends it on as her own. */
@@ -335,6 +446,9 @@ int main(void)
         TEST(test_all_is_well),
         TEST(test_peek),
         TEST(test_sender),
+        TEST(test_device_dropped_from_the_list),
+        TEST(test_device_dropped_unrevoked),
+        TEST(test_statement_of_a_revoked_device),
         TEST(test_signed_by_somebody_else),
         TEST(test_slot_of_another_recipient),
         TEST(test_slot_not_in_root),
