@@ -150,6 +150,8 @@ int main(void)
         TEST(names_go_with_their_senders),
         TEST(names_of_what_we_sent),
     };
+    int failed = cmocka_run_group_tests_name("hostile watch", tests, NULL, NULL);
 
-    return cmocka_run_group_tests_name("hostile_watch", tests, NULL, NULL);
+    uv_library_shutdown();
+    return failed;
 }
