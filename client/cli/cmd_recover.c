@@ -38,7 +38,7 @@ static long ask_otp(void *cookie, bool fresh, char *buf, size_t size)
 {
     (void)cookie;
     (void)fresh;
-    return prompt_code(o.otp_fd, "One-time password or recovery code: ", buf, size);
+    return prompt_otp(o.otp_fd, "One-time password or recovery code: ", buf, size);
 }
 
 static int bring_contacts(struct cli *cli, struct satchel_restored *ret, struct satchel_error *err)
@@ -88,7 +88,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     ui_result(json_pack("{s:s,s:s,s:I,s:b,s:I,s:I}", "user_id", r.user_id, "name", r.username,
                         "keys", (json_int_t)r.keys, "record", r.record, "contacts",
                         (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost));
-    ui_line("%u contacts are back%s", contacts.contacts,
+    ui_line("%u contact%s back%s", contacts.contacts, contacts.contacts == 1 ? " is" : "s are",
             contacts.lost > 0 ? ", some are not: their owners are gone" : "");
     ui_note("hint: your contacts are told of the new key; compare safety numbers with them again");
     return SATCHEL_OK;
