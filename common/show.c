@@ -44,19 +44,15 @@ char *show_date(uint64_t ms, char out[SHOW_TIME])
     return out;
 }
 
-char *show_near(uint64_t ms, uint64_t now, char out[SHOW_TIME])
+char *show_minute(uint64_t ms, char out[SHOW_TIME])
 {
-    enum { NEAR_MS = 2 * 86400 * 1000, DAY = 10, MINUTE = 16 };
-    uint64_t away = ms > now ? ms - now : now - ms;
+    enum { DAY = 10, MINUTE = 16 };
 
     (void)show_time(ms, out);
-    if (out[DAY] != 'T') /* "never" */
-        return out;
-    out[DAY] = ' ';
-    if (away < NEAR_MS)
+    if (out[DAY] == 'T') { /* not "never" */
+        out[DAY] = ' ';
         (void)snprintf(out + MINUTE, SHOW_TIME - MINUTE, " UTC");
-    else
-        out[DAY] = '\0';
+    }
     return out;
 }
 

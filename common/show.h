@@ -18,9 +18,8 @@ char *show_size(uint64_t bytes, char out[SHOW_SIZE]);
 char *show_time(uint64_t ms, char out[SHOW_TIME]);
 char *show_date(uint64_t ms, char out[SHOW_TIME]);
 
-/* The day of ${ms}, and the minute where it is within two days of ${now}: "2026-11-20 08:00 UTC".
- */
-char *show_near(uint64_t ms, uint64_t now, char out[SHOW_TIME]);
+/* The minute of ${ms}, as in "2026-11-20 08:00 UTC": never the day alone, which has 24 hours. */
+char *show_minute(uint64_t ms, char out[SHOW_TIME]);
 
 /*
  * A length of time in one unit, rounded down: "45s", "12m", "3h", "6d", as options take it; the

@@ -79,8 +79,8 @@ static int ask_proof(struct cli *cli, char code[SATCHEL_CODE_SIZE], struct secre
 
     if (o.otp_fd >= 0 || (o.words_fd < 0 && words_too && has_factor(cli)))
         len =
-            prompt_code(o.otp_fd, "One-time password (nothing: the recovery words instead): ", code,
-                        SATCHEL_CODE_SIZE - 1);
+            prompt_otp(o.otp_fd, "One-time password (nothing: the recovery words instead): ", code,
+                       SATCHEL_CODE_SIZE - 1);
     if (len == 0 && words_too)
         len = prompt_words(o.words_fd, (char *)words->data, words->len - 1);
     if (len < 0)

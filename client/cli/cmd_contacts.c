@@ -137,11 +137,18 @@ static int report(struct cli *cli, const char *who, const char *what, struct sat
 
 static int run_accept(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
-    int rc = satchel_contact_accept(cli->s, argv[0], err);
+    struct satchel_contact before;
+    int rc = satchel_contact_get(cli->s, argv[0], &before, err);
+    const char *what = "has no new key that waits for this: nothing has changed";
 
     (void)argc;
-    return rc == SATCHEL_OK ? report(cli, argv[0], "is used with the new key, not verified", err)
-                            : rc;
+    if (rc == SATCHEL_OK)
+        rc = satchel_contact_accept(cli->s, argv[0], err);
+    if (rc != SATCHEL_OK)
+        return rc;
+    if (before.key_changed)
+        what = "is used with the new key, not verified";
+    return report(cli, argv[0], what, err);
 }
 
 static int run_rename(struct cli *cli, int argc, char **argv, struct satchel_error *err)
@@ -191,7 +198,7 @@ static int run_restore(struct cli *cli, int argc, char **argv, struct satchel_er
         return rc;
     ui_result(json_pack("{s:I,s:I,s:I}", "contacts", (json_int_t)r.contacts, "lost",
                         (json_int_t)r.lost, "lost_groups", (json_int_t)r.lost_groups));
-    ui_line("%u contacts came back, %u did not", r.contacts, r.lost);
+    ui_line("%u contact%s came back, %u did not", r.contacts, r.contacts == 1 ? "" : "s", r.lost);
     return SATCHEL_OK;
 }
 

@@ -185,7 +185,7 @@ static long ask_otp(void *cookie, const struct satchel_joiner *who, char *buf, s
     (void)ui_finish();
     (void)snprintf(question, sizeof(question), "One-time password, to let %s in: ",
                    label(who->id, who->name, text, sizeof(text)));
-    return prompt_code(o.otp_fd, question, buf, size);
+    return prompt_otp(o.otp_fd, question, buf, size);
 }
 
 static int run_add(struct cli *cli, struct satchel_error *err)
@@ -286,7 +286,7 @@ static int run_join(struct cli *cli, struct satchel_error *err)
                         "other_name", ui_json_text(j.other), "keys", (json_int_t)j.keys, "contacts",
                         (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost,
                         "lost_groups", (json_int_t)contacts.lost_groups));
-    ui_line("%u contacts came along", contacts.contacts);
+    ui_line("%u contact%s came along", contacts.contacts, contacts.contacts == 1 ? "" : "s");
     return SATCHEL_OK;
 }
 

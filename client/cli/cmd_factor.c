@@ -33,9 +33,8 @@ static long show_key(void *cookie, const struct satchel_factor_key *key, char *b
 
     (void)cookie;
     if (key->uri == NULL)
-        return o.otp_fd < 0
-                   ? prompt_code(-1, "That is not the code. What it shows now: ", buf, size)
-                   : 0;
+        return o.otp_fd < 0 ? prompt_otp(-1, "That is not the code. What it shows now: ", buf, size)
+                            : 0;
     ui_event("key", json_pack("{s:s,s:s,s:i,s:i}", "uri", key->uri, "secret", key->secret, "digits",
                               (int)key->digits, "step", (int)key->step));
     if (!ui_json() && terminal && !qr_draw(stdout, key->uri, true))
@@ -44,7 +43,7 @@ static long show_key(void *cookie, const struct satchel_factor_key *key, char *b
             key->uri);
     if (!ui_finish())
         return 0;
-    return prompt_code(o.otp_fd, "The code that it shows now: ", buf, size);
+    return prompt_otp(o.otp_fd, "The code that it shows now: ", buf, size);
 }
 
 static void show_codes(void *cookie, const char *const *codes, size_t n)
@@ -110,7 +109,7 @@ static int take_away(struct cli *cli, struct satchel_error *err)
         rc = read_words(&words, err);
         ro.words = (const char *)words.data;
     } else {
-        len = prompt_code(o.otp_fd, "One-time password or recovery code: ", code, sizeof(code) - 1);
+        len = prompt_otp(o.otp_fd, "One-time password or recovery code: ", code, sizeof(code) - 1);
     }
     if (len < 0)
         rc = cli_error(err, SATCHEL_E_CANCELED, "interrupted at the code");

@@ -92,7 +92,7 @@ static long on_code(void *cookie, const struct satchel_transfer *t, char *buf, s
     (void)cookie;
     (void)snprintf(question, sizeof(question),
                    "One-time password for '%s': ", text_safe(t->name, name, sizeof(name)));
-    return prompt_code(o.otp_fd, question, buf, size);
+    return prompt_otp(o.otp_fd, question, buf, size);
 }
 
 /* A folder that is unpacked, or standard output: nothing is kept of a part of it. */

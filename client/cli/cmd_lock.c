@@ -107,6 +107,7 @@ static int run_unlock(struct cli *cli, int argc, char **argv, struct satchel_err
 {
     struct satchel_unlock_options uo = {
         .ms = o.time, .program = "/proc/self/exe", .cookie = cli, .ask = prompt_passphrase};
+    unsigned long long minutes;
     int rc;
 
     (void)argc;
@@ -115,8 +116,8 @@ static int run_unlock(struct cli *cli, int argc, char **argv, struct satchel_err
     if (rc != SATCHEL_OK)
         return rc;
     ui_result(json_pack("{s:I}", "seconds", (json_int_t)(o.time / 1000)));
-    ui_line("unlocked for %llu minutes; 'satchel lock' ends it",
-            (unsigned long long)(o.time + 59999) / 60000);
+    minutes = (unsigned long long)(o.time + 59999) / 60000;
+    ui_line("unlocked for %llu minute%s; 'satchel lock' ends it", minutes, minutes == 1 ? "" : "s");
     return SATCHEL_OK;
 }
 

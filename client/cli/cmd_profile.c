@@ -2,6 +2,7 @@
 /* satchel profile - the users on this machine: list them, choose one, remove one. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/cli/cli.h"
 #include "client/cli/prompt.h"
@@ -108,8 +109,8 @@ static int run_reset(const struct satchel_place *place, struct satchel_error *er
                        place->profile != NULL ? place->profile : "default");
         rc = SATCHEL_OK;
     }
-    if (rc == SATCHEL_OK)
-        rc = confirm(&p, err);
+    if (rc == SATCHEL_OK && (p.folder[0] == '\0' || access(p.folder, F_OK) == 0))
+        rc = confirm(&p, err); /* nobody is asked about one that is not there */
     if (rc == SATCHEL_OK)
         rc = satchel_profile_reset(NULL, &(struct satchel_place){place->home, p.name}, err);
     if (rc != SATCHEL_OK)

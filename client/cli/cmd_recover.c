@@ -39,7 +39,7 @@ static long ask_otp(void *cookie, bool fresh, char *buf, size_t size)
 {
     (void)cookie;
     (void)fresh;
-    return prompt_code(o.otp_fd, "One-time password or recovery code: ", buf, size);
+    return prompt_otp(o.otp_fd, "One-time password or recovery code: ", buf, size);
 }
 
 static int bring_contacts(struct cli *cli, struct satchel_restored *ret, struct satchel_error *err)
@@ -102,7 +102,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
                         (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost,
                         "lost_groups", (json_int_t)contacts.lost_groups, "factor_removed",
                         r.factor_removed != 0 ? ui_json_time(r.factor_removed) : json_null()));
-    ui_line("%u contacts are back%s", contacts.contacts,
+    ui_line("%u contact%s back%s", contacts.contacts, contacts.contacts == 1 ? " is" : "s are",
             contacts.lost > 0 ? ", some are not: their owners are gone" : "");
     ui_note("hint: your contacts are told of the new key; compare safety numbers with them again");
     return SATCHEL_OK;

@@ -56,7 +56,7 @@ static void report(const struct satchel_revoked *r, const struct openers *l)
                         l->json));
     if (r->already && r->revoked > 0)
         ui_line("%.12s  was revoked already, on %s: nothing has changed", r->id,
-                show_near(l->last, text_now(), day));
+                show_minute(l->last, day));
     else if (r->revoked == 0)
         ui_line(
             "%.12s  revoked for no recipient: those not named, or ended before, stay as they are",

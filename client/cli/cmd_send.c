@@ -55,7 +55,7 @@ static void report(const struct satchel_sent *r)
                         "expires", ui_json_time(r->expires)));
     ui_line("%.12s  sent %s (%s) to %u %s, until %s", r->id, text_safe(r->name, name, sizeof(name)),
             text_size(r->size, size), r->recipients, r->recipients == 1 ? "person" : "people",
-            show_near(r->expires, text_now(), until));
+            show_minute(r->expires, until));
 }
 
 /* ---- several at a time, told in order ------------------------------------------------- */

@@ -15,14 +15,15 @@
 #include "client/cli/ui.h"
 #include "common/crypto/words.h"
 #include "common/secret.h"
+#include "common/transfer/factor_code.h"
 
 extern char **environ;
 
-enum { SHORT_PASSPHRASE = 8 };
+enum { SHORT_PASSPHRASE = 8, ASKED_MAX = 5 /* questions for one answer */ };
 
 /*
  * Read up to the end of a line or of the file; -EINTR if interrupted, -1 on
- * another error or if it does not fit.
+ * another error, if it does not fit, or at the end of the file with nothing before.
  */
 static long read_line(int fd, char *buf, size_t size)
 {
@@ -34,6 +35,8 @@ static long read_line(int fd, char *buf, size_t size)
 
         if (n < 0) /* also EINTR: a signal asks us to stop */
             return errno == EINTR ? -EINTR : -1;
+        if (n == 0 && used == 0)
+            return -1;
         if (n == 0 || c == '\n')
             return (long)used;
         if (used == size)
@@ -182,7 +185,17 @@ bool prompt_word(const char *question, const char *word)
 
 bool prompt_yes(const char *question)
 {
-    return prompt_word(question, "yes");
+    char answer[128];
+    long len = 0;
+
+    for (int i = 0; i < ASKED_MAX && len >= 0 && prompt_possible(); i++) {
+        len = ask_terminal(i == 0 ? question : "Please type yes or no: ", true, answer,
+                           sizeof(answer) - 1);
+        answer[len > 0 ? len : 0] = '\0';
+        if (strcmp(answer, "yes") == 0 || strcmp(answer, "no") == 0)
+            return answer[0] == 'y';
+    }
+    return false;
 }
 
 void prompt_pin(void *cookie, const struct satchel_pin_question *q)
@@ -242,4 +255,15 @@ long prompt_code(int fd, const char *question, char *buf, size_t size)
     if (len == -EINTR)
         return -1;
     return len > 0 ? len : 0;
+}
+
+long prompt_otp(int fd, const char *question, char *buf, size_t size)
+{
+    long len = prompt_code(fd, question, buf, size);
+
+    for (int i = 1; i < ASKED_MAX && fd < 0 && len > 0 &&
+                    factor_code_kind(buf, (size_t)len) == FACTOR_CODE_OTHER;
+         i++)
+        len = prompt_code(fd, "That is neither 6 digits nor a recovery code. Again: ", buf, size);
+    return len;
 }

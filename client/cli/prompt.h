@@ -25,7 +25,10 @@ long prompt_words(int fd, char *buf, size_t size);
 /* Is there a terminal to ask on? */
 bool prompt_possible(void);
 
-/* Ask on the terminal; true only for "yes".  False without a terminal. */
+/*
+ * Ask on the terminal until it is answered with "yes" or "no", a few times.  True only for "yes";
+ * false also at the end of input, and without a terminal.
+ */
 bool prompt_yes(const char *question);
 
 /* Ask on the terminal; true only for exactly ${word}.  False without a terminal. */
@@ -35,9 +38,13 @@ bool prompt_word(const char *question, const char *word);
 void prompt_pin(void *cookie, const struct satchel_pin_question *q);
 
 /*
- * A one-time password: a line of ${fd}, or with -1 what is typed on the terminal after
- * ${question}.  The length; 0: there is none; below 0: interrupted.
+ * A one-time password or a recovery code: a line of ${fd}, or with -1 what is typed on the
+ * terminal after ${question}; there, what is neither is asked for again, a few times.  The length;
+ * 0: there is none; below 0: interrupted.
  */
+long prompt_otp(int fd, const char *question, char *buf, size_t size);
+
+/* The same for a code of any form, that of a new device: it is not asked for again. */
 long prompt_code(int fd, const char *question, char *buf, size_t size);
 
 #endif /* CLIENT_CLI_PROMPT_H */

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/show.h"
+
 enum { PROGRESS_MS = 50 };
 
 struct op_request {
@@ -21,7 +23,7 @@ struct op_request {
     struct request *request;
     op_answer_cb *cb;
     void *arg;
-    bool errors;
+    bool errors, stale;
 };
 
 static void finish(struct satchel_op *op)
@@ -169,24 +171,44 @@ void satchel_cancel(struct satchel_op *op)
 
 /* ---- requests ---- */
 
+/* A one-time password was sent too soon behind wrong ones. */
+static void hint_code(struct err *err)
+{
+    /* Rounded up: a try that comes too soon is for nothing. */
+    uint64_t unit = err->retry_ms < 100000 ? 1000 : 60000;
+    char wait[SHOW_TIME];
+
+    err_hint(err,
+             "try again in %s with a new one-time password; a recovery code does not wait behind "
+             "wrong ones",
+             show_span_words(err->retry_ms + unit - 1, wait));
+}
+
 static void on_answer(void *cookie, const struct answer *a)
 {
     struct op_request *r = cookie;
     struct satchel_op *op = r->op;
     op_answer_cb *cb = r->cb;
     void *arg = r->arg;
-    bool errors = r->errors;
+    bool errors = r->errors, late = r->stale && a->err != NULL && a->err->code == ERR_RATE;
+    struct answer told = *a;
+    struct err err;
 
     if (a->last) {
         list_remove(&r->in_op);
         free(r);
     }
-    if (a->err != NULL && op_lost(op, a->err))
+    if (late) {
+        err = *a->err;
+        hint_code(&err);
+        told.err = &err;
+    }
+    if (a->err != NULL && !late && op_lost(op, a->err))
         return;
     if (a->err != NULL && !errors)
-        op_end(op, a->err);
+        op_end(op, told.err);
     else
-        cb(op, arg, a);
+        cb(op, arg, &told);
 }
 
 bool op_ask(struct satchel_op *op, const struct op_ask *ask)
@@ -202,7 +224,8 @@ bool op_ask(struct satchel_op *op, const struct op_ask *ask)
     else if (session == NULL || op->broken)
         rc = err_set(&err, ERR_CLOSED, "the connection was lost");
     else {
-        *r = (struct op_request){.op = op, .cb = ask->cb, .arg = ask->arg, .errors = ask->errors};
+        *r = (struct op_request){
+            .op = op, .cb = ask->cb, .arg = ask->arg, .errors = ask->errors, .stale = ask->stale};
         a.cb = on_answer;
         a.cookie = r;
         rc = session_ask(session, &a, &r->request, &err);

@@ -126,6 +126,7 @@ struct op_ask {
     op_answer_cb *cb;
     void *arg;
     bool errors;
+    bool stale; /* it carries a one-time password, which does not outlast a wait: RATE ends it */
 };
 bool op_ask(struct satchel_op *op, const struct op_ask *ask);
 

@@ -12,6 +12,7 @@
 
 #include "client/core/op.h"
 #include "client/local/recovery.h"
+#include "common/transfer/factor_code.h"
 #include "common/transfer/login.h"
 
 struct leaving {
@@ -86,8 +87,10 @@ static void begin(struct satchel_op *op)
     m.signature = (ProtobufCBinaryData){sizeof(sig), sig};
     if (l->recovery.len > 0)
         m.recovery_signature = (ProtobufCBinaryData){sizeof(recovery), recovery};
-    if (l->code.len > 0)
+    if (l->code.len > 0) {
         m.code = (char *)l->code.data;
+        a.stale = factor_code_kind(m.code, l->code.len - 1) == FACTOR_CODE_ONE_TIME;
+    }
     e.body_case = SATCHEL__ENVELOPE__BODY_DELETE_ACCOUNT;
     e.delete_account = &m;
     (void)op_ask(op, &a);
@@ -96,11 +99,16 @@ static void begin(struct satchel_op *op)
 static int take_proof(struct leaving *l, const struct satchel_account_delete_options *o,
                       struct err *err)
 {
+    int rc = ERR_OK;
+
     if (o->words != NULL && o->words[0] != '\0')
         return recovery_key_of_words(o->words, &l->recovery, err);
-    if (o->code != NULL && o->code[0] != '\0')
-        return secret_copy(&l->code, o->code, strlen(o->code) + 1, err); /* with its NUL */
-    return ERR_OK;
+    if (o->code != NULL && o->code[0] != '\0') {
+        rc = factor_code_check(o->code, err);
+        if (rc == ERR_OK)
+            rc = secret_copy(&l->code, o->code, strlen(o->code) + 1, err); /* with its NUL */
+    }
+    return rc;
 }
 
 int satchel_account_delete_start(struct satchel *s, const struct satchel_account_delete_options *o,

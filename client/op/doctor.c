@@ -126,8 +126,7 @@ static void tell_quota(struct doctor *d)
     char used[SHOW_SIZE], quota[SHOW_SIZE];
 
     if (l->quota == 0)
-        tell(d, SATCHEL_CHECK_OK, "", "%llu bytes in the mailbox, no limit",
-             (unsigned long long)l->used);
+        tell(d, SATCHEL_CHECK_OK, "", "%s in the mailbox, no limit", show_size(l->used, used));
     else if (l->used < l->quota - l->quota / 10)
         tell(d, SATCHEL_CHECK_OK, "", "%s of %s in the mailbox", show_size(l->used, used),
              show_size(l->quota, quota));
@@ -142,20 +141,20 @@ static void tell_limits(struct doctor *d)
 {
     const struct session_hello *h = session_hello(d->op.s->link.session);
     uint64_t kept = settings_lifetime(&d->op.s->profile->settings);
-    char limits[128];
+    char limits[128], size[SHOW_SIZE], span[SHOW_TIME];
 
     (void)snprintf(limits, sizeof(limits),
-                   "transfers of up to %llu bytes to %u recipients, kept for up to %llu hours",
-                   (unsigned long long)h->max_transfer, h->max_recipients,
-                   (unsigned long long)(h->max_lifetime / 3600000));
+                   "transfers of up to %s to %u recipient%s, kept for up to %s",
+                   show_size(h->max_transfer, size), h->max_recipients,
+                   h->max_recipients == 1 ? "" : "s", show_span_words(h->max_lifetime, span));
     if (h->max_lifetime <= kept)
         tell(d, SATCHEL_CHECK_OK, "", "%s", limits);
     else
         tell(d, SATCHEL_CHECK_WARN,
              "if that is meant, raise 'lifetime' in the profile's settings, as in 90d",
-             "%s: longer than old keys are kept here, %llu hours; what comes late in such a life "
+             "%s: longer than old keys are kept here, %s; what comes late in such a life "
              "may not open",
-             limits, (unsigned long long)(kept / 3600000));
+             limits, show_span_words(kept, span));
 }
 
 static void tell_uploads(struct doctor *d)

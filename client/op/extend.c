@@ -59,7 +59,7 @@ static struct err refused(const struct extension *x, const struct err *why)
 
     if (why->code == ERR_BADSTATE && is_revoked(x, &last)) {
         err_set(&err, ERR_REVOKED, "transfer '%s': you revoked it on %s", x->find.prefix,
-                show_near(last, handle_now(), day));
+                show_minute(last, day));
         err_hint(&err, "what is revoked stays so: send it again");
     }
     return err;
@@ -142,7 +142,7 @@ static int check_end(const struct extension *x, const struct header *h, uint64_t
 
     if (end <= s->time)
         return err_set(err, ERR_EXPIRED, "transfer '%s': it expired on %s", x->find.prefix,
-                       show_near(end, s->time, day));
+                       show_minute(end, day));
     return lifetime_check_end(&x->limits, h->created, s->expires, s->time, err);
 }
 

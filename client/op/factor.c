@@ -13,6 +13,7 @@
 #include "client/core/op.h"
 #include "client/local/recovery.h"
 #include "common/crypto/base32.h"
+#include "common/transfer/factor_code.h"
 #include "common/transfer/login.h"
 
 enum { TRIES = 3 };
@@ -101,8 +102,15 @@ static void confirm(struct factor_op *f, char *code)
     Satchel__FactorConfirm m = SATCHEL__FACTOR_CONFIRM__INIT;
     struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_FACTOR_CONFIRM_REPLY},
                        .cb = on_confirmed,
-                       .errors = true};
+                       .errors = true,
+                       .stale = true};
+    struct err err = {0};
 
+    if (factor_code_kind(code, strlen(code)) != FACTOR_CODE_ONE_TIME) {
+        (void)err_set(&err, ERR_FACTOR, "that is no code of an authenticator: it has 6 digits");
+        ask_again(f, &err);
+        return;
+    }
     m.code = code;
     e.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_CONFIRM;
     e.factor_confirm = &m;
@@ -243,8 +251,10 @@ static void begin_remove(struct satchel_op *op)
         }
         m.signature = (ProtobufCBinaryData){sizeof(sig), sig};
     }
-    if (f->code.len > 0)
+    if (f->code.len > 0) {
         m.code = (char *)f->code.data;
+        a.stale = factor_code_kind(m.code, f->code.len - 1) == FACTOR_CODE_ONE_TIME;
+    }
     e.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_REMOVE;
     e.factor_remove = &m;
     (void)op_ask(op, &a);
@@ -263,6 +273,8 @@ int satchel_factor_remove_start(struct satchel *s, const struct satchel_factor_r
         return op_no_memory(error);
     if (o->words != NULL)
         rc = recovery_key_of_words(o->words, &f->recovery, &err);
+    if (rc == ERR_OK && o->code != NULL && o->code[0] != '\0')
+        rc = factor_code_check(o->code, &err);
     if (rc == ERR_OK && o->code != NULL)
         rc = secret_copy(&f->code, o->code, strlen(o->code) + 1, &err);
     if (rc != ERR_OK) {

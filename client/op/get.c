@@ -23,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/transfer/factor_code.h"
+
 /* ---- the end ----------------------------------------------------------------------- */
 
 static void pause_get(struct satchel_op *op)
@@ -133,6 +135,7 @@ static void on_released(struct satchel_op *op, void *arg, const struct answer *a
 /* The one-time password that the header asks for, "" if it asks for none; false: it has ended. */
 static bool ask_code(struct get *g, char code[SATCHEL_CODE_SIZE])
 {
+    struct err err = {0};
     long len = 0;
 
     code[0] = '\0';
@@ -159,6 +162,8 @@ static bool ask_code(struct get *g, char code[SATCHEL_CODE_SIZE])
                 g->find.prefix);
     else
         code[len] = '\0';
+    if (!g->op.ended && factor_code_check(code, &err) != ERR_OK)
+        op_end(&g->op, &err);
     if (!g->op.ended)
         memcpy(g->code, code, SATCHEL_CODE_SIZE);
     return !g->op.ended;
@@ -181,6 +186,7 @@ static void release(struct op_job *job)
     g->renamed = false;
     if (!ask_code(g, code))
         return;
+    a.stale = factor_code_kind(code, strlen(code)) == FACTOR_CODE_ONE_TIME;
     m.tid = (ProtobufCBinaryData){IDS_TID_LEN, g->find.tid.b};
     m.code = code;
     e.body_case = SATCHEL__ENVELOPE__BODY_RELEASE;

@@ -46,7 +46,7 @@ int lifetime_check_end(const struct session_hello *limits, uint64_t created, uin
     if (expires <= last)
         return ERR_OK;
     err_set(err, ERR_TOOLARGE, "the server keeps a transfer for at most %s, this one until %s",
-            show_span_words(limits->max_lifetime, words), show_near(last, now, day));
+            show_span_words(limits->max_lifetime, words), show_minute(last, day));
     if (last > now + 1000)
         err_hint(err, "the longest from now on is %s", show_span(last - now, option));
     return ERR_TOOLARGE;

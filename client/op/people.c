@@ -247,6 +247,15 @@ static int pin_work(struct op_job *job, struct err *err)
 
 static void look_up(struct person *p, uint64_t from);
 
+/*
+ * A contact of this account that comes along to this machine: how far to trust him was settled
+ * where he was met.  Others looked up by user ID are strangers, or senders, who may be gone.
+ */
+static bool is_ours(const struct person *p)
+{
+    return p->who == NULL && p->chosen && !p->may_be_gone;
+}
+
 static void pinned(struct op_job *job)
 {
     struct person *p = LIST_OWNER(job, struct person, job);
@@ -265,7 +274,7 @@ static void pinned(struct op_job *job)
             s, SATCHEL_NOTICE_PINNED, p->contact.name,
             "the server says that '%s' is the address of '%s': it does not check addresses",
             p->email, p->contact.name);
-    if (p->fresh)
+    if (p->fresh && !is_ours(p))
         handle_notice(s, SATCHEL_NOTICE_PINNED, p->contact.name,
                       "'%s' is seen for the first time: the keys were pinned, not verified "
                       "('satchel contacts verify %s')",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/core/deposit.h"
+#include "common/transfer/factor_code.h"
 
 void publish_free(struct publish *p)
 {
@@ -97,11 +98,17 @@ static void put(struct publish *p)
                        .cb = on_put,
                        .arg = p,
                        .errors = true};
+    const char *code = p->code != NULL ? p->code : "";
 
+    if (code[0] != '\0' && factor_code_check(code, &p->why) != ERR_OK) {
+        op_job(p->op, &p->job, drop_work, dropped); /* as if the server had refused it */
+        return;
+    }
+    a.stale = factor_code_kind(code, strlen(code)) == FACTOR_CODE_ONE_TIME;
     sig.body = (ProtobufCBinaryData){next->body.len, (uint8_t *)next->body.data};
     sig.signature = (ProtobufCBinaryData){sizeof(next->signature), (uint8_t *)next->signature};
     m.manifest = &sig;
-    m.code = (char *)(uintptr_t)(p->code != NULL ? p->code : "");
+    m.code = (char *)(uintptr_t)code;
     e.body_case = SATCHEL__ENVELOPE__BODY_PUT_MANIFEST;
     e.put_manifest = &m;
     (void)op_ask(p->op, &a);

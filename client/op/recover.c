@@ -25,6 +25,7 @@
 #include "common/crypto/ed25519.h"
 #include "common/crypto/words.h"
 #include "common/transfer/account.h"
+#include "common/transfer/factor_code.h"
 
 enum { OTP_TRIES = 3 };
 
@@ -110,6 +111,7 @@ static bool ask(struct recover *r, const struct manifest *next, op_answer_cb *cb
             (ProtobufCBinaryData){sizeof(next->signature), (uint8_t *)next->signature};
         m.manifest = &manifest;
         m.code = r->otp.len > 0 ? (char *)r->otp.data : (char *)"";
+        a.stale = factor_code_kind(m.code, strlen(m.code)) == FACTOR_CODE_ONE_TIME;
     }
     e.body_case = SATCHEL__ENVELOPE__BODY_RECOVER;
     e.recover = &m;
@@ -158,8 +160,12 @@ static void ask_otp(struct recover *r)
             err_set(&err, ERR_CANCELED, "interrupted at the code");
         else if (len == 0 || (size_t)len >= r->otp.len)
             err_set(&err, ERR_FACTOR, "the account asks for a one-time password");
+        else
+            err.code = factor_code_check((const char *)r->otp.data, &err);
     }
-    if (err.code != ERR_OK)
+    if (err.code == ERR_FACTOR && len > 0 && r->tries < OTP_TRIES)
+        ask_otp(r); /* it has neither form: another one */
+    else if (err.code != ERR_OK)
         refused(r, &err);
     else if (!r->op.ended)
         (void)ask(r, chain_newest(&r->to.profile->id->chain), on_stored);

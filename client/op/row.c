@@ -71,7 +71,7 @@ static const char *on_day(uint64_t ms, uint64_t now, char out[SHOW_TIME + 4])
 
     out[0] = '\0';
     if (ms != 0 && ms <= now)
-        (void)snprintf(out, SHOW_TIME + 4, " on %s", show_near(ms, now, day));
+        (void)snprintf(out, SHOW_TIME + 4, " on %s", show_minute(ms, day));
     return out;
 }
 

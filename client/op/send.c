@@ -215,8 +215,8 @@ static int fill_header(struct send *s, const struct session_hello *limits, struc
             err, ERR_TOOLARGE, "'%s' is too large: with padding %llu bytes, the server takes %llu",
             s->name, (unsigned long long)h->body_length, (unsigned long long)limits->max_transfer);
     if (s->n_recipients > limits->max_recipients)
-        return err_set(err, ERR_TOOLARGE, "the server takes at most %u recipients",
-                       limits->max_recipients);
+        return err_set(err, ERR_TOOLARGE, "the server takes at most %u recipient%s",
+                       limits->max_recipients, limits->max_recipients == 1 ? "" : "s");
     return ERR_OK;
 }
 

@@ -61,14 +61,14 @@ class Doctor(Case):
         """A server that keeps transfers longer than old keys are kept here."""
         limits = self.checks(self.alice)["limits"]
         self.assertEqual(limits["verdict"], "ok")
-        self.assertIn("kept for up to 240 hours", limits["detail"])
+        self.assertIn("kept for up to 10 days", limits["detail"])
         self.daemon.stop()
         self.daemon.configure({("limits", "max_lifetime"): "90d"})
         self.daemon.start()
         try:
             checks = self.checks(self.alice)
             self.assertEqual(checks["limits"]["verdict"], "warning")
-            self.assertIn("kept for up to 2160 hours: longer than old keys are kept here, 1440 hours",
+            self.assertIn("kept for up to 90 days: longer than old keys are kept here, 60 days",
                           checks["limits"]["detail"])
             self.assertIn("raise 'lifetime'", checks["limits"]["hint"])
             self.assertEqual(checks["uploads"]["verdict"], "ok")  # and the row behind it is told

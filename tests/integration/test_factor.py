@@ -87,8 +87,37 @@ class Factor(Case):
         self.assertEqual([(f["kind"], f["active"], f["recovery_codes"]) for f in listed], [("totp", True, 9)])
         self.assertEqual(bob.run("factor").text.count("active"), 1)
 
+    def test_a_one_time_password_does_not_wait(self):
+        """It would be stale by then: the command ends, and says when another counts, and what does not wait."""
+        ivo, source = self.person("ivo"), self.file(10)
+        tid = self.alice.send(source, "--require-otp", to=[ivo]).result["id"]
+        phone = self.enrol(ivo)
+        for n in range(12):  # behind five wrong ones two minutes pass, however slow this is
+            refused = self.get(ivo, tid, f"0000{n:02}", expect=4)
+            if refused.error["code"] == "rate":
+                break
+            self.assertEqual(refused.error["code"], "factor")
+        self.assertEqual(refused.error["code"], "rate")
+        self.assertRegex(refused.error["hint"], r"^try again in \d+ (second|minute)s? with a new one-time password; "
+                                                "a recovery code does not wait")
+        self.assertEqual(self.get(ivo, tid, phone.recovery[0]).result["size"], 10)
+
+    def test_what_is_no_code(self):
+        """Neither form of a code: told here, and no try of it at the server."""
+        jon, source = self.person("jon"), self.file(10)
+        tid = self.alice.send(source, "--require-otp", to=[jon]).result["id"]
+        phone = self.enrol(jon)
+        for typed in ("abc", "12345", "1234567", "12345a", "ABCD-EFGH-IJKL-MNO", "ABCD-EFGH-IJKL-MN01"):
+            refused = self.get(jon, tid, typed, expect=4).error
+            self.assertEqual(refused["code"], "factor")
+            self.assertIn("neither a one-time password", refused["message"])
+        refused = with_fd("abc", "--otp-fd", jon.json, "factor", "totp", "remove", expect=4).error
+        self.assertIn("neither a one-time password", refused["message"])
+        first, second = phone.code(1)[:3], phone.code(1)[3:]
+        self.assertEqual(self.get(jon, tid, f"{first} {second}").result["size"], 10)
+
     def test_a_code_waits_behind_wrong_ones(self):
-        """After five tries a minute the command waits its turn, with the code that it was given."""
+        """After five tries a minute the command waits its turn, with the recovery code that it was given."""
         ina, source = self.person("ina"), self.file(10)
         tid = self.alice.send(source, "--require-otp", to=[ina]).result["id"]
         phone = self.enrol(ina)  # the first try

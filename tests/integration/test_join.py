@@ -139,6 +139,24 @@ class Join(Machines):
         third = self.machine(alice, "third")
         self.assertEqual(self.join(third, code["code"], expect=4).error["code"], "exists")
 
+    def test_contacts_that_come_along(self):
+        """They are none that this machine has met first: nothing is said of pins, and verified stays so."""
+        alice = self.person("vera")
+        alice.json("contacts", "add", "bob")
+        (bob,) = alice.json("contacts").result["contacts"]
+        alice.json("contacts", "verify", "bob", "--number", bob["safety"])
+        adding = Adding(alice)
+        code = adding.code()["code"]
+        other = self.machine(alice, "second")
+        joined = other.run("device", "join", "--server", self.daemon.server, "--no-passphrase", "--code-fd", 0,
+                           stdin=code.encode() + b"\n")
+        adding.end()
+        self.assertIn("1 contact came along", joined.text)
+        self.assertNotIn("not verified", joined.errors)
+        (bob,) = other.json("contacts").result["contacts"]
+        self.assertTrue(bob["verified"])
+        self.assertIn("nothing has changed", other.run("contacts", "accept", "bob").text)
+
     def test_keys_follow(self):
         """A key that one device draws is known to the other at its next login, also after a revocation."""
         alice = self.person("kim")
@@ -229,6 +247,8 @@ class Join(Machines):
             check = parse(joining.stdout.readline())["check"]
             self.assertRegex(check, "^[0-9]{3} [0-9]{3}$")
             terminal.until(r"\(yes/no\) ")
+            terminal.type("y")  # a slip burns no code
+            terminal.until("Please type yes or no: ")
             self.assertIn("laptop", terminal.shown)
             self.assertIn(check, terminal.shown)
             self.assertEqual(len(alice.json("device").result["devices"]), 1)

@@ -95,6 +95,8 @@ class Profiles(Case):
         self.assertEqual(self.names(), [("default", "active", "rae", True)])
         self.assertEqual(self.who(), "rae")
         self.home.json("profile", "reset", "work", "--yes", "work", expect=3)
+        gone = self.home.json("profile", "reset", "work", expect=3).error
+        self.assertNotIn("--yes", gone["hint"])
         refused = self.home.json("--profile", "work", "lock", expect=3)
         self.assertEqual(refused.error["message"], "there is no profile 'work'")
         # Without a name it is the one in use.

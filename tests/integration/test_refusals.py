@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import time
+from datetime import datetime, timedelta, timezone
 
 from harness import PIN, TREE, WAIT, Case, Daemon, Terminal, User, free_port, program, run
 
@@ -364,12 +365,15 @@ class Usage(Case):
         self.assertIn("no user 'nobody-here'", shown)
         self.assertNotIn("[....", shown)
 
-    def test_an_end_that_is_near_has_a_time(self):
+    def test_an_end_has_a_time(self):
         path = self.file(1)
-        near = self.alice.run("send", path, "--to", "alice", "--expires", "2h").text
-        self.assertRegex(near, r"until \d{4}-\d\d-\d\d \d\d:\d\d UTC")
-        far = self.alice.run("send", path, "--to", "alice", "--expires", "7d").text
-        self.assertRegex(far, r"until \d{4}-\d\d-\d\d\n")
+        for length in ("2h", "7d"):
+            sent = self.alice.run("send", path, "--to", "alice", "--expires", length).text
+            self.assertRegex(sent, r"until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n")
+        for clock in ("T18:00", "T06:30"):
+            end = (datetime.now(timezone.utc) + timedelta(days=5)).strftime("%Y-%m-%d")
+            sent = self.alice.run("send", path, "--to", "alice", "--expires", end + clock).text
+            self.assertIn(f"until {end} {clock[1:]} UTC\n", sent)
 
     def test_usage_is_one_line(self):
         for verb in ("contacts", "device", "factor", "keys"):

@@ -20,9 +20,34 @@ class Registering(Case):
         user, terminal = self.begin("ines")
         terminal.until(re.escape(self.daemon.pin))
         terminal.until(r"\(yes/no\) ")
+        for slip in ("y", "", "n", "noo"):  # neither of them
+            terminal.type(slip)
+            terminal.until("Please type yes or no: ")
         terminal.type("no")
         self.assertNotIn("assphrase", terminal.end(expect=4))
         self.assertFalse((user.home / "profiles" / "default" / "settings").exists())
+
+    def test_yes_behind_a_slip(self):
+        _, terminal = self.begin("ilse", "--no-passphrase")
+        terminal.until(r"\(yes/no\) ")
+        terminal.type("y")
+        terminal.until("Please type yes or no: ")
+        terminal.type("yes")
+        terminal.end()
+
+    def test_neither_yes_nor_no(self):
+        """Not for ever; the end of input is a no at once."""
+        _, terminal = self.begin("ivan", "--no-passphrase")
+        terminal.until(r"\(yes/no\) ")
+        for _ in range(4):
+            terminal.type("perhaps")
+            terminal.until("Please type yes or no: ")
+        terminal.type("perhaps")
+        terminal.end(expect=4)
+        _, terminal = self.begin("ivan", "--no-passphrase")
+        terminal.until(r"\(yes/no\) ")
+        os.write(terminal.fd, b"\x04")
+        self.assertNotIn("Please type", terminal.end(expect=4))
 
     def test_a_passphrase_is_asked_again(self):
         """Until both are the same; then it is the one that opens the keys."""
@@ -130,6 +155,8 @@ class Codes(Case):
         back.until("recovery words: ")
         back.type(user.words)
         back.until("One-time password or recovery code: ")
+        back.type("abc")
+        back.until("That is neither 6 digits nor a recovery code. Again: ")
         back.type(user.phone.wrong())
         back.until("One-time password or recovery code: ")
         back.type(user.phone.code(1))

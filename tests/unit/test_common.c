@@ -348,10 +348,9 @@ static void test_show(void **state)
     assert_string_equal(show_date(1763712000123, time), "2025-11-21");
     assert_string_equal(show_time(UINT64_MAX, time), "never");
     assert_string_equal(show_date(UINT64_MAX, time), "never");
-    assert_string_equal(show_near(1763712000123, 1763712000123 - 47 * hour, time),
-                        "2025-11-21 08:00 UTC");
-    assert_string_equal(show_near(1763712000123, 1763712000123 + 49 * hour, time), "2025-11-21");
-    assert_string_equal(show_near(UINT64_MAX, 0, time), "never");
+    assert_string_equal(show_minute(1763712000123, time), "2025-11-21 08:00 UTC");
+    assert_string_equal(show_minute(1763712059999, time), "2025-11-21 08:00 UTC");
+    assert_string_equal(show_minute(UINT64_MAX, time), "never");
     assert_string_equal(show_span(99999, size), "99s");
     assert_string_equal(show_span(36 * hour, size), "36h");
     assert_string_equal(show_span(49 * hour - 1, size), "2d");

@@ -12,6 +12,7 @@
 #include "common/crypto/base32.h"
 #include "common/crypto/gcm.h"
 #include "common/crypto/kdf.h"
+#include "common/transfer/factor_code.h"
 #include "server/factor_row.h"
 
 #define NOW ((uint64_t)1800000000000) /* at the beginning of a step */
@@ -41,6 +42,37 @@ static void activate(struct factor_row *r, char codes[FACTOR_CODES][FACTOR_CODE_
     assert_int_equal(r->state, FACTOR_PENDING);
     assert_int_equal(factor_row_confirm(r, &uid, NOW, codes), ERR_OK);
     assert_int_equal(r->state, FACTOR_ACTIVE);
+}
+
+/* What the client tells apart before it sends it is what is drawn here. */
+static void test_kinds(void **state)
+{
+    static const char *const others[] = {"",
+                                         "abc",
+                                         "12345",
+                                         "1234567",
+                                         "12345a",
+                                         "------",
+                                         "123\t456",
+                                         "ABCD-EFGH-IJKL-MNO",
+                                         "ABCD-EFGH-IJKL-MNOPQ",
+                                         "ABCD-EFGH-IJKL-MN01"};
+    struct factor_row r = {0};
+    char codes[FACTOR_CODES][FACTOR_CODE_TEXT];
+
+    (void)state;
+    activate(&r, codes);
+    for (size_t i = 0; i < FACTOR_CODES; i++)
+        assert_int_equal(factor_code_kind(codes[i], strlen(codes[i])), FACTOR_CODE_RECOVERY);
+    assert_int_equal(factor_code_kind(code_at(&r, 0), FACTOR_DIGITS), FACTOR_CODE_ONE_TIME);
+    assert_int_equal(factor_code_kind("123 456\n", 7), FACTOR_CODE_ONE_TIME);
+    assert_int_equal(factor_code_kind("abcd efgh-2345 ijkl", 19), FACTOR_CODE_RECOVERY);
+    assert_int_equal(factor_code_check("000000", NULL), ERR_OK);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_int_equal(factor_code_kind(others[i], strlen(others[i])), FACTOR_CODE_OTHER);
+        assert_int_equal(factor_code_check(others[i], NULL), ERR_FACTOR);
+    }
+    factor_row_free(&r);
 }
 
 static void test_window_and_replay(void **state)
@@ -296,6 +328,7 @@ static void test_base32(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_window_and_replay),
         cmocka_unit_test(test_near_the_beginning_of_time),
         cmocka_unit_test(test_how_a_code_may_be_typed),
