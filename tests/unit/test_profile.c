@@ -73,78 +73,6 @@ static struct profile *reopen(struct state *s, struct profile *p, int expect)
     return p;
 }
 
-/* ---- place ---- */
-
-static void homes_are_found(void **state)
-{
-    struct place p = {0};
-
-    (void)state;
-    setenv("HOME", "/h", 1);
-    unsetenv("XDG_DATA_HOME");
-    assert_int_equal(place_find(NULL, NULL, &p, NULL), ERR_OK);
-    assert_string_equal(p.folder, "/h/.local/share/satchel/profiles/default");
-    place_free(&p);
-    setenv("XDG_DATA_HOME", "relative", 1);
-    assert_int_equal(place_find(NULL, "", &p, NULL), ERR_OK);
-    assert_string_equal(p.home, "/h/.local/share/satchel");
-    place_free(&p);
-    setenv("XDG_DATA_HOME", "/x", 1);
-    setenv("SATCHEL_PROFILE", "work", 1);
-    assert_int_equal(place_find("", NULL, &p, NULL), ERR_OK);
-    assert_string_equal(p.folder, "/x/satchel/profiles/work");
-    place_free(&p);
-    setenv("SATCHEL_HOME", "/s", 1);
-    assert_int_equal(place_find(NULL, "play", &p, NULL), ERR_OK);
-    assert_string_equal(p.folder, "/s/profiles/play");
-    place_free(&p);
-    assert_int_equal(place_find("/o", "play", &p, NULL), ERR_OK);
-    assert_string_equal(p.folder, "/o/profiles/play");
-    place_free(&p);
-    unsetenv("XDG_DATA_HOME");
-}
-
-static void bad_profile_names(void **state)
-{
-    static const char *const names[] = {
-        ".", "..", "a/b", "A", "a b", "\xc3\xa4", "../x", "a23456789012345678901234567890123"};
-    struct place p = {0};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        assert_int_equal(place_find("/h", names[i], &p, NULL), ERR_INVALID);
-    assert_null(p.home);
-    assert_int_equal(place_find("/h", "a2345678901234567890123456789012", &p, NULL), ERR_OK);
-    place_free(&p);
-}
-
-enum { NAMES = 64 };
-
-static void count(void *cookie, const char *name)
-{
-    char *names = cookie;
-
-    (void)snprintf(names + strlen(names), NAMES - strlen(names), "%s ", name);
-}
-
-static void profiles_are_listed(void **state)
-{
-    struct state *s = *state;
-    static const char *const names[] = {"b", "a", "Not"};
-    char all[NAMES] = "";
-
-    assert_int_equal(place_each(&s->place, count, all, NULL), ERR_OK);
-    assert_string_equal(all, "");
-    for (size_t i = 0; i < 3; i++) {
-        char path[128];
-
-        snprintf(path, sizeof(path), "%s/profiles/%s", s->home, names[i]);
-        assert_int_equal(fs_mkdirs(path, 0700, NULL), ERR_OK);
-    }
-    assert_int_equal(place_each(&s->place, count, all, NULL), ERR_OK);
-    assert_string_equal(all, "a b ");
-}
-
 /* ---- settings ---- */
 
 static void settings_come_back(void **state)
@@ -731,9 +659,6 @@ static void promotion_is_finished_after_a_crash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(homes_are_found, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_profile_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(profiles_are_listed, setup, teardown),
         cmocka_unit_test_setup_teardown(settings_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_settings, setup, teardown),
         cmocka_unit_test_setup_teardown(registration_can_be_repeated, setup, teardown),
