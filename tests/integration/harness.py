@@ -327,12 +327,32 @@ class User:
                                 env={**os.environ, "SATCHEL_HOME": str(self.home)})
 
 
+class Ahead:
+    """Of a Case: the clock of its daemon, and of programs that run with `env`, can go ahead."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.clock = cls.folder / "clock"
+        cls.clock.write_text("0")
+        cls.daemon.stop()
+        cls.env = {"LD_PRELOAD": str(program("clock_shift.so")), "SATCHEL_TEST_CLOCK": str(cls.clock),
+                   "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        cls.daemon.env = cls.env
+        cls.daemon.start()
+
+    def go_ahead(self, days):
+        """From the true time."""
+        self.clock.write_text(str(days * 24 * 3600 * 1000))
+
+
 class Terminal:
     """A command on a terminal of its own, with somebody who reads and types."""
 
-    def __init__(self, user, *args):
+    def __init__(self, user, *args, env=None):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            os.environ.update(env or {})
             os.environ["SATCHEL_HOME"] = str(user.home)
             os.execv(program("satchel"), [program("satchel"), *map(str, args)])
         self.shown = ""

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from harness import LEVEL, WAIT, Case, Terminal, User, program, sha256
+from harness import LEVEL, WAIT, Ahead, Case, Terminal, User, program, sha256
 from test_factor import Authenticator
 from test_life import documented
 
@@ -404,20 +404,9 @@ class Leaving(Machines):
         self.assertEqual({check["verdict"] for check in doctor}, {"ok"}, doctor)
 
 
-class Recovery(Machines):
+class Recovery(Ahead, Machines):
     """The words are not enough where a second factor has stood for a while."""
     settings = {("limits", "registrations"): 100}
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.ahead = cls.folder / "clock"
-        cls.ahead.write_text("0")
-        cls.daemon.stop()
-        cls.env = {"LD_PRELOAD": str(program("clock_shift.so")), "SATCHEL_TEST_CLOCK": str(cls.ahead),
-                   "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
-        cls.daemon.env = cls.env
-        cls.daemon.start()
 
     def test_recover(self):
         user = User(self.daemon, self.work, "rob")
@@ -452,7 +441,7 @@ class Recovery(Machines):
         self.assertIn(f"the second factor enrolled on {since[:10]} was removed", own.result.errors)
         phone = self.enrol(own)
         self.assertNotEqual(phone.key, thiefs.key)
-        self.ahead.write_text(str(8 * 24 * 3600 * 1000))
+        self.go_ahead(days=8)
         self.assertEqual(recover("none", [], expect=4).result.error["code"], "factor")
         own.json("inbox", env=self.env)  # it is his still
         again = recover("again", ["nonsense", phone.recovery[1]])

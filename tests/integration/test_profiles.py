@@ -126,8 +126,7 @@ class Profiles(Case):
         self.add("default", "lea")
         folder = self.home.home / "profiles" / "default"
         self.home.name, self.home.email = "mia", "mia@example.org"
-        join = "-".join(["AAAAA"] * 6)
-        verbs = (("inbox",), ("send", self.file(10), "--to", "bob"), ("whoami",), ("device", "join", join),
+        verbs = (("inbox",), ("send", self.file(10), "--to", "bob"), ("whoami",),
                  ("register", "--server", self.daemon.server, "--pin", self.daemon.pin, "--name", "mia",
                   "--email", "mia@example.org", "--no-passphrase"))
         for name, lose in (("settings", os.unlink), ("settings", lambda path: path.write_text("")),

@@ -4,7 +4,7 @@ import os
 import re
 import time
 
-from harness import Case, Failed, Terminal, User
+from harness import Ahead, Case, Failed, Terminal, User
 from test_factor import Authenticator
 
 class Registering(Case):
@@ -127,8 +127,8 @@ class Registering(Case):
         self.assertIn("6 words, not 24", short.end(expect=2))
 
 
-class Codes(Case):
-    """One-time passwords that are typed."""
+class Codes(Ahead, Case):
+    """One-time passwords that are typed; a recovery asks for one when the factor has stood for a while."""
     users = ("bob",)
 
     def enrolled(self, name):
@@ -147,11 +147,16 @@ class Codes(Case):
         user.codes = re.findall(r"^ +([A-Z0-9]{4,}(?:-[A-Z0-9]+)*)\s*$", terminal.end().split("Recovery codes", 1)[1], re.M)
         return user
 
+    def setUp(self):
+        super().setUp()
+        self.go_ahead(days=0)
+
     def test_asked_again_when_it_is_wrong(self):
         user = self.enrolled("nora")
+        self.go_ahead(days=8)
         machine = User(self.daemon, self.work, "new-machine")
         back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", "nora", "--pin",
-                        self.daemon.pin, "--no-passphrase")
+                        self.daemon.pin, "--no-passphrase", env=self.env)
         back.until("recovery words: ")
         back.type(user.words)
         back.until("One-time password or recovery code: ")
@@ -159,14 +164,15 @@ class Codes(Case):
         back.until("That is neither 6 digits nor a recovery code. Again: ")
         back.type(user.phone.wrong())
         back.until("One-time password or recovery code: ")
-        back.type(user.phone.code(1))
+        back.type(user.codes[0])
         self.assertIn("you are nora again", back.end())
 
     def test_three_times_at_most(self):
         user = self.enrolled("olga")
+        self.go_ahead(days=8)
         machine = User(self.daemon, self.work, "new-machine")
         back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", "olga", "--pin",
-                        self.daemon.pin, "--no-passphrase")
+                        self.daemon.pin, "--no-passphrase", env=self.env)
         back.until("recovery words: ")
         back.type(user.words)
         for _ in range(3):
