@@ -67,6 +67,10 @@ static void keep_work(uv_work_t *req)
     if (rc == ERR_OK)
         rc = settings_write(k->profile->folder, &now, &k->err);
     vault_unlock(k->profile->vault);
+    if (rc != ERR_OK) {
+        settings_free(&now);
+        return;
+    }
     settings_free(&k->settings);
     k->settings = now;
 }

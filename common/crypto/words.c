@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/crypto/words.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/crypto/hash.h"
@@ -88,9 +89,7 @@ static bool is_number(const char *word, size_t *ret)
     if (digits == 0 || digits > 3 || strcspn(word + digits, ".)") != 0 ||
         (word[digits] != '\0' && word[digits + 1] != '\0'))
         return false;
-    *ret = 0;
-    for (size_t i = 0; i < digits; i++)
-        *ret = *ret * 10 + (size_t)(word[i] - '0');
+    *ret = strtoul(word, NULL, 10);
     return true;
 }
 
