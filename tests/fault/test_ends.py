@@ -182,6 +182,7 @@ class Killed(Case):
             shown = self.alice.json("status", tid, expect=None)
             if shown.code == 0 and "expired" in [event["event"] for event in shown.result["log"]]:
                 return
+            time.sleep(0.1)
         self.fail("it never expired")
 
 
