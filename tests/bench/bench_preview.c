@@ -43,7 +43,7 @@ static int step(struct conv *net, struct err *err)
 
 static int train(const char *seconds, double *ret, struct err *err)
 {
-    const struct conv_spec spec = preview_repair_spec(BATCH, true);
+    const struct conv_spec spec = preview_repair_spec(preview_usual_widths, BATCH, true);
     double limit = strtod(seconds, NULL), start;
     struct conv *net = NULL;
     struct prg *prg = NULL;
