@@ -43,12 +43,33 @@ static struct candidate candidate(const struct preview_choice *c, const struct p
     return (struct candidate){q, bits, diff * diff, diff * diff + lambda * bits};
 }
 
+/*
+ * Nothing, of a value so near to 0 that nothing else is thought of: candidate() for q 0 where
+ * tables are centred there, without its general case.
+ */
+static struct candidate nothing(const struct preview_choice *c, const struct preview_guess *g,
+                                float x, float lambda)
+{
+    enum { MIDDLE = PREVIEW_REACH + 1 };
+    float bits = c->costs->bits[g->scale][g->shift][MIDDLE];
+    float diff = x - (float)c->net->tables.centre[g->scale][g->shift][MIDDLE] / 1024;
+
+    return (struct candidate){0, bits, diff * diff, diff * diff + lambda * bits};
+}
+
 static struct candidate best_of(const struct preview_choice *c, const struct preview_guess *g,
                                 float x, float lambda)
 {
-    int32_t nearest = (int32_t)lrintf(x), others[3] = {nearest - 1, nearest + 1, 0};
-    struct candidate best = candidate(c, g, x, nearest, lambda);
+    int32_t nearest, others[3];
+    struct candidate best;
 
+    if (fabsf(x) < 0.4F && g->centre == 0 && g->raw == 0)
+        return nothing(c, g, x, lambda);
+    nearest = (int32_t)lrintf(x);
+    others[0] = nearest - 1;
+    others[1] = nearest + 1;
+    others[2] = 0;
+    best = candidate(c, g, x, nearest, lambda);
     if (nearest == 0 && g->centre == 0 && fabsf(x) < 0.4F)
         return best;
     for (int i = 0; i < 3; i++) {
@@ -151,6 +172,29 @@ static bool drop_levels(struct preview_symbols *s, float lambda,
     return dropped;
 }
 
+/* Could a level be worth its bits?  Asked of its values alone, before any symbol is foretold. */
+static bool may_pay(const float *details, unsigned kind, unsigned level, float per_step,
+                    float lambda)
+{
+    /* Less than what is measured, so that no level that pays is left out. */
+    const float bits_of_nothing = 0.03F, bits_of_something = 4;
+    float gain = 0, bits = 0;
+
+    for (unsigned band = 0; band < PREVIEW_CODED; band++) {
+        const struct preview_band *b = &preview_bands()[band];
+
+        if (b->level != level || (b->plane > 0) != kind)
+            continue;
+        for (unsigned i = 0; i < (unsigned)b->side * b->side; i++) {
+            float x = fabsf(details[b->first + i] * per_step);
+
+            gain += x < 0.5F ? 0 : x * x;
+            bits += x < 0.5F ? bits_of_nothing : bits_of_something;
+        }
+    }
+    return gain > lambda * bits;
+}
+
 struct preview_cost preview_choose_details(const struct preview_choice *c,
                                            const float details[PREVIEW_DETAILS],
                                            struct preview_symbols *s, float lambda)
@@ -161,6 +205,10 @@ struct preview_cost preview_choose_details(const struct preview_choice *c,
 
     s->levels[0] = c->net->detailed ? PREVIEW_LEVELS : 0;
     s->levels[1] = c->net->detailed ? PREVIEW_COLOUR_LEVELS : 0;
+    for (unsigned kind = 0; kind < 2; kind++)
+        while (s->levels[kind] > 0 &&
+               !may_pay(details, kind, s->levels[kind] - 1U, 1 / size, lambda))
+            s->levels[kind]--;
     choose_levels(c, details, s, lambda, levels);
     if (drop_levels(s, lambda, levels))
         choose_levels(c, details, s, lambda, levels);
