@@ -388,30 +388,38 @@ static int explore(struct search *s, uint8_t depth, int step, struct depth *ret,
     return ERR_OK;
 }
 
-/* Explore a depth from the best one's step; it is the best then if it loses less. */
-static int compare(struct search *s, uint8_t depth, struct depth *best, struct err *err)
+/* The two best depths so far, the better first. */
+enum { BEST = 2 };
+
+/* Explore a depth from the best one's step, and put it where it belongs. */
+static int compare(struct search *s, uint8_t depth, struct depth best[BEST], struct err *err)
 {
     struct depth other;
-    int rc = explore(s, depth, best->step, &other, err);
+    int rc = explore(s, depth, best[0].step, &other, err);
 
-    if (rc == ERR_OK && other.score < best->score)
-        *best = other;
-    return rc;
+    if (rc != ERR_OK || other.score >= best[1].score)
+        return rc;
+    best[1] = other;
+    if (other.score < best[0].score) {
+        best[1] = best[0];
+        best[0] = other;
+    }
+    return ERR_OK;
 }
 
 /*
- * The depth that is best.  With few bytes it only gets better until it turns, from the second one;
- * with many, any may be best.
+ * The best depths.  With few bytes it only gets better until it turns, from the second one; with
+ * many, any may be best.
  */
-static int search_depth(struct search *s, int step, struct depth *best, struct err *err)
+static int search_depth(struct search *s, int step, struct depth best[BEST], struct err *err)
 {
     enum { SECOND = 1, MANY_BITS = 3000 };
     bool choice = s->c.net->detailed, all = s->budget > MANY_BITS;
     int rc;
 
     s->near = all ? 0.08F : 0.04F;
-    rc = explore(s, choice && !all ? SECOND : 0, step, best, err);
-
+    best[1].score = INFINITY;
+    rc = explore(s, choice && !all ? SECOND : 0, step, &best[0], err);
     if (rc != ERR_OK || !choice)
         return rc;
     if (all) {
@@ -420,7 +428,7 @@ static int search_depth(struct search *s, int step, struct depth *best, struct e
         return rc;
     }
     rc = compare(s, SECOND + 1, best, err);
-    return rc == ERR_OK ? compare(s, best->depth == SECOND ? 0 : SECOND + 2, best, err) : rc;
+    return rc == ERR_OK ? compare(s, best[0].depth == SECOND ? 0 : SECOND + 2, best, err) : rc;
 }
 
 /* At the depth and step that were found, the weight that makes the bits fit. */
@@ -448,23 +456,33 @@ static void coarser(struct depth *found)
     found->cost.bits *= 0.9F;
 }
 
+/* Settle both, where it is open which is better. */
+static int settle_best(struct search *s, const struct depth best[BEST], struct err *err)
+{
+    int rc = settle(s, &best[0], err);
+
+    if (rc == ERR_OK && best[1].score < 1.1F * best[0].score)
+        rc = settle(s, &best[1], err);
+    return rc;
+}
+
 int preview_search(const struct preview_choice *c, size_t size, struct preview_symbols *ret_s,
                    struct err *err)
 {
     /* The ends of an encoding are whole bytes; the estimate of bits errs by a fraction of one. */
     float budget = 8 * (float)size - (ret_s->aspect == PREVIEW_SQUARE ? 14.0F : 20.0F) - 0.5F;
     uint8_t scrap[PREVIEW_LEN_MAX];
-    struct search s = {.c = *c, .wanted = c->latents, .trial = *ret_s, .lost = INFINITY};
-    struct depth found;
+    struct search s = {
+        .c = *c, .wanted = c->latents, .trial = *ret_s, .budget = budget, .lost = INFINITY};
+    struct depth best[BEST];
     int rc;
 
     s.c.latents = s.aim;
-    s.budget = budget;
     memcpy(s.aim, c->latents, sizeof(s.aim));
-    rc = search_depth(&s, first_step(&s) + 1, &found, err);
+    rc = search_depth(&s, first_step(&s) + 1, best, err);
     for (int tries = 0; tries < 12 && rc == ERR_OK; tries++) {
         s.lost = INFINITY;
-        rc = settle(&s, &found, err);
+        rc = settle_best(&s, best, err);
         if (rc == ERR_OK && s.lost < INFINITY &&
             preview_symbols_encode(c->net, &s.best, scrap, sizeof(scrap)) <= size) {
             *ret_s = s.best;
@@ -473,7 +491,7 @@ int preview_search(const struct preview_choice *c, size_t size, struct preview_s
         if (s.lost < INFINITY)
             s.budget -= 4; /* bits were estimated a little too few */
         else
-            coarser(&found);
+            coarser(&best[0]);
     }
     return rc != ERR_OK
                ? rc
