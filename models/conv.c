@@ -207,11 +207,16 @@ static void give(struct tensor *t, const float *part)
 
 static dnnl_status_t back_conv(struct conv *net, unsigned i)
 {
+    struct part *part = &net->parts[i];
     struct tensor *in = &net->tensors[net->spec.layer[i].in], *out = &net->tensors[i + 1];
     dnnl_status_t rc = run(net, i, NN_CONV_TO_WEIGHTS, in->value, out->grad);
 
     if (rc == dnnl_success)
-        rc = reorder(net, &net->parts[i].step[NN_CONV_TO_WEIGHTS], true);
+        rc = reorder(net, &part->step[NN_CONV_TO_WEIGHTS], true);
+    if (rc == dnnl_success && net->gathered)
+        accumulate(part->grad, part->fresh, part->len);
+    else if (rc == dnnl_success)
+        memcpy(part->grad, part->fresh, part->len * sizeof(float));
     if (rc != dnnl_success || net->spec.layer[i].in == 0)
         return rc;
     rc = run(net, i, NN_CONV_TO_DATA, in->given ? net->beside : in->grad, out->grad);
@@ -246,6 +251,7 @@ int conv_backward(struct conv *net, struct err *err)
     }
     if (rc == dnnl_success)
         rc = dnnl_stream_wait(net->stream);
+    net->gathered = rc == dnnl_success;
     return rc == dnnl_success ? ERR_OK : conv_fail(err, rc, "network, backward");
 }
 
@@ -273,4 +279,5 @@ void conv_adam(struct conv *net, float rate)
         if (conv_computes(net->spec.layer[i].kind))
             adam(&net->parts[i], rate * mean_scale, square_scale);
     net->changed = true;
+    net->gathered = false;
 }

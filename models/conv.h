@@ -77,10 +77,14 @@ MUST_CHECK int conv_forward(struct conv *net, struct err *err);
 /* Where the caller puts the gradient of its loss by the output before conv_backward(). */
 float *conv_output_grad(struct conv *net);
 
-/* Compute the gradients of all numbers, after conv_forward().  ERR_INTERNAL. */
+/*
+ * Compute the gradients of all numbers, after conv_forward(), and add them to those of the passes
+ * since the last conv_adam(): a batch may come in parts, small enough for a cache.  ERR_INTERNAL,
+ * and all of them are lost.
+ */
 MUST_CHECK int conv_backward(struct conv *net, struct err *err);
 
-/* One step of Adam (0.9, 0.999) at ${rate}, with the gradients of the last conv_backward(). */
+/* One step of Adam (0.9, 0.999) at ${rate}, with the gradients since the last. */
 void conv_adam(struct conv *net, float rate);
 
 /* For checkpoints: steps made, and layer ${i}'s mean and square of gradients, weights then biases.

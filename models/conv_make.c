@@ -145,7 +145,7 @@ static dnnl_status_t bind(struct conv *net, struct part *p, struct step *s, cons
 {
     nn_md_ref wants = query(s->pd, dir == NN_CONV_TO_WEIGHTS ? dnnl_query_diff_weights_md
                                                              : dnnl_query_weights_md);
-    float *plain = dir == NN_CONV_TO_WEIGHTS ? p->grad : p->value;
+    float *plain = dir == NN_CONV_TO_WEIGHTS ? p->fresh : p->value;
     dnnl_status_t rc;
 
     s->packed = nn_alloc(dnnl_memory_desc_get_size(wants));
@@ -201,11 +201,12 @@ static int new_part(struct conv *net, unsigned i, dnnl_primitive_attr_t attr, st
     p->value = nn_alloc(bytes);
     if (net->spec.training) {
         p->grad = nn_alloc(bytes);
+        p->fresh = nn_alloc(bytes);
         p->mean = nn_alloc(bytes);
         p->square = nn_alloc(bytes);
     }
-    if (p->value == NULL ||
-        (net->spec.training && (p->grad == NULL || p->mean == NULL || p->square == NULL)))
+    if (p->value == NULL || (net->spec.training && (p->grad == NULL || p->fresh == NULL ||
+                                                    p->mean == NULL || p->square == NULL)))
         return conv_fail(err, rc, "network layer");
     rc = describe(&d, net, i);
     for (int dir = 0; dir < NN_CONV_DIRS && rc == dnnl_success; dir++) {
@@ -311,6 +312,7 @@ void conv_free(struct conv *net)
             free_step(&p->step[dir]);
         free(p->value);
         free(p->grad);
+        free(p->fresh);
         free(p->mean);
         free(p->square);
     }

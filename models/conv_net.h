@@ -32,6 +32,7 @@ struct step {
 struct part {
     size_t weights_len, len; /* weights, then biases */
     float *value, *grad, *mean, *square;
+    float *fresh; /* the gradient of the last backward pass */
     struct step step[NN_CONV_DIRS];
 };
 
@@ -39,6 +40,7 @@ struct conv {
     struct conv_spec spec;
     unsigned steps;
     bool changed;
+    bool gathered; /* grad has the gradients since the last step of Adam */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     struct tensor tensors[CONV_LAYERS_MAX + 1];

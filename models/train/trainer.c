@@ -23,8 +23,11 @@
 #include "models/train/table.h"
 #include "models/train/widen.h"
 
+/* Pictures for each step of Adam, in batches. */
+enum { BATCH = BATCH_LEN, STEP_LEN = 16, STEP_BATCHES = STEP_LEN / BATCH };
+
 /* One picture in so many is not quantised: without uses, and with. */
-enum { BATCH = BATCH_LEN, FLOATS_ONE_IN = 8, FLOATS_ONE_IN_USES = 4 };
+enum { FLOATS_ONE_IN = 8, FLOATS_ONE_IN_USES = 4 };
 
 struct trainer {
     const struct trainer_spec *spec;
@@ -118,7 +121,8 @@ static void squared_error(struct trainer *t, double *add_before, double *add_aft
 
         before += was * was / (float)len;
         after += is * is / (float)len;
-        grad[i] = is * 2000 * t->batch.place[i / PREVIEW_BYTES].weight / (float)len;
+        grad[i] =
+            is * 2000 * t->batch.place[i / PREVIEW_BYTES].weight / (float)(len * STEP_BATCHES);
     }
     *add_before += (double)before;
     *add_after += (double)after;
@@ -144,7 +148,7 @@ static int repair_round(struct trainer *t, unsigned round, struct prg *prg,
                         struct curve_point *ret_point, struct err *err)
 {
     float rate = rate_at(t->spec->rate, round, t->spec->repair_rounds);
-    unsigned batches = t->spec->round_pictures / BATCH;
+    unsigned batches = t->spec->round_pictures / STEP_LEN * STEP_BATCHES;
     double before = 0, after = 0;
     int rc = ERR_OK;
 
@@ -154,7 +158,7 @@ static int repair_round(struct trainer *t, unsigned round, struct prg *prg,
             break;
         squared_error(t, &before, &after);
         rc = conv_backward(t->repair, err);
-        if (rc == ERR_OK)
+        if (rc == ERR_OK && i % STEP_BATCHES == STEP_BATCHES - 1)
             conv_adam(t->repair, rate);
     }
     *ret_point = (struct curve_point){

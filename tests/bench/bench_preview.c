@@ -18,7 +18,8 @@
 #include "models/preview.h"
 #include "models/preview_net.h"
 
-enum { BATCH = 16, CLASS = 256, CUT = 64 };
+/* As the trainer has them: pictures at a time, and for each step of Adam. */
+enum { BATCH = 4, STEP = 16, CLASS = 256, CUT = 64 };
 
 static double now(void)
 {
@@ -30,13 +31,16 @@ static double now(void)
 
 static int step(struct conv *net, struct err *err)
 {
-    int rc = conv_forward(net, err);
+    float times = 2 / (float)(conv_output_len(net) * STEP / BATCH);
+    int rc = ERR_OK;
 
-    if (rc != ERR_OK)
-        return rc;
-    for (size_t i = 0; i < conv_output_len(net); i++)
-        conv_output_grad(net)[i] = conv_output(net)[i] * 2 / (float)conv_output_len(net);
-    rc = conv_backward(net, err);
+    for (int part = 0; part < STEP / BATCH && rc == ERR_OK; part++) {
+        rc = conv_forward(net, err);
+        for (size_t i = 0; i < conv_output_len(net) && rc == ERR_OK; i++)
+            conv_output_grad(net)[i] = conv_output(net)[i] * times;
+        if (rc == ERR_OK)
+            rc = conv_backward(net, err);
+    }
     if (rc == ERR_OK)
         conv_adam(net, 0.001F);
     return rc;
@@ -64,7 +68,7 @@ static int train(const char *seconds, double *ret, struct err *err)
         rc = step(net, err);
         steps++;
     }
-    *ret = steps * BATCH / (now() - start);
+    *ret = steps * STEP / (now() - start);
     conv_free(net);
     prg_free(prg);
     return rc;

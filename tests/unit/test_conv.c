@@ -119,6 +119,30 @@ static void test_gradients(void **state)
     prg_free(prg);
 }
 
+/* What several passes find adds up, until a step is made with it. */
+static void test_gradients_add_up(void **state)
+{
+    struct prg *prg = draw();
+    struct conv *net = made(prg);
+    struct conv_params p = conv_params(net, 0);
+    float once;
+
+    (void)state;
+    (void)loss(net, true);
+    assert_int_equal(conv_backward(net, NULL), 0);
+    once = p.weight_grads[0];
+    assert_true(fabsf(once) > 1e-6F);
+    (void)loss(net, true);
+    assert_int_equal(conv_backward(net, NULL), 0);
+    assert_true(fabsf(p.weight_grads[0] - 2 * once) < 1e-3F * fabsf(once));
+    conv_adam(net, 1e-9F);
+    (void)loss(net, true);
+    assert_int_equal(conv_backward(net, NULL), 0);
+    assert_true(fabsf(p.weight_grads[0] - once) < 1e-3F * fabsf(once));
+    conv_free(net);
+    prg_free(prg);
+}
+
 static void test_learns(void **state)
 {
     struct prg *prg = draw();
@@ -202,9 +226,8 @@ static void test_shapes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_learns),
-        cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_gradients), cmocka_unit_test(test_gradients_add_up),
+        cmocka_unit_test(test_learns),    cmocka_unit_test(test_inference),
         cmocka_unit_test(test_shapes),
     };
 
