@@ -31,7 +31,8 @@ struct factor_try {
     struct factor_row row;
     uint64_t number; /* of the row as it was read */
     int rounds;
-    bool wrong; /* what is stored is a failure, of which the user may have to be told */
+    bool settled; /* when it was judged */
+    bool wrong;   /* what is stored is a failure, of which the user may have to be told */
 };
 
 void factor_free(struct factor_try *f)
@@ -45,6 +46,11 @@ void factor_free(struct factor_try *f)
 struct factor_row *factor_of(struct call *c)
 {
     return &c->factor->row;
+}
+
+bool factor_was_settled(const struct call *c)
+{
+    return c->factor->settled;
 }
 
 static bool begin(struct call *c, const struct uid *uid, call_step *then)
@@ -242,12 +248,12 @@ static void judge(struct call *c)
 {
     struct factor_try *f = c->factor;
     bool given = f->code != NULL && f->code[0] != '\0';
-    bool settled = factor_row_settled(&f->row, daemon_time());
 
+    f->settled = factor_row_settled(&f->row, daemon_time());
     if ((f->row.state != FACTOR_ACTIVE && f->need == FACTOR_IF_ACTIVE) ||
-        (!settled && f->need == FACTOR_IF_SETTLED)) {
+        (!f->settled && f->need == FACTOR_IF_SETTLED)) {
         f->granted(c);
-    } else if (!settled && f->need == FACTOR_SETTLED) {
+    } else if (!f->settled && f->need == FACTOR_SETTLED) {
         call_error(c, ERR_FACTOR,
                    "this needs the recovery words, or a one-time password of a "
                    "second factor that was enrolled at least 7 days ago");

@@ -31,6 +31,9 @@ enum factor_need {
     FACTOR_SETTLED     /* and it must be settled */
 };
 
+/* Did the check find the factor settled?  In the steps behind it, which would have another time. */
+bool factor_was_settled(const struct call *c);
+
 /* ${code} belongs to the message of ${c}; NULL and "" are no code.  Once for each call. */
 void factor_check(struct call *c, const struct uid *uid, const char *code, enum factor_need need,
                   call_step *then);

@@ -200,7 +200,7 @@ static void grant(struct call *c)
     const struct factor_row *row = factor_of(c);
 
     r->granted = true;
-    r->drops = !factor_row_settled(row, daemon_time());
+    r->drops = !factor_was_settled(c);
     if (r->drops && row->state == FACTOR_ACTIVE)
         r->removed = row->since;
     put(c);

@@ -49,6 +49,9 @@ extern const struct cli_cmd cmd_account, cmd_register, cmd_whoami, cmd_send, cmd
 /* Close the handle before the verb ends; in main.c. */
 void cli_close(struct cli *cli);
 
+/* Is a second factor enrolled, as the server says?  A code of libsatchel; in cmd_factor.c. */
+int cli_factor(struct cli *cli, bool *ret_active);
+
 /* Fill ${err} with the exit code that belongs to ${code}; returns ${code}. */
 int cli_error(struct satchel_error *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

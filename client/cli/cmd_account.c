@@ -55,19 +55,12 @@ static int confirm(const struct satchel_me *me, struct satchel_error *err)
 
 /* ---- what proves that it is the owner ---- */
 
-static void on_factor(void *cookie, const struct satchel_factor *f)
-{
-    *(bool *)cookie |= f->active;
-}
-
 /* Is there a factor to have a code of?  If the server does not tell, there are still the words. */
 static bool has_factor(struct cli *cli)
 {
     bool active = false;
-    struct satchel_factor_list_options lo = {.cookie = &active, .on_factor = on_factor};
-    struct satchel_error why = {0};
 
-    return satchel_sync_factor_list(cli->s, &lo, &why) == SATCHEL_OK && active;
+    return cli_factor(cli, &active) == SATCHEL_OK && active;
 }
 
 /* From the descriptors; else on the terminal.  The length of what stays empty is 0. */

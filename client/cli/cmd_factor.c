@@ -115,6 +115,7 @@ static int take_away(struct cli *cli, struct satchel_error *err)
         rc = cli_error(err, SATCHEL_E_CANCELED, "interrupted at the code");
     if (rc == SATCHEL_OK)
         rc = satchel_sync_factor_remove(cli->s, &ro, err);
+    secret_wipe(code, sizeof(code));
     if (rc == SATCHEL_E_FACTOR)
         cli_hint(err, "--otp-fd N gives a code without a terminal, --recovery-fd N the words");
     secret_free(&words);
@@ -139,6 +140,20 @@ static void on_factor(void *cookie, const struct satchel_factor *f)
                                                    "recovery_codes", (int)f->recovery_codes));
     ui_line("%-6s %-8s since %.10s, %u recovery codes left", f->kind,
             f->active ? "active" : "pending", text_time(f->since, since), f->recovery_codes);
+}
+
+static void on_any(void *cookie, const struct satchel_factor *f)
+{
+    *(bool *)cookie |= f->active;
+}
+
+int cli_factor(struct cli *cli, bool *ret_active)
+{
+    struct satchel_factor_list_options lo = {.cookie = ret_active, .on_factor = on_any};
+    struct satchel_error why = {0};
+
+    *ret_active = false;
+    return satchel_sync_factor_list(cli->s, &lo, &why);
 }
 
 static int list(struct cli *cli, struct satchel_error *err)

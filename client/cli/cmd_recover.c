@@ -49,14 +49,24 @@ static int bring_contacts(struct cli *cli, struct satchel_restored *ret, struct 
     return satchel_sync_restore(cli->s, &ro, ret, err);
 }
 
-static void tell_factor(uint64_t removed)
+/*
+ * The answer that tells of a factor that went may have been lost, and the same command does not
+ * hear of it again: so what there is now is told as well.  As JSON; null: the server does not say.
+ */
+static json_t *tell_factor(struct cli *cli, uint64_t removed)
 {
     char since[TEXT_TIME];
+    bool active;
+    int rc = cli_factor(cli, &active);
 
     if (removed != 0)
         ui_note("the second factor enrolled on %.10s was removed: it was younger than 7 days; to "
                 "have one again: satchel factor totp enrol",
                 text_time(removed, since));
+    else if (rc == SATCHEL_OK && !active)
+        ui_note("no second factor is enrolled; if you had one, it was younger than 7 days and was "
+                "removed: satchel factor totp enrol");
+    return rc == SATCHEL_OK ? json_boolean(active) : json_null();
 }
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
@@ -72,6 +82,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
                                          .ask_otp = ask_otp};
     struct satchel_restored contacts = {0};
     struct satchel_recovered r;
+    json_t *factor;
     int rc;
 
     (void)argc;
@@ -91,17 +102,19 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     ui_line("you are %s again, %s", r.username, r.user_id);
     if (!r.record)
         ui_note("the server had no good record of keys and contacts: earlier mail cannot be read");
-    tell_factor(r.factor_removed);
+    factor = tell_factor(cli, r.factor_removed);
     rc = bring_contacts(cli, &contacts, err);
     if (rc != SATCHEL_OK) {
+        json_decref(factor);
         cli_hint(err, "the account is yours again; 'satchel contacts restore' brings the contacts");
         return rc;
     }
-    ui_result(json_pack("{s:s,s:s,s:I,s:b,s:I,s:I,s:I,s:o}", "user_id", r.user_id, "name",
+    ui_result(json_pack("{s:s,s:s,s:I,s:b,s:I,s:I,s:I,s:o,s:o}", "user_id", r.user_id, "name",
                         r.username, "keys", (json_int_t)r.keys, "record", r.record, "contacts",
                         (json_int_t)contacts.contacts, "lost", (json_int_t)contacts.lost,
                         "lost_groups", (json_int_t)contacts.lost_groups, "factor_removed",
-                        r.factor_removed != 0 ? ui_json_time(r.factor_removed) : json_null()));
+                        r.factor_removed != 0 ? ui_json_time(r.factor_removed) : json_null(),
+                        "factor", factor));
     ui_line("%u contact%s back%s", contacts.contacts, contacts.contacts == 1 ? " is" : "s are",
             contacts.lost > 0 ? ", some are not: their owners are gone" : "");
     ui_note("hint: your contacts are told of the new key; compare safety numbers with them again");

@@ -71,7 +71,8 @@ void get_preview_end(void)
     free(g.bytes);
     g.bytes = NULL;
     if (g.rc == SATCHEL_E_REFUSED)
-        ui_note("the preview was made with other weights than are installed: not shown");
+        ui_note("the preview was made with other weights than are installed: not shown; "
+                "install the sender's weights to see it, or look at the file itself");
     text = g.rc == SATCHEL_OK ? draw_text(&g.shown, STDERR_FILENO) : NULL;
     if (text != NULL) {
         progress_clear();

@@ -19,15 +19,20 @@
 
 extern char **environ;
 
-enum { SHORT_PASSPHRASE = 8, ASKED_MAX = 5 /* questions for one answer */ };
+enum {
+    SHORT_PASSPHRASE = 8,
+    ASKED_MAX = 5,   /* questions for one answer */
+    SKIP_MAX = 16384 /* bytes of a line that does not fit: a terminal has no longer ones */
+};
 
 /*
- * Read up to the end of a line or of the file; -EINTR if interrupted, -1 on
- * another error, if it does not fit, or at the end of the file with nothing before.
+ * Read up to the end of a line or of the file; -EINTR if interrupted, -1 on another error, or at
+ * the end of the file with nothing before.  -EMSGSIZE if it does not fit: ${buf} is full, and the
+ * rest of the line is read as well, so that it is no answer to the next question.
  */
 static long read_line(int fd, char *buf, size_t size)
 {
-    size_t used = 0;
+    size_t used = 0, more = 0;
 
     for (;;) {
         char c;
@@ -37,12 +42,19 @@ static long read_line(int fd, char *buf, size_t size)
             return errno == EINTR ? -EINTR : -1;
         if (n == 0 && used == 0)
             return -1;
-        if (n == 0 || c == '\n')
-            return (long)used;
-        if (used == size)
-            return -1;
-        buf[used++] = c;
+        if (n == 0 || c == '\n' || more == SKIP_MAX)
+            return more > 0 ? -EMSGSIZE : (long)used;
+        if (used < size)
+            buf[used++] = c;
+        else
+            more++;
     }
+}
+
+/* Where a line that is cut cannot be mistaken for a good one. */
+static long cut(long len, size_t size)
+{
+    return len == -EMSGSIZE ? (long)size : len;
 }
 
 static long ask_program(const char *program, const char *question, char *buf, size_t size)
@@ -179,7 +191,7 @@ bool prompt_word(const char *question, const char *word)
 
     if (!prompt_possible())
         return false;
-    len = ask_terminal(question, true, answer, sizeof(answer) - 1);
+    len = cut(ask_terminal(question, true, answer, sizeof(answer) - 1), sizeof(answer) - 1);
     return len > 0 && (size_t)len == strlen(word) && memcmp(answer, word, (size_t)len) == 0;
 }
 
@@ -189,8 +201,9 @@ bool prompt_yes(const char *question)
     long len = 0;
 
     for (int i = 0; i < ASKED_MAX && len >= 0 && prompt_possible(); i++) {
-        len = ask_terminal(i == 0 ? question : "Please type yes or no: ", true, answer,
-                           sizeof(answer) - 1);
+        len = cut(ask_terminal(i == 0 ? question : "Please type yes or no: ", true, answer,
+                               sizeof(answer) - 1),
+                  sizeof(answer) - 1);
         answer[len > 0 ? len : 0] = '\0';
         if (strcmp(answer, "yes") == 0 || strcmp(answer, "no") == 0)
             return answer[0] == 'y';
@@ -251,7 +264,8 @@ long prompt_code(int fd, const char *question, char *buf, size_t size)
 
     if (fd < 0 && !prompt_possible())
         return 0;
-    len = fd >= 0 ? read_line(fd, buf, size) : ask_terminal(question, true, buf, size);
+    secret_wipe(buf, size); /* of what was typed before, which may be longer */
+    len = cut(fd >= 0 ? read_line(fd, buf, size) : ask_terminal(question, true, buf, size), size);
     if (len == -EINTR)
         return -1;
     return len > 0 ? len : 0;

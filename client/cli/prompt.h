@@ -40,7 +40,8 @@ void prompt_pin(void *cookie, const struct satchel_pin_question *q);
 /*
  * A one-time password or a recovery code: a line of ${fd}, or with -1 what is typed on the
  * terminal after ${question}; there, what is neither is asked for again, a few times.  The length;
- * 0: there is none; below 0: interrupted.
+ * 0: there is none; below 0: interrupted.  Behind it ${buf} is zeros up to ${size}, so that with
+ * one more byte it is a string; a line that does not fit fills it, and is no code of any form.
  */
 long prompt_otp(int fd, const char *question, char *buf, size_t size);
 

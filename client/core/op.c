@@ -23,7 +23,7 @@ struct op_request {
     struct request *request;
     op_answer_cb *cb;
     void *arg;
-    bool errors, stale;
+    bool errors, stale, recovers;
 };
 
 static void finish(struct satchel_op *op)
@@ -191,6 +191,7 @@ static void on_answer(void *cookie, const struct answer *a)
     op_answer_cb *cb = r->cb;
     void *arg = r->arg;
     bool errors = r->errors, late = r->stale && a->err != NULL && a->err->code == ERR_RATE;
+    bool advise = late && r->recovers && a->err->retry_ms > 0;
     struct answer told = *a;
     struct err err;
 
@@ -198,7 +199,7 @@ static void on_answer(void *cookie, const struct answer *a)
         list_remove(&r->in_op);
         free(r);
     }
-    if (late) {
+    if (advise) {
         err = *a->err;
         hint_code(&err);
         told.err = &err;
@@ -224,8 +225,12 @@ bool op_ask(struct satchel_op *op, const struct op_ask *ask)
     else if (session == NULL || op->broken)
         rc = err_set(&err, ERR_CLOSED, "the connection was lost");
     else {
-        *r = (struct op_request){
-            .op = op, .cb = ask->cb, .arg = ask->arg, .errors = ask->errors, .stale = ask->stale};
+        *r = (struct op_request){.op = op,
+                                 .cb = ask->cb,
+                                 .arg = ask->arg,
+                                 .errors = ask->errors,
+                                 .stale = ask->stale,
+                                 .recovers = ask->recovers};
         a.cb = on_answer;
         a.cookie = r;
         rc = session_ask(session, &a, &r->request, &err);

@@ -126,7 +126,8 @@ struct op_ask {
     op_answer_cb *cb;
     void *arg;
     bool errors;
-    bool stale; /* it carries a one-time password, which does not outlast a wait: RATE ends it */
+    bool stale;    /* it carries a one-time password, which does not outlast a wait: RATE ends it */
+    bool recovers; /* a recovery code would be looked at where that one is not: RATE says so */
 };
 bool op_ask(struct satchel_op *op, const struct op_ask *ask);
 

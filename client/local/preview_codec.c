@@ -59,10 +59,12 @@ static int check_weights(const uint8_t *theirs, const uint8_t *ours, struct err 
 {
     if (theirs == NULL || memcmp(theirs, ours, PREVIEW_ID_LEN) == 0)
         return ERR_OK;
-    return err_set(err, ERR_REFUSED,
-                   "the preview was made with other weights (%02x%02x%02x%02x) than are installed "
-                   "(%02x%02x%02x%02x)",
-                   theirs[0], theirs[1], theirs[2], theirs[3], ours[0], ours[1], ours[2], ours[3]);
+    (void)err_set(err, ERR_REFUSED,
+                  "the preview was made with other weights (%02x%02x%02x%02x) than are installed "
+                  "(%02x%02x%02x%02x)",
+                  theirs[0], theirs[1], theirs[2], theirs[3], ours[0], ours[1], ours[2], ours[3]);
+    err_hint(err, "get the file itself, or install the sender's weights");
+    return ERR_REFUSED;
 }
 
 int preview_show(const uint8_t *data, size_t len, const uint8_t *weights,

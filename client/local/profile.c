@@ -49,7 +49,9 @@ static int check_keys(const char *folder, struct err *err)
     if (rc == ERR_OK && fs_exists(keys) && !fs_exists(begun)) {
         rc = err_set(err, ERR_CORRUPT, "'%s/settings' is missing; the keys beside it are kept",
                      folder);
-        err_hint(err, PLACE_LOST_HINT);
+        /* An older satchel that was killed while it registered has left them so, without words. */
+        err_hint(err, PLACE_LOST_HINT "; keys that were never registered go with: "
+                                      "satchel profile reset NAME");
     }
     free(keys);
     free(begun);
@@ -357,20 +359,25 @@ int profile_activate(struct profile *p, struct err *err)
     return forget_recovery(p, err);
 }
 
+/*
+ * On a full disk there is no mark, and the keys go all the same, before the settings: a crash in
+ * between leaves settings without keys, which registering again takes the place of.
+ */
 int profile_discard(struct profile *p, struct err *err)
 {
     char *folder = strdup(p->folder), *lock = NULL;
     int rc = folder != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+    bool marked = false;
 
     profile_close(p);
     if (rc == ERR_OK)
-        rc = set_mark(folder, err);
-    if (rc == ERR_OK)
+        marked = set_mark(folder, NULL) == ERR_OK;
+    if (marked)
         rc = remove_file(folder, "settings", err);
     if (rc == ERR_OK)
         rc = vault_destroy(folder, err);
     if (rc == ERR_OK)
-        rc = remove_file(folder, mark, err);
+        rc = remove_file(folder, marked ? mark : "settings", err);
     if (rc == ERR_OK) {
         lock = fs_join(folder, "lock");
         if (lock != NULL)

@@ -89,7 +89,7 @@ static void begin(struct satchel_op *op)
         m.recovery_signature = (ProtobufCBinaryData){sizeof(recovery), recovery};
     if (l->code.len > 0) {
         m.code = (char *)l->code.data;
-        a.stale = factor_code_kind(m.code, l->code.len - 1) == FACTOR_CODE_ONE_TIME;
+        a.stale = a.recovers = factor_code_kind(m.code, l->code.len - 1) == FACTOR_CODE_ONE_TIME;
     }
     e.body_case = SATCHEL__ENVELOPE__BODY_DELETE_ACCOUNT;
     e.delete_account = &m;

@@ -45,6 +45,7 @@ struct admission {
     bool allowed;                /* a person has said yes */
     unsigned wrong, tries;
     struct secret otp;
+    struct err slip; /* what was wrong with the last code */
     struct publish publish;
     bool publishing;
     struct op_job job;
@@ -193,33 +194,34 @@ static void refused(struct publish *p, const struct err *why)
     a->publishing = false;
     if (why->code == ERR_FACTOR && a->o.ask_otp != NULL && a->tries < OTP_TRIES) {
         a->factor = true;
+        a->slip = *why;
         list_device(a);
     } else {
         op_end(p->op, why);
     }
 }
 
-/* False: the operation has ended. */
+/* False: the operation has ended, for what was wrong before if nothing is given behind it. */
 static bool ask_otp(struct admission *a)
 {
-    struct secret code = {0};
     struct err err = {0};
     long len = 0;
 
     a->tries++;
-    if (secret_new(&code, SATCHEL_CODE_SIZE, &err) == ERR_OK) {
-        len = a->o.ask_otp(a->op.cookie, &a->shown, (char *)code.data, code.len - 1);
+    if (secret_new(&a->otp, SATCHEL_CODE_SIZE, &err) == ERR_OK) {
+        len = a->o.ask_otp(a->op.cookie, &a->shown, (char *)a->otp.data, a->otp.len - 1);
         if (len < 0)
             err_set(&err, ERR_CANCELED, "interrupted at the code");
-        else if (len == 0 || (size_t)len >= code.len)
+        else if ((len == 0 || (size_t)len >= a->otp.len) && a->slip.code != ERR_OK)
+            err = a->slip;
+        else if (len == 0 || (size_t)len >= a->otp.len)
             err_set(&err, ERR_FACTOR, "a new device needs a one-time password");
+        else
+            a->otp.data[len] = '\0';
     }
-    if (err.code == ERR_OK)
-        secret_move(&a->otp, &code);
-    else
+    if (err.code != ERR_OK)
         op_end(&a->op, &err);
-    secret_free(&code);
-    return err.code == ERR_OK;
+    return !a->op.ended;
 }
 
 static void list_device(struct admission *a)

@@ -172,7 +172,7 @@ static void on_enrolled(struct satchel_op *op, void *arg, const struct answer *a
     long len;
 
     (void)arg;
-    if (m->key.len < 16 || m->key.len > 32 || m->digits < 6 || m->digits > 8 || m->step == 0) {
+    if (m->key.len < 16 || m->key.len > 32 || m->digits != FACTOR_CODE_DIGITS || m->step == 0) {
         op_fail(op, ERR_PROTO, "the server's key is not one of an authenticator");
         return;
     }
@@ -253,7 +253,7 @@ static void begin_remove(struct satchel_op *op)
     }
     if (f->code.len > 0) {
         m.code = (char *)f->code.data;
-        a.stale = factor_code_kind(m.code, f->code.len - 1) == FACTOR_CODE_ONE_TIME;
+        a.stale = a.recovers = factor_code_kind(m.code, f->code.len - 1) == FACTOR_CODE_ONE_TIME;
     }
     e.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_REMOVE;
     e.factor_remove = &m;

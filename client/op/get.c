@@ -172,7 +172,7 @@ static bool ask_code(struct get *g, char code[SATCHEL_CODE_SIZE])
 static void release(struct op_job *job)
 {
     struct get *g = (struct get *)job->op;
-    char code[SATCHEL_CODE_SIZE];
+    char code[SATCHEL_CODE_SIZE] = "";
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__Release m = SATCHEL__RELEASE__INIT;
     struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_RELEASE_REPLY},
@@ -185,13 +185,15 @@ static void release(struct op_job *job)
                       output_path(g->output));
     g->renamed = false;
     if (!ask_code(g, code))
-        return;
-    a.stale = factor_code_kind(code, strlen(code)) == FACTOR_CODE_ONE_TIME;
+        goto wipe; /* what was not sent still counts */
+    a.stale = a.recovers = factor_code_kind(code, strlen(code)) == FACTOR_CODE_ONE_TIME;
     m.tid = (ProtobufCBinaryData){IDS_TID_LEN, g->find.tid.b};
     m.code = code;
     e.body_case = SATCHEL__ENVELOPE__BODY_RELEASE;
     e.release = &m;
     (void)op_ask(&g->op, &a);
+wipe:
+    secret_wipe(code, sizeof(code));
 }
 
 /* ---- fourth: the output ------------------------------------------------------------------ */

@@ -104,7 +104,7 @@ static void put(struct publish *p)
         op_job(p->op, &p->job, drop_work, dropped); /* as if the server had refused it */
         return;
     }
-    a.stale = factor_code_kind(code, strlen(code)) == FACTOR_CODE_ONE_TIME;
+    a.stale = a.recovers = factor_code_kind(code, strlen(code)) == FACTOR_CODE_ONE_TIME;
     sig.body = (ProtobufCBinaryData){next->body.len, (uint8_t *)next->body.data};
     sig.signature = (ProtobufCBinaryData){sizeof(next->signature), (uint8_t *)next->signature};
     m.manifest = &sig;

@@ -147,28 +147,41 @@ static void activated(struct op_job *job)
 
 static void on_stored(struct satchel_op *op, void *arg, const struct answer *a);
 
-/* The server wants a code with the manifest. */
-static void ask_otp(struct recover *r)
+/* One that has the form of a code.  ${err} is changed, but not when nothing is given. */
+static int take_otp(struct recover *r, struct err *err)
 {
-    struct err err = {0};
-    long len = 0;
+    long len;
+    int rc = secret_new(&r->otp, SATCHEL_CODE_SIZE, err);
 
-    r->tries++;
-    if (secret_new(&r->otp, SATCHEL_CODE_SIZE, &err) == ERR_OK) {
-        len = r->ask_otp(r->op.cookie, false, (char *)r->otp.data, r->otp.len - 1);
-        if (len < 0)
-            err_set(&err, ERR_CANCELED, "interrupted at the code");
-        else if (len == 0 || (size_t)len >= r->otp.len)
-            err_set(&err, ERR_FACTOR, "the account asks for a one-time password");
-        else
-            err.code = factor_code_check((const char *)r->otp.data, &err);
-    }
-    if (err.code == ERR_FACTOR && len > 0 && r->tries < OTP_TRIES)
-        ask_otp(r); /* it has neither form: another one */
-    else if (err.code != ERR_OK)
-        refused(r, &err);
-    else if (!r->op.ended)
+    if (rc != ERR_OK)
+        return rc;
+    len = r->ask_otp(r->op.cookie, false, (char *)r->otp.data, r->otp.len - 1);
+    if (len < 0)
+        return err_set(err, ERR_CANCELED, "interrupted at the code");
+    if (len == 0 || (size_t)len >= r->otp.len)
+        return ERR_NOTFOUND;
+    r->otp.data[len] = '\0';
+    return factor_code_check((const char *)r->otp.data, err);
+}
+
+/*
+ * The server wants a code with the manifest: ${why}.  What has neither form is asked for again, and
+ * was what was wrong if nothing follows.
+ */
+static void ask_otp(struct recover *r, const struct err *why)
+{
+    struct err err = *why;
+    int rc;
+
+    do
+        rc = take_otp(r, &err);
+    while (++r->tries < OTP_TRIES && rc == ERR_FACTOR && !r->op.ended);
+    if (r->op.ended)
+        return;
+    if (rc == ERR_OK)
         (void)ask(r, chain_newest(&r->to.profile->id->chain), on_stored);
+    else
+        refused(r, &err);
 }
 
 static void on_stored(struct satchel_op *op, void *arg, const struct answer *a)
@@ -178,7 +191,7 @@ static void on_stored(struct satchel_op *op, void *arg, const struct answer *a)
     (void)arg;
     if (a->err != NULL && a->err->code == ERR_FACTOR && r->ask_otp != NULL &&
         r->tries < OTP_TRIES) {
-        ask_otp(r);
+        ask_otp(r, a->err);
     } else if (a->err != NULL) {
         refused(r, a->err);
     } else {

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { ONE_TIME_LEN = 6, RECOVERY_LEN = 16 };
+enum { RECOVERY_LEN = 16 };
 
 static bool is_digit(char c)
 {
@@ -28,7 +28,7 @@ enum factor_code factor_code_kind(const char *code, size_t len)
         digits += is_digit(code[i]);
         base32 += is_base32(code[i]);
     }
-    if (used == ONE_TIME_LEN && digits == used)
+    if (used == FACTOR_CODE_DIGITS && digits == used)
         return FACTOR_CODE_ONE_TIME;
     return used == RECOVERY_LEN && base32 == used ? FACTOR_CODE_RECOVERY : FACTOR_CODE_OTHER;
 }

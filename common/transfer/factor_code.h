@@ -12,6 +12,8 @@
 
 #include "common/err.h"
 
+enum { FACTOR_CODE_DIGITS = 6 /* of a one-time password */ };
+
 enum factor_code {
     FACTOR_CODE_OTHER,    /* neither of them */
     FACTOR_CODE_ONE_TIME, /* 6 digits: stale after a minute at most */

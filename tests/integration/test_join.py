@@ -323,6 +323,21 @@ class Factors(Machines):
         self.assertEqual(user.json("whoami").result["manifest"], 1)
         user.json("keys", "rotate")  # nothing stands in the way of the next manifest
 
+    def test_one_slip(self):
+        """What was wrong with it is told, not that nothing follows."""
+        user = self.person("pim")
+        self.enrol(user)
+        adding = Adding(user, otp=True)
+        code = adding.code()["code"]
+        joining = self.joining(self.machine(user, "second"), code)
+        adding.event("joiner")
+        adding.event("otp_needed")
+        adding.give("12345")
+        os.close(adding.write)
+        adding.write = None
+        self.assertIn("neither a one-time password", adding.end(expect=4)["message"])
+        joining.communicate(timeout=WAIT)
+
 
 class Opens(Machines):
     """A transfer with one open, and a user with two devices."""
@@ -433,8 +448,13 @@ class Recovery(Ahead, Machines):
         since = user.json("factor").result["factors"][0]["since"]
         own = recover("own", [])
         self.assertEqual(own.result.result["factor_removed"], since)
+        self.assertIs(own.result.result["factor"], False)
         self.assertEqual(own.json("factor").result["factors"], [])
         self.assertEqual(user.json("inbox", expect=4).error["code"], "auth")
+        once_more = recover("once-more", [], how=())  # as behind an answer that was lost
+        self.assertNotIn("was removed: it", once_more.result.errors)
+        self.assertIn("no second factor is enrolled; if you had one", once_more.result.errors)
+        own = once_more
         self.enrol(own)
         since = own.json("factor").result["factors"][0]["since"]
         own = recover("text", [], how=())
@@ -443,9 +463,14 @@ class Recovery(Ahead, Machines):
         self.assertNotEqual(phone.key, thiefs.key)
         self.go_ahead(days=8)
         self.assertEqual(recover("none", [], expect=4).result.error["code"], "factor")
+        wrong = recover("slip", ["12345"], expect=4).result.error  # and nothing behind it
+        self.assertIn("neither a one-time password", wrong["message"])
+        wrong = recover("long", ["1" * 100], expect=4).result.error
+        self.assertIn("neither a one-time password", wrong["message"])
         own.json("inbox", env=self.env)  # it is his still
         again = recover("again", ["nonsense", phone.recovery[1]])
         self.assertIsNone(again.result.result["factor_removed"])
+        self.assertIs(again.result.result["factor"], True)
         self.assertEqual(again.json("whoami", env=self.env).result["user_id"], user.uid)
         self.assertEqual(own.json("inbox", expect=4, env=self.env).error["code"], "auth")
         # The recovery code counted once.  Who has tried often enough is not even asked for another one.

@@ -35,6 +35,15 @@ class Registering(Case):
         terminal.type("yes")
         terminal.end()
 
+    def test_yes_behind_a_line_that_is_too_long(self):
+        """Its rest is no answer to the next question."""
+        _, terminal = self.begin("irma", "--no-passphrase")
+        terminal.until(r"\(yes/no\) ")
+        terminal.type("y" * 126 + " yes or no" * 10)
+        terminal.until("Please type yes or no: ")
+        terminal.type("yes")
+        terminal.end()
+
     def test_neither_yes_nor_no(self):
         """Not for ever; the end of input is a no at once."""
         _, terminal = self.begin("ivan", "--no-passphrase")
@@ -181,6 +190,36 @@ class Codes(Ahead, Case):
         shown = back.end(expect=4)
         self.assertIn("hint: type a code of your authenticator", shown)
         self.assertEqual(shown.count("recovery code: "), 3)
+
+
+    def test_right_behind_a_longer_slip(self):
+        """Nothing of what was typed before stands behind the code."""
+        user = self.enrolled("paul")
+        removing = Terminal(user, "factor", "totp", "remove")
+        removing.until("One-time password or recovery code: ")
+        for slip in ("12345678", "1" * 100):  # that one does not fit, and its rest is no answer
+            removing.type(slip)
+            removing.until("That is neither 6 digits nor a recovery code. Again: ")
+        removing.type(user.phone.code(1))
+        self.assertIn("removed", removing.end())
+
+    def test_recovered_behind_a_longer_slip(self):
+        """And no try is lost by it."""
+        user = self.enrolled("rita")
+        self.go_ahead(days=8)
+        machine = User(self.daemon, self.work, "new-machine")
+        back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", "rita", "--pin",
+                        self.daemon.pin, "--no-passphrase", env=self.env)
+        back.until("recovery words: ")
+        back.type(user.words)
+        back.until("One-time password or recovery code: ")
+        for slip in ("1234-5678-9012-3456-7890", "ABCD-EFGH-IJKL-MNOP-QRST-UVWX"):
+            back.type(slip)
+            back.until("That is neither 6 digits nor a recovery code. Again: ")
+        back.type(user.codes[0])
+        shown = back.end()
+        self.assertIn("you are rita again", shown)
+        self.assertEqual(shown.count("One-time password"), 1)
 
 
 class Output(Case):

@@ -151,6 +151,7 @@ static void pending_can_be_replaced_and_discarded(void **state)
 {
     struct state *s = *state;
     struct profile *p = begin(s, "alice", NULL, ERR_OK);
+    char *begun = fs_join(s->place.folder, "begun"), *vault = fs_join(s->place.folder, "vault");
     struct uid uid = p->id->uid;
 
     profile_close(p);
@@ -161,7 +162,13 @@ static void pending_can_be_replaced_and_discarded(void **state)
     assert_false(fs_exists(s->place.folder));
     assert_null(reopen(s, NULL, ERR_NOTFOUND));
     p = begin(s, "bob", NULL, ERR_OK);
-    profile_close(p);
+    assert_true(fs_exists(vault));
+    assert_int_equal(mkdir(begun, 0700), 0); /* no mark can be made, as on a full disk */
+    assert_int_equal(profile_discard(p, NULL), ERR_OK);
+    assert_false(fs_exists(vault));
+    assert_int_equal(rmdir(begun), 0);
+    free(vault);
+    free(begun);
 }
 
 /* Killed between the settings and the identity: the seed goes when the profile is opened. */
@@ -205,7 +212,7 @@ static void settings_of_somebody_else(void **state)
 }
 
 /* Neither shown as free nor begun anew: the keys are somebody's. */
-static void assert_kept(struct state *s, const char *settings)
+static void assert_kept(struct state *s, const char *settings, const char *hint)
 {
     struct profile_look look = {0};
     struct err err = {0};
@@ -215,7 +222,7 @@ static void assert_kept(struct state *s, const char *settings)
     assert_int_equal(fs_read(device, 32, &keys, NULL), ERR_OK);
     assert_int_equal(profile_look(s->place.folder, &look, &err), ERR_CORRUPT);
     assert_non_null(strstr(err.msg, settings));
-    assert_non_null(strstr(err.hint, "satchel recover"));
+    assert_non_null(strstr(err.hint, hint));
     assert_null(begin(s, "bob", NULL, ERR_CORRUPT));
     assert_int_equal(fs_read(device, 32, &keys, NULL), ERR_OK);
     assert_memory_equal(keys.data, keys.data + 32, 32);
@@ -232,9 +239,9 @@ static void lost_settings_free_no_keys(void **state)
     assert_int_equal(profile_activate(p, NULL), ERR_OK);
     profile_close(p);
     assert_int_equal(unlink(settings), 0);
-    assert_kept(s, settings);
+    assert_kept(s, settings, "satchel profile reset"); /* if there are no words */
     assert_int_equal(fs_replace(settings, "", 0, 0600, NULL), ERR_OK);
-    assert_kept(s, settings);
+    assert_kept(s, settings, "satchel recover");
     assert_int_equal(profile_erase(s->place.folder, NULL), ERR_OK);
     profile_close(begin(s, "bob", NULL, ERR_OK));
     free(settings);

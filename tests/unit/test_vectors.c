@@ -17,6 +17,7 @@
 #include "common/transfer/event_log.h"
 #include "common/transfer/login.h"
 #include "common/transfer/next_pin.h"
+#include "common/transfer/preview.h"
 #include "common/transfer/statement.h"
 #include "tests/sample/sample.h"
 #include "tests/sample/vectors.h"
@@ -279,27 +280,45 @@ static void test_header(void **state)
     buf_free(&f.raw);
 }
 
+static void check_preview(const struct vector_file *f, const struct metadata *m,
+                          const struct secret *mek, const struct tid *tid)
+{
+    uint8_t latent[PREVIEW_LATENT_MAX];
+    size_t len = 0;
+
+    assert_true(m->weights_told);
+    VECTOR_ASSERT(f, "preview_weights", m->preview_weights);
+    assert_int_equal(preview_open(m, mek, tid, latent, &len, NULL), ERR_OK);
+    vector_assert(f, "latent", latent, len);
+}
+
 static void test_metadata(void **state)
 {
-    struct metadata m = {0};
-    struct secret mek = {0};
-    struct hash32 mkid;
-    struct tid tid;
     struct vector_file f;
 
     (void)state;
     vector_load("metadata", &f);
-    assert_true(vector_next(&f, "metadata"));
-    vector_secret(&f, "mek", &mek);
-    VECTOR_GET(&f, "tid", tid);
-    assert_int_equal(metadata_mkid(&mek, &tid, &mkid), ERR_OK);
-    VECTOR_ASSERT(&f, "mkid", mkid);
-    assert_int_equal(metadata_open(&mek, &tid, vector_get(&f, "sealed"), &m, NULL), ERR_OK);
-    vector_assert(&f, "name", m.name, strlen(m.name));
-    assert_true(m.length == vector_number(&f, "length") &&
-                m.modified == vector_number(&f, "modified"));
-    metadata_free(&m);
-    secret_free(&mek);
+    for (int preview = 0; preview < 2; preview++) {
+        struct metadata m = {0};
+        struct secret mek = {0};
+        struct hash32 mkid;
+        struct tid tid;
+
+        assert_true(vector_next(&f, preview ? "metadata with a preview" : "metadata"));
+        vector_secret(&f, "mek", &mek);
+        VECTOR_GET(&f, "tid", tid);
+        assert_int_equal(metadata_mkid(&mek, &tid, &mkid), ERR_OK);
+        VECTOR_ASSERT(&f, "mkid", mkid);
+        assert_int_equal(metadata_open(&mek, &tid, vector_get(&f, "sealed"), &m, NULL), ERR_OK);
+        vector_assert(&f, "name", m.name, strlen(m.name));
+        assert_true(m.length == vector_number(&f, "length") &&
+                    m.modified == vector_number(&f, "modified"));
+        assert_true(preview == (m.preview != NULL));
+        if (preview)
+            check_preview(&f, &m, &mek, &tid);
+        metadata_free(&m);
+        secret_free(&mek);
+    }
     buf_free(&f.raw);
 }
 
