@@ -6,7 +6,6 @@
 
 #include "client/local/backup_priv.h"
 #include "client/local/group.h"
-#include "client/local/pb_secret.h"
 
 typedef Satchel__AccountContact Row;
 
@@ -40,7 +39,7 @@ int backup_claims(struct vault *v, const char *name, const struct uid *but, enum
     int rc = backup_load_rest(v, &m, err);
 
     *ret = rc == ERR_OK ? claim_of(m, name, but) : BACKUP_NO_CLAIM;
-    satchel__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, NULL);
     return rc == ERR_NOTFOUND ? ERR_OK : rc;
 }
 
@@ -87,7 +86,7 @@ int backup_make_groups(struct vault *v, struct backup_lost *ret_lost, struct err
         if (rc == ERR_EXISTS || rc == ERR_INVALID || rc == ERR_LIMIT)
             rc = note_lost(ret_lost, m->groups[i]->name, err);
     }
-    satchel__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, NULL);
     return rc;
 }
 

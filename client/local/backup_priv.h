@@ -7,7 +7,8 @@
 #include "proto/vault.pb-c.h"
 
 /*
- * What a recovery has still to do, checked; freed with pb_secret_allocator.  ERR_NOTFOUND: nothing.
+ * What a recovery has still to do, checked.  It has no keys, and may be too long for locked memory
+ * on several workers at once: free it with NULL.  ERR_NOTFOUND: nothing.
  */
 MUST_CHECK int backup_load_rest(struct vault *v, Satchel__Account **ret, struct err *err);
 
