@@ -65,12 +65,13 @@ static int add_ranked(struct draft *d, const struct contact *c, const struct man
     row->name = strdup(c->name);
     row->verified = strdup(c->verified);
     row->email = strdup(c->email);
+    row->username = strdup(c->named ? c->username : ""); /* otherwise it is the name */
     row->named = c->named;
     row->blocked = c->blocked;
     row->replaced = c->replaced;
     row->user_id.data = malloc(IDS_UID_LEN);
     row->manifest.data = malloc(IDS_HASH_LEN);
-    if (row->name == NULL || row->verified == NULL || row->email == NULL ||
+    if (row->name == NULL || row->verified == NULL || row->email == NULL || row->username == NULL ||
         row->user_id.data == NULL || row->manifest.data == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     row->user_id.len = IDS_UID_LEN;
@@ -169,6 +170,7 @@ static int add_rest_contact(struct draft *d, const Row *row, struct err *err)
     (void)snprintf(c.name, sizeof(c.name), "%s", row->name);
     (void)snprintf(c.verified, sizeof(c.verified), "%s", row->verified);
     (void)snprintf(c.email, sizeof(c.email), "%s", row->email);
+    (void)snprintf(c.username, sizeof(c.username), "%s", row->username);
     memcpy(newest.uid.b, row->user_id.data, IDS_UID_LEN);
     memcpy(newest.hash.b, row->manifest.data, IDS_HASH_LEN);
     c.chosen = true; /* as far as the record tells */
@@ -333,6 +335,7 @@ static bool is_sound(const Record *m)
             m->contacts[i]->manifest.len != IDS_HASH_LEN ||
             strlen(m->contacts[i]->name) >= CONTACT_NAME_SIZE ||
             strlen(m->contacts[i]->email) >= IDS_EMAIL_TEXT ||
+            strlen(m->contacts[i]->username) >= IDS_USERNAME_TEXT ||
             strlen(m->contacts[i]->verified) >= SAFETY_TEXT)
             return false;
     for (size_t i = 0; i < m->n_groups; i++)
@@ -467,6 +470,7 @@ int backup_rest(struct vault *v, struct backup_contact **ret, size_t *ret_n, str
         (void)snprintf(list[i].name, sizeof(list[i].name), "%s", row->name);
         (void)snprintf(list[i].verified, sizeof(list[i].verified), "%s", row->verified);
         (void)snprintf(list[i].email, sizeof(list[i].email), "%s", row->email);
+        (void)snprintf(list[i].username, sizeof(list[i].username), "%s", backup_username(row));
     }
     if (rc == ERR_OK) {
         *ret = list;

@@ -12,4 +12,8 @@
  */
 MUST_CHECK int backup_load_rest(struct vault *v, Satchel__Account **ret, struct err *err);
 
+/* The username that was pinned with a contact of the record; "": none, or the record does not tell
+ * it. */
+const char *backup_username(const Satchel__AccountContact *row);
+
 #endif /* CLIENT_LOCAL_BACKUP_PRIV_H */

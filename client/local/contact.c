@@ -404,7 +404,7 @@ static int others(struct vault *v, const struct contact *c, const char *name,
 
     if (rc == ERR_OK && !s.found)
         rc = backup_claims(v, name, s.but, &claim, err);
-    if (claim >= BACKUP_PETNAME || (rc == ERR_OK && !s.found && group_exists(v, name)))
+    if (claim != BACKUP_NO_CLAIM || (rc == ERR_OK && !s.found && group_exists(v, name)))
         s.found = true;
     if (rc == ERR_OK)
         *ret_found = s;

@@ -146,7 +146,7 @@ static int check_name(struct vault *v, const char *name, struct err *err)
         claim = BACKUP_PETNAME;
     if (rc != ERR_OK)
         return err_set(err, rc, "cannot read the contacts");
-    if (claim == BACKUP_PETNAME)
+    if (claim == BACKUP_PETNAME || claim == BACKUP_USERNAME)
         return err_set(err, ERR_EXISTS, "'%s' is the name of a contact", name);
     return ERR_OK;
 }
