@@ -170,6 +170,10 @@ static int read_work(struct op_job *job, struct err *err)
     struct restore *r = (struct restore *)job->op;
     int rc = backup_rest(r->op.s->profile->vault, &r->list, &r->n, err);
 
+    /* No record is written over it as long as the note is there (backup_build()). */
+    if (rc == ERR_CORRUPT)
+        err_hint(err, "the server still has the account record: 'satchel profile reset', then "
+                      "'satchel recover' or 'satchel device join', read it again");
     return rc == ERR_NOTFOUND ? ERR_OK : rc;
 }
 
