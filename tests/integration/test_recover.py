@@ -8,6 +8,7 @@ import socket
 import threading
 
 from harness import LEVEL, WAIT, Case, Failed, User
+from test_life import documented
 
 
 class Cut:
@@ -107,7 +108,11 @@ class Recover(Case):
         self.assertEqual((result["keys"], result["contacts"], result["lost"]), (2, 2, 0))
         for tid, name in ((first, "first"), (second, "second")):
             out = self.folder_of(f"out-{name}")
+        self.assertEqual(set(result), documented("recover"))
             again.get(tid, "-o", out)
+        nothing = again.json("contacts", "restore").result
+        self.assertEqual(set(nothing), documented("contacts restore"))
+        self.assertEqual(set(nothing.values()), {0})
             self.assertEqual((out / name).read_bytes(), (self.work / name).read_bytes())
         rows = {row["name"]: row for row in again.json("contacts").result["contacts"]}
         self.assertEqual(rows["Robert"]["username"], "bob")
