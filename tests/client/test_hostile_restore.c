@@ -204,6 +204,8 @@ int main(void)
         TEST(the_same_username_is_not_worth_a_word),
         TEST(somebody_met_meanwhile_gets_his_name_back),
     };
+    int failed = cmocka_run_group_tests_name("hostile restore", tests, NULL, NULL);
 
-    return cmocka_run_group_tests_name("hostile_restore", tests, NULL, NULL);
+    uv_library_shutdown();
+    return failed;
 }

@@ -90,6 +90,10 @@ class Recover(Case):
             os.close(reading)
         return again
 
+    def key_changed(self, user, name):
+        (row,) = [row for row in user.json("contacts").result["contacts"] if row["name"] == name]
+        return row["key_changed"]
+
     def test_old_mail_and_contacts(self):
         alice = self.newcomer("alice")
         alice.json("contacts", "add", "bob", "--name", "Robert")
@@ -104,15 +108,15 @@ class Recover(Case):
 
         again = self.recover(alice)
         result = again.result.result
-        self.assertEqual((result["user_id"], result["name"], result["record"]), (alice.uid, "alice", True))
-        self.assertEqual((result["keys"], result["contacts"], result["lost"]), (2, 2, 0))
-        for tid, name in ((first, "first"), (second, "second")):
-            out = self.folder_of(f"out-{name}")
         self.assertEqual(set(result), documented("recover"))
-            again.get(tid, "-o", out)
+        self.assertEqual((result["user_id"], result["name"], result["record"]), (alice.uid, "alice", True))
         nothing = again.json("contacts", "restore").result
         self.assertEqual(set(nothing), documented("contacts restore"))
         self.assertEqual(set(nothing.values()), {0})
+        self.assertEqual((result["keys"], result["contacts"], result["lost"]), (2, 2, 0))
+        for tid, name in ((first, "first"), (second, "second")):
+            out = self.folder_of(f"out-{name}")
+            again.get(tid, "-o", out)
             self.assertEqual((out / name).read_bytes(), (self.work / name).read_bytes())
         rows = {row["name"]: row for row in again.json("contacts").result["contacts"]}
         self.assertEqual(rows["Robert"]["username"], "bob")
@@ -121,7 +125,10 @@ class Recover(Case):
         # The lost machine is out, and bob is told before he sends anything.
         self.assertEqual(alice.json("inbox", expect=4).error["code"], "auth")
         self.assertEqual(self.bob.send(self.file(10), to=[alice], expect=4).error["code"], "keychanged")
-        self.bob.json("contacts", "accept", "alice")
+        self.assertTrue(self.key_changed(self.bob, "alice"))
+        self.assertIn("is used with the new key, not verified", self.bob.run("contacts", "accept", "alice").text)
+        accepted = self.bob.json("contacts", "accept", "alice").result
+        self.assertEqual((accepted["key_changed"], accepted["verified"]), (False, False))
         tid = self.bob.send(self.file(20), to=[again]).result["id"]
         self.assertEqual(again.get(tid, "-o", self.folder_of("fresh")).result["from"], "Robert")
         self.deliver(again, self.file(30), [self.bob])
