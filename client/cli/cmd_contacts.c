@@ -297,7 +297,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 const struct cli_cmd cmd_contacts = {
     .name = "contacts",
     .args = "[list | add|verify|accept|remove|block|unblock WHO | rename WHO NAME |"
-            " group [NAME [add|remove WHO... | delete]]]",
+            " group [NAME [add|remove WHO... | delete]] | restore]",
     .summary = "people, their keys, and groups of them",
     .details =
         "WHO is a contact's name, a user ID, a username, or the e-mail address that somebody\n"

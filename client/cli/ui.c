@@ -122,6 +122,7 @@ void ui_notice(void *cookie, const struct satchel_notice *n)
         [SATCHEL_NOTICE_RETRY] = "retry",       [SATCHEL_NOTICE_KEPT] = "kept",
         [SATCHEL_NOTICE_LEFT_OUT] = "left_out", [SATCHEL_NOTICE_PIN] = "pin",
         [SATCHEL_NOTICE_RENAMED] = "renamed",   [SATCHEL_NOTICE_LOST] = "lost",
+        [SATCHEL_NOTICE_USERNAME] = "username",
     };
     char safe[TEXT_SAFE];
 

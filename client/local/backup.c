@@ -65,12 +65,13 @@ static int add_ranked(struct draft *d, const struct contact *c, const struct man
     row->name = strdup(c->name);
     row->verified = strdup(c->verified);
     row->email = strdup(c->email);
+    row->username = strdup(c->named ? c->username : ""); /* otherwise it is the name */
     row->named = c->named;
     row->blocked = c->blocked;
     row->replaced = c->replaced;
     row->user_id.data = malloc(IDS_UID_LEN);
     row->manifest.data = malloc(IDS_HASH_LEN);
-    if (row->name == NULL || row->verified == NULL || row->email == NULL ||
+    if (row->name == NULL || row->verified == NULL || row->email == NULL || row->username == NULL ||
         row->user_id.data == NULL || row->manifest.data == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     row->user_id.len = IDS_UID_LEN;
@@ -169,6 +170,7 @@ static int add_rest_contact(struct draft *d, const Row *row, struct err *err)
     (void)snprintf(c.name, sizeof(c.name), "%s", row->name);
     (void)snprintf(c.verified, sizeof(c.verified), "%s", row->verified);
     (void)snprintf(c.email, sizeof(c.email), "%s", row->email);
+    (void)snprintf(c.username, sizeof(c.username), "%s", row->username);
     memcpy(newest.uid.b, row->user_id.data, IDS_UID_LEN);
     memcpy(newest.hash.b, row->manifest.data, IDS_HASH_LEN);
     c.chosen = true; /* as far as the record tells */
@@ -203,7 +205,7 @@ static int add_rest(struct vault *v, struct draft *d, struct err *err)
         rc = add_rest_group(d, m->groups[i], err);
     d->rest = d->m->n_contacts;
     d->rest_groups = d->m->n_groups;
-    satchel__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, NULL);
     return rc;
 }
 
@@ -333,6 +335,7 @@ static bool is_sound(const Record *m)
             m->contacts[i]->manifest.len != IDS_HASH_LEN ||
             strlen(m->contacts[i]->name) >= CONTACT_NAME_SIZE ||
             strlen(m->contacts[i]->email) >= IDS_EMAIL_TEXT ||
+            strlen(m->contacts[i]->username) >= IDS_USERNAME_TEXT ||
             strlen(m->contacts[i]->verified) >= SAFETY_TEXT)
             return false;
     for (size_t i = 0; i < m->n_groups; i++)
@@ -345,22 +348,27 @@ static bool is_sound(const Record *m)
     return true;
 }
 
-/* Free with pb_secret_allocator; NULL: damaged. */
-static Record *unpack(struct part plain)
+/* With the keys: free with pb_secret_allocator. */
+static int unpack(struct part plain, Record **ret, struct err *err)
 {
-    Record *m = satchel__account__unpack(&pb_secret_allocator, plain.len, plain.data);
+    ProtobufCMessage *m = NULL;
+    int rc = pb_secret_unpack(&satchel__account__descriptor, plain, &m, err);
 
-    if (is_sound(m))
-        return m;
-    satchel__account__free_unpacked(m, &pb_secret_allocator);
-    return NULL;
+    if (rc == ERR_NOMEM)
+        return rc;
+    *ret = (Record *)m;
+    if (is_sound(*ret))
+        return ERR_OK;
+    satchel__account__free_unpacked(*ret, &pb_secret_allocator);
+    *ret = NULL;
+    return damaged(err);
 }
 
 int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n, struct err *err)
 {
-    Record *m = unpack(plain);
-    size_t n = 0, first = m != NULL && m->n_keys > IDENTITY_KEYS_MAX;
-    int rc = m != NULL ? ERR_OK : damaged(err);
+    Record *m = NULL;
+    int rc = unpack(plain, &m, err);
+    size_t n = 0, first = rc == ERR_OK && m->n_keys > IDENTITY_KEYS_MAX;
 
     for (size_t i = first; rc == ERR_OK && i < m->n_keys; i++) {
         const Satchel__OwnKey *k = m->keys[i];
@@ -382,18 +390,17 @@ int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n, stru
 
 int backup_names(struct part plain, struct identity *id, struct err *err)
 {
-    Record *m = unpack(plain);
+    Record *m = NULL;
+    int rc = unpack(plain, &m, err);
 
-    for (size_t i = 0; m != NULL && i < m->n_names; i++) {
+    for (size_t i = 0; rc == ERR_OK && i < m->n_names; i++) {
         struct device_id device;
 
         memcpy(device.b, m->names[i]->device.data, sizeof(device.b));
         identity_keep_name(id, &device, m->names[i]->name);
     }
-    if (m == NULL)
-        return damaged(err);
     satchel__account__free_unpacked(m, &pb_secret_allocator);
-    return ERR_OK;
+    return rc;
 }
 
 /* ---- what is still to be done ---- */
@@ -407,9 +414,9 @@ int backup_note_rest(struct vault *v, const struct secret *plain, struct err *er
 
     if (rc != ERR_OK || plain == NULL)
         return rc == ERR_OK ? vault_delete(v, "restore", id, err) : rc;
-    m = unpack(part_secret(plain));
-    if (m == NULL)
-        return damaged(err);
+    rc = unpack(part_secret(plain), &m, err);
+    if (rc != ERR_OK)
+        return rc;
     for (size_t i = 0; i < m->n_keys; i++)
         satchel__own_key__free_unpacked(m->keys[i], &pb_secret_allocator);
     m->n_keys = 0;
@@ -424,16 +431,21 @@ int backup_note_rest(struct vault *v, const struct secret *plain, struct err *er
 int backup_load_rest(struct vault *v, Record **ret, struct err *err)
 {
     uint8_t id[VAULT_RECORD_ID_LEN];
-    struct secret plain = {0};
+    struct buf plain = {0};
+    Record *m = NULL;
     int rc = vault_id(v, "restore", part_str("self"), id, err);
 
     if (rc == ERR_OK)
-        rc = vault_get_secret(v, "restore", id, &plain, err);
+        rc = vault_get(v, "restore", id, &plain, NULL, err);
     if (rc == ERR_OK) {
-        *ret = unpack(part_secret(&plain));
-        rc = *ret != NULL ? ERR_OK : damaged(err);
+        m = satchel__account__unpack(NULL, plain.len, plain.data);
+        rc = is_sound(m) && m->n_keys == 0 ? ERR_OK : damaged(err);
     }
-    secret_free(&plain);
+    buf_free(&plain);
+    if (rc == ERR_OK)
+        *ret = m;
+    else
+        satchel__account__free_unpacked(m, NULL);
     return rc;
 }
 
@@ -458,11 +470,12 @@ int backup_rest(struct vault *v, struct backup_contact **ret, size_t *ret_n, str
         (void)snprintf(list[i].name, sizeof(list[i].name), "%s", row->name);
         (void)snprintf(list[i].verified, sizeof(list[i].verified), "%s", row->verified);
         (void)snprintf(list[i].email, sizeof(list[i].email), "%s", row->email);
+        (void)snprintf(list[i].username, sizeof(list[i].username), "%s", backup_username(row));
     }
     if (rc == ERR_OK) {
         *ret = list;
         *ret_n = m->n_contacts;
     }
-    satchel__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, NULL);
     return rc;
 }

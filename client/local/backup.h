@@ -66,6 +66,7 @@ MUST_CHECK int backup_names(struct part plain, struct identity *id, struct err *
 struct backup_contact {
     struct uid uid;
     char name[CONTACT_NAME_SIZE], verified[SAFETY_TEXT], email[IDS_EMAIL_TEXT];
+    char username[IDS_USERNAME_TEXT]; /* "": none, or the record does not tell */
     bool named, blocked, replaced;
     struct hash32 manifest; /* the newest that was pinned */
 };
@@ -80,13 +81,15 @@ MUST_CHECK int backup_rest(struct vault *v, struct backup_contact **ret, size_t 
 /* Whose a name is, as the note tells: nobody else is to get it before he is back. */
 enum backup_claim {
     BACKUP_NO_CLAIM,
-    BACKUP_USERNAME, /* a contact was called so, by the server or by his address */
+    BACKUP_USERNAME, /* a contact was found by it: a username or an address that was pinned */
     BACKUP_PETNAME,  /* we have called a contact so */
     BACKUP_GROUP
 };
 
-/* What is noted of ${name}; contacts of ${but} (NULL: of nobody) are left out.  Nothing is noted:
- * BACKUP_NO_CLAIM. */
+/*
+ * What others than ${but} (NULL: nobody) claim of ${name}, as is noted.  Nothing is noted, or what
+ * ${but} claims goes before: BACKUP_NO_CLAIM.
+ */
 MUST_CHECK int backup_claims(struct vault *v, const char *name, const struct uid *but,
                              enum backup_claim *ret, struct err *err);
 

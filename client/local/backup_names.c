@@ -6,31 +6,50 @@
 
 #include "client/local/backup_priv.h"
 #include "client/local/group.h"
-#include "client/local/pb_secret.h"
 
 typedef Satchel__AccountContact Row;
 
 /* ---- whose they are ---- */
 
+const char *backup_username(const Row *row)
+{
+    if (row->named)
+        return row->username;
+    return ids_check_username(row->name, NULL) == ERR_OK ? row->name : "";
+}
+
+/* ${email} is ${name} folded, as contact_find() looks for it; "": it is no address. */
+static enum backup_claim row_claim(const Row *row, const char *name, const char *email)
+{
+    if (row->named && strcmp(row->name, name) == 0)
+        return BACKUP_PETNAME;
+    if (strcmp(row->name, name) == 0 || strcmp(backup_username(row), name) == 0 ||
+        (email[0] != '\0' && strcmp(row->email, email) == 0))
+        return BACKUP_USERNAME;
+    return BACKUP_NO_CLAIM;
+}
+
 static enum backup_claim claim_of(const Satchel__Account *m, const char *name,
                                   const struct uid *but)
 {
-    enum backup_claim claim = BACKUP_NO_CLAIM;
+    enum backup_claim claim = BACKUP_NO_CLAIM, own = BACKUP_NO_CLAIM;
+    char email[IDS_EMAIL_TEXT] = "";
 
+    if (ids_fold_email(name, email, NULL) != ERR_OK)
+        email[0] = '\0';
     for (size_t i = 0; i < m->n_groups; i++)
         if (strcmp(m->groups[i]->name, name) == 0)
             return BACKUP_GROUP;
     for (size_t i = 0; i < m->n_contacts; i++) {
         const Row *row = m->contacts[i];
+        enum backup_claim its = row_claim(row, name, email);
 
         if (but != NULL && memcmp(row->user_id.data, but->b, IDS_UID_LEN) == 0)
-            continue;
-        if (row->named && strcmp(row->name, name) == 0)
-            return BACKUP_PETNAME;
-        if (strcmp(row->name, name) == 0 || strcmp(row->email, name) == 0)
-            claim = BACKUP_USERNAME;
+            own = its;
+        else if (its > claim)
+            claim = its;
     }
-    return claim;
+    return own > claim ? BACKUP_NO_CLAIM : claim;
 }
 
 int backup_claims(struct vault *v, const char *name, const struct uid *but, enum backup_claim *ret,
@@ -40,7 +59,7 @@ int backup_claims(struct vault *v, const char *name, const struct uid *but, enum
     int rc = backup_load_rest(v, &m, err);
 
     *ret = rc == ERR_OK ? claim_of(m, name, but) : BACKUP_NO_CLAIM;
-    satchel__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, NULL);
     return rc == ERR_NOTFOUND ? ERR_OK : rc;
 }
 
@@ -87,7 +106,7 @@ int backup_make_groups(struct vault *v, struct backup_lost *ret_lost, struct err
         if (rc == ERR_EXISTS || rc == ERR_INVALID || rc == ERR_LIMIT)
             rc = note_lost(ret_lost, m->groups[i]->name, err);
     }
-    satchel__account__free_unpacked(m, &pb_secret_allocator);
+    satchel__account__free_unpacked(m, NULL);
     return rc;
 }
 

@@ -303,10 +303,13 @@ int contact_save(struct vault *v, const struct contact *c, struct err *err)
 
     if (rc == ERR_OK)
         rc = vault_id(v, table, PART_OF(c->chain.uid.b), id, err);
+    /* First: a crash in between must not leave the server's copy behind, unnoticed. */
+    if (rc == ERR_OK)
+        rc = backup_touch(v, err);
     if (rc == ERR_OK)
         rc = vault_put(v, table, id, part(plain.data, plain.len), err);
     buf_free(&plain);
-    return rc == ERR_OK ? backup_touch(v, err) : rc;
+    return rc;
 }
 
 /* ---- strangers ---- */
@@ -387,8 +390,8 @@ int contact_delete(struct vault *v, const struct uid *uid, struct err *err)
     int rc = vault_id(v, table, PART_OF(uid->b), id, err);
 
     if (rc == ERR_OK)
-        rc = vault_delete(v, table, id, err);
-    return rc == ERR_OK ? backup_touch(v, err) : rc;
+        rc = backup_touch(v, err); /* first, as in contact_save() */
+    return rc == ERR_OK ? vault_delete(v, table, id, err) : rc;
 }
 
 /* What other contacts than ${c}, or groups, are called so, or were until a recovery? */
@@ -401,7 +404,7 @@ static int others(struct vault *v, const struct contact *c, const char *name,
 
     if (rc == ERR_OK && !s.found)
         rc = backup_claims(v, name, s.but, &claim, err);
-    if (claim >= BACKUP_PETNAME || (rc == ERR_OK && !s.found && group_exists(v, name)))
+    if (claim != BACKUP_NO_CLAIM || (rc == ERR_OK && !s.found && group_exists(v, name)))
         s.found = true;
     if (rc == ERR_OK)
         *ret_found = s;

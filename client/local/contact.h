@@ -81,8 +81,8 @@ MUST_CHECK int contact_delete(struct vault *v, const struct uid *uid, struct err
  * Set name and username of a contact that is about to be saved.  ${name} NULL: keep the
  * name that was given, or else use the username.  A ${username} that finds another
  * contact already, or that cannot be one, is dropped.  ERR_EXISTS: another contact has the name
- * given, or a group has it.  Names of ours that a recovery has still to bring back are taken.
- * The caller holds the lock.
+ * given, or a group has it.  Whatever finds somebody whom a recovery has still to bring back is
+ * taken. The caller holds the lock.
  */
 MUST_CHECK int contact_name(struct vault *v, struct contact *c, const char *name,
                             const char *username, struct err *err);

@@ -146,7 +146,7 @@ static int check_name(struct vault *v, const char *name, struct err *err)
         claim = BACKUP_PETNAME;
     if (rc != ERR_OK)
         return err_set(err, rc, "cannot read the contacts");
-    if (claim == BACKUP_PETNAME)
+    if (claim == BACKUP_PETNAME || claim == BACKUP_USERNAME)
         return err_set(err, ERR_EXISTS, "'%s' is the name of a contact", name);
     return ERR_OK;
 }
@@ -223,9 +223,10 @@ int group_delete(struct vault *v, const char *name, struct err *err)
     free(g);
     if (rc == ERR_OK)
         rc = vault_id(v, table, part_str(name), id, err);
+    /* First, as in save(): a crash in between must not leave it in the server's copy alone. */
     if (rc == ERR_OK)
-        rc = vault_delete(v, table, id, err);
-    return rc == ERR_OK ? backup_touch(v, err) : rc;
+        rc = backup_touch(v, err);
+    return rc == ERR_OK ? vault_delete(v, table, id, err) : rc;
 }
 
 struct forgetting {

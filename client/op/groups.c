@@ -198,8 +198,13 @@ static int check_back(struct vault *v, const char *who, const struct uid *found,
                  ? ERR_OK
                  : backup_claims(v, who, found, &claim, err);
 
-    if (rc != ERR_OK || claim == BACKUP_NO_CLAIM)
+    if (rc != ERR_OK) {
+        err_hint(err, "a user ID can be sent to meanwhile; 'satchel contacts restore' tries to "
+                      "bring back what the account record has");
         return rc;
+    }
+    if (claim == BACKUP_NO_CLAIM)
+        return ERR_OK;
     rc = err_set(err, ERR_REFUSED, "%s '%.64s' is not back yet: contacts are still coming back",
                  claim == BACKUP_GROUP ? "the group" : "the contact", who);
     err_hint(err, "'satchel contacts restore' brings them");

@@ -166,12 +166,15 @@ static int make_room(struct person *p, struct vault *v, const struct contact *c,
 /* Pin what has changed in ${c}: with the vault's lock. */
 static int write_pin(struct person *p, struct vault *v, struct contact *c, struct err *err)
 {
+    const char *username = p->fresh ? p->username : c->username;
     bool keep = true;
     int rc = ERR_OK;
 
     /* Names are pinned like keys: what the server says later must not pass one off as another. */
-    if (p->fresh || p->new_name != NULL)
-        rc = contact_name(v, c, p->new_name, p->fresh ? p->username : c->username, err);
+    if (p->old_username != NULL)
+        username = p->old_username;
+    if (p->fresh || p->new_name != NULL || p->old_username != NULL)
+        rc = contact_name(v, c, p->new_name, username, err);
     if (p->address)
         memcpy(c->email, p->email, sizeof(c->email));
     c->chosen |= p->chosen;
@@ -183,7 +186,8 @@ static int write_pin(struct person *p, struct vault *v, struct contact *c, struc
 /* Nothing of what is pinned would change; ${c} has what the server said. */
 static bool is_pinned(const struct person *p, const struct contact *c, bool grew)
 {
-    return !p->fresh && !grew && !p->address && p->new_name == NULL && c->chosen >= p->chosen;
+    return !p->fresh && !grew && !p->address && p->new_name == NULL && p->old_username == NULL &&
+           c->chosen >= p->chosen;
 }
 
 /*

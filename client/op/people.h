@@ -26,6 +26,9 @@ struct person {
     const char *who;      /* WHO; or NULL, and uid is set */
     struct uid uid;       /* set afterwards in any case */
     const char *new_name; /* a name to give him; NULL: keep */
+    /* The username that the account record has of him, which is pinned whatever the server says;
+     * NULL: what the server says when he is seen first. */
+    const char *old_username;
     /* Do not ask the server if these manifests are pinned; NULL: ask. */
     const struct hash32 *wants;
     size_t n_wants;
@@ -37,6 +40,7 @@ struct person {
     bool self;              /* it is ourselves: contact is empty but for the names */
     struct contact contact; /* with the whole chain */
     struct err err;         /* with `each_alone`: why he could not be found; code 0: he was */
+    char username[IDS_USERNAME_TEXT]; /* as the server says; "": it was not asked */
 
     /* Private. */
     struct op_job job;
@@ -48,9 +52,8 @@ struct person {
     size_t pinned;      /* manifests that were pinned before */
     bool known, looked; /* uid is known; the server was asked */
     bool fresh, succeeded;
-    bool address;                     /* the e-mail address is pinned for the first time */
-    char username[IDS_USERNAME_TEXT]; /* as the server says */
-    char email[IDS_EMAIL_TEXT];       /* he is looked up by it, folded; "": he is not */
+    bool address;               /* the e-mail address is pinned for the first time */
+    char email[IDS_EMAIL_TEXT]; /* he is looked up by it, folded; "": he is not */
 };
 
 struct people {

@@ -4,8 +4,9 @@
  * looked up and pinned -> what was known of them is noted on a worker -> the
  * next ones -> the groups, and nothing is left to do.
  *
- * A contact who is gone, or whose keys do not follow from those that were
- * pinned, is lost or marked: that does not end the operation.
+ * Contacts keep the names and usernames of the record, whatever the server calls
+ * them now: that is only told.  A contact who is gone, or whose keys do not follow
+ * from those that were pinned, is lost or marked: that does not end the operation.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -109,10 +110,28 @@ static int note_work(struct op_job *job, struct err *err)
     return rc;
 }
 
+/* A username may change, and a server may lie: that is for somebody to look at. */
+static void tell_username(const struct restore *r, size_t i)
+{
+    const struct person *p = &r->persons[i];
+    const char *before = r->list[r->at + i].username;
+
+    if (p->err.code == ERR_OK && !p->self && before[0] != '\0' && p->username[0] != '\0' &&
+        strcmp(before, p->username) != 0)
+        handle_notice(r->op.s, SATCHEL_NOTICE_USERNAME, p->contact.name,
+                      "the server calls '%s' '%s' now, no longer '%s': here the contact's name "
+                      "stays as it was",
+                      p->contact.name, p->username, before);
+}
+
 static void noted(struct op_job *job)
 {
     struct restore *r = (struct restore *)job->op;
 
+    for (size_t i = 0; i < r->people.n && !r->op.ended; i++)
+        tell_username(r, i);
+    if (r->op.ended) /* by the caller, inside on_notice */
+        return;
     r->at += r->people.n;
     drop_persons(r);
     next(r);
@@ -137,6 +156,7 @@ static void next(struct restore *r)
         r->persons[i].uid = b->uid;
         r->persons[i].chosen = true; /* strangers came last in the record, if at all */
         r->persons[i].new_name = b->named ? b->name : NULL;
+        r->persons[i].old_username = b->username;
     }
     r->people =
         (struct people){.op = &r->op, .p = r->persons, .n = n, .each_alone = true, .done = found};
@@ -150,6 +170,10 @@ static int read_work(struct op_job *job, struct err *err)
     struct restore *r = (struct restore *)job->op;
     int rc = backup_rest(r->op.s->profile->vault, &r->list, &r->n, err);
 
+    /* No record is written over it as long as the note is there (backup_build()). */
+    if (rc == ERR_CORRUPT)
+        err_hint(err, "the server still has the account record: 'satchel profile reset', then "
+                      "'satchel recover' or 'satchel device join', read it again");
     return rc == ERR_NOTFOUND ? ERR_OK : rc;
 }
 

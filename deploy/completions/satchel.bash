@@ -69,7 +69,7 @@ _satchel()
     keys) mapfile -t COMPREPLY < <(compgen -W 'list rotate' -- "$cur") ;;
     profile) mapfile -t COMPREPLY < <(compgen -W "list use reset $(_satchel_values profile name)" -- "$cur") ;;
     device) mapfile -t COMPREPLY < <(compgen -W "list add join revoke $(_satchel_values device id)" -- "$cur") ;;
-    contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify accept rename remove block unblock group $(_satchel_values contacts name)" -- "$cur") ;;
+    contacts) mapfile -t COMPREPLY < <(compgen -W "add list verify accept rename remove block unblock group restore $(_satchel_values contacts name)" -- "$cur") ;;
     esac
 }
 

@@ -51,7 +51,7 @@ complete -c satchel -n '__fish_seen_subcommand_from revoke' -l from -x -a '(__sa
 complete -c satchel -n '__fish_seen_subcommand_from get' -l limit-rate -x -d 'Bytes a second at most'
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -l name -x -d 'Your own name for them'
 complete -c satchel -n '__fish_seen_subcommand_from contacts' -l number -x -d 'Safety number'
-complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify accept rename remove block unblock group (__satchel_values contacts name)'
+complete -c satchel -n '__fish_seen_subcommand_from contacts' -x -a 'add list verify accept rename remove block unblock group restore (__satchel_values contacts name)'
 complete -c satchel -n '__fish_seen_subcommand_from keys' -x -a 'list rotate'
 complete -c satchel -n '__fish_seen_subcommand_from profile' -x -a 'list use reset (__satchel_values profile name)'
 complete -c satchel -n '__fish_seen_subcommand_from profile' -l yes -x -d 'The name, instead of being asked for it'

@@ -116,19 +116,17 @@ static struct manifest_device second_device(const struct actor *other)
 
 /* ---- recovery ---- */
 
-static Satchel__Code recover(const struct actor *who, const struct manifest *next)
+/* Over ${p}, which has said hello; the number of the request. */
+static uint64_t begin_recovery(struct peer *p, const struct actor *who, const struct manifest *next)
 {
     Satchel__Recover msg = SATCHEL__RECOVER__INIT;
     Satchel__Signed manifest = SATCHEL__SIGNED__INIT;
     struct login_recovery facts = {.who = PART_OF(who->u.uid.b), .manifest = next->body};
     uint8_t sig[SIGNED_SIG_LEN];
-    Satchel__Code code;
-    struct peer p;
     PEER_ENV(env, RECOVER, recover, &msg);
 
-    stage_greet(&p);
-    facts.server = p.server;
-    assert_true(peer_exporter(&p, facts.exporter));
+    facts.server = p->server;
+    assert_true(peer_exporter(p, facts.exporter));
     manifest.body = (ProtobufCBinaryData){next->body.len, (uint8_t *)(uintptr_t)next->body.data};
     PEER_BYTES(manifest.signature, next->signature);
     msg.manifest = &manifest;
@@ -136,7 +134,16 @@ static Satchel__Code recover(const struct actor *who, const struct manifest *nex
     msg.who_case = SATCHEL__RECOVER__WHO_USER_ID;
     PEER_BYTES(msg.user_id, who->u.uid.b);
     PEER_BYTES(msg.signature, sig);
-    code = peer_ask(&p, &env);
+    return peer_send(p, &env, NULL, 0);
+}
+
+static Satchel__Code recover(const struct actor *who, const struct manifest *next)
+{
+    Satchel__Code code;
+    struct peer p;
+
+    stage_greet(&p);
+    code = peer_code(peer_wait(&p, begin_recovery(&p, who, next)));
     peer_close(&p);
     return code;
 }
@@ -266,6 +273,39 @@ static void test_a_recovery_goes_back(void **state)
     secret_free(&isk[1]);
 }
 
+/* Twice at once, as after a connection that only seemed to be lost: it is stored once. */
+static void test_a_recovery_that_is_sent_twice(void **state)
+{
+    const struct manifest_device second = second_device(&alice);
+    struct chain known = {.uid = bob.u.uid};
+    enum chain_change change = CHAIN_SAME;
+    struct manifest *next;
+    struct secret isk;
+    struct peer p[2];
+    uint64_t id[2];
+    size_t before;
+
+    (void)state;
+    new_identity(&isk, 73);
+    look_up(&bob, &known, &change);
+    before = known.n;
+    next = actor_succeed(&bob, chain_newest(&known), &second, &isk);
+    for (size_t i = 0; i < 2; i++)
+        stage_greet(&p[i]);
+    for (size_t i = 0; i < 2; i++)
+        id[i] = begin_recovery(&p[i], &bob, next);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(peer_code(peer_wait(&p[i], id[i])), OK);
+        peer_close(&p[i]);
+    }
+    look_up(&bob, &known, &change);
+    assert_int_equal(known.n, before + 1);
+    assert_memory_equal(&chain_newest(&known)->hash, &next->hash, sizeof(next->hash));
+    chain_free(&known);
+    manifest_free(next);
+    secret_free(&isk);
+}
+
 static uint64_t rate_wait(struct peer *p, const struct manifest *m)
 {
     struct message *answer = send_manifest(p, m);
@@ -326,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_last_numbers_are_for_revoking),
         cmocka_unit_test(test_a_recovery_goes_back),
+        cmocka_unit_test(test_a_recovery_that_is_sent_twice),
         cmocka_unit_test(test_a_day_has_a_share),
     };
 

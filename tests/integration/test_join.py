@@ -119,6 +119,7 @@ class Join(Machines):
         # As people type it, and without a word on the server's key: the other device knows that.
         joined = self.join(other, code["code"].replace("-", " ").lower(), "--name", "lap\u00e9top").result
         added = adding.end()
+        self.assertEqual(set(joined), documented("device join"))
         self.assertEqual(added["name"], "lap\u00e9top")
         self.assertEqual((joined["user_id"], joined["name"], joined["other_name"]), (alice.uid, "ann", "desk"))
         self.assertEqual((joined["device"], joined["contacts"], joined["lost"]), (added["id"], 1, 0))

@@ -9,6 +9,7 @@ import threading
 import time
 
 from harness import LEVEL, WAIT, Case, Failed, User
+from test_life import documented
 
 
 class Cut:
@@ -94,6 +95,10 @@ class Recover(Case):
             os.close(reading)
         return again
 
+    def key_changed(self, user, name):
+        (row,) = [row for row in user.json("contacts").result["contacts"] if row["name"] == name]
+        return row["key_changed"]
+
     def test_old_mail_and_contacts(self):
         alice = self.newcomer("alice")
         alice.json("contacts", "add", "bob", "--name", "Robert")
@@ -108,7 +113,11 @@ class Recover(Case):
 
         again = self.recover(alice)
         result = again.result.result
+        self.assertEqual(set(result), documented("recover"))
         self.assertEqual((result["user_id"], result["name"], result["record"]), (alice.uid, "alice", True))
+        nothing = again.json("contacts", "restore").result
+        self.assertEqual(set(nothing), documented("contacts restore"))
+        self.assertEqual(set(nothing.values()), {0})
         self.assertEqual((result["keys"], result["contacts"], result["lost"]), (2, 2, 0))
         for tid, name in ((first, "first"), (second, "second")):
             out = self.folder_of(f"out-{name}")
@@ -121,7 +130,10 @@ class Recover(Case):
         # The lost machine is out, and bob is told before he sends anything.
         self.assertEqual(alice.json("inbox", expect=4).error["code"], "auth")
         self.assertEqual(self.bob.send(self.file(10), to=[alice], expect=4).error["code"], "keychanged")
-        self.bob.json("contacts", "accept", "alice")
+        self.assertTrue(self.key_changed(self.bob, "alice"))
+        self.assertIn("is used with the new key, not verified", self.bob.run("contacts", "accept", "alice").text)
+        accepted = self.bob.json("contacts", "accept", "alice").result
+        self.assertEqual((accepted["key_changed"], accepted["verified"]), (False, False))
         tid = self.bob.send(self.file(20), to=[again]).result["id"]
         self.assertEqual(again.get(tid, "-o", self.folder_of("fresh")).result["from"], "Robert")
         self.deliver(again, self.file(30), [self.bob])

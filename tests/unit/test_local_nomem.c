@@ -16,7 +16,9 @@
 
 #include <cmocka.h>
 
+#include "client/local/backup.h"
 #include "client/local/contact.h"
+#include "client/local/group.h"
 #include "client/local/output.h"
 #include "client/local/profile.h"
 #include "tests/unit/tmpdir.h"
@@ -150,6 +152,58 @@ static int op_contact_find(void)
     return contact_find(profile->vault, "somebody", &uid, NULL);
 }
 
+/* As after a record that the server has. */
+static void keep_record(void)
+{
+    uint64_t mark = 0;
+
+    assert_int_equal(backup_building(profile->vault, &mark, NULL), ERR_OK);
+    assert_int_equal(backup_mark(profile->vault, mark, 1, NULL), ERR_OK);
+    assert_false(backup_is_due(profile->vault));
+}
+
+/* What is gone here is not left in the server's copy alone: that is noted first. */
+static int op_group_delete(void)
+{
+    long at = countdown;
+    int rc;
+
+    countdown = -1;
+    assert_int_equal(vault_lock(profile->vault, NULL), ERR_OK);
+    assert_int_equal(group_make(profile->vault, "team", NULL), ERR_OK);
+    keep_record();
+    countdown = at;
+    rc = group_delete(profile->vault, "team", NULL);
+    at = countdown;
+    countdown = -1;
+    assert_true(group_exists(profile->vault, "team") || backup_is_due(profile->vault));
+    vault_unlock(profile->vault);
+    countdown = at;
+    return rc;
+}
+
+static int op_contact_delete(void)
+{
+    struct contact c = {0};
+    long at = countdown;
+    int rc;
+
+    countdown = -1;
+    assert_int_equal(vault_lock(profile->vault, NULL), ERR_OK);
+    assert_int_equal(contact_save(profile->vault, &contact, NULL), ERR_OK);
+    keep_record();
+    countdown = at;
+    rc = contact_delete(profile->vault, &contact.chain.uid, NULL);
+    at = countdown;
+    countdown = -1;
+    assert_true(contact_load(profile->vault, &contact.chain.uid, &c, NULL) == ERR_OK ||
+                backup_is_due(profile->vault));
+    contact_free(&c);
+    vault_unlock(profile->vault);
+    countdown = at;
+    return rc;
+}
+
 static int op_seen(void)
 {
     struct seen *s = NULL;
@@ -252,6 +306,8 @@ NOMEM(op_next)
 NOMEM(op_contact_save)
 NOMEM(op_contact_load)
 NOMEM(op_contact_find)
+NOMEM(op_group_delete)
+NOMEM(op_contact_delete)
 NOMEM(op_seen)
 NOMEM(op_draw)
 NOMEM(op_settings)
@@ -288,6 +344,8 @@ int main(void)
         cmocka_unit_test(op_contact_save_without_memory),
         cmocka_unit_test(op_contact_load_without_memory),
         cmocka_unit_test(op_contact_find_without_memory),
+        cmocka_unit_test(op_group_delete_without_memory),
+        cmocka_unit_test(op_contact_delete_without_memory),
         cmocka_unit_test(op_seen_without_memory),
         cmocka_unit_test(op_draw_without_memory),
         cmocka_unit_test(op_settings_without_memory),
