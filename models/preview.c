@@ -94,7 +94,7 @@ static void latents_of(const struct preview *p, const uint8_t *rgb, float latent
 
 static int make_repair(struct preview *p, struct err *err)
 {
-    struct conv_spec spec = preview_repair_spec(1, false);
+    struct conv_spec spec = preview_repair_spec(p->net->widths, 1, false);
     const float *at = p->net->repair;
     int rc = conv_new(&p->repair, &spec, err);
 

@@ -11,6 +11,7 @@ enum {
     MIDDLE_SHIFT = PREVIEW_SHIFTS / 2,
     FIRST_SCALE = 32,
     SIZES = 16,
+    SPREAD_MAX = 2 * PREVIEW_SCALES + 63,
     ONE = 8, /* inputs are eighths */
     /* The inputs behind the sizes. */
     SEEN_Y = 16,
@@ -47,6 +48,7 @@ void preview_survey_start(struct preview_survey *s, const struct preview_net *ne
 {
     (void)pthread_once(&once, set_up);
     s->net = net;
+    s->bands = preview_bands();
     s->step = step;
     s->depth = depth;
     s->start_band = PREVIEW_BANDS;
@@ -61,7 +63,7 @@ static void around(const struct preview_survey *s, int band, unsigned x, unsigne
 
     if (band < 0)
         return;
-    b = &preview_bands()[band];
+    b = &s->bands[band];
     at = &s->map[origin[band] + y * stride(b) + x];
     ret[0] = at[0];
     ret[1] = (int16_t)(at[-1] + at[1] + *(at - stride(b)) + at[stride(b)]);
@@ -70,7 +72,7 @@ static void around(const struct preview_survey *s, int band, unsigned x, unsigne
 void preview_survey_inputs(const struct preview_survey *s, struct preview_place p,
                            int16_t ret[PREVIEW_SEEN])
 {
-    const struct preview_band *b = &preview_bands()[p.band];
+    const struct preview_band *b = &s->bands[p.band];
     const uint8_t *at = &s->map[origin[p.band] + p.y * stride(b) + p.x];
     const uint8_t *above = at - stride(b);
     int off = 2 * (int)p.x + 1 - b->side;
@@ -105,6 +107,16 @@ static void start_row(struct preview_survey *s, struct preview_place p, const in
             s->start[h] += in[shared[i]] * t->detail_in[p.band][shared[i]][h];
     s->start_band = p.band;
     s->start_y = p.y;
+    memset(s->quiet, 0xff, sizeof(s->quiet)); /* -1 */
+}
+
+static bool nothing_around(const int16_t *in)
+{
+    int16_t any = 0;
+
+    for (int i = 0; i < SIZES; i++)
+        any |= in[i];
+    return any == 0;
 }
 
 /* 2^20 times the eighths of an octave, exact: weights are checked when they are loaded. */
@@ -130,22 +142,36 @@ HOT_WIDE static int64_t output(const struct preview_survey *s, unsigned band, co
     return sum;
 }
 
+/* Eighths of an octave from the first table's spread, limited. */
+static int16_t spread(const struct preview_survey *s, unsigned band, const int16_t *in)
+{
+    int64_t sum = output(s, band, in);
+    int64_t eighths = (sum >= 0 ? sum >> 20 : -((-sum + (1 << 20) - 1) >> 20)) + FIRST_SCALE;
+
+    return (int16_t)(eighths < 0 ? 0 : eighths > SPREAD_MAX ? SPREAD_MAX : eighths);
+}
+
 struct preview_guess preview_survey_guess(struct preview_survey *s, struct preview_place p)
 {
     struct preview_guess g = {.shift = MIDDLE_SHIFT};
-    int16_t in[PREVIEW_SEEN];
-    int64_t sum, eighths;
+    int16_t in[PREVIEW_SEEN], eighths;
 
     preview_survey_inputs(s, p, in);
     if (s->start_band != p.band || s->start_y != p.y)
         start_row(s, p, in);
-    sum = output(s, p.band, in);
-    eighths = (sum >= 0 ? sum >> 20 : -((-sum + (1 << 20) - 1) >> 20)) + FIRST_SCALE;
-    eighths = eighths < 0                         ? 0
-              : eighths > 2 * PREVIEW_SCALES + 63 ? 2 * PREVIEW_SCALES + 63
-                                                  : eighths;
+    if (nothing_around(in)) {
+        /* In a row, places alike far from the middle are alike. */
+        unsigned side = s->bands[p.band].side;
+        int16_t *known = &s->quiet[p.x < side / 2 ? p.x : side - 1 - p.x];
+
+        if (*known < 0)
+            *known = spread(s, p.band, in);
+        eighths = *known;
+    } else {
+        eighths = spread(s, p.band, in);
+    }
     while (eighths > 2 * PREVIEW_SCALES - 1) {
-        eighths -= 8;
+        eighths = (int16_t)(eighths - 8);
         g.raw++;
     }
     g.scale = (unsigned)eighths / 2;
@@ -154,7 +180,7 @@ struct preview_guess preview_survey_guess(struct preview_survey *s, struct previ
 
 void preview_survey_tell(struct preview_survey *s, struct preview_place p, int32_t q)
 {
-    const struct preview_band *b = &preview_bands()[p.band];
+    const struct preview_band *b = &s->bands[p.band];
     uint32_t size = (uint32_t)(q < 0 ? -q : q);
 
     s->map[origin[p.band] + p.y * stride(b) + p.x] = size_of[size < SIZES ? size : SIZES - 1];

@@ -20,11 +20,14 @@ enum {
 /* What is known while details are gone through. */
 struct preview_survey {
     const struct preview_net *net;
+    const struct preview_band *bands;
     unsigned step, depth;
     uint8_t map[PREVIEW_MAP_LEN]; /* sizes of the symbols so far, by band */
     /* Hidden values of a row's places before what is around them: most of it is the same. */
     int32_t start[PREVIEW_DETAIL_HIDDEN];
     unsigned start_band, start_y;
+    /* What the network says of places with nothing around; -1: not asked yet. */
+    int16_t quiet[PREVIEW_SIDE / 2];
 };
 
 /* A place in a band. */

@@ -12,8 +12,8 @@
 #include "common/crypto/hash.h"
 #include "models/preview_symbols.h"
 
-/* Version 1 had no details. */
-enum { KIND_PREVIEW = 2, VERSION_PLAIN = 1, VERSION = 2, HASH_LEN = 32 };
+/* Version 1 has no details, and version 2 no widths. */
+enum { KIND_PREVIEW = 2, VERSION_PLAIN = 1, VERSION_USUAL = 2, VERSION = 3, HASH_LEN = 32 };
 
 static const char magic[8] = {'s', 'a', 't', 'c', 'h', 'e', 'l', 'w'};
 
@@ -152,18 +152,13 @@ static bool get_halves(struct rd *r, float *v, size_t len)
     return sane;
 }
 
-static size_t repair_len(void)
+static bool widths_fit(const uint16_t widths[PREVIEW_WIDTHS])
 {
-    struct conv_spec spec = preview_repair_spec(1, false);
-    size_t channels[CONV_LAYERS_MAX + 1] = {spec.channels}, len = 0;
+    bool fit = true;
 
-    for (unsigned i = 0; i < spec.layers; i++) {
-        const struct conv_layer *l = &spec.layer[i];
-
-        channels[i + 1] = l->channels != 0 ? l->channels : channels[l->in];
-        len += (channels[l->in] * l->kernel * l->kernel + 1) * l->channels;
-    }
-    return len;
+    for (int i = 0; i < PREVIEW_WIDTHS; i++)
+        fit &= widths[i] >= 1 && widths[i] <= PREVIEW_WIDTH_MAX;
+    return fit;
 }
 
 static bool within(int32_t v, int32_t most)
@@ -223,22 +218,38 @@ static const uint16_t shapes[] = {PREVIEW_SIDE,   PREVIEW_HALF,   PREVIEW_LATENT
 
 enum { SHAPES = sizeof(shapes) / sizeof(shapes[0]) };
 
+static bool usual(const uint16_t widths[PREVIEW_WIDTHS])
+{
+    return memcmp(widths, preview_usual_widths, sizeof(preview_usual_widths)) == 0;
+}
+
+/* The version that says what ${net} has, and no more; 0: none does. */
+static uint16_t version_of(const struct preview_net *net)
+{
+    if (usual(net->widths))
+        return net->detailed ? VERSION_USUAL : VERSION_PLAIN;
+    return net->detailed && widths_fit(net->widths) ? VERSION : 0;
+}
+
 int preview_file_encode(struct preview_net *net, struct buf *out, struct err *err)
 {
     const char *wrong = check(net);
+    const uint16_t version = version_of(net);
     size_t start = out->len;
     struct section s[SECTIONS];
     uint8_t hash[HASH_LEN];
     int rc;
 
-    if (wrong != NULL || net->repair_len != repair_len())
+    if (wrong != NULL || version == 0 || net->repair_len != preview_repair_len(net->widths))
         return err_set(err, ERR_INVALID, "weights of previews: %s",
                        wrong != NULL ? wrong : "wrong layers");
     buf_put(out, magic, sizeof(magic));
     buf_u16(out, KIND_PREVIEW);
-    buf_u16(out, net->detailed ? VERSION : VERSION_PLAIN);
+    buf_u16(out, version);
     for (int i = 0; i < SHAPES; i++)
         buf_u16(out, shapes[i]);
+    for (int i = 0; i < PREVIEW_WIDTHS && version == VERSION; i++)
+        buf_u16(out, net->widths[i]);
     buf_u32(out, (uint32_t)net->repair_len);
     list(net, s);
     for (int i = 0; i < (net->detailed ? SECTIONS : SECTIONS_PLAIN); i++)
@@ -261,7 +272,8 @@ static int corrupt(struct err *err, const char *what)
     return err_set(err, ERR_CORRUPT, "weights of previews: %s", what);
 }
 
-static int check_frame(struct rd *r, const uint8_t *data, size_t len, bool *ret_detailed,
+/* Check all but the numbers, and fill in what ${net} has. */
+static int check_frame(struct rd *r, const uint8_t *data, size_t len, struct preview_net *net,
                        struct err *err)
 {
     const uint8_t *m = rd_take(r, sizeof(magic));
@@ -271,13 +283,17 @@ static int check_frame(struct rd *r, const uint8_t *data, size_t len, bool *ret_
 
     if (m == NULL || memcmp(m, magic, sizeof(magic)) != 0 || kind != KIND_PREVIEW)
         return corrupt(err, "not a weight file of previews");
-    *ret_detailed = version == VERSION;
-    if (version != VERSION && version != VERSION_PLAIN)
+    net->detailed = version != VERSION_PLAIN;
+    if (version < VERSION_PLAIN || version > VERSION)
         return err_set(err, ERR_UNSUPPORTED, "weights of previews: version %u is not known",
                        version);
     for (int i = 0; i < SHAPES; i++)
         same &= rd_u16(r) == shapes[i];
-    if (!same || rd_u32(r) != repair_len())
+    for (int i = 0; i < PREVIEW_WIDTHS; i++)
+        net->widths[i] = version == VERSION ? rd_u16(r) : preview_usual_widths[i];
+    same &= widths_fit(net->widths) && (version < VERSION || !usual(net->widths));
+    net->repair_len = same ? preview_repair_len(net->widths) : 0;
+    if (!same || rd_u32(r) != net->repair_len)
         return corrupt(err, "wrong shapes");
     if (len < HASH_LEN || hash_of(data, len - HASH_LEN, hash, err) != ERR_OK ||
         memcmp(hash, data + len - HASH_LEN, HASH_LEN) != 0)
@@ -306,22 +322,19 @@ int preview_file_decode(struct preview_net **ret_net, const uint8_t *data, size_
                         struct err *err)
 {
     struct rd r = rd_make(data, len);
-    struct preview_net *net = NULL;
+    struct preview_net *net = calloc(1, sizeof(*net));
     const char *wrong;
-    bool detailed = false;
-    int rc = check_frame(&r, data, len, &detailed, err);
+    int rc = net != NULL ? check_frame(&r, data, len, net, err)
+                         : err_set(err, ERR_NOMEM, "weights of previews");
 
-    if (rc != ERR_OK)
-        return rc;
-    net = calloc(1, sizeof(*net));
-    if (net != NULL) {
-        net->detailed = detailed;
-        net->repair_len = repair_len();
-        net->repair = net->repair_len > 0 ? calloc(net->repair_len, sizeof(float)) : NULL;
+    if (rc == ERR_OK) {
+        net->repair = calloc(net->repair_len, sizeof(float));
+        if (net->repair == NULL)
+            rc = err_set(err, ERR_NOMEM, "weights of previews");
     }
-    if (net == NULL || net->repair == NULL) {
+    if (rc != ERR_OK) {
         preview_net_free(net);
-        return err_set(err, ERR_NOMEM, "weights of previews");
+        return rc;
     }
     wrong = get_numbers(&r, net);
     if (wrong != NULL) {

@@ -37,7 +37,12 @@ enum {
     PREVIEW_SEEN = 20,      /* numbers that the networks of details read */
     PREVIEW_SEEN_STEP = 18, /* one of them: the step */
     PREVIEW_DETAIL_HIDDEN = 16,
+    PREVIEW_WIDTHS = 2, /* channels of the layers that repair, at half and a quarter size */
+    PREVIEW_WIDTH_MAX = 128,
 };
+
+/* What files have that do not say. */
+static const uint16_t preview_usual_widths[PREVIEW_WIDTHS] = {32, 48};
 
 /* The first so many latents are in a preview; the others are 0. */
 static const unsigned preview_depths[PREVIEW_DEPTHS] = {PREVIEW_LATENTS, 256, 128, 64};
@@ -77,17 +82,21 @@ struct preview_net {
     uint8_t odd[PREVIEW_LATENTS];               /* which half of the features a latent has */
     float unit[PREVIEW_LATENTS];                /* of the row below */
     int16_t row[PREVIEW_LATENTS][PREVIEW_HALF]; /* the linear layer, in its unit */
-    float *repair; /* weights and biases of the layers that repair, in order; owned */
-    size_t repair_len;
-    bool detailed; /* the networks of details are there */
-    uint8_t id[4]; /* first bytes of the file's hash */
+    uint16_t widths[PREVIEW_WIDTHS];            /* of the layers that repair */
+    float *repair;     /* weights and biases of these layers, in order; owned */
+    size_t repair_len; /* preview_repair_len() */
+    bool detailed;     /* the networks of details are there */
+    uint8_t id[4];     /* first bytes of the file's hash */
 };
 
 /*
- * The layers that repair, for ${batch} pictures.  Input: red, green, blue from
+ * The layers that repair, of ${widths}, for ${batch} pictures.  Input: red, green, blue from
  * -0.5 to 0.5, and what preview_repair_hint() says; output: what to add.
  */
-struct conv_spec preview_repair_spec(unsigned batch, bool training);
+struct conv_spec preview_repair_spec(const uint16_t widths[PREVIEW_WIDTHS], unsigned batch,
+                                     bool training);
+/* How many weights and biases they have. */
+size_t preview_repair_len(const uint16_t widths[PREVIEW_WIDTHS]);
 float preview_repair_hint(unsigned step);
 extern const float preview_repair_floats; /* the hint of latents that were not quantised */
 

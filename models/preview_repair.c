@@ -6,8 +6,11 @@
 const float preview_repair_floats = -2;
 
 /* Down to a quarter and back, with a sum across. */
-struct conv_spec preview_repair_spec(unsigned batch, bool training)
+struct conv_spec preview_repair_spec(const uint16_t widths[PREVIEW_WIDTHS], unsigned batch,
+                                     bool training)
 {
+    const unsigned half = widths[0], quarter = widths[1];
+
     return (struct conv_spec){
         .batch = batch,
         .channels = 4,
@@ -17,23 +20,37 @@ struct conv_spec preview_repair_spec(unsigned batch, bool training)
         .layers = 15,
         .layer =
             {
-                {.kind = CONV_CONV, .in = 0, .channels = 32, .kernel = 4, .stride = 2},
+                {.kind = CONV_CONV, .in = 0, .channels = half, .kernel = 4, .stride = 2},
                 {.kind = CONV_RELU, .in = 1},
-                {.kind = CONV_CONV, .in = 2, .channels = 48, .kernel = 4, .stride = 2},
+                {.kind = CONV_CONV, .in = 2, .channels = quarter, .kernel = 4, .stride = 2},
                 {.kind = CONV_RELU, .in = 3},
-                {.kind = CONV_CONV, .in = 4, .channels = 48, .kernel = 3, .stride = 1},
+                {.kind = CONV_CONV, .in = 4, .channels = quarter, .kernel = 3, .stride = 1},
                 {.kind = CONV_RELU, .in = 5},
-                {.kind = CONV_CONV, .in = 6, .channels = 48, .kernel = 3, .stride = 1},
+                {.kind = CONV_CONV, .in = 6, .channels = quarter, .kernel = 3, .stride = 1},
                 {.kind = CONV_ADD, .in = 7, .other = 4},
                 {.kind = CONV_RELU, .in = 8},
-                {.kind = CONV_DECONV, .in = 9, .channels = 32, .kernel = 4, .stride = 2},
+                {.kind = CONV_DECONV, .in = 9, .channels = half, .kernel = 4, .stride = 2},
                 {.kind = CONV_ADD, .in = 10, .other = 2},
                 {.kind = CONV_RELU, .in = 11},
-                {.kind = CONV_CONV, .in = 12, .channels = 32, .kernel = 3, .stride = 1},
+                {.kind = CONV_CONV, .in = 12, .channels = half, .kernel = 3, .stride = 1},
                 {.kind = CONV_RELU, .in = 13},
                 {.kind = CONV_DECONV, .in = 14, .channels = 3, .kernel = 4, .stride = 2},
             },
     };
+}
+
+size_t preview_repair_len(const uint16_t widths[PREVIEW_WIDTHS])
+{
+    const struct conv_spec spec = preview_repair_spec(widths, 1, false);
+    size_t channels[CONV_LAYERS_MAX + 1] = {spec.channels}, len = 0;
+
+    for (unsigned i = 0; i < spec.layers; i++) {
+        const struct conv_layer *l = &spec.layer[i];
+
+        channels[i + 1] = l->channels != 0 ? l->channels : channels[l->in];
+        len += (channels[l->in] * l->kernel * l->kernel + 1) * l->channels;
+    }
+    return len;
 }
 
 float preview_repair_hint(unsigned step)

@@ -32,23 +32,46 @@ static float bits_of(const struct preview_choice *c, const struct preview_guess 
 
 struct candidate {
     int32_t q;
+    float value; /* what stands for it, in steps */
     float bits, lost, cost;
 };
 
 static struct candidate candidate(const struct preview_choice *c, const struct preview_guess *g,
                                   float x, int32_t q, float lambda)
 {
-    float diff = x - preview_centre(c->net, g, q), bits = bits_of(c, g, q);
+    float value = preview_centre(c->net, g, q), diff = x - value, bits = bits_of(c, g, q);
 
-    return (struct candidate){q, bits, diff * diff, diff * diff + lambda * bits};
+    return (struct candidate){q, value, bits, diff * diff, diff * diff + lambda * bits};
+}
+
+/*
+ * Nothing, of a value so near to 0 that nothing else is thought of: candidate() for q 0 where
+ * tables are centred there, without its general case.
+ */
+static struct candidate nothing(const struct preview_choice *c, const struct preview_guess *g,
+                                float x, float lambda)
+{
+    enum { MIDDLE = PREVIEW_REACH + 1 };
+    float bits = c->costs->bits[g->scale][g->shift][MIDDLE];
+    float value = (float)c->net->tables.centre[g->scale][g->shift][MIDDLE] / 1024;
+    float diff = x - value;
+
+    return (struct candidate){0, value, bits, diff * diff, diff * diff + lambda * bits};
 }
 
 static struct candidate best_of(const struct preview_choice *c, const struct preview_guess *g,
                                 float x, float lambda)
 {
-    int32_t nearest = (int32_t)lrintf(x), others[3] = {nearest - 1, nearest + 1, 0};
-    struct candidate best = candidate(c, g, x, nearest, lambda);
+    int32_t nearest, others[3];
+    struct candidate best;
 
+    if (fabsf(x) < 0.4F && g->centre == 0 && g->raw == 0)
+        return nothing(c, g, x, lambda);
+    nearest = (int32_t)lrintf(x);
+    others[0] = nearest - 1;
+    others[1] = nearest + 1;
+    others[2] = 0;
+    best = candidate(c, g, x, nearest, lambda);
     if (nearest == 0 && g->centre == 0 && fabsf(x) < 0.4F)
         return best;
     for (int i = 0; i < 3; i++) {
@@ -64,12 +87,13 @@ static struct candidate best_of(const struct preview_choice *c, const struct pre
 }
 
 struct preview_cost preview_choose(const struct preview_choice *c, struct preview_symbols *s,
-                                   float lambda)
+                                   float lambda, float ret_latents[PREVIEW_LATENTS])
 {
     float size = (float)c->net->tables.step[s->step] / 4096;
     struct preview_cost sum = {0, 0};
     struct preview_walk w;
 
+    memset(ret_latents, 0, PREVIEW_LATENTS * sizeof(float));
     memset(s->q, 0, sizeof(s->q));
     preview_walk_start(&w, c->net, s->step);
     for (unsigned i = 0; i < preview_depths[s->depth]; i++) {
@@ -77,6 +101,7 @@ struct preview_cost preview_choose(const struct preview_choice *c, struct previe
         struct candidate best = best_of(c, &g, c->latents[i] / size, lambda);
 
         s->q[i] = best.q;
+        ret_latents[i] = size * best.value;
         sum.bits += best.bits;
         sum.lost += best.lost;
         preview_walk_tell(&w, i, best.q);
@@ -133,22 +158,61 @@ static void choose_levels(const struct preview_choice *c, const float *details,
     }
 }
 
-/* Leave out the finest levels that are not worth their bits; true if any was. */
+/* Leave a level out. */
+static void drop_level(struct preview_symbols *s, unsigned kind, struct level *l)
+{
+    unsigned level = --s->levels[kind];
+
+    *l = (struct level){.lost = l->without, .without = l->without};
+    for (unsigned band = 0; band < PREVIEW_CODED; band++) {
+        const struct preview_band *b = &preview_bands()[band];
+
+        if (b->level == level && (b->plane > 0) == kind)
+            memset(s->d + b->first, 0, (size_t)b->side * b->side * sizeof(s->d[0]));
+    }
+}
+
+/*
+ * Leave out the finest levels that are not worth their bits.  True if a level is kept whose
+ * symbols were foretold from one that is left out: colours look at the brightness of their level.
+ */
 static bool drop_levels(struct preview_symbols *s, float lambda,
                         struct level levels[2][PREVIEW_LEVELS])
 {
-    bool dropped = false;
+    uint8_t brightness = s->levels[0];
 
-    for (int kind = 0; kind < 2; kind++)
+    for (unsigned kind = 0; kind < 2; kind++)
         while (s->levels[kind] > 0) {
-            const struct level *l = &levels[kind][s->levels[kind] - 1];
+            struct level *l = &levels[kind][s->levels[kind] - 1];
 
             if (l->without - l->lost > lambda * l->bits)
                 break;
-            s->levels[kind]--;
-            dropped = true;
+            drop_level(s, kind, l);
         }
-    return dropped;
+    return s->levels[0] < brightness && s->levels[0] < s->levels[1];
+}
+
+/* Could a level be worth its bits?  Asked of its values alone, before any symbol is foretold. */
+static bool may_pay(const float *details, unsigned kind, unsigned level, float per_step,
+                    float lambda)
+{
+    /* Less than what is measured, so that no level that pays is left out. */
+    const float bits_of_nothing = 0.03F, bits_of_something = 4;
+    float gain = 0, bits = 0;
+
+    for (unsigned band = 0; band < PREVIEW_CODED; band++) {
+        const struct preview_band *b = &preview_bands()[band];
+
+        if (b->level != level || (b->plane > 0) != kind)
+            continue;
+        for (unsigned i = 0; i < (unsigned)b->side * b->side; i++) {
+            float x = fabsf(details[b->first + i] * per_step);
+
+            gain += x < 0.5F ? 0 : x * x;
+            bits += x < 0.5F ? bits_of_nothing : bits_of_something;
+        }
+    }
+    return gain > lambda * bits;
 }
 
 struct preview_cost preview_choose_details(const struct preview_choice *c,
@@ -161,6 +225,10 @@ struct preview_cost preview_choose_details(const struct preview_choice *c,
 
     s->levels[0] = c->net->detailed ? PREVIEW_LEVELS : 0;
     s->levels[1] = c->net->detailed ? PREVIEW_COLOUR_LEVELS : 0;
+    for (unsigned kind = 0; kind < 2; kind++)
+        while (s->levels[kind] > 0 &&
+               !may_pay(details, kind, s->levels[kind] - 1U, 1 / size, lambda))
+            s->levels[kind]--;
     choose_levels(c, details, s, lambda, levels);
     if (drop_levels(s, lambda, levels))
         choose_levels(c, details, s, lambda, levels);
@@ -175,11 +243,11 @@ struct preview_cost preview_choose_details(const struct preview_choice *c,
 
 /* A search on its way. */
 struct search {
-    struct preview_choice c;     /* with the aim for latents */
-    const float *wanted;         /* the picture's own latents */
-    float aim[PREVIEW_LATENTS];  /* what they are quantised from */
-    bool aims;                   /* and it is to be aimed anew after a trial */
-    float budget;                /* bits */
+    struct preview_choice c;    /* with the aim for latents */
+    const float *wanted;        /* the picture's own latents */
+    float aim[PREVIEW_LATENTS]; /* what they are quantised from */
+    float budget;               /* bits */
+    float near;                 /* share of it that bits may miss it by while depths are compared */
     struct preview_cost latents; /* of the last trial */
     float details[PREVIEW_DETAILS];
     struct preview_symbols trial, best;
@@ -215,13 +283,11 @@ static int try_step(struct search *s, float lambda, struct preview_cost *ret, st
     float latents[PREVIEW_LATENTS], rgb[PREVIEW_BYTES];
     int rc;
 
-    s->latents = preview_choose(&s->c, &s->trial, lambda);
-    preview_centres(s->c.net, &s->trial, latents);
+    s->latents = preview_choose(&s->c, &s->trial, lambda, latents);
     rc = s->c.picture(s->c.arg, latents, s->trial.step, rgb, err);
     if (rc != ERR_OK)
         return rc;
-    if (s->aims)
-        aim(s, latents, rgb);
+    aim(s, latents, rgb);
     for (int i = 0; i < PREVIEW_BYTES; i++)
         rgb[i] = s->c.rgb[i] - rgb[i];
     preview_wave(rgb, s->details);
@@ -235,10 +301,11 @@ static int try_step(struct search *s, float lambda, struct preview_cost *ret, st
 static uint8_t first_step(struct search *s)
 {
     unsigned low = 0, high = PREVIEW_STEPS - 1;
+    float latents[PREVIEW_LATENTS];
 
     while (low < high) {
         s->trial.step = (uint8_t)((low + high) / 2);
-        if (preview_choose(&s->c, &s->trial, usual_lambda).bits <= s->budget)
+        if (preview_choose(&s->c, &s->trial, usual_lambda, latents).bits <= s->budget)
             high = s->trial.step;
         else
             low = s->trial.step + 1U;
@@ -249,13 +316,14 @@ static uint8_t first_step(struct search *s)
 /* The trial at another weight: of details if it has some, else of latents. */
 static struct preview_cost reweighed(struct search *s, bool details, float lambda, float lost)
 {
+    float latents[PREVIEW_LATENTS];
     struct preview_cost cost;
 
     if (details) {
         cost = preview_choose_details(&s->c, s->details, &s->trial, lambda);
         cost.bits += s->latents.bits;
     } else {
-        cost = preview_choose(&s->c, &s->trial, lambda);
+        cost = preview_choose(&s->c, &s->trial, lambda, latents);
         cost.lost += lost - s->latents.lost;
     }
     return cost;
@@ -269,53 +337,15 @@ static void fill(struct search *s, float lambda, float lost)
 
     for (int round = 0; round < 4; round++) {
         float middle = sqrtf(low * high);
+        struct preview_cost cost = reweighed(s, details, middle, lost);
 
-        if (keep(s, reweighed(s, details, middle, lost)))
+        if (keep(s, cost))
             high = middle;
         else
             low = middle;
+        if (fabsf(s->budget - 2 - cost.bits) < 2)
+            break; /* the budget, to half a byte */
     }
-}
-
-/* Error and bits together at a depth, and the bits; at the trial's step. */
-static int weigh_depth(struct search *s, uint8_t depth, struct preview_cost *ret, struct err *err)
-{
-    float size = (float)s->c.net->tables.step[s->trial.step] / 4096;
-    int rc;
-
-    s->trial.depth = depth;
-    rc = try_step(s, usual_lambda, ret, err);
-    ret->lost += usual_lambda * size * size * ret->bits;
-    return rc;
-}
-
-/* The depth that is best at one step.  From one of the middle it only gets better until it turns.
- */
-static int search_depth(struct search *s, uint8_t *ret_depth, float *ret_bits, struct err *err)
-{
-    struct preview_cost first = {0, 0}, second = {0, 0}, third = {0, 0};
-    uint8_t last;
-    int rc;
-
-    *ret_depth = s->c.net->detailed ? 1 : 0;
-    rc = weigh_depth(s, *ret_depth, &first, err);
-    *ret_bits = first.bits;
-    if (rc != ERR_OK || !s->c.net->detailed)
-        return rc;
-    rc = weigh_depth(s, 2, &second, err);
-    last = second.lost < first.lost ? 3 : 0;
-    if (last == 3) {
-        *ret_depth = 2;
-        *ret_bits = second.bits;
-        first = second;
-    }
-    if (rc == ERR_OK)
-        rc = weigh_depth(s, last, &third, err);
-    if (rc == ERR_OK && third.lost < first.lost) {
-        *ret_depth = last;
-        *ret_bits = third.bits;
-    }
-    return rc;
 }
 
 /* So many steps further the bits of a trial would be the budget: they halve in about seven. */
@@ -326,31 +356,96 @@ static int steps_from(const struct search *s, float bits)
     return steps != 0 ? steps : bits > s->budget ? 1 : -1;
 }
 
-/* The step where bits cross the budget, nearly; there the weight that makes them fit. */
-static int search_step(struct search *s, float bits, struct err *err)
-{
-    int low = -1, high = PREVIEW_STEPS, step = s->trial.step, rc;
-    float lambda = usual_lambda;
-    struct preview_cost cost = {.bits = bits};
+/* What a depth can do: the last trial there, and what its next one would be aimed at. */
+struct depth {
+    uint8_t depth, step;
+    struct preview_cost cost;
+    float score; /* what is lost, as it would be if the bits were the budget */
+    float aim[PREVIEW_LATENTS];
+};
 
-    s->aims = true;
+/* Find the step of a depth where bits are nearly the budget, from ${step}. */
+static int explore(struct search *s, uint8_t depth, int step, struct depth *ret, struct err *err)
+{
+    int low = -1, high = PREVIEW_STEPS, rc;
+
+    s->trial.depth = ret->depth = depth;
+    memcpy(s->aim, s->wanted, sizeof(s->aim));
     do {
-        step += steps_from(s, cost.bits);
         step = step <= low ? low + 1 : step >= high ? high - 1 : step;
-        s->trial.step = (uint8_t)step;
-        rc = try_step(s, lambda, &cost, err);
+        s->trial.step = ret->step = (uint8_t)step;
+        rc = try_step(s, usual_lambda, &ret->cost, err);
         if (rc != ERR_OK)
             return rc;
-        if (cost.bits <= s->budget)
+        if (ret->cost.bits <= s->budget)
             high = step;
         else
             low = step;
-    } while (low + 1 < high && fabsf(cost.bits / s->budget - 1) > 0.06F);
-    lambda *= fminf(fmaxf(powf(cost.bits / s->budget, 5), 0.5F), 2.5F);
+        step += steps_from(s, ret->cost.bits);
+    } while (low + 1 < high && fabsf(ret->cost.bits / s->budget - 1) > s->near);
+    memcpy(ret->aim, s->aim, sizeof(ret->aim));
+    ret->score = ret->cost.lost * ret->cost.bits / s->budget; /* halves where bits double */
+    return ERR_OK;
+}
+
+/* Explore a depth from the best one's step; it is the best then if it loses less. */
+static int compare(struct search *s, uint8_t depth, struct depth *best, struct err *err)
+{
+    struct depth other;
+    int rc = explore(s, depth, best->step, &other, err);
+
+    if (rc == ERR_OK && other.score < best->score)
+        *best = other;
+    return rc;
+}
+
+/*
+ * The depth that is best.  With few bytes it only gets better until it turns, from the second one;
+ * with many, any may be best.
+ */
+static int search_depth(struct search *s, int step, struct depth *best, struct err *err)
+{
+    enum { SECOND = 1, MANY_BITS = 3000 };
+    bool choice = s->c.net->detailed, all = s->budget > MANY_BITS;
+    int rc;
+
+    s->near = all ? 0.08F : 0.04F;
+    rc = explore(s, choice && !all ? SECOND : 0, step, best, err);
+
+    if (rc != ERR_OK || !choice)
+        return rc;
+    if (all) {
+        for (uint8_t d = 1; d < PREVIEW_DEPTHS && rc == ERR_OK; d++)
+            rc = compare(s, d, best, err);
+        return rc;
+    }
+    rc = compare(s, SECOND + 1, best, err);
+    return rc == ERR_OK ? compare(s, best->depth == SECOND ? 0 : SECOND + 2, best, err) : rc;
+}
+
+/* At the depth and step that were found, the weight that makes the bits fit. */
+static int settle(struct search *s, const struct depth *found, struct err *err)
+{
+    float off = found->cost.bits / s->budget;
+    float lambda = usual_lambda * fminf(fmaxf(powf(off, 5), 0.5F), 2.5F);
+    struct preview_cost cost;
+    int rc;
+
+    s->trial.depth = found->depth;
+    s->trial.step = found->step;
+    memcpy(s->aim, found->aim, sizeof(s->aim));
     rc = try_step(s, lambda, &cost, err);
     if (rc == ERR_OK)
         fill(s, lambda, cost.lost);
     return rc;
+}
+
+/* No weight made it fit: the next step, which takes about a tenth less. */
+static void coarser(struct depth *found)
+{
+    if (found->step + 1 < PREVIEW_STEPS)
+        found->step++;
+    found->cost.bits *= 0.9F;
 }
 
 int preview_search(const struct preview_choice *c, size_t size, struct preview_symbols *ret_s,
@@ -359,29 +454,26 @@ int preview_search(const struct preview_choice *c, size_t size, struct preview_s
     /* The ends of an encoding are whole bytes; the estimate of bits errs by a fraction of one. */
     float budget = 8 * (float)size - (ret_s->aspect == PREVIEW_SQUARE ? 14.0F : 20.0F) - 0.5F;
     uint8_t scrap[PREVIEW_LEN_MAX];
-    struct search s = {.c = *c, .wanted = c->latents, .trial = *ret_s};
-    uint8_t depth = 0;
-    float bits = 0;
-    int rc = ERR_OK;
+    struct search s = {.c = *c, .wanted = c->latents, .trial = *ret_s, .lost = INFINITY};
+    struct depth found;
+    int rc;
 
-    memcpy(s.aim, c->latents, sizeof(s.aim));
     s.c.latents = s.aim;
-    for (int tries = 0; tries < 8 && rc == ERR_OK; tries++) {
-        s.budget = budget - 4 * (float)tries;
+    s.budget = budget;
+    memcpy(s.aim, c->latents, sizeof(s.aim));
+    rc = search_depth(&s, first_step(&s) + 1, &found, err);
+    for (int tries = 0; tries < 12 && rc == ERR_OK; tries++) {
         s.lost = INFINITY;
-        s.aims = false; /* a depth is found without */
-        s.trial.depth = 0;
-        s.trial.step = (uint8_t)(first_step(&s) + 1U);
-        s.trial.step = s.trial.step < PREVIEW_STEPS ? s.trial.step : PREVIEW_STEPS - 1;
-        rc = search_depth(&s, &depth, &bits, err);
-        s.trial.depth = depth;
-        if (rc == ERR_OK)
-            rc = search_step(&s, bits, err);
+        rc = settle(&s, &found, err);
         if (rc == ERR_OK && s.lost < INFINITY &&
             preview_symbols_encode(c->net, &s.best, scrap, sizeof(scrap)) <= size) {
             *ret_s = s.best;
             return ERR_OK;
         }
+        if (s.lost < INFINITY)
+            s.budget -= 4; /* bits were estimated a little too few */
+        else
+            coarser(&found);
     }
     return rc != ERR_OK
                ? rc

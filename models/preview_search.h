@@ -36,10 +36,11 @@ struct preview_cost {
 
 /*
  * Choose the latents' symbols at s->step and s->depth, weighing bits by
- * ${lambda} against squared steps.  The error is that of the latents.
+ * ${lambda} against squared steps.  The error is that of the latents;
+ * ${ret_latents} is what the symbols stand for.
  */
 struct preview_cost preview_choose(const struct preview_choice *c, struct preview_symbols *s,
-                                   float lambda);
+                                   float lambda, float ret_latents[PREVIEW_LATENTS]);
 
 /* Choose the symbols of ${details}, and the levels; s->step and s->depth are inputs. */
 struct preview_cost preview_choose_details(const struct preview_choice *c,

@@ -58,8 +58,7 @@ static void quantise(const struct batch *b, struct batch_place *p, const float *
         .aspect = PREVIEW_SQUARE, .step = (uint8_t)p->at.step, .depth = (uint8_t)p->at.depth};
 
     if (p->quantised) {
-        (void)preview_choose(&choice, &s, b->lambda);
-        preview_centres(b->net, &s, p->latents);
+        (void)preview_choose(&choice, &s, b->lambda, p->latents);
         return;
     }
     memcpy(p->latents, aim, PREVIEW_FLOATS * sizeof(float));

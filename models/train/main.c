@@ -35,6 +35,8 @@ static const char help[] =
     "depths\n"
     "                       that were used, errors of all classes counting alike (default: 0)\n"
     "  --finer N            with --from: step sizes begin N eighths of an octave lower\n"
+    "  --widths N,N         with --from: channels of the layers that repair, at half and at a\n"
+    "                       quarter of the side, not less than there (default: as there)\n"
     "  --steps N            learn the N smallest step sizes; 8 to an octave (default: 36)\n"
     "  --rate N             at which the layers that repair begin to learn (default: 0.001)\n"
     "  --lambda N           bits against squared steps (default: 0.15)\n"
@@ -72,6 +74,7 @@ enum {
     PICTURES,
     TABLES,
     STEPS,
+    WIDTHS,
     USES,
     FINER,
     LAMBDA,
@@ -92,6 +95,7 @@ static const struct option options[] = {
     {"round-pictures", required_argument, NULL, PICTURES},
     {"table-pictures", required_argument, NULL, TABLES},
     {"steps", required_argument, NULL, STEPS},
+    {"widths", required_argument, NULL, WIDTHS},
     {"uses", required_argument, NULL, USES},
     {"finer", required_argument, NULL, FINER},
     {"lambda", required_argument, NULL, LAMBDA},
@@ -100,6 +104,23 @@ static const struct option options[] = {
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+/* Two numbers with a comma between. */
+static bool widths(const char *text, uint16_t ret_widths[PREVIEW_WIDTHS])
+{
+    char first[8] = "";
+    const char *comma = strchr(text, ',');
+    unsigned n[PREVIEW_WIDTHS];
+
+    if (comma == NULL || (size_t)(comma - text) >= sizeof(first))
+        return false;
+    memcpy(first, text, (size_t)(comma - text));
+    if (!number(first, PREVIEW_WIDTH_MAX, &n[0]) || !number(comma + 1, PREVIEW_WIDTH_MAX, &n[1]))
+        return false;
+    for (int i = 0; i < PREVIEW_WIDTHS; i++)
+        ret_widths[i] = (uint16_t)n[i];
+    return n[0] > 0 && n[1] > 0;
+}
 
 static bool apply(struct trainer_spec *spec, int option, const char *value)
 {
@@ -135,6 +156,8 @@ static bool apply(struct trainer_spec *spec, int option, const char *value)
         return number(value, 1 << 20, &spec->table_pictures);
     case STEPS:
         return number(value, PREVIEW_STEPS, &spec->steps) && spec->steps > 0;
+    case WIDTHS:
+        return widths(value, spec->widths);
     case USES:
         return number(value, USES_MAX / PREVIEW_CLASSES, &spec->uses);
     case FINER:
@@ -187,6 +210,8 @@ int main(int argc, char **argv)
         return usage("--from keeps the estimator: without --estimate-rounds");
     if (spec.from == NULL && spec.uses + spec.finer > 0)
         return usage("--uses and --finer need --from");
+    if (spec.from == NULL && spec.widths[0] != 0)
+        return usage("--widths needs --from");
     spec.data.folders = (const char *const *)argv + optind;
     spec.data.n_folders = (size_t)(argc - optind);
     rc = trainer_run(&spec, &err);

@@ -21,12 +21,14 @@
 #include "models/train/curve.h"
 #include "models/train/detail.h"
 #include "models/train/table.h"
+#include "models/train/widen.h"
 
 /* One picture in so many is not quantised: without uses, and with. */
 enum { BATCH = BATCH_LEN, FLOATS_ONE_IN = 8, FLOATS_ONE_IN_USES = 4 };
 
 struct trainer {
     const struct trainer_spec *spec;
+    uint16_t widths[PREVIEW_WIDTHS]; /* of the layers that repair */
     struct data data;
     float (*latents)[PREVIEW_LATENTS];
     struct preview_net *net;
@@ -191,10 +193,9 @@ static int detail_round(struct trainer *t, unsigned round, struct prg *prg,
 /* The trained numbers as the weight file has them. */
 static void store(struct trainer *t)
 {
-    struct conv_spec spec = preview_repair_spec(BATCH, true);
     float *to = t->net->repair;
 
-    for (unsigned i = 0; i < spec.layers; i++) {
+    for (unsigned i = 0; i < CONV_LAYERS_MAX; i++) {
         struct conv_params p = conv_params(t->repair, i);
         size_t len = p.weights_len + p.biases_len;
 
@@ -299,56 +300,41 @@ static int tables(struct trainer *t, struct err *err)
     return rc == ERR_OK ? write_weights(t, err) : rc;
 }
 
-/* The layers that repair as ${from} has them. */
-static void take_repair(struct trainer *t)
+/* A drawn network that repairs, with the numbers of ${from} if there is one. */
+static int make_repair(struct trainer *t, struct prg *prg, struct err *err)
 {
-    struct conv_spec spec = preview_repair_spec(BATCH, true);
-    const float *at = t->net->repair;
+    const struct conv_spec spec = preview_repair_spec(t->widths, BATCH, true);
+    size_t len = preview_repair_len(t->widths);
+    float *numbers = calloc(len, sizeof(float));
+    int rc =
+        numbers != NULL ? conv_new(&t->repair, &spec, err) : err_set(err, ERR_NOMEM, "training");
 
-    for (unsigned i = 0; i < spec.layers; i++) {
-        struct conv_params p = conv_params(t->repair, i);
-        size_t len = p.weights_len + p.biases_len;
-
-        if (len > 0)
-            memcpy(p.weights, at, len * sizeof(float));
-        at += len;
+    if (rc != ERR_OK) {
+        free(numbers);
+        return rc;
     }
-    conv_changed(t->repair);
-}
-
-/* Numbers of all layers that repair, where the weight file has them. */
-static int room_for_repair(struct trainer *t, struct err *err)
-{
-    struct conv_spec spec = preview_repair_spec(BATCH, true);
-
-    for (unsigned i = 0; i < spec.layers; i++) {
-        struct conv_params p = conv_params(t->repair, i);
-
-        t->net->repair_len += p.weights_len + p.biases_len;
-    }
-    t->net->repair = calloc(t->net->repair_len + 1, sizeof(float));
-    return t->net->repair != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "training");
+    conv_randomise(t->repair, prg);
+    if (t->spec->from != NULL)
+        widen(t->repair, t->widths, t->net);
+    free(t->net->repair);
+    t->net->repair = numbers;
+    t->net->repair_len = len;
+    memcpy(t->net->widths, t->widths, sizeof(t->net->widths));
+    return ERR_OK;
 }
 
 static int set_up(struct trainer *t, struct err *err)
 {
-    struct conv_spec spec = preview_repair_spec(BATCH, true);
     struct prg *prg = NULL;
     int rc = generator(t, "preview start", 0, &prg, err);
 
     if (rc == ERR_OK)
         rc = estimate_new(&t->estimate, t->net, prg, err);
     if (rc == ERR_OK)
-        rc = conv_new(&t->repair, &spec, err);
-    if (rc == ERR_OK) {
-        conv_randomise(t->repair, prg);
+        rc = make_repair(t, prg, err);
+    if (rc == ERR_OK)
         rc = detail_new(&t->detail, prg, err);
-    }
     prg_free(prg);
-    if (rc == ERR_OK && t->spec->from != NULL)
-        take_repair(t);
-    else if (rc == ERR_OK)
-        rc = room_for_repair(t, err);
     return rc == ERR_OK ? batch_make(&t->batch, err) : rc;
 }
 
@@ -406,12 +392,26 @@ static void finer_steps(struct preview_tables *t, unsigned n)
             t->detail_bias[b][h] -= (int32_t)n * t->detail_in[b][PREVIEW_SEEN_STEP][h];
 }
 
+/* Those asked for, if the network to go on from is not wider. */
+static int choose_widths(struct trainer *t, struct err *err)
+{
+    const uint16_t *asked = t->spec->widths, *have = t->net->widths;
+
+    memcpy(t->widths, asked[0] != 0 ? asked : have, sizeof(t->widths));
+    if (t->widths[0] >= have[0] && t->widths[1] >= have[1])
+        return ERR_OK;
+    return err_set(err, ERR_INVALID,
+                   "%s: its layers that repair are %u and %u wide; --widths cannot be less",
+                   t->spec->from, have[0], have[1]);
+}
+
 /* An empty network, or the one to go on from. */
 static int begin(struct trainer *t, struct err *err)
 {
     struct buf file = {0};
     int rc = ERR_OK;
 
+    memcpy(t->widths, preview_usual_widths, sizeof(t->widths));
     if (t->spec->from == NULL) {
         t->net = calloc(1, sizeof(*t->net));
         return t->net != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "training");
@@ -419,6 +419,8 @@ static int begin(struct trainer *t, struct err *err)
     rc = fs_read(t->spec->from, PREVIEW_FILE_MAX, &file, err);
     if (rc == ERR_OK)
         rc = preview_file_decode(&t->net, file.data, file.len, err);
+    if (rc == ERR_OK)
+        rc = choose_widths(t, err);
     if (rc == ERR_OK)
         finer_steps(&t->net->tables, t->spec->finer);
     buf_free(&file);

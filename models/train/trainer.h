@@ -26,12 +26,13 @@ struct trainer_spec {
     unsigned repair_rounds, detail_rounds;
     unsigned round_pictures; /* pictures in each round of repair and of details */
     unsigned table_pictures; /* pictures that the tables are counted on at the end; 0: they stay */
-    unsigned uses;  /* with ${from}: pictures encoded to learn what encoders use; 0: none */
-    unsigned finer; /* with ${from}: eighths of an octave that step sizes begin lower */
-    unsigned steps; /* the step sizes that are learned: 0 to this, without it */
-    float rate;     /* at which repair begins to learn */
-    float lambda;   /* bits against squared steps, as in preview_search.h */
-    bool resume;    /* go on from the checkpoint, if there is one */
+    unsigned uses;      /* with ${from}: pictures encoded to learn what encoders use; 0: none */
+    unsigned finer;     /* with ${from}: eighths of an octave that step sizes begin lower */
+    uint16_t widths[2]; /* with ${from}: of the layers that repair (preview_net.h); 0: as there */
+    unsigned steps;     /* the step sizes that are learned: 0 to this, without it */
+    float rate;         /* at which repair begins to learn */
+    float lambda;       /* bits against squared steps, as in preview_search.h */
+    bool resume;        /* go on from the checkpoint, if there is one */
 };
 
 /* Train, telling on standard output how it goes. */

@@ -3,8 +3,9 @@
  * bench-preview - learned previews, in processor time, so that others on the machine do not count.
  *
  *   bench-preview train SECONDS      pictures a second that the layers which repair are trained on
- *   bench-preview encode WEIGHTS     milliseconds for a preview of 256 bytes
- *   bench-preview decode WEIGHTS     the same back
+ *   bench-preview encode WEIGHTS PICTURE...  milliseconds for a preview of 256 bytes: of each
+ *                                    picture, and of each square of 64 x 64 pixels in it
+ *   bench-preview decode WEIGHTS PICTURE...  the same back
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,11 +14,11 @@
 #include <time.h>
 
 #include "models/conv.h"
+#include "models/picture.h"
 #include "models/preview.h"
 #include "models/preview_net.h"
-#include "tests/exact/sample_preview.h"
 
-enum { BATCH = 16, PICTURES = 24, CLASS = 256 };
+enum { BATCH = 16, CLASS = 256, CUT = 64 };
 
 static double now(void)
 {
@@ -43,7 +44,7 @@ static int step(struct conv *net, struct err *err)
 
 static int train(const char *seconds, double *ret, struct err *err)
 {
-    const struct conv_spec spec = preview_repair_spec(BATCH, true);
+    const struct conv_spec spec = preview_repair_spec(preview_usual_widths, BATCH, true);
     double limit = strtod(seconds, NULL), start;
     struct conv *net = NULL;
     struct prg *prg = NULL;
@@ -69,29 +70,60 @@ static int train(const char *seconds, double *ret, struct err *err)
     return rc;
 }
 
-static int code(bool decode, const char *weights, double *ret, struct err *err)
+struct times {
+    double encoding, decoding;
+    unsigned n;
+};
+
+static int one(struct preview *p, const struct preview_image *image, struct times *t,
+               struct err *err)
 {
-    static struct preview_image image = {.width = 64, .height = 48}, back;
+    static struct preview_image back;
     uint8_t bytes[CLASS];
-    struct preview *p = NULL;
-    double encoding = 0, decoding = 0;
-    int rc = preview_make_file(&p, weights, err);
+    double start = now(), middle;
+    int rc = preview_encode(p, image, CLASS, bytes, err);
 
-    for (unsigned n = 0; n <= PICTURES && rc == ERR_OK; n++) {
-        double start = now(), middle;
+    middle = now();
+    if (rc == ERR_OK)
+        rc = preview_decode(p, bytes, CLASS, &back, err);
+    t->encoding += middle - start;
+    t->decoding += now() - middle;
+    t->n++;
+    return rc;
+}
 
-        sample_picture(n, image.rgb);
-        rc = preview_encode(p, &image, CLASS, bytes, err);
-        middle = now();
-        if (rc == ERR_OK)
-            rc = preview_decode(p, bytes, CLASS, &back, err);
-        if (n > 0) { /* the first one makes what is made once */
-            encoding += middle - start;
-            decoding += now() - middle;
-        }
+/* A picture, and where it is large squares out of it, evenly. */
+static int pictures(struct preview *p, const char *path, struct times *t, struct err *err)
+{
+    struct preview_image image = {.width = PREVIEW_SIDE, .height = PREVIEW_SIDE};
+    struct picture whole = {0};
+    int rc = picture_read(&whole, path, 0, err);
+    unsigned across = rc == ERR_OK ? whole.width / CUT : 0, down = whole.height / CUT;
+
+    for (unsigned i = 0; i <= across * down && rc == ERR_OK; i++) {
+        struct picture_part part = {0, 0, whole.width, whole.height};
+
+        if (i > 0)
+            part = (struct picture_part){(i - 1) % across * CUT, (i - 1) / across * CUT, CUT, CUT};
+        picture_scale(&whole, &part, PREVIEW_SIDE, PREVIEW_SIDE, image.rgb);
+        rc = one(p, &image, t, err);
     }
+    picture_free(&whole);
+    return rc;
+}
+
+/* Mean milliseconds; the first picture, for which is made what is made once, counts too. */
+static int code(int argc, char **argv, double *ret, struct err *err)
+{
+    struct preview *p = NULL;
+    struct times t = {0};
+    int rc = preview_make_file(&p, argv[2], err);
+
+    for (int i = 3; i < argc && rc == ERR_OK; i++)
+        rc = pictures(p, argv[i], &t, err);
     preview_close(p);
-    *ret = (decode ? decoding : encoding) * 1e3 / PICTURES;
+    if (rc == ERR_OK)
+        *ret = (argv[1][0] == 'd' ? t.decoding : t.encoding) * 1e3 / t.n;
     return rc;
 }
 
@@ -103,8 +135,8 @@ int main(int argc, char **argv)
 
     if (argc == 3 && strcmp(argv[1], "train") == 0)
         rc = train(argv[2], &figure, &err);
-    else if (argc == 3 && (strcmp(argv[1], "encode") == 0 || strcmp(argv[1], "decode") == 0))
-        rc = code(argv[1][0] == 'd', argv[2], &figure, &err);
+    else if (argc > 3 && (strcmp(argv[1], "encode") == 0 || strcmp(argv[1], "decode") == 0))
+        rc = code(argc, argv, &figure, &err);
     else
         rc = err_set(&err, ERR_INVALID, "see the source");
     if (rc == ERR_OK)

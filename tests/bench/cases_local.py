@@ -9,6 +9,8 @@ from harness import TREE, Daemon, make_file, program
 from measure import in_turns, run, say
 from peers import Age
 
+PICTURE = TREE / "tests" / "data" / "picture.jpg"
+
 TORCH = """
 import sys, time, torch
 torch.set_num_threads(1)
@@ -75,7 +77,7 @@ def preview(folder):
     """Learned previews: making and showing one, and training the layers that repair, beside torch where it is."""
     weights = TREE / "models" / "weights" / "general.weights"
     for what in ("encode", "decode"):
-        took = in_turns({"satchel": lambda w=what: float(run([program("bench-preview"), w, weights]).out)})
+        took = in_turns({"satchel": lambda w=what: float(run([program("bench-preview"), w, weights, PICTURE]).out)})
         say(f"preview.{what}", took["satchel"], "CPU ms", what="256 bytes, one thread", limit=20)
     contenders = {"satchel": lambda: float(run([program("bench-preview"), "train", "3"]).out)}
     if importlib.util.find_spec("torch"):

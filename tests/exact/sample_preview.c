@@ -2,6 +2,7 @@
 #include "tests/exact/sample_preview.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "models/preview_symbols.h"
 
@@ -104,19 +105,12 @@ static void fill_details(struct preview_net *net, uint32_t *state)
 struct preview_net *sample_preview(void)
 {
     struct preview_net *net = calloc(1, sizeof(*net));
-    struct conv_spec spec = preview_repair_spec(1, false);
-    unsigned channels[CONV_LAYERS_MAX + 1] = {spec.channels};
     uint32_t state = 7;
 
     if (net == NULL)
         return NULL;
-    for (unsigned i = 0; i < spec.layers; i++) {
-        const struct conv_layer *l = &spec.layer[i];
-        unsigned in = channels[l->in];
-
-        channels[i + 1] = l->channels != 0 ? l->channels : in;
-        net->repair_len += ((size_t)in * l->kernel * l->kernel + 1) * l->channels;
-    }
+    memcpy(net->widths, preview_usual_widths, sizeof(net->widths));
+    net->repair_len = preview_repair_len(net->widths);
     net->repair = calloc(net->repair_len, sizeof(float));
     if (net->repair == NULL) {
         free(net);

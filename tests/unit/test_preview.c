@@ -208,9 +208,15 @@ static void test_file(void **state)
     b.data[b.len / 2] ^= 1;
     assert_int_equal(decode_file(&b, b.len), ERR_CORRUPT);
     b.data[b.len / 2] ^= 1;
-    b.data[11] = 3; /* the version */
+    b.data[11] = 4; /* the version */
     hash_again(&b);
     assert_int_equal(decode_file(&b, b.len), ERR_UNSUPPORTED);
+    b.data[11] = 0;
+    hash_again(&b);
+    assert_int_equal(decode_file(&b, b.len), ERR_UNSUPPORTED);
+    b.data[11] = 3; /* which has widths */
+    hash_again(&b);
+    assert_int_equal(decode_file(&b, b.len), ERR_CORRUPT);
     b.data[11] = 1; /* which has no details: too long */
     hash_again(&b);
     assert_int_equal(decode_file(&b, b.len), ERR_CORRUPT);
@@ -250,6 +256,38 @@ static void test_file_ranges(void **state)
     net->tables.detail_out_bias[23] = INT32_MAX;
     assert_int_equal(preview_file_encode(net, &b, NULL), ERR_INVALID);
     preview_net_free(net);
+    buf_free(&b);
+}
+
+/* Other widths make a file of version 3, which says them; nothing else does. */
+static void test_file_widths(void **state)
+{
+    enum { WIDTHS_AT = 12 + 9 * 2 };
+    static const uint16_t wrong[][PREVIEW_WIDTHS] = {{0, 8}, {8, PREVIEW_WIDTH_MAX + 1}, {32, 48}};
+    struct preview_net *net = sample_preview(), *back = NULL;
+    struct buf b = {0};
+
+    (void)state;
+    net->widths[1] = 8;
+    assert_int_equal(preview_file_encode(net, &b, NULL), ERR_INVALID); /* not so many numbers */
+    net->repair_len = preview_repair_len(net->widths);
+    assert_int_equal(preview_file_encode(net, &b, NULL), 0);
+    assert_int_equal(b.data[11], 3);
+    assert_int_equal(preview_file_decode(&back, b.data, b.len, NULL), 0);
+    assert_int_equal(back->widths[0], 32);
+    assert_int_equal(back->widths[1], 8);
+    assert_int_equal(back->repair_len, net->repair_len);
+    assert_memory_equal(back->repair, net->repair, net->repair_len * sizeof(float));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        for (int w = 0; w < PREVIEW_WIDTHS; w++)
+            b.data[WIDTHS_AT + 2 * w + 1] = (uint8_t)wrong[i][w];
+        hash_again(&b);
+        assert_int_equal(decode_file(&b, b.len), ERR_CORRUPT);
+    }
+    net->detailed = false;
+    assert_int_equal(preview_file_encode(net, &b, NULL), ERR_INVALID);
+    preview_net_free(net);
+    preview_net_free(back);
     buf_free(&b);
 }
 
@@ -391,12 +429,13 @@ static void test_plain_weights(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_range_coder), cmocka_unit_test(test_range_coder_full),
-        cmocka_unit_test(test_split),       cmocka_unit_test(test_classes),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_file),
-        cmocka_unit_test(test_file_ranges), cmocka_unit_test(test_wave),
-        cmocka_unit_test(test_bands),       cmocka_unit_test(test_details),
-        cmocka_unit_test(test_depths),      cmocka_unit_test(test_plain_weights),
+        cmocka_unit_test(test_range_coder),   cmocka_unit_test(test_range_coder_full),
+        cmocka_unit_test(test_split),         cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_file),
+        cmocka_unit_test(test_file_ranges),   cmocka_unit_test(test_file_widths),
+        cmocka_unit_test(test_wave),          cmocka_unit_test(test_bands),
+        cmocka_unit_test(test_details),       cmocka_unit_test(test_depths),
+        cmocka_unit_test(test_plain_weights),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
