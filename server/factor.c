@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/transfer/factor_code.h"
 #include "server/daemon.h"
 #include "server/watch.h"
 
@@ -182,6 +183,22 @@ void factor_refuse(struct call *c, int rc)
         call_error(c, rc, NULL);
 }
 
+/*
+ * Charge a try that is about to be made.  A one-time password that has to wait because of those
+ * before it would hear so in a minute: it is told now.
+ */
+static bool refuse_try(struct call *c)
+{
+    const struct factor_try *f = c->factor;
+    bool one_time = factor_code_kind(f->code, strlen(f->code)) == FACTOR_CODE_ONE_TIME;
+    uint64_t row = one_time ? factor_row_wait(&f->row, daemon_time()) : 0;
+    uint64_t wait = daemon_charge(c->d, DAEMON_FACTORS, f->uid.b, sizeof(f->uid.b));
+
+    if (wait > 0)
+        call_later(c, ERR_RATE, wait > row ? wait : row);
+    return wait > 0;
+}
+
 static void judge(struct call *c);
 
 static void on_spent(struct call *c)
@@ -261,7 +278,7 @@ static void judge(struct call *c)
         call_error(c, ERR_FACTOR, "this needs a one-time password, and you have enrolled none");
     } else if (!given) {
         call_error(c, ERR_FACTOR, NULL);
-    } else if (f->rounds > 0 || !factor_refuse_rate(c, &f->uid)) {
+    } else if (f->rounds > 0 || !refuse_try(c)) {
         try_code(c);
     }
 }

@@ -49,6 +49,19 @@ static void init_free(struct init *in)
     settings_free(&in->settings);
 }
 
+/* What is wrong with them leaves nothing behind. */
+static int check_options(const struct verb_opts *o, struct err *err)
+{
+    struct addr a;
+    int rc = o->listen != NULL ? addr_parse_listen(&a, o->listen, err) : ERR_OK;
+
+    if (rc != ERR_OK) {
+        err_wrap(err, "--listen '%s'", o->listen);
+        err_hint(err, "an address of this machine and a port, such as 0.0.0.0:7743 or [::1]:7743");
+    }
+    return rc;
+}
+
 /* ---- the folder ---- */
 
 static int make_folder(struct init *in, struct err *err)
@@ -107,14 +120,9 @@ static int read_own_config(struct init *in, struct err *err)
 
 static int make_settings(struct init *in, struct err *err)
 {
-    struct addr a;
-    int rc = ERR_OK;
-
-    if (in->o->listen != NULL)
-        rc = addr_parse_listen(&a, in->o->listen, err);
-    if (rc == ERR_OK)
-        rc = set_path(&in->config,
+    int rc = set_path(&in->config,
                       in->o->config != NULL ? in->o->config : in->paths[SETTINGS_CONFIG], err);
+
     if (rc != ERR_OK)
         return rc;
     if (in->o->config != NULL && fs_exists(in->config))
@@ -253,8 +261,10 @@ static int print_result(const struct init *in, struct err *err)
 int verb_init(const struct verb_opts *o, struct err *err)
 {
     struct init in = {.o = o};
-    int rc = make_folder(&in, err);
+    int rc = check_options(o, err);
 
+    if (rc == ERR_OK)
+        rc = make_folder(&in, err);
     if (rc == ERR_OK)
         rc = make_settings(&in, err);
     if (rc == ERR_OK)

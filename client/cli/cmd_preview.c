@@ -60,8 +60,14 @@ static int decode(struct job *j, const char *from, struct err *err)
     struct buf bytes = {0};
     int rc = fs_read(from, FILE_MAX, &bytes, err);
 
-    if (rc == ERR_OK)
+    if (rc == ERR_TOOLARGE)
+        rc = err_set(err, ERR_CORRUPT, "'%s' is no preview: it has more than %d bytes", from,
+                     FILE_MAX);
+    if (rc == ERR_OK) {
         rc = j->m->decode(j->p, bytes.data, bytes.len, &image, err);
+        if (rc == ERR_CORRUPT)
+            err_wrap(err, "'%s' is no preview that can be read", from);
+    }
     buf_free(&bytes);
     if (rc == ERR_OK)
         rc = j->m->write(output, &image, err);

@@ -137,8 +137,29 @@ static void noted(struct op_job *job)
     next(r);
 }
 
+/* Whom nobody finds again, and why: his owner knows him by this name alone. */
+static void name_lost(struct restore *r)
+{
+    char id[IDS_UID_TEXT];
+
+    for (size_t i = 0; i < r->people.n && !r->op.ended; i++) {
+        const struct backup_contact *b = &r->list[r->at + i];
+        const char *name = b->name[0] != '\0' ? b->name : id;
+
+        ids_uid_to_text(&b->uid, id);
+        if (r->persons[i].err.code != ERR_OK)
+            handle_notice(r->op.s, SATCHEL_NOTICE_LOST, name,
+                          "the contact '%s' (%s) did not come back: %.200s", name, id,
+                          r->persons[i].err.code == ERR_NOTFOUND ? "there is no such user any more"
+                                                                 : r->persons[i].err.msg);
+    }
+}
+
 static void found(struct satchel_op *op)
 {
+    name_lost((struct restore *)op);
+    if (op->ended) /* by the caller, inside on_notice */
+        return;
     op_job(op, &((struct restore *)op)->job, note_work, noted);
 }
 

@@ -463,8 +463,11 @@ static int check(const struct satchel_send_options *o, const char *name, struct 
     if (o->name == NULL && metadata_check_name(part_str(name), NULL) != ERR_OK)
         return err_set(err, ERR_INVALID, "cannot send '%.1024s': no file can have that path",
                        o->path);
+    if (strlen(name) > METADATA_NAME_MAX)
+        return err_set(err, ERR_INVALID, "the name has %zu bytes: a file's has at most %d",
+                       strlen(name), METADATA_NAME_MAX);
     if (metadata_check_name(part_str(name), NULL) != ERR_OK)
-        return err_set(err, ERR_INVALID, "'%.255s' cannot be the name of a file", name);
+        return err_set(err, ERR_INVALID, "'%s' cannot be the name of a file", name);
     if (o->message != NULL && strlen(o->message) > METADATA_MESSAGE_MAX)
         return err_set(err, ERR_INVALID, "a message has at most %d bytes", METADATA_MESSAGE_MAX);
     if (o->message != NULL && !utf8_valid(o->message))

@@ -51,7 +51,7 @@ SATCHEL_API int satchel_recover_start(struct satchel *s, const struct satchel_re
 
 struct satchel_restored {
     uint32_t contacts; /* that came back */
-    uint32_t lost;     /* that did not: they are gone, or their keys do not follow */
+    uint32_t lost;     /* that did not: gone, or keys that do not follow; named likewise */
     uint32_t
         lost_groups; /* that did not come back, or not all of it: SATCHEL_NOTICE_LOST names them */
 };

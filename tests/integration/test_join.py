@@ -285,6 +285,22 @@ class Join(Machines):
         self.assertEqual(thief.inbox(), [])
 
 
+    def test_a_lost_contact_is_named(self):
+        user, gone = self.person("lena"), self.person("gustav")
+        user.json("contacts", "add", "gustav", "--name", "Uncle G.")
+        user.json("contacts", "add", "bob")
+        gone.leave()
+        adding = Adding(user)
+        other = self.machine(user, "lena-second")
+        joined = self.join(other, adding.code()["code"])
+        adding.end()
+        self.assertEqual((joined.result["contacts"], joined.result["lost"]), (1, 1))
+        (lost,) = [item for item in joined.objects if item.get("event") == "lost"]
+        self.assertEqual(lost["who"], "Uncle G.")
+        self.assertIn(f"the contact 'Uncle G.' ({gone.uid}) did not come back: there is no such user any more",
+                      lost["message"])
+
+
 class Factors(Machines):
     """What lets a device in needs the second factor."""
 

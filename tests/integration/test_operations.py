@@ -25,6 +25,13 @@ class Init(Case):
         self.assertIn("hint:", result.errors)
         self.assertEqual(before, {path: path.read_bytes() for path in data.rglob("*") if path.is_file()})
 
+    def test_a_bad_address_leaves_nothing(self):
+        data = self.work / "new" / "data"
+        result = run([program("satcheld"), "init", "--data", data, "--listen", "nonsense:7743"], expect=1)
+        self.assertIn("--listen 'nonsense:7743': 'nonsense' is not an IPv4 or IPv6 address", result.errors)
+        self.assertIn("hint: an address of this machine and a port", result.errors)
+        self.assertFalse(data.parent.exists())
+
     def test_only_the_owner_reads(self):
         for path in Daemon.initialised().rglob("*"):
             if path.name != "tls.crt":

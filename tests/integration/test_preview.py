@@ -88,8 +88,11 @@ class Preview(unittest.TestCase):
         self.preview("encode", self.work / "text", "--output", out, expect=1)
         self.preview("encode", self.work / "missing", "--output", out, expect=3)
         (self.work / "short").write_bytes(bytes(100))
-        self.assertEqual(self.preview("decode", self.work / "short", "--output", out, expect=7).error["code"],
-                         "corrupt")
+        (self.work / "long").write_bytes(bytes(5000))
+        for name in ("short", "long"):
+            error = self.preview("decode", self.work / name, "--output", out, expect=7).error
+            self.assertEqual(error["code"], "corrupt")
+            self.assertIn(f"{name}' is no preview", error["message"])
         self.preview("eval", self.work / "missing", expect=None)
         self.assertFalse(out.exists())
 

@@ -102,6 +102,15 @@ class Quota(Case):
             self.alice.send("-", to=(self.bob,), stdin=bytes(1_000_000))
 
 
+class Name(Case):
+    users = ("alice", "bob")
+
+    def test_too_long(self):
+        refused = self.alice.send("-", "--name", "n" * 256, to=(self.bob,), stdin=b"x", expect=2).error
+        self.assertEqual(refused["message"], "the name has 256 bytes: a file's has at most 255")
+        self.alice.send("-", "--name", "n" * 255, to=(self.bob,), stdin=b"x")
+
+
 class Limit(Case):
     settings = {("limits", "max_transfer"): "1M"}
     users = ("alice", "bob")
