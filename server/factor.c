@@ -32,8 +32,9 @@ struct factor_try {
     struct factor_row row;
     uint64_t number; /* of the row as it was read */
     int rounds;
-    bool settled; /* when it was judged */
-    bool wrong;   /* what is stored is a failure, of which the user may have to be told */
+    bool settled;               /* when it was judged */
+    bool wrong;                 /* what is stored is a failure */
+    struct store_feed_row tell; /* what the user hears when it is stored; at 0: nothing */
 };
 
 void factor_free(struct factor_try *f)
@@ -124,12 +125,9 @@ static int pack(struct call *c, struct buf *out)
 static void start_save(struct call *c, call_step *self, call_step *then)
 {
     const struct factor_try *f = c->factor;
-    struct store_factor_put in = {.number = f->number + 1};
+    struct store_factor_put in = {.number = f->number + 1, .tell = f->tell};
     struct buf bytes = {0};
     int rc = pack(c, &bytes);
-
-    if (f->wrong && f->row.failed >= TELL_FROM)
-        in.tell = daemon_time();
 
     if (rc != ERR_OK) {
         call_error(c, rc, NULL);
@@ -145,6 +143,8 @@ static void on_saved(struct call *c)
 {
     if (c->res->code == ERR_OK) {
         c->factor->number++;
+        if (c->factor->tell.at != 0)
+            watch_kick(c->d, c->factor->uid.b);
         c->factor->then(c);
     } else if (c->res->code == ERR_BADSTATE) {
         call_error(c, ERR_BUSY, "the factor was changed at the same time");
@@ -156,6 +156,14 @@ static void on_saved(struct call *c)
 static void save(struct call *c)
 {
     start_save(c, save, on_saved);
+}
+
+void factor_tell(struct call *c, enum store_feed_kind kind)
+{
+    struct store_feed_row *tell = &c->factor->tell;
+
+    *tell = (struct store_feed_row){.at = daemon_time(), .kind = (uint16_t)kind};
+    memcpy(tell->tid, c->conn->device.b, sizeof(tell->tid));
 }
 
 void factor_save(struct call *c, call_step *then)
@@ -250,6 +258,9 @@ static void try_code(struct call *c)
     int rc = factor_row_take(&f->row, &f->uid, f->code, daemon_time());
 
     f->wrong = rc == ERR_FACTOR && f->row.failed > before;
+    f->tell = (struct store_feed_row){.kind = STORE_FEED_FACTOR};
+    if (f->wrong && f->row.failed >= TELL_FROM)
+        f->tell.at = daemon_time();
     if (rc == ERR_OK)
         spend(c);
     else if (rc == ERR_RATE)
@@ -292,4 +303,21 @@ void factor_check(struct call *c, const struct uid *uid, const char *code, enum 
     c->factor->need = need;
     c->factor->granted = then;
     load(c);
+}
+
+/* ---- showing ---- */
+
+void factor_describe(const struct factor_row *row, Satchel__Factor *ret)
+{
+    static const struct device_id unknown;
+
+    ret->kind =
+        row->state != FACTOR_NONE ? SATCHEL__FACTOR_KIND__TOTP : SATCHEL__FACTOR_KIND__FACTOR_NONE;
+    ret->active = row->state == FACTOR_ACTIVE;
+    ret->since = row->since;
+    ret->recovery_codes = row->n;
+    ret->enrolled = row->enrolled;
+    if (memcmp(&row->device, &unknown, sizeof(unknown)) != 0)
+        ret->device =
+            (ProtobufCBinaryData){sizeof(row->device.b), (uint8_t *)(uintptr_t)row->device.b};
 }

@@ -50,8 +50,14 @@ bool factor_refuse_rate(struct call *c, const struct uid *uid);
 /* Answer with the code of a factor_row_take() that failed. */
 void factor_refuse(struct call *c, int code);
 
+/* When the row is stored the user's devices are told, in the name of the calling device. */
+void factor_tell(struct call *c, enum store_feed_kind kind);
+
 /* Store the row as it is now and go on.  Changed by somebody else meanwhile: BUSY. */
 void factor_save(struct call *c, call_step *then);
+
+/* As other devices of the user hear of it; ${ret} points into ${row}. */
+void factor_describe(const struct factor_row *row, Satchel__Factor *ret);
 
 /* Private to call.c: what c->factor is freed with; NULL is fine. */
 struct factor_try;

@@ -9,10 +9,10 @@
 #include "common/crypto/rng.h"
 
 enum {
-    VERSION = 2,     /* 1 did not count wrong ones */
+    VERSION = 3,     /* 1 did not count wrong ones, 2 did not say who enrolled it */
     CODE_BYTES = 10, /* of randomness in a recovery code */
     PLAIN_HEAD = 1 + 1 + FACTOR_KEY_LEN + 8 + 8 + 4,
-    PLAIN_TAIL = 4 + 8,
+    PLAIN_TAIL = 4 + 8 + 8 + IDS_DEVICE_LEN + 1,
     FREE_TRIES = 5,        /* wrong ones that cost nothing */
     WAIT_MS = 2 * 60000,   /* behind the last of them, then twice as long with each */
     WAIT_MAX_MS = 43200000 /* twelve hours */
@@ -23,6 +23,7 @@ static const struct totp rfc6238 = {HASH_SHA1, FACTOR_DIGITS, FACTOR_STEP};
 void factor_row_free(struct factor_row *r)
 {
     secret_free(&r->key);
+    secret_free(&r->next);
     *r = (struct factor_row){0};
 }
 
@@ -35,13 +36,18 @@ static int hash_code(const struct uid *uid, const char *code, uint8_t ret[HASH_S
         PARTS(part_str(KDF_PREFIX "recovery code"), PART_OF(uid->b), part(code, FACTOR_CODE_LEN)));
 }
 
+static int draw_key(struct secret *ret)
+{
+    int rc = secret_new(ret, FACTOR_KEY_LEN, NULL);
+
+    return rc == ERR_OK ? rng_bytes(ret->data, ret->len) : rc;
+}
+
 int factor_row_enrol(struct factor_row *r, uint64_t now_ms)
 {
     struct factor_row fresh = {.state = FACTOR_PENDING, .since = now_ms};
-    int rc = secret_new(&fresh.key, FACTOR_KEY_LEN, NULL);
+    int rc = draw_key(&fresh.key);
 
-    if (rc == ERR_OK)
-        rc = rng_bytes(fresh.key.data, fresh.key.len);
     if (rc != ERR_OK) {
         factor_row_free(&fresh);
         return rc;
@@ -49,6 +55,14 @@ int factor_row_enrol(struct factor_row *r, uint64_t now_ms)
     factor_row_free(r);
     *r = fresh;
     return ERR_OK;
+}
+
+int factor_row_renew(struct factor_row *r)
+{
+    if (r->state != FACTOR_ACTIVE)
+        return ERR_BADSTATE;
+    secret_free(&r->next);
+    return draw_key(&r->next);
 }
 
 static int draw_code(const struct uid *uid, char text[FACTOR_CODE_TEXT],
@@ -73,18 +87,29 @@ static int draw_code(const struct uid *uid, char text[FACTOR_CODE_TEXT],
     return rc;
 }
 
-int factor_row_confirm(struct factor_row *r, const struct uid *uid, uint64_t now_ms,
+int factor_row_confirm(struct factor_row *r, const struct factor_confirm *by,
                        char codes[FACTOR_CODES][FACTOR_CODE_TEXT])
 {
     int rc = ERR_OK;
 
     for (size_t i = 0; rc == ERR_OK && i < FACTOR_CODES; i++)
-        rc = draw_code(uid, codes[i], r->codes[i]);
+        rc = draw_code(&by->uid, codes[i], r->codes[i]);
     if (rc != ERR_OK)
         return rc;
+    if (!factor_row_settled(r, by->now_ms))
+        r->since = by->now_ms;
+    if (r->next.len > 0) {
+        secret_free(&r->key);
+        r->key = r->next;
+        r->next = (struct secret){0};
+        r->last = r->next_last;
+    }
     r->n = FACTOR_CODES;
     r->state = FACTOR_ACTIVE;
-    r->since = now_ms;
+    r->failed = 0;
+    r->failed_at = 0;
+    r->enrolled = by->now_ms;
+    r->device = by->device;
     return ERR_OK;
 }
 
@@ -197,6 +222,22 @@ int factor_row_take(struct factor_row *r, const struct uid *uid, const char *cod
     return rc;
 }
 
+int factor_row_take_new(struct factor_row *r, const struct uid *uid, const char *code,
+                        uint64_t now_ms)
+{
+    struct factor_row fresh = {.state = FACTOR_PENDING, .key = r->next};
+    int rc;
+
+    if (r->state == FACTOR_PENDING)
+        return factor_row_take(r, uid, code, now_ms);
+    if (r->next.len == 0)
+        return ERR_BADSTATE;
+    rc = factor_row_take(&fresh, uid, code, now_ms);
+    if (rc == ERR_OK)
+        r->next_last = fresh.last;
+    return rc;
+}
+
 /* ---- bytes ---- */
 
 static int seal_key(const struct secret *key, const struct uid *uid, uint8_t ret[KDF_LEN])
@@ -226,12 +267,18 @@ static void write_plain(const struct factor_row *r, uint8_t *p)
     p += r->n * sizeof(r->codes[0]);
     put_be32(p, r->failed);
     put_be64(p + 4, r->failed_at);
+    put_be64(p + 12, r->enrolled);
+    memcpy(p + 20, r->device.b, IDS_DEVICE_LEN);
+    p += 20 + IDS_DEVICE_LEN;
+    *p++ = r->next.len > 0;
+    if (r->next.len > 0)
+        memcpy(p, r->next.data, FACTOR_KEY_LEN);
 }
 
 int factor_row_seal(const struct factor_row *r, const struct secret *key, const struct uid *uid,
                     uint64_t number, struct buf *out)
 {
-    const size_t len = PLAIN_HEAD + r->n * sizeof(r->codes[0]) + PLAIN_TAIL;
+    const size_t len = PLAIN_HEAD + r->n * sizeof(r->codes[0]) + PLAIN_TAIL + r->next.len;
     uint8_t *to = buf_reserve(out, GCM_NONCE_LEN + len + GCM_TAG_LEN), k[KDF_LEN];
     struct secret plain = {0};
     struct buf aad = {0};
@@ -261,7 +308,8 @@ static int read_plain(struct factor_row *r, const struct secret *plain)
 {
     struct rd in = rd_make(plain->data, plain->len);
     uint8_t version = rd_u8(&in), state = rd_u8(&in);
-    const uint8_t *key = rd_take(&in, FACTOR_KEY_LEN);
+    const uint8_t *key = rd_take(&in, FACTOR_KEY_LEN), *next = NULL;
+    int rc;
 
     r->since = rd_u64(&in);
     r->last = rd_u64(&in);
@@ -275,7 +323,15 @@ static int read_plain(struct factor_row *r, const struct secret *plain)
         r->failed = rd_u32(&in);
         r->failed_at = rd_u64(&in);
     }
-    return rd_done(&in) ? secret_copy(&r->key, key, FACTOR_KEY_LEN, NULL) : ERR_CORRUPT;
+    r->enrolled = version > 2 ? rd_u64(&in) : r->since;
+    if (version > 2)
+        rd_get(&in, r->device.b, sizeof(r->device.b));
+    if (version > 2 && rd_u8(&in) != 0)
+        next = rd_take(&in, FACTOR_KEY_LEN);
+    if (!rd_done(&in))
+        return ERR_CORRUPT;
+    rc = secret_copy(&r->key, key, FACTOR_KEY_LEN, NULL);
+    return rc == ERR_OK && next != NULL ? secret_copy(&r->next, next, FACTOR_KEY_LEN, NULL) : rc;
 }
 
 int factor_row_open(struct factor_row *ret, const struct secret *key, const struct uid *uid,

@@ -36,11 +36,15 @@ enum factor_state { FACTOR_NONE, FACTOR_PENDING, FACTOR_ACTIVE };
 struct factor_row {
     enum factor_state state;
     struct secret key;
-    uint64_t since;     /* ms since 1970: when it was enrolled, or became active */
-    uint64_t last;      /* number of the last step whose code was taken; 0: none */
-    uint32_t n;         /* recovery codes that are left */
-    uint32_t failed;    /* wrong one-time passwords since the last code that was taken */
-    uint64_t failed_at; /* ms since 1970: the newest of them; 0: none */
+    uint64_t since;    /* ms since 1970: when it was enrolled, or became active */
+    uint64_t enrolled; /* ms since 1970: when this key became active; `since` may be earlier */
+    struct device_id device; /* that made it active; zeros: not known */
+    struct secret next;      /* of an active one: the key that waits to replace it; or empty */
+    uint64_t next_last;      /* as last, of that key; not stored */
+    uint64_t last;           /* number of the last step whose code was taken; 0: none */
+    uint32_t n;              /* recovery codes that are left */
+    uint32_t failed;         /* wrong one-time passwords since the last code that was taken */
+    uint64_t failed_at;      /* ms since 1970: the newest of them; 0: none */
     uint8_t codes[FACTOR_CODES][HASH_SHA256_LEN];
 };
 
@@ -49,8 +53,29 @@ void factor_row_free(struct factor_row *r); /* wipes */
 /* Draw a new key: pending until a code of it has come. */
 MUST_CHECK int factor_row_enrol(struct factor_row *r, uint64_t now_ms);
 
-/* A pending row becomes active; ${codes} are its recovery codes, whose hashes alone it keeps. */
-MUST_CHECK int factor_row_confirm(struct factor_row *r, const struct uid *uid, uint64_t now_ms,
+/* Of an active one: draw the key that replaces it as soon as a code of it has come. */
+MUST_CHECK int factor_row_renew(struct factor_row *r);
+
+/*
+ * Take a one-time password of the key that waits, as factor_row_take() does.  ERR_BADSTATE: none
+ * waits.
+ */
+MUST_CHECK int factor_row_take_new(struct factor_row *r, const struct uid *uid, const char *code,
+                                   uint64_t now_ms);
+
+/* By whom and when a row becomes active. */
+struct factor_confirm {
+    struct uid uid;
+    struct device_id device;
+    uint64_t now_ms;
+};
+
+/*
+ * The key that waits becomes the active one; ${codes} are its recovery codes, whose hashes alone it
+ * keeps.  If it takes the place of one that is settled it is as old as that: its owner has proved
+ * to have both.
+ */
+MUST_CHECK int factor_row_confirm(struct factor_row *r, const struct factor_confirm *by,
                                   char codes[FACTOR_CODES][FACTOR_CODE_TEXT]);
 
 /*

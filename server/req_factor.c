@@ -4,6 +4,7 @@
  *
  * Happy path: enrol draws a key, which is pending -> the first code of it makes it
  * active, and recovery codes are shown once.  Removing takes a code, or the recovery key.
+ * Renewing is enrolling with a code of the active one, which stays until the end.
  *
  * Ways to fail: EXISTS (an active one is there), BAD_STATE (nothing to confirm), NOT_FOUND
  * (nothing to remove), AUTH_FACTOR, RATE, BUSY (changed at the same time).
@@ -26,8 +27,10 @@ static void on_enrolled(struct call *c)
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__FactorEnrolReply msg = SATCHEL__FACTOR_ENROL_REPLY__INIT;
 
-    msg.key.data = row->key.data;
-    msg.key.len = row->key.len;
+    const struct secret *key = row->state == FACTOR_ACTIVE ? &row->next : &row->key;
+
+    msg.key.data = key->data;
+    msg.key.len = key->len;
     msg.digits = FACTOR_DIGITS;
     msg.step = FACTOR_STEP;
     env.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_ENROL_REPLY;
@@ -35,17 +38,30 @@ static void on_enrolled(struct call *c)
     call_reply(c, &env);
 }
 
-static void enrol(struct call *c)
+static void drawn(struct call *c, int rc)
 {
-    struct factor_row *row = factor_of(c);
-    int rc = ERR_EXISTS;
-
-    if (row->state != FACTOR_ACTIVE)
-        rc = factor_row_enrol(row, daemon_time());
     if (rc == ERR_OK)
         factor_save(c, on_enrolled);
     else
-        call_error(c, rc, rc == ERR_EXISTS ? "a factor is enrolled already" : NULL);
+        call_error(c, rc, NULL);
+}
+
+/* The active one, which a code was given of, stays until one of the new key has come. */
+static void renew(struct call *c)
+{
+    drawn(c, factor_row_renew(factor_of(c)));
+}
+
+static void enrol(struct call *c)
+{
+    const char *code = c->msg->factor_enrol->code;
+
+    if (factor_of(c)->state != FACTOR_ACTIVE)
+        drawn(c, factor_row_enrol(factor_of(c), daemon_time()));
+    else if (code[0] == '\0')
+        call_error(c, ERR_EXISTS, "a factor is enrolled already");
+    else
+        factor_check(c, &c->conn->uid, code, FACTOR_ALWAYS, renew);
 }
 
 void req_factor_enrol(struct call *c)
@@ -88,21 +104,25 @@ static void confirm(struct call *c)
 {
     struct factor_row *row = factor_of(c);
     struct confirming *f = c->data;
+    const struct factor_confirm by = {
+        .uid = f->uid, .device = c->conn->device, .now_ms = daemon_time()};
     int rc;
 
-    if (row->state != FACTOR_PENDING) {
+    if (row->state != FACTOR_PENDING && row->next.len == 0) {
         call_error(c, ERR_BADSTATE, "there is no factor to confirm");
         return;
     }
     if (factor_refuse_rate(c, &f->uid))
         return;
-    rc = factor_row_take(row, &f->uid, c->msg->factor_confirm->code, daemon_time());
+    rc = factor_row_take_new(row, &f->uid, c->msg->factor_confirm->code, daemon_time());
     if (rc == ERR_OK)
-        rc = factor_row_confirm(row, &f->uid, daemon_time(), f->codes);
-    if (rc == ERR_OK)
-        factor_save(c, on_confirmed);
-    else
+        rc = factor_row_confirm(row, &by, f->codes);
+    if (rc != ERR_OK) {
         factor_refuse(c, rc);
+        return;
+    }
+    factor_tell(c, STORE_FEED_FACTOR_ENROLLED);
+    factor_save(c, on_confirmed);
 }
 
 void req_factor_confirm(struct call *c)
@@ -126,9 +146,11 @@ static void removed(struct call *c)
     call_done(c);
 }
 
-/* Whoever brought us here may remove it. */
+/* Whoever brought us here may remove it.  One that is pending was never told, either. */
 static void take_away(struct call *c)
 {
+    if (factor_of(c)->state == FACTOR_ACTIVE)
+        factor_tell(c, STORE_FEED_FACTOR_REMOVED);
     factor_row_free(factor_of(c));
     factor_save(c, removed);
 }
@@ -210,10 +232,7 @@ static void list(struct call *c)
     Satchel__FactorListReply msg = SATCHEL__FACTOR_LIST_REPLY__INIT;
     Satchel__Factor factor = SATCHEL__FACTOR__INIT, *all[] = {&factor};
 
-    factor.kind = SATCHEL__FACTOR_KIND__TOTP;
-    factor.active = row->state == FACTOR_ACTIVE;
-    factor.since = row->since;
-    factor.recovery_codes = row->n;
+    factor_describe(row, &factor);
     msg.n_factors = row->state != FACTOR_NONE ? 1 : 0;
     msg.factors = all;
     env.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_LIST_REPLY;

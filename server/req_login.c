@@ -17,6 +17,7 @@
 #include "common/transfer/manifest.h"
 #include "server/conn.h"
 #include "server/daemon.h"
+#include "server/factor.h"
 #include "server/req.h"
 
 struct attempt {
@@ -24,7 +25,17 @@ struct attempt {
     struct store_user user; /* without the texts */
     char name[STORE_NAME_MAX + 1];
     uint64_t account; /* number of the record that is there; 0: none */
+    bool has_factor;  /* it could be read */
+    struct factor_row factor;
 };
+
+static void attempt_free(void *data)
+{
+    struct attempt *a = data;
+
+    factor_row_free(&a->factor);
+    free(a);
+}
 
 static void refuse(struct call *c, const char *why)
 {
@@ -41,6 +52,7 @@ static void accept_login(struct call *c)
     struct conn *conn = c->conn;
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__LoginReply reply = SATCHEL__LOGIN_REPLY__INIT;
+    Satchel__Factor factor = SATCHEL__FACTOR__INIT;
 
     conn->uid = a->login.uid;
     conn->device = a->login.device;
@@ -50,6 +62,8 @@ static void accept_login(struct call *c)
     reply.quota = a->user.quota;
     reply.used = a->user.used;
     reply.account = a->account + 1;
+    factor_describe(&a->factor, &factor);
+    reply.factor = a->has_factor ? &factor : NULL;
     env.body_case = SATCHEL__ENVELOPE__BODY_LOGIN_REPLY;
     env.login_reply = &reply;
     call_reply(c, &env);
@@ -103,6 +117,31 @@ static void get_manifest(struct call *c)
                on_manifest);
 }
 
+/* One that does not open is not told; it is told in the log when somebody needs it. */
+static void on_factor(struct call *c)
+{
+    struct attempt *a = c->data;
+    const struct store_result *res = c->res;
+
+    if (res->code != ERR_OK && res->code != ERR_NOTFOUND) {
+        call_failed(c);
+        return;
+    }
+    a->has_factor =
+        res->code == ERR_NOTFOUND ||
+        factor_row_open(&a->factor, &c->d->factor_key, &a->login.uid, &res->u.factor) == ERR_OK;
+    get_manifest(c);
+}
+
+static void get_factor(struct call *c)
+{
+    const struct attempt *a = c->data;
+    struct store_factor_get in = {0};
+
+    memcpy(in.uid, a->login.uid.b, sizeof(in.uid));
+    call_store(c, store_factor_get(c->d->port, &in, call_on_store, c), get_factor, on_factor);
+}
+
 static void on_account(struct call *c)
 {
     struct attempt *a = c->data;
@@ -112,7 +151,7 @@ static void on_account(struct call *c)
         return;
     }
     a->account = c->res->u.account.number;
-    get_manifest(c);
+    get_factor(c);
 }
 
 static void get_account(struct call *c)
@@ -161,7 +200,7 @@ void req_login(struct call *c)
         return;
     }
     c->data = a;
-    c->drop = free;
+    c->drop = attempt_free;
     if (!call_take(c, &msg->user_id, "user_id", a->login.uid.b, sizeof(a->login.uid.b)) ||
         !call_take(c, &msg->device, "device", a->login.device.b, sizeof(a->login.device.b)))
         return;

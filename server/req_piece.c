@@ -45,7 +45,8 @@ static void on_put(struct call *c)
         call_error(c, ERR_INVALID, "the piece does not fit the upload");
         return;
     case ERR_QUOTA:
-        call_error(c, ERR_QUOTA, "a mailbox is full");
+        call_error(c, ERR_QUOTA, "%s",
+                   c->res->own ? "your own mailbox is full" : "the mailbox of a recipient is full");
         return;
     case ERR_BADSTATE:
         call_error(c, ERR_NOTFOUND, NULL); /* sealed: no such upload any more */

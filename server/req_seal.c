@@ -166,7 +166,8 @@ static void on_sealed(struct call *c)
         call_error(c, ERR_EXISTS, "sealed with another header");
         return;
     case ERR_QUOTA:
-        call_error(c, ERR_QUOTA, "a mailbox is full");
+        call_error(c, ERR_QUOTA, "%s",
+                   c->res->own ? "your own mailbox is full" : "the mailbox of a recipient is full");
         return;
     case ERR_INVALID:
         call_error(c, ERR_INVALID, "slots or pieces are not those of the upload");

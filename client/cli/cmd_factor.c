@@ -63,18 +63,43 @@ static void show_codes(void *cookie, const char *const *codes, size_t n)
     }
 }
 
-static int enrol(struct cli *cli, struct satchel_error *err)
+/* ${code}: of the one that is there; "": there is none. */
+static int enrol(struct cli *cli, const char *code, struct satchel_error *err)
 {
-    struct satchel_factor_enrol_options eo = {.on_key = show_key, .on_codes = show_codes};
+    struct satchel_factor_enrol_options eo = {
+        .code = code, .on_key = show_key, .on_codes = show_codes};
     int rc = satchel_sync_factor_enrol(cli->s, &eo, err);
 
     if (rc == SATCHEL_E_EXISTS)
-        cli_hint(err, "remove it first: satchel factor totp remove");
+        cli_hint(err, code[0] == '\0' ? "'satchel factor totp renew' replaces it, with a code of it"
+                                      : "this server cannot renew: remove it first");
     if (rc != SATCHEL_OK)
         return rc;
     ui_result(json_pack("{s:s,s:b}", "kind", "totp", "active", 1));
     ui_line("enrolled; transfers that ask for a one-time password can be opened now");
     return SATCHEL_OK;
+}
+
+/* ---- renew ---- */
+
+static int renew(struct cli *cli, struct satchel_error *err)
+{
+    char code[SATCHEL_CODE_SIZE] = "";
+    long len = prompt_otp(o.otp_fd,
+                          "One-time password or recovery code of the factor that is there: ", code,
+                          sizeof(code) - 1);
+    int rc;
+
+    if (len < 0) {
+        rc = cli_error(err, SATCHEL_E_CANCELED, "interrupted at the code");
+    } else if (len == 0) {
+        rc = cli_error(err, SATCHEL_E_FACTOR, "factor: renewing needs a code of the present one");
+        cli_hint(err, "--otp-fd N gives it without a terminal, and the new one's in the next line");
+    } else {
+        rc = enrol(cli, code, err);
+    }
+    secret_wipe(code, sizeof(code));
+    return rc;
 }
 
 /* ---- remove ---- */
@@ -133,13 +158,16 @@ static json_t *factors;
 static void on_factor(void *cookie, const struct satchel_factor *f)
 {
     char since[TEXT_TIME];
+    bool known = f->device[0] != '\0';
 
     (void)cookie;
-    (void)json_array_append_new(factors, json_pack("{s:s,s:b,s:o,s:i}", "kind", f->kind, "active",
-                                                   f->active, "since", ui_json_time(f->since),
-                                                   "recovery_codes", (int)f->recovery_codes));
-    ui_line("%-6s %-8s since %.10s, %u recovery codes left", f->kind,
-            f->active ? "active" : "pending", text_time(f->since, since), f->recovery_codes);
+    (void)json_array_append_new(
+        factors, json_pack("{s:s,s:b,s:o,s:i,s:o}", "kind", f->kind, "active", f->active, "since",
+                           ui_json_time(f->since), "recovery_codes", (int)f->recovery_codes,
+                           "device", known ? json_string(f->device) : json_null()));
+    ui_line("%-6s %-8s since %.10s%s%.12s, %u recovery codes left", f->kind,
+            f->active ? "active" : "pending", text_time(f->since, since),
+            known ? " from device " : "", f->device, f->recovery_codes);
 }
 
 static void on_any(void *cookie, const struct satchel_factor *f)
@@ -179,7 +207,9 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     if (strcmp(what, "list") == 0 && argc < 2)
         return list(cli, err);
     if (strcmp(what, "totp") == 0 && strcmp(verb, "enrol") == 0)
-        return enrol(cli, err);
+        return enrol(cli, "", err);
+    if (strcmp(what, "totp") == 0 && strcmp(verb, "renew") == 0)
+        return renew(cli, err);
     if (strcmp(what, "totp") == 0 && strcmp(verb, "remove") == 0)
         return take_away(cli, err);
     rc = cli_error(err, SATCHEL_E_INVALID, "factor: cannot make sense of '%s%s%s'", what,
@@ -190,13 +220,13 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
 
 const struct cli_cmd cmd_factor = {
     .name = "factor",
-    .args = "[list | totp enrol | totp remove]",
+    .args = "[list | totp enrol | totp renew | totp remove]",
     .summary = "one-time passwords as a second factor",
     .details =
         "Transfers sent with --require-otp open only with a code of your authenticator. Each code\n"
-        "counts once; the recovery codes stand in when it is lost. Removing it needs a code, or "
-        "the\n"
-        "recovery words (--recovery-fd).",
+        "counts once; the recovery codes stand in when it is lost. Renewing it needs a code of\n"
+        "the present one, and keeps its age; removing it a code, or the recovery words\n"
+        "(--recovery-fd). Your other devices are told of each.",
     .opts = opts,
     .min_args = 0,
     .max_args = 2,

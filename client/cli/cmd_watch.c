@@ -74,6 +74,15 @@ static void on_event(void *cookie, const struct satchel_event *e)
     front = relation(e, &behind);
     ui_line("%s  %-8s  %.12s  %s%s%s%s%s", text_time(e->time, time), name, e->id, front, who,
             behind, e->name[0] != '\0' ? ": " : "", text_safe(e->name, file, sizeof(file)));
+    if (e->kind == SATCHEL_EVENT_FACTOR_ENROLLED)
+        ui_note("satchel: a second factor was enrolled from device %.12s; if that was not you: "
+                "'satchel device revoke %.12s', and with your recovery words 'satchel factor totp "
+                "remove --recovery-fd 0'",
+                e->id, e->id);
+    else if (e->kind == SATCHEL_EVENT_FACTOR_REMOVED)
+        ui_note("satchel: the second factor was removed from device %.12s; if that was not you: "
+                "'satchel device revoke %.12s', then 'satchel factor totp enrol'",
+                e->id, e->id);
     (void)fflush(stdout);
     if (o.notify)
         hook_notify(e);
@@ -145,7 +154,8 @@ const struct cli_cmd cmd_watch = {
     .details =
         "Events: stored, arrived, released, received, expired, revoked, deleted, extended; "
         "factor:\n"
-        "somebody with a device of yours, or your words, gave wrong one-time passwords. Lost\n"
+        "somebody with a device of yours, or your words, gave wrong one-time passwords;\n"
+        "factor_enrolled, factor_removed: the ID is the device that did it. Lost\n"
         "connections are made again; the next watch goes on behind the last event told. PROGRAM\n"
         "gets event, ID and who it is as arguments, and SATCHEL_EVENT, SATCHEL_ID, SATCHEL_WHO,\n"
         "SATCHEL_WHO_ID, SATCHEL_NAME, SATCHEL_TIME and SATCHEL_NUMBER in its environment.",

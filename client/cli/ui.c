@@ -116,20 +116,21 @@ void ui_error(const struct satchel_error *err)
 void ui_notice(void *cookie, const struct satchel_notice *n)
 {
     static const char *const names[] = {
-        [SATCHEL_NOTICE_PINNED] = "pinned",     [SATCHEL_NOTICE_SUCCESSION] = "succession",
-        [SATCHEL_NOTICE_LAPSED] = "lapsed",     [SATCHEL_NOTICE_ROTATED] = "rotated",
-        [SATCHEL_NOTICE_CLOCK] = "clock",       [SATCHEL_NOTICE_KEY_FAILED] = "key_failed",
-        [SATCHEL_NOTICE_RETRY] = "retry",       [SATCHEL_NOTICE_KEPT] = "kept",
-        [SATCHEL_NOTICE_LEFT_OUT] = "left_out", [SATCHEL_NOTICE_PIN] = "pin",
-        [SATCHEL_NOTICE_RENAMED] = "renamed",   [SATCHEL_NOTICE_LOST] = "lost",
-        [SATCHEL_NOTICE_USERNAME] = "username",
+        [SATCHEL_NOTICE_PINNED] = "pinned",         [SATCHEL_NOTICE_SUCCESSION] = "succession",
+        [SATCHEL_NOTICE_LAPSED] = "lapsed",         [SATCHEL_NOTICE_ROTATED] = "rotated",
+        [SATCHEL_NOTICE_CLOCK] = "clock",           [SATCHEL_NOTICE_KEY_FAILED] = "key_failed",
+        [SATCHEL_NOTICE_RETRY] = "retry",           [SATCHEL_NOTICE_KEPT] = "kept",
+        [SATCHEL_NOTICE_LEFT_OUT] = "left_out",     [SATCHEL_NOTICE_PIN] = "pin",
+        [SATCHEL_NOTICE_RENAMED] = "renamed",       [SATCHEL_NOTICE_LOST] = "lost",
+        [SATCHEL_NOTICE_FACTOR] = "factor_changed", [SATCHEL_NOTICE_USERNAME] = "username",
     };
     char safe[TEXT_SAFE];
 
     (void)cookie;
     if (!ui.json && ui.quiet &&
-        (n->kind == SATCHEL_NOTICE_PINNED || n->kind == SATCHEL_NOTICE_SUCCESSION)) {
-        /* Whose keys are used is worth a word whenever it changes. */
+        (n->kind == SATCHEL_NOTICE_PINNED || n->kind == SATCHEL_NOTICE_SUCCESSION ||
+         n->kind == SATCHEL_NOTICE_FACTOR)) {
+        /* Whose keys are used, and who may act for us, is worth a word whenever it changes. */
         progress_clear();
         (void)fprintf(stderr, "satchel: %s\n", text_safe(n->message, safe, sizeof(safe)));
     } else if (ui.json)

@@ -73,10 +73,16 @@ const char *satchel_phase_name(enum satchel_phase phase)
 
 const char *satchel_event_name(enum satchel_event_kind kind)
 {
-    static const char *const names[] = {"",        "stored",  "arrived", "released", "received",
-                                        "expired", "revoked", "deleted", "extended", "factor"};
+    static const char *const names[] = {"",         "stored",  "arrived",         "released",
+                                        "received", "expired", "revoked",         "deleted",
+                                        "extended", "factor",  "factor_enrolled", "factor_removed"};
 
     return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "";
+}
+
+bool satchel_event_of_account(enum satchel_event_kind kind)
+{
+    return kind >= SATCHEL_EVENT_FACTOR && kind <= SATCHEL_EVENT_FACTOR_REMOVED;
 }
 
 const char *satchel_state_name(enum satchel_state state)

@@ -18,6 +18,7 @@
 
 #include "client/core/catchup.h"
 #include "client/core/deposit.h"
+#include "client/core/factor_seen.h"
 #include "client/core/handle.h"
 #include "client/core/op.h"
 #include "client/core/repin.h"
@@ -158,6 +159,7 @@ static void on_login(void *cookie, const struct answer *a)
     l->used = a->e->login_reply->used;
     l->server_sequence = a->e->login_reply->sequence;
     l->account = a->e->login_reply->account;
+    factor_seen_look(l, a->e->login_reply->factor);
     if (l->session == NULL || !(catchup_due(l) || rotate_due(l) || deposit_due(l))) {
         link_ready(l);
         return;

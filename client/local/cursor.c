@@ -17,13 +17,20 @@ int cursor_load(struct vault *v, const char *name, uint64_t *ret, struct err *er
     if (rc == ERR_OK) {
         m = satchel__vault__counter__unpack(NULL, plain.len, plain.data);
         if (m == NULL)
-            rc = err_set(err, ERR_CORRUPT, "the record of the last event is damaged");
+            rc = err_set(err, ERR_CORRUPT, "a record of what was told last is damaged");
         else
             *ret = m->next;
     }
     satchel__vault__counter__free_unpacked(m, NULL);
     buf_free(&plain);
     return rc;
+}
+
+uint64_t cursor_known(struct vault *v, const char *name)
+{
+    uint64_t ret = 0;
+
+    return cursor_load(v, name, &ret, NULL) == ERR_OK ? ret : 0;
 }
 
 int cursor_save(struct vault *v, const char *name, uint64_t value, struct err *err)

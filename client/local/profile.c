@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client/local/backup.h"
+#include "client/local/cursor.h"
 #include "common/fs.h"
 
 /*
@@ -109,6 +110,7 @@ static int equip(struct profile *p, struct err *err)
 
     p->backup_due = p->id->has_box && backup_is_due(p->vault);
     p->record = backup_number(p->vault);
+    p->factor = cursor_known(p->vault, CURSOR_FACTOR);
     return rc == ERR_OK ? seen_new(p->vault, &p->seen, err) : rc;
 }
 

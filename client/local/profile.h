@@ -11,8 +11,8 @@
  *
  * All functions touch the disk: not for the loop thread, and with a passphrase
  * profile_open() and profile_begin() take half a second.
- * Threads: any; struct profile does not change while it is open but for `id`
- * and `settings`, which the loop thread replaces.
+ * Threads: any; struct profile does not change while it is open but for `id`,
+ * `settings` and `factor`, which the loop thread replaces.
  * Errors: those of vault.h, settings.h, identity.h.
  */
 #ifndef CLIENT_LOCAL_PROFILE_H
@@ -32,6 +32,7 @@ struct profile {
     struct identity *id;
     bool backup_due; /* the account record at the server is not up to date, when it was looked at */
     uint64_t record; /* number of the newest account record that was written or read here */
+    uint64_t factor; /* ms since 1970: when the second factor known here was enrolled; 0: none */
 };
 
 /* Nothing of ours, a registration that was begun, or a user? */

@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/core/factor_seen.h"
 #include "client/core/op.h"
 #include "client/local/recovery.h"
 #include "common/crypto/base32.h"
+#include "common/crypto/hex.h"
 #include "common/transfer/factor_code.h"
 #include "common/transfer/login.h"
 
@@ -49,6 +51,15 @@ static struct factor_op *make(satchel_done_cb *done)
     if (f != NULL)
         f->done = done;
     return f;
+}
+
+static int take_code(struct factor_op *f, const char *code, struct err *err)
+{
+    int rc = code != NULL && code[0] != '\0' ? factor_code_check(code, err) : ERR_OK;
+
+    return rc == ERR_OK && code != NULL && code[0] != '\0'
+               ? secret_copy(&f->code, code, strlen(code) + 1, err)
+               : rc;
 }
 
 /* ---- enrolling: second, the code ---- */
@@ -196,7 +207,12 @@ static void begin_enrol(struct satchel_op *op)
     Satchel__FactorEnrol m = SATCHEL__FACTOR_ENROL__INIT;
     struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_FACTOR_ENROL_REPLY},
                        .cb = on_enrolled};
+    const struct factor_op *f = (const struct factor_op *)op;
 
+    if (f->code.len > 0) {
+        m.code = (char *)f->code.data;
+        a.stale = factor_code_kind(m.code, f->code.len - 1) == FACTOR_CODE_ONE_TIME;
+    }
     e.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_ENROL;
     e.factor_enrol = &m;
     (void)op_ask(op, &a);
@@ -208,9 +224,14 @@ int satchel_factor_enrol_start(struct satchel *s, const struct satchel_factor_en
     static const struct op_kind kind = {
         .need = LINK_NEED_READY, .begin = begin_enrol, .finish = finish, .free = free_factor};
     struct factor_op *f = make(o->done);
+    struct err err = {0};
 
     if (f == NULL)
         return op_no_memory(error);
+    if (take_code(f, o->code, &err) != ERR_OK) {
+        free_factor(&f->op);
+        return handle_error(error, &err);
+    }
     f->on_key = o->on_key;
     f->on_codes = o->on_codes;
     return op_start(&f->op, s, &kind, o->cookie, ret_op, error);
@@ -222,6 +243,7 @@ static void on_removed(struct satchel_op *op, void *arg, const struct answer *a)
 {
     (void)arg;
     (void)a;
+    factor_seen_gone(&op->s->link);
     op_end(op, NULL);
 }
 
@@ -273,10 +295,8 @@ int satchel_factor_remove_start(struct satchel *s, const struct satchel_factor_r
         return op_no_memory(error);
     if (o->words != NULL)
         rc = recovery_key_of_words(o->words, &f->recovery, &err);
-    if (rc == ERR_OK && o->code != NULL && o->code[0] != '\0')
-        rc = factor_code_check(o->code, &err);
-    if (rc == ERR_OK && o->code != NULL)
-        rc = secret_copy(&f->code, o->code, strlen(o->code) + 1, &err);
+    if (rc == ERR_OK)
+        rc = take_code(f, o->code, &err);
     if (rc != ERR_OK) {
         free_factor(&f->op);
         return handle_error(error, &err);
@@ -297,8 +317,11 @@ static void on_listed(struct satchel_op *op, void *arg, const struct answer *a)
         struct satchel_factor shown = {.kind = "totp",
                                        .active = from->active,
                                        .since = from->since,
-                                       .recovery_codes = from->recovery_codes};
+                                       .recovery_codes = from->recovery_codes,
+                                       .enrolled = from->enrolled};
 
+        if (from->device.len == IDS_DEVICE_LEN)
+            hex_encode(shown.device, from->device.data, IDS_DEVICE_LEN);
         if (from->kind == SATCHEL__FACTOR_KIND__TOTP && f->on_factor != NULL)
             f->on_factor(op->cookie, &shown);
     }

@@ -2,6 +2,7 @@
 /* Whom a send goes to: names of groups taken apart. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "client/op/send.h"
 #include "common/show.h"
@@ -21,28 +22,60 @@ uint64_t send_room(const struct send *s)
     return s->header.body_length + SLOT_ROOM;
 }
 
-void send_say_whose(const struct send *s, struct satchel_error *err)
-{
-    const struct link *l = &s->op.s->link;
-    char used[SHOW_SIZE], quota[SHOW_SIZE], room[SHOW_SIZE];
+static const char make_room[] = "'satchel delete' makes room: 'satchel sent' and 'satchel inbox "
+                                "--all' list what is there";
 
-    if (!send_length_known(s))
-        return; /* pieces are paid for as they come, by us, and by recipients at the end */
-    if (l->quota > 0 && l->used + send_room(s) > l->quota) {
-        (void)snprintf(err->message, sizeof(err->message),
-                       "your own mailbox is full: %s of %s are in use, this takes %s",
-                       show_size(l->used, used), show_size(l->quota, quota),
-                       show_size(send_room(s), room));
-        (void)snprintf(err->hint, sizeof(err->hint),
-                       "'satchel delete' makes room: 'satchel sent' and 'satchel inbox --all' "
-                       "list what is there");
-        return;
-    }
+static void say_recipients(const struct send *s, struct satchel_error *err)
+{
     if (s->n_recipients == 1 && s->slots[0].person != NULL)
         (void)snprintf(err->message, sizeof(err->message), "the mailbox of '%s' is full",
                        person_name(s->slots[0].person));
     else
         (void)snprintf(err->message, sizeof(err->message), "the mailbox of a recipient is full");
+}
+
+/*
+ * A stream is paid for as it comes, and the server says by whom: its end may have been read
+ * meanwhile.  False: the server does not say.
+ */
+static bool say_of_stream(const struct send *s, struct satchel_error *err)
+{
+    const struct link *l = &s->op.s->link;
+    char used[SHOW_SIZE], quota[SHOW_SIZE];
+
+    if (strstr(err->message, "your own") != NULL) {
+        (void)snprintf(err->message, sizeof(err->message),
+                       "your own mailbox is full: %s of %s were in use before, and this is longer "
+                       "than the rest",
+                       show_size(l->used, used), show_size(l->quota, quota));
+        (void)snprintf(err->hint, sizeof(err->hint), "%s", make_room);
+        return true;
+    }
+    if (strstr(err->message, "of a recipient") != NULL) {
+        say_recipients(s, err);
+        (void)snprintf(err->hint, sizeof(err->hint),
+                       "send less at once, or try again when there is room");
+        return true;
+    }
+    return false;
+}
+
+void send_say_whose(const struct send *s, struct satchel_error *err)
+{
+    const struct link *l = &s->op.s->link;
+    char used[SHOW_SIZE], quota[SHOW_SIZE], room[SHOW_SIZE];
+
+    if (say_of_stream(s, err) || !send_length_known(s))
+        return;
+    if (l->quota > 0 && l->used + send_room(s) > l->quota) {
+        (void)snprintf(err->message, sizeof(err->message),
+                       "your own mailbox is full: %s of %s are in use, this takes %s",
+                       show_size(l->used, used), show_size(l->quota, quota),
+                       show_size(send_room(s), room));
+        (void)snprintf(err->hint, sizeof(err->hint), "%s", make_room);
+        return;
+    }
+    say_recipients(s, err);
     (void)snprintf(err->hint, sizeof(err->hint), "try again when there is room");
 }
 

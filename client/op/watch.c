@@ -25,8 +25,6 @@ struct watch_pulse {
     struct watch *w;
 };
 
-static const char *const cursor_name = "watch";
-
 /* ---- telling --------------------------------------------------------------------------- */
 
 static void give_name(struct watch *w, const struct person *p)
@@ -53,7 +51,7 @@ static int note_work(struct op_job *job, struct err *err)
 {
     const struct watch *w = (const struct watch *)job->op;
 
-    return cursor_save(job->op->s->profile->vault, cursor_name, w->batch[w->n_batch - 1].number,
+    return cursor_save(job->op->s->profile->vault, CURSOR_WATCH, w->batch[w->n_batch - 1].number,
                        err);
 }
 
@@ -251,7 +249,7 @@ static int first_work(struct op_job *job, struct err *err)
 {
     const struct watch *w = (const struct watch *)job->op;
 
-    return cursor_save(job->op->s->profile->vault, cursor_name, w->cursor, err);
+    return cursor_save(job->op->s->profile->vault, CURSOR_WATCH, w->cursor, err);
 }
 
 static void on_subscribed(struct satchel_op *op, void *arg, const struct answer *a)
@@ -293,7 +291,7 @@ static void loaded(struct op_job *job)
 static int load_work(struct op_job *job, struct err *err)
 {
     struct watch *w = (struct watch *)job->op;
-    int rc = cursor_load(job->op->s->profile->vault, cursor_name, &w->cursor, err);
+    int rc = cursor_load(job->op->s->profile->vault, CURSOR_WATCH, &w->cursor, err);
 
     w->fresh = rc == ERR_NOTFOUND;
     return w->fresh ? ERR_OK : rc;

@@ -75,7 +75,7 @@ static void fill_in(struct watch *w)
         const struct watch_title *t;
         struct tid tid;
 
-        if (e->kind == SATCHEL_EVENT_FACTOR || ids_tid_from_text(e->id, &tid, NULL) != ERR_OK)
+        if (satchel_event_of_account(e->kind) || ids_tid_from_text(e->id, &tid, NULL) != ERR_OK)
             continue;
         t = title_of(w, &tid);
         e->side = side_of(e->kind, t);
@@ -229,7 +229,7 @@ static void want(struct watch *w, const struct satchel_event *e)
     struct tid tid;
     size_t i = 0;
 
-    if (e->kind == SATCHEL_EVENT_FACTOR || ids_tid_from_text(e->id, &tid, NULL) != ERR_OK ||
+    if (satchel_event_of_account(e->kind) || ids_tid_from_text(e->id, &tid, NULL) != ERR_OK ||
         title_of(w, &tid) != NULL)
         return;
     while (i < n->n && memcmp(&n->wanted[i], &tid, sizeof(tid)) != 0)

@@ -23,6 +23,11 @@ struct satchel_factor_key {
 };
 
 struct satchel_factor_enrol_options {
+    /*
+     * NULL or "": the first one.  Else a code of the one that is there, which is renewed: it counts
+     * until the new one does, which then is as old as the other if that was 7 days old or more.
+     */
+    const char *code;
     void *cookie;
     /*
      * Show the key, and write the first code that the authenticator shows for it to ${buf}.
@@ -38,7 +43,7 @@ struct satchel_factor_enrol_options {
 /*
  * Enrol an authenticator.  It counts from the moment its first code has come back; the same
  * call again before that begins anew.  SATCHEL_E_EXISTS: there is one; SATCHEL_E_FACTOR: a wrong
- * code; SATCHEL_E_RATE.
+ * code, of the new one or of the one that is there; SATCHEL_E_RATE.
  */
 SATCHEL_API int satchel_factor_enrol_start(struct satchel *s,
                                            const struct satchel_factor_enrol_options *o,
@@ -61,7 +66,9 @@ struct satchel_factor {
     const char *kind; /* "totp" */
     bool active;      /* false: its first code has not come yet */
     uint64_t since;
-    uint32_t recovery_codes; /* left */
+    uint32_t recovery_codes;      /* left */
+    uint64_t enrolled;            /* when the key became active; `since` may be earlier */
+    char device[SATCHEL_ID_SIZE]; /* that enrolled it; "" not known */
 };
 
 struct satchel_factor_list_options {

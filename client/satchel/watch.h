@@ -19,10 +19,15 @@ enum satchel_event_kind {
     SATCHEL_EVENT_DELETED = 7,  /* a recipient of ours deleted it */
     SATCHEL_EVENT_EXTENDED = 8, /* one that we can open has another end */
     SATCHEL_EVENT_FACTOR = 9, /* wrong one-time passwords came for our account; id means nothing */
+    SATCHEL_EVENT_FACTOR_ENROLLED = 10, /* a second factor of ours; id is the device that did it */
+    SATCHEL_EVENT_FACTOR_REMOVED = 11,
 };
 
 /* "stored", "arrived", ...; "" for a kind that this version does not know. */
 SATCHEL_API const char *satchel_event_name(enum satchel_event_kind kind);
+
+/* Is it about the account, not about a transfer? */
+SATCHEL_API bool satchel_event_of_account(enum satchel_event_kind kind);
 
 /* Whose transfer it is.  Unknown: it ended before it was seen, or cannot be checked. */
 enum satchel_side { SATCHEL_SIDE_UNKNOWN = 0, SATCHEL_SIDE_OURS = 1, SATCHEL_SIDE_THEIRS = 2 };
@@ -31,7 +36,7 @@ struct satchel_event {
     uint64_t number; /* rises, for each profile's user */
     uint64_t time;
     enum satchel_event_kind kind;
-    char id[SATCHEL_ID_SIZE];      /* of the transfer */
+    char id[SATCHEL_ID_SIZE];      /* of the transfer, or what its kind says */
     char who_id[SATCHEL_UID_SIZE]; /* the other one: the sender, or the recipient it is about */
     char who[SATCHEL_NAME_SIZE];   /* what we call him; "" unknown */
     enum satchel_side side;

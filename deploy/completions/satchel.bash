@@ -61,7 +61,7 @@ _satchel()
     preview) mapfile -t COMPREPLY < <(compgen -W "encode decode eval" -- "$cur") ;;
     send) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     get | delete) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values inbox id)" -- "$cur") ;;
-    factor) mapfile -t COMPREPLY < <(compgen -W 'list totp enrol remove' -- "$cur") ;;
+    factor) mapfile -t COMPREPLY < <(compgen -W 'list totp enrol renew remove' -- "$cur") ;;
     fernet) mapfile -t COMPREPLY < <(compgen -W 'encrypt decrypt rotate keygen' -f -- "$cur") ;;
     status | revoke | extend) mapfile -t COMPREPLY < <(compgen -W "$(_satchel_values sent id)" -- "$cur") ;;
     account) mapfile -t COMPREPLY < <(compgen -W 'delete' -- "$cur") ;;

@@ -88,7 +88,7 @@ complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l none -d 'No p
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l new-fd -x -d 'Descriptor to read the new one from'
 complete -c satchel -n '__fish_seen_subcommand_from passphrase' -l device-secret -x -a 'keyring file' -d 'Where the device secret is kept'
 complete -c satchel -n '__fish_seen_subcommand_from unlock' -l for -x -d 'How long, as in 15m'
-complete -c satchel -n '__fish_seen_subcommand_from factor' -x -a 'list totp enrol remove'
+complete -c satchel -n '__fish_seen_subcommand_from factor' -x -a 'list totp enrol renew remove'
 complete -c satchel -n '__fish_seen_subcommand_from account' -x -a 'delete'
 complete -c satchel -n '__fish_seen_subcommand_from account' -l yes -x -d 'The name of the account'
 complete -c satchel -n '__fish_seen_subcommand_from get factor account' -l otp-fd -x -d 'Descriptor to read one-time passwords from'

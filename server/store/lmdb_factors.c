@@ -76,8 +76,8 @@ int lmdb_factors_put(struct lmdb_txn *t, struct store_job *job)
     if (in->number != old.number + 1)
         return store_fail(job->res, ERR_BADSTATE, "the factor was changed meanwhile");
     save(t, in->uid, &(struct store_factor){.number = in->number, .bytes = in->bytes});
-    if (in->tell != 0) {
-        struct store_feed_row row = {.at = in->tell, .kind = STORE_FEED_FACTOR};
+    if (in->tell.at != 0) {
+        struct store_feed_row row = in->tell;
 
         memcpy(row.other, in->uid, sizeof(row.other));
         lmdb_feed_add(t, in->uid, &row);

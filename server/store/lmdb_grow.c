@@ -62,7 +62,10 @@ uint64_t lmdb_grow_reserve(uint32_t pieces)
     return (n + step - 1) / step * step * STORE_PIECE_MAX;
 }
 
-/* The recipients pay at the seal, as always; that they cannot is better known before. */
+/*
+ * The recipients pay at the seal, as always; that they cannot is better known before.  Where there
+ * is no room in several mailboxes the sender hears of his own, which he can do something about.
+ */
 int lmdb_grow_check(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_upload *u,
                     struct store_result *res)
 {
@@ -76,12 +79,15 @@ int lmdb_grow_check(struct lmdb_txn *t, const uint8_t *tid, const struct lmdb_up
     if (!u->grows || after == before)
         return ERR_OK;
     on = lmdb_walk_start(&w, t, T_ROWS, &front, front.len);
-    for (; on && fits; on = lmdb_walk_next(&w)) {
+    for (; on && !res->own; on = lmdb_walk_next(&w)) {
         bool own = memcmp(w.key + LMDB_FRONT, u->sender, STORE_UID_LEN) == 0;
 
         memcpy(uid, w.key + LMDB_FRONT, sizeof(uid));
-        if (lmdb_rows_load_user(t, uid, &user) == ERR_OK) /* or gone meanwhile */
-            fits = lmdb_grow_has_room(&user, own ? after - before : after, own);
+        if (lmdb_rows_load_user(t, uid, &user) == ERR_OK && /* or gone meanwhile */
+            !lmdb_grow_has_room(&user, own ? after - before : after, own)) {
+            fits = false;
+            res->own = own;
+        }
     }
     lmdb_walk_end(&w);
     if (lmdb_txn_code(t) != ERR_OK)

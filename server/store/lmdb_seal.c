@@ -153,6 +153,7 @@ static int check_quota(struct lmdb_txn *t, const struct store_upload_seal *in,
         if (rc == ERR_NOTFOUND || u.quota == 0 || price(in, slots) <= v.charge)
             continue;
         more = price(in, slots) - v.charge;
+        res->own = memcmp(sorted[i]->uid, in->sender, STORE_UID_LEN) == 0;
         if (u.used > u.quota || more > u.quota - u.used)
             return store_fail(res, ERR_QUOTA, "no room in a mailbox any more");
     }

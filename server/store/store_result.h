@@ -44,6 +44,7 @@ struct store_result {
     int code;
     bool duplicate; /* ERR_OK, and it had been done before: nothing was changed */
     bool more;      /* lists: there are rows behind this page */
+    bool own;       /* ERR_QUOTA of piece_put and upload_seal: of the sender's own mailbox */
     char why[128];  /* for the log: what failed; no names, no keys */
     /* Lists: ask on from here while ${more}. */
     uint8_t cursor[STORE_HASH_LEN];

@@ -206,7 +206,9 @@ enum store_feed_kind {
     STORE_FEED_REVOKED,
     STORE_FEED_DELETED,
     STORE_FEED_EXTENDED,
-    STORE_FEED_FACTOR /* of no transfer: tid is zeros, other the user */
+    STORE_FEED_FACTOR,          /* of no transfer: tid is zeros, other the user */
+    STORE_FEED_FACTOR_ENROLLED, /* the same, but tid is the device that did it */
+    STORE_FEED_FACTOR_REMOVED
 };
 
 #define STORE_FEED_MS ((uint64_t)30 * 86400000) /* how long it is kept */

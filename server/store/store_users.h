@@ -112,8 +112,9 @@ struct store_factor_get {
 struct store_factor_put {
     uint8_t uid[STORE_UID_LEN];
     uint64_t number;
-    uint64_t
-        tell; /* ms since 1970: the user is told, at this time, of wrong codes; 0: of nothing */
+    /* What the user is told of it, in the same transaction; `at` 0: nothing.  number and other do
+     * not count. */
+    struct store_feed_row tell;
     struct store_blob bytes; /* none: remove it */
 };
 

@@ -300,7 +300,7 @@ static void test_quota_at_the_seal(void **state)
     (void)DO(h, upload_seal, &s[2].seal, ERR_OK);
     (void)DO(h, upload_seal, &s[0].seal, ERR_OK);
     assert_int_equal(harness_used(h, 2), 2 * harness_price(100000));
-    (void)DO(h, upload_seal, &s[1].seal, ERR_QUOTA);
+    assert_false(DO(h, upload_seal, &s[1].seal, ERR_QUOTA)->own);
     assert_true(DO(h, upload_seal, &s[0].seal, ERR_OK)->duplicate);
     assert_int_equal(harness_used(h, 2), 2 * harness_price(100000));
     {
@@ -384,7 +384,7 @@ static void test_quota_grows(void **state)
         assert_int_equal(harness_used(h, 1), held[i] * (uint64_t)STORE_PIECE_MAX + STORE_SLOT_COST);
     }
     p = harness_piece(&s, PIECES);
-    (void)DO(h, piece_put, &p, ERR_QUOTA);
+    assert_true(DO(h, piece_put, &p, ERR_QUOTA)->own);
     p = harness_piece(&s, PIECES + 1);
     (void)DO(h, piece_put, &p, ERR_QUOTA);
     memcpy(drop.tid, s.open.tid, sizeof(drop.tid));

@@ -331,8 +331,10 @@ static void test_factors(void **state)
     assert_true(res->u.factor.number == 2 && res->u.factor.bytes.len == 0);
     put.number = 1;
     (void)DO(h, factor_put, &put, ERR_BADSTATE);
-    /* Wrong codes are told in the same transaction; a duplicate tells nothing. */
-    put = (struct store_factor_put){.number = 3, .tell = T0, .bytes = {(const uint8_t *)"x", 1}};
+    /* What happened is told in the same transaction; a duplicate tells nothing. */
+    put = (struct store_factor_put){.number = 3,
+                                    .tell = {.at = T0, .kind = STORE_FEED_FACTOR, .tid = {7}},
+                                    .bytes = {(const uint8_t *)"x", 1}};
     harness_uid(1, put.uid);
     harness_uid(1, feed.uid);
     (void)DO(h, factor_put, &put, ERR_OK);
@@ -340,6 +342,7 @@ static void test_factors(void **state)
     res = DO(h, feed_list, &feed, ERR_OK);
     assert_int_equal(res->count, 1);
     assert_true(res->u.feed.rows[0].kind == STORE_FEED_FACTOR && res->u.feed.rows[0].at == T0);
+    assert_int_equal(res->u.feed.rows[0].tid[0], 7);
     assert_memory_equal(res->u.feed.rows[0].other, put.uid, sizeof(put.uid));
     put.number = 0;
     (void)DO(h, factor_put, &put, ERR_INVALID);

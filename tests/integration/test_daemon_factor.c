@@ -58,12 +58,15 @@ static char *code_of(const struct authenticator *a, unsigned n)
     return code;
 }
 
-static Satchel__Code enrol(struct peer *p, struct authenticator *a)
+/* With ${code} of the one that is there: renew it. */
+static Satchel__Code renew(struct peer *p, struct authenticator *a, char *code)
 {
     Satchel__FactorEnrol msg = SATCHEL__FACTOR_ENROL__INIT;
     PEER_ENV(env, FACTOR_ENROL, factor_enrol, &msg);
-    struct message *m = peer_call(p, &env);
+    struct message *m;
 
+    msg.code = code;
+    m = peer_call(p, &env);
     a->step = (uint64_t)time(NULL) / STEP;
     if (m != NULL && m->env->body_case == SATCHEL__ENVELOPE__BODY_FACTOR_ENROL_REPLY) {
         const Satchel__FactorEnrolReply *r = m->env->factor_enrol_reply;
@@ -73,6 +76,13 @@ static Satchel__Code enrol(struct peer *p, struct authenticator *a)
         memcpy(a->key, r->key.data, sizeof(a->key));
     }
     return peer_code(m);
+}
+
+static Satchel__Code enrol(struct peer *p, struct authenticator *a)
+{
+    char no_code[] = "";
+
+    return renew(p, a, no_code);
 }
 
 static Satchel__Code confirm(struct peer *p, struct authenticator *a, char *code)
@@ -191,6 +201,50 @@ static void test_a_factor_comes_and_goes(void **state)
     assert_int_equal(take_away(&p, b.recovery[0]), OK);
     assert_int_equal(listed(&p), -1);
     peer_close(&p);
+}
+
+/* The next event about ${who}'s account; what happened to transfers before is passed over. */
+static void assert_told(struct peer *watching, const struct actor *who, Satchel__EventKind kind)
+{
+    bool told = false;
+
+    while (!told) {
+        struct message *m = peer_next(watching);
+        const Satchel__Event *e;
+
+        assert_non_null(m);
+        assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_EVENT);
+        e = m->env->event;
+        told = e->kind >= SATCHEL__EVENT_KIND__EVENT_FACTOR;
+        if (told) {
+            assert_int_equal(e->kind, kind);
+            assert_memory_equal(e->user_id.data, who->u.uid.b, sizeof(who->u.uid.b));
+            assert_memory_equal(e->tid.data, who->u.device.id.b, IDS_DEVICE_LEN);
+        }
+        message_free(m);
+    }
+}
+
+/* When the factor was enrolled that a login hears of; 0: there is none. */
+static uint64_t told_at_login(const struct actor *who)
+{
+    const Satchel__Factor *f;
+    struct message *m;
+    struct peer p;
+    uint64_t enrolled;
+
+    stage_greet(&p);
+    m = peer_wait(&p, actor_send_login(&p, who));
+    assert_non_null(m);
+    assert_int_equal(m->env->body_case, SATCHEL__ENVELOPE__BODY_LOGIN_REPLY);
+    f = m->env->login_reply->factor;
+    assert_non_null(f);
+    enrolled = f->active ? f->enrolled : 0;
+    if (f->active)
+        assert_memory_equal(f->device.data, who->u.device.id.b, IDS_DEVICE_LEN);
+    message_free(m);
+    peer_close(&p);
+    return enrolled;
 }
 
 /* The key of the recovery words, on this very connection. */
@@ -447,6 +501,38 @@ static Satchel__Code recover(const struct loser *l, char *code, uint64_t *ret_re
     return peer_code(m);
 }
 
+/* Somebody else may have been at one of them: the owner hears of it, at each. */
+static void test_devices_are_told(void **state)
+{
+    const uint64_t now = (uint64_t)time(NULL) * 1000;
+    Satchel__Subscribe subscribe = SATCHEL__SUBSCRIBE__INIT;
+    PEER_ENV(sub, SUBSCRIBE, subscribe, &subscribe);
+    struct peer watching;
+    struct loser l;
+
+    (void)state;
+    subscribe.from_now = true;
+    lose(&l, "theresa");
+    stage_enter(&watching, &l.old);
+    assert_int_equal(peer_ask(&watching, &sub), OK);
+    assert_int_equal(told_at_login(&l.old), 0);  /* it counts for nothing yet */
+    assert_int_equal(take_away(&l.p, none), OK); /* never told, nor now */
+    assert_int_equal(enrol(&l.p, &l.phone), OK);
+    assert_int_equal(confirm(&l.p, &l.phone, code_of(&l.phone, 0)), OK);
+    assert_told(&watching, &l.old, SATCHEL__EVENT_KIND__EVENT_FACTOR_ENROLLED);
+    assert_in_range(told_at_login(&l.old), now, now + DAY);
+    assert_int_equal(take_away(&l.p, l.phone.recovery[0]), OK);
+    assert_told(&watching, &l.old, SATCHEL__EVENT_KIND__EVENT_FACTOR_REMOVED);
+    assert_int_equal(told_at_login(&l.old), 0);
+    assert_int_equal(enrol(&l.p, &l.phone), OK);
+    assert_int_equal(confirm(&l.p, &l.phone, code_of(&l.phone, 0)), OK);
+    assert_told(&watching, &l.old, SATCHEL__EVENT_KIND__EVENT_FACTOR_ENROLLED);
+    assert_int_equal(take_away_signed(&l.p, &l.old, &l.old.u.rk), OK);
+    assert_told(&watching, &l.old, SATCHEL__EVENT_KIND__EVENT_FACTOR_REMOVED);
+    peer_close(&watching);
+    loser_free(&l);
+}
+
 /* As listed(), for the device that a recovery has let in. */
 static int left_after(const struct loser *l)
 {
@@ -502,6 +588,30 @@ static void test_a_recovery_asks_for_a_settled_factor(void **state)
     loser_free(&l);
 }
 
+/* Whoever proves the old one is who has had it for so long; the thief of a device cannot. */
+static void test_renewing_keeps_the_age(void **state)
+{
+    struct authenticator old;
+    uint64_t removed;
+    struct loser l;
+
+    (void)state;
+    lose(&l, "renate");
+    assert_int_equal(confirm(&l.p, &l.phone, code_of(&l.phone, 0)), OK);
+    stage_shift(7 * DAY + 3600000);
+    old = l.phone;
+    assert_int_equal(renew(&l.p, &l.phone, wrong), CODE(AUTH_FACTOR));
+    assert_int_equal(renew(&l.p, &l.phone, old.recovery[0]), OK);
+    l.phone.step += 7 * 24 * 120 + 120;              /* the daemon's clock */
+    assert_int_equal(listed(&l.p), 100 + CODES - 1); /* the old one, until a code has come */
+    assert_int_equal(confirm(&l.p, &l.phone, code_of(&l.phone, 0)), OK);
+    assert_int_equal(listed(&l.p), 100 + CODES);
+    assert_int_equal(take_away(&l.p, old.recovery[1]), CODE(AUTH_FACTOR));
+    assert_int_equal(recover(&l, none, &removed), CODE(AUTH_FACTOR)); /* it is settled */
+    stage_shift(0);
+    loser_free(&l);
+}
+
 /* Nor is there anything left of one that was only begun, for whoever has seen its key. */
 static void test_a_recovery_drops_a_pending_factor(void **state)
 {
@@ -522,6 +632,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_factor_comes_and_goes),
+        cmocka_unit_test(test_devices_are_told),
         cmocka_unit_test(test_the_recovery_key_removes_it),
         cmocka_unit_test(test_release_asks_for_a_code),
         cmocka_unit_test(test_restart_forgets_no_code),
@@ -531,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_a_recovery_drops_a_young_factor),
         cmocka_unit_test(test_a_recovery_drops_a_pending_factor),
         cmocka_unit_test(test_a_recovery_asks_for_a_settled_factor),
+        cmocka_unit_test(test_renewing_keeps_the_age),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import time
 
-from harness import LEVEL, WAIT, Ahead, Case, Terminal, User, program, sha256
+from harness import LEVEL, WAIT, Ahead, Case, Terminal, User, program, sha256, with_fd
 from test_factor import Authenticator
 from test_life import documented
+from test_watch import Watcher
 
 
 def parse(line):
@@ -93,10 +94,13 @@ class Machines(Case):
         process.stdin.flush()
         return process
 
-    def enrol(self, user):
+    def enrol(self, user, old=None):
+        """With a code of the one that is there: renew it."""
         read, write = os.pipe()
-        process = user.start("factor", "totp", "enrol", "--otp-fd", read, pass_fds=(read,))
+        process = user.start("factor", "totp", "renew" if old else "enrol", "--otp-fd", read, pass_fds=(read,))
         os.close(read)
+        if old:
+            os.write(write, old.encode() + b"\n")
         phone = Authenticator(parse(process.stdout.readline())["secret"])
         os.write(write, phone.code().encode() + b"\n")
         os.close(write)
@@ -434,6 +438,46 @@ class Leaving(Machines):
         self.assertEqual(second.get(tid, "-o", self.folder_of("no"), expect=4).error["code"], "auth")
         doctor = first.json("doctor").result["checks"]
         self.assertEqual({check["verdict"] for check in doctor}, {"ok"}, doctor)
+
+
+class FactorsTold(Machines):
+    """Whoever has got hold of one device can enrol a factor: the others tell their owner."""
+    settings = {("limits", "registrations"): 100}
+
+    @staticmethod
+    def told(result):
+        return [item["message"] for item in result.objects if item.get("event") == "factor_changed"]
+
+    def test_told_at_each_device(self):
+        first = self.person("fatima")
+        second = self.both(first)
+        short = second.joined["device"][:12]
+        watcher = Watcher(first)
+        self.addCleanup(watcher.stop)
+        phone = self.enrol(second)
+        (enrolled,) = watcher.wait(1)
+        self.assertEqual((enrolled["event"], enrolled["id"], enrolled["name"]),
+                         ("factor_enrolled", second.joined["device"], None))
+        self.assertEqual(self.told(second.json("inbox")), [])  # its own
+        (message,) = self.told(first.json("inbox"))
+        since = second.json("factor").result["factors"][0]["since"][:10]
+        self.assertIn(f"a second factor was enrolled on {since} from device {short}", message)
+        self.assertIn(f"satchel device revoke {short}", message)
+        self.assertIn("satchel factor totp remove --recovery-fd", message)
+        self.assertEqual(self.told(first.json("inbox")), [])  # once
+        # It is renewed, with a code of the old one, at the first.
+        self.assertIn("renew", second.json("factor", "totp", "enrol", expect=4).error["hint"])
+        second.json("factor", "totp", "renew", expect=4)
+        phone = self.enrol(first, phone.recovery[0])
+        self.assertEqual(watcher.wait(2)[1]["event"], "factor_enrolled")
+        self.assertEqual(len(self.told(second.json("inbox"))), 1)
+        self.assertEqual(self.told(first.json("inbox")), [])
+        with_fd(phone.recovery[0], "--otp-fd", first.json, "factor", "totp", "remove")
+        self.assertEqual(watcher.wait(3)[2]["event"], "factor_removed")
+        self.assertEqual(self.told(first.json("inbox")), [])
+        quiet = second.run("--quiet", "inbox")
+        self.assertIn(f"the second factor that was enrolled on {since} was removed", quiet.errors)
+        self.assertEqual(second.run("--quiet", "inbox").errors, "")
 
 
 class Recovery(Ahead, Machines):

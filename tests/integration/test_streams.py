@@ -92,6 +92,13 @@ class Quota(Case):
         with self.subTest("and no more"):
             result = self.alice.send("-", to=(self.bob,), stdin=bytes(3_000_000), expect=4)
             self.assertEqual(result.error["code"], "quota")
+            mine = self.alice.send("-", to=(self.carol,), stdin=bytes(3_000_000), expect=4).error
+            self.assertIn("your own mailbox is full", mine["message"])
+            self.assertIn("of 4.0 MiB were in use", mine["message"])
+            self.assertIn("satchel delete", mine["hint"])
+            his = self.carol.send("-", to=(self.bob,), stdin=bytes(3_000_000), expect=4).error
+            self.assertIn("mailbox of 'bob' is full", his["message"])
+            self.assertIn("send less", his["hint"])
         with self.subTest("it is said whose mailbox is full"):
             mine = self.alice.send(self.file(3_000_000), to=(self.bob,), expect=4).error
             self.assertIn("your own mailbox is full", mine["message"])

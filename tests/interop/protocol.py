@@ -160,6 +160,16 @@ class Client:
         return self.connection.call(login=pb.Login(user_id=self.uid, device=self.device, time=at,
                                                    signature=f.sign(self.dsk, "login", signed)))
 
+    def enrol(self, code_of, code=""):
+        """Enrol a second factor, or renew it with a code of the one that is there; gives the recovery codes."""
+        key = self.connection.call(factor_enrol=pb.FactorEnrol(code=code))
+        f.require((key.digits, key.step) == (6, 30), "codes of another form")
+        return self.connection.call(factor_confirm=pb.FactorConfirm(code=code_of(key.key))).recovery_codes
+
+    def next_event(self):
+        """The next event that comes by itself; this connection has subscribed."""
+        return self.connection.answer(0)[0]
+
     def leave(self, *keys, code=""):
         """Delete the account, with signatures by the identity key and, maybe, another one."""
         signed = f.lp(self.hello.server_id, self.connection.exporter, self.uid)

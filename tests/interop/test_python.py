@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python client and satchel exchange files both ways through the real daemon."""
+import base64
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import formats as f  # noqa: E402
 import log  # noqa: E402
 from harness import TREE, Case, sha256  # noqa: E402
 from protocol import Client, WireError, now, pb  # noqa: E402
+from test_factor import Authenticator  # noqa: E402
 
 SIZES = (0, 1, 4096, 16384, 262143, 262144, 262145, 3_000_000)
 
@@ -115,6 +117,29 @@ class Documents(Case):
         with self.assertRaises(WireError) as refused:
             client.login()
         self.assertEqual(refused.exception.code, pb.AUTH_FAILED)
+
+    def test_a_second_factor_is_told(self):
+        client, watching, later = (Client("127.0.0.1", self.daemon.port, self.daemon.pin).connect()
+                                   for _ in range(3))
+        for each in (client, watching, later):
+            self.addCleanup(each.close)
+            each.uid, each.device, each.dsk = client.uid, client.device, client.dsk
+        client.register("wary", "wary@example.org")
+        client.login()
+        self.assertEqual(watching.login().factor.kind, pb.FACTOR_NONE)
+        watching.connection.call(subscribe=pb.Subscribe(from_now=True))
+        recovery = client.enrol(lambda key: Authenticator(base64.b32encode(key).decode()).code())
+        first = later.login().factor
+        self.assertEqual((first.kind, first.active, first.device), (pb.TOTP, True, client.device))
+        with self.assertRaises(WireError) as refused:
+            client.connection.call(factor_enrol=pb.FactorEnrol())
+        self.assertEqual(refused.exception.code, pb.EXISTS)
+        recovery = client.enrol(lambda key: Authenticator(base64.b32encode(key).decode()).code(), recovery[0])
+        client.connection.call(factor_remove=pb.FactorRemove(code=recovery[0]))
+        told = [watching.next_event() for _ in range(3)]
+        self.assertEqual([event.kind for event in told],
+                         [pb.EVENT_FACTOR_ENROLLED, pb.EVENT_FACTOR_ENROLLED, pb.EVENT_FACTOR_REMOVED])
+        self.assertEqual({event.tid for event in told}, {client.device})
 
     def test_leaving_takes_the_recovery_key(self):
         client = Client("127.0.0.1", self.daemon.port, self.daemon.pin).connect()

@@ -18,6 +18,7 @@
 #define NOW ((uint64_t)1800000000000) /* at the beginning of a step */
 
 static const struct uid uid = {{1, 2, 3}};
+static const struct factor_confirm confirming = {{{1, 2, 3}}, {{5}}, NOW};
 static const struct totp totp = {HASH_SHA1, FACTOR_DIGITS, FACTOR_STEP};
 
 /* The code of the step ${steps} away from NOW. */
@@ -40,7 +41,7 @@ static void activate(struct factor_row *r, char codes[FACTOR_CODES][FACTOR_CODE_
 {
     assert_int_equal(factor_row_enrol(r, NOW), ERR_OK);
     assert_int_equal(r->state, FACTOR_PENDING);
-    assert_int_equal(factor_row_confirm(r, &uid, NOW, codes), ERR_OK);
+    assert_int_equal(factor_row_confirm(r, &confirming, codes), ERR_OK);
     assert_int_equal(r->state, FACTOR_ACTIVE);
 }
 
@@ -160,6 +161,7 @@ static void test_stored_bytes(void **state)
     assert_int_equal(secret_copy(&wrong, "another key of thirty-two bytes!", 32, NULL), ERR_OK);
     activate(&r, codes);
     assert_int_equal(take(&r, 0), ERR_OK);
+    assert_int_equal(factor_row_renew(&r), ERR_OK);
     assert_int_equal(factor_row_seal(&r, &key, &uid, 7, &bytes), ERR_OK);
     assert_true(bytes.len <= FACTOR_SEALED_MAX);
     /* Neither the key nor a hash shows. */
@@ -171,8 +173,10 @@ static void test_stored_bytes(void **state)
     assert_int_equal(factor_row_open(&back, &key, &uid, &stored), ERR_OK);
     assert_int_equal(back.state, FACTOR_ACTIVE);
     assert_true(back.last == r.last && back.since == NOW && back.n == FACTOR_CODES);
+    assert_true(back.enrolled == NOW && back.device.b[0] == 5);
     assert_memory_equal(back.codes, r.codes, sizeof(r.codes));
     assert_memory_equal(back.key.data, r.key.data, FACTOR_KEY_LEN);
+    assert_memory_equal(back.next.data, r.next.data, FACTOR_KEY_LEN);
     assert_int_equal(factor_row_open(&back, &wrong, &uid, &stored), ERR_CORRUPT);
     assert_int_equal(factor_row_open(&back, &key, &other, &stored), ERR_CORRUPT);
     stored.number = 8; /* an older writing in a newer one's place */
@@ -218,6 +222,41 @@ static void test_it_settles(void **state)
     assert_true(factor_row_settled(&r, r.since + FACTOR_SETTLED_MS));
     assert_false(factor_row_settled(&r, r.since - 1)); /* a clock that goes back */
     assert_false(factor_row_settled(&r, 0));
+    factor_row_free(&r);
+}
+
+/* Whoever has a code of the old one is the same owner: what has settled stays so. */
+static void test_renewing(void **state)
+{
+    struct factor_confirm by = confirming;
+    struct factor_row r = {0};
+    char codes[FACTOR_CODES][FACTOR_CODE_TEXT], old[FACTOR_CODE_TEXT];
+
+    (void)state;
+    assert_int_equal(factor_row_renew(&r), ERR_BADSTATE); /* there is none */
+    assert_int_equal(factor_row_take_new(&r, &uid, "123456", NOW), ERR_BADSTATE);
+    activate(&r, codes);
+    assert_int_equal(factor_row_take_new(&r, &uid, code_at(&r, 0), NOW), ERR_BADSTATE);
+    memcpy(old, codes[0], sizeof(old));
+    for (uint64_t age = 1; age <= FACTOR_SETTLED_MS; age += FACTOR_SETTLED_MS - 1) {
+        struct factor_row key = {.state = FACTOR_PENDING};
+
+        r.since = NOW - age;
+        r.last = 0;
+        assert_int_equal(factor_row_renew(&r), ERR_OK);
+        assert_int_equal(take(&r, 0), ERR_OK); /* the old one counts on */
+        r.last = 0;
+        assert_int_equal(factor_row_take_new(&r, &uid, code_at(&r, 1), NOW), ERR_FACTOR);
+        key.key = r.next;
+        assert_int_equal(factor_row_take_new(&r, &uid, code_at(&key, 0), NOW), ERR_OK);
+        by.device.b[0]++;
+        assert_int_equal(factor_row_confirm(&r, &by, codes), ERR_OK);
+        assert_true(r.since == (age < FACTOR_SETTLED_MS ? NOW : NOW - age));
+        assert_true(r.enrolled == NOW && r.device.b[0] == by.device.b[0]);
+        assert_int_equal(take(&r, 0), ERR_FACTOR); /* used to confirm */
+        assert_int_equal(take(&r, 1), ERR_OK);
+        assert_int_equal(factor_row_take(&r, &uid, old, NOW), ERR_FACTOR);
+    }
     factor_row_free(&r);
 }
 
@@ -335,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_recovery_codes_count_once),
         cmocka_unit_test(test_stored_bytes),
         cmocka_unit_test(test_it_settles),
+        cmocka_unit_test(test_renewing),
         cmocka_unit_test(test_wrong_ones_have_to_wait),
         cmocka_unit_test(test_stored_failures),
         cmocka_unit_test(test_base32),

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/core/factor_seen.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/core/handle.h"
+#include "client/local/cursor.h"
+#include "common/crypto/hex.h"
+
+enum { DAY_TEXT = 16, SHORT_ID = 12 };
+
+/* ---- noting ---- */
+
+struct note {
+    uv_work_t req;
+    struct link *l;
+    struct profile *profile;
+    uint64_t enrolled;
+    int rc; /* a failure is told by nobody: the factor is told again at the next login */
+};
+
+static void note_work(uv_work_t *req)
+{
+    struct note *n = LIST_OWNER(req, struct note, req);
+
+    n->rc = cursor_save(n->profile->vault, CURSOR_FACTOR, n->enrolled, NULL);
+}
+
+static void noted(uv_work_t *req, int status)
+{
+    struct note *n = LIST_OWNER(req, struct note, req);
+    struct satchel *s = n->l->s;
+
+    (void)status;
+    n->l->jobs--;
+    free(n);
+    handle_settle(s);
+}
+
+static void note(struct link *l, uint64_t enrolled)
+{
+    struct note *n = calloc(1, sizeof(*n));
+
+    l->s->profile->factor = enrolled;
+    if (n == NULL)
+        return;
+    *n = (struct note){.l = l, .profile = l->s->profile, .enrolled = enrolled};
+    if (uv_queue_work(l->s->loop, &n->req, note_work, noted) == 0)
+        l->jobs++;
+    else
+        free(n);
+}
+
+/* ---- telling ---- */
+
+static const char *day(uint64_t ms, char ret[DAY_TEXT])
+{
+    time_t t = (time_t)(ms / 1000);
+    struct tm tm;
+
+    if (gmtime_r(&t, &tm) == NULL || strftime(ret, DAY_TEXT, "%Y-%m-%d", &tm) == 0)
+        ret[0] = '\0';
+    return ret;
+}
+
+static void tell_enrolled(struct link *l, const Satchel__Factor *f)
+{
+    char date[DAY_TEXT], id[2 * IDS_DEVICE_LEN + 1] = "ID";
+    bool known = f->device.len == IDS_DEVICE_LEN;
+
+    if (known)
+        hex_encode(id, f->device.data, IDS_DEVICE_LEN);
+    id[SHORT_ID] = '\0';
+    handle_notice(l->s, SATCHEL_NOTICE_FACTOR, NULL,
+                  "a second factor was enrolled on %s%s%s; if that was not you: 'satchel device "
+                  "revoke %s', and with your recovery words 'satchel factor totp remove "
+                  "--recovery-fd 0'; 7 days after it was enrolled it counts for the whole account",
+                  day(f->enrolled, date), known ? " from device " : "", known ? id : "", id);
+}
+
+static void tell_removed(struct link *l)
+{
+    char date[DAY_TEXT];
+
+    handle_notice(l->s, SATCHEL_NOTICE_FACTOR, NULL,
+                  "the second factor that was enrolled on %s was removed; if that was not you: "
+                  "revoke what is not yours in 'satchel device list' with 'satchel device revoke "
+                  "ID', then 'satchel factor totp enrol'",
+                  day(l->s->profile->factor, date));
+}
+
+void factor_seen_look(struct link *l, const Satchel__Factor *f)
+{
+    const struct profile *p = l->s->profile;
+    uint64_t enrolled;
+
+    if (f == NULL)
+        return;
+    enrolled = f->active ? f->enrolled : 0;
+    if (enrolled == p->factor)
+        return;
+    if (enrolled == 0)
+        tell_removed(l);
+    else if (f->device.len != IDS_DEVICE_LEN ||
+             memcmp(f->device.data, p->id->device.b, IDS_DEVICE_LEN) != 0)
+        tell_enrolled(l, f);
+    note(l, enrolled);
+}
+
+void factor_seen_gone(struct link *l)
+{
+    note(l, 0);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * factor_seen - the second factor as this device knows it.  After each login it is compared with
+ * what the server says: whoever has got hold of another device could have enrolled or removed one,
+ * and its owner must hear of it before it counts for his account.
+ *
+ * Threads: the loop's own.
+ */
+#ifndef CLIENT_CORE_FACTOR_SEEN_H
+#define CLIENT_CORE_FACTOR_SEEN_H
+
+#include "client/core/link.h"
+
+/*
+ * ${f} is that of the LoginReply; NULL (an older server): nothing is compared.  Another one than
+ * that known here is told as SATCHEL_NOTICE_FACTOR, once, unless this device has enrolled it, and
+ * noted in the vault; if that fails it is told again at the next login.
+ */
+void factor_seen_look(struct link *l, const Satchel__Factor *f);
+
+/* This device has removed it. */
+void factor_seen_gone(struct link *l);
+
+#endif /* CLIENT_CORE_FACTOR_SEEN_H */
