@@ -31,7 +31,7 @@ static double now(void)
 
 static int step(struct conv *net, struct err *err)
 {
-    float times = 2 / (float)(conv_output_len(net) * STEP / BATCH);
+    float times = 2.0F * BATCH / ((float)conv_output_len(net) * STEP);
     int rc = ERR_OK;
 
     for (int part = 0; part < STEP / BATCH && rc == ERR_OK; part++) {
