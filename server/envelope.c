@@ -147,6 +147,8 @@ static char *code_of(const Satchel__Envelope *env)
         return env->recover->code;
     case SATCHEL__ENVELOPE__BODY_DELETE_ACCOUNT:
         return env->delete_account->code;
+    case SATCHEL__ENVELOPE__BODY_FACTOR_ENROL:
+        return env->factor_enrol->code;
     case SATCHEL__ENVELOPE__BODY_FACTOR_CONFIRM:
         return env->factor_confirm->code;
     case SATCHEL__ENVELOPE__BODY_FACTOR_REMOVE:

@@ -191,6 +191,25 @@ void factor_refuse(struct call *c, int rc)
         call_error(c, rc, NULL);
 }
 
+static void failed(struct call *c)
+{
+    factor_refuse(c, ERR_FACTOR);
+}
+
+/* What the user hears of the wrong ones, when they are stored. */
+static void tell_failures(struct factor_try *f)
+{
+    f->tell = (struct store_feed_row){.kind = STORE_FEED_FACTOR};
+    if (f->row.failed >= TELL_FROM)
+        f->tell.at = daemon_time();
+}
+
+void factor_fail(struct call *c)
+{
+    tell_failures(c->factor);
+    factor_save(c, failed);
+}
+
 /*
  * Charge a try that is about to be made.  A one-time password that has to wait because of those
  * before it would hear so in a minute: it is told now.
@@ -259,8 +278,8 @@ static void try_code(struct call *c)
 
     f->wrong = rc == ERR_FACTOR && f->row.failed > before;
     f->tell = (struct store_feed_row){.kind = STORE_FEED_FACTOR};
-    if (f->wrong && f->row.failed >= TELL_FROM)
-        f->tell.at = daemon_time();
+    if (f->wrong)
+        tell_failures(f);
     if (rc == ERR_OK)
         spend(c);
     else if (rc == ERR_RATE)

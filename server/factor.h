@@ -50,6 +50,9 @@ bool factor_refuse_rate(struct call *c, const struct uid *uid);
 /* Answer with the code of a factor_row_take() that failed. */
 void factor_refuse(struct call *c, int code);
 
+/* Store the row, which has counted a wrong code, and answer so. */
+void factor_fail(struct call *c);
+
 /* When the row is stored the user's devices are told, in the name of the calling device. */
 void factor_tell(struct call *c, enum store_feed_kind kind);
 

@@ -96,8 +96,7 @@ int factor_row_confirm(struct factor_row *r, const struct factor_confirm *by,
         rc = draw_code(&by->uid, codes[i], r->codes[i]);
     if (rc != ERR_OK)
         return rc;
-    if (!factor_row_settled(r, by->now_ms))
-        r->since = by->now_ms;
+    r->since = by->now_ms;
     if (r->next.len > 0) {
         secret_free(&r->key);
         r->key = r->next;
@@ -168,6 +167,12 @@ uint64_t factor_row_wait(const struct factor_row *r, uint64_t now_ms)
     return wait > since ? wait - since : 0;
 }
 
+static void count_wrong(struct factor_row *r, uint64_t now_ms)
+{
+    r->failed += r->failed < UINT32_MAX;
+    r->failed_at = now_ms;
+}
+
 /* A row that is pending grants nothing, and its key was shown a moment ago. */
 static int try_totp(struct factor_row *r, const char *code, uint64_t now_ms)
 {
@@ -178,10 +183,8 @@ static int try_totp(struct factor_row *r, const char *code, uint64_t now_ms)
     if (factor_row_wait(r, now_ms) > 0)
         return ERR_RATE;
     rc = take_totp(r, code, now_ms);
-    if (rc == ERR_FACTOR) {
-        r->failed += r->failed < UINT32_MAX;
-        r->failed_at = now_ms;
-    }
+    if (rc == ERR_FACTOR)
+        count_wrong(r, now_ms);
     return rc;
 }
 
@@ -232,9 +235,15 @@ int factor_row_take_new(struct factor_row *r, const struct uid *uid, const char 
         return factor_row_take(r, uid, code, now_ms);
     if (r->next.len == 0)
         return ERR_BADSTATE;
+    if (factor_row_wait(r, now_ms) > 0)
+        return ERR_RATE;
     rc = factor_row_take(&fresh, uid, code, now_ms);
     if (rc == ERR_OK)
         r->next_last = fresh.last;
+    else if (rc == ERR_FACTOR)
+        count_wrong(r, now_ms);
+    if (rc == ERR_FACTOR && r->failed >= FREE_TRIES)
+        secret_free(&r->next); /* its owner begins anew, and nobody guesses on */
     return rc;
 }
 

@@ -57,8 +57,9 @@ MUST_CHECK int factor_row_enrol(struct factor_row *r, uint64_t now_ms);
 MUST_CHECK int factor_row_renew(struct factor_row *r);
 
 /*
- * Take a one-time password of the key that waits, as factor_row_take() does.  ERR_BADSTATE: none
- * waits.
+ * Take a one-time password of the key that waits, as factor_row_take() does.  Of a renewal wrong
+ * ones are counted and wait as those of the active key do; the fifth in a row ends it.
+ * ERR_BADSTATE: none waits.
  */
 MUST_CHECK int factor_row_take_new(struct factor_row *r, const struct uid *uid, const char *code,
                                    uint64_t now_ms);

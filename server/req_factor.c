@@ -117,10 +117,14 @@ static void confirm(struct call *c)
     rc = factor_row_take_new(row, &f->uid, c->msg->factor_confirm->code, daemon_time());
     if (rc == ERR_OK)
         rc = factor_row_confirm(row, &by, f->codes);
-    if (rc != ERR_OK) {
+    if (rc == ERR_RATE)
+        call_later(c, rc, factor_row_wait(row, daemon_time()));
+    else if (rc == ERR_FACTOR && row->state == FACTOR_ACTIVE)
+        factor_fail(c); /* the row has counted it */
+    else if (rc != ERR_OK)
         factor_refuse(c, rc);
+    if (rc != ERR_OK)
         return;
-    }
     factor_tell(c, STORE_FEED_FACTOR_ENROLLED);
     factor_save(c, on_confirmed);
 }

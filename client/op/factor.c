@@ -70,19 +70,20 @@ static void confirm(struct factor_op *f, char *code);
 static void ask_again(struct factor_op *f, const struct err *why)
 {
     const struct satchel_factor_key none = {.uri = NULL};
-    char code[SATCHEL_CODE_SIZE];
+    char code[SATCHEL_CODE_SIZE] = "";
     long len = 0;
 
     if (why->code == ERR_FACTOR && ++f->tries < TRIES)
         len = f->on_key(f->op.cookie, &none, code, sizeof(code) - 1);
-    if (f->op.ended)
-        return;
-    if (len <= 0 || (size_t)len >= sizeof(code)) {
+    if (f->op.ended) {
+        ; /* by the caller, inside on_key */
+    } else if (len <= 0 || (size_t)len >= sizeof(code)) {
         op_end(&f->op, why);
-        return;
+    } else {
+        code[len] = '\0';
+        confirm(f, code);
     }
-    code[len] = '\0';
-    confirm(f, code);
+    secret_wipe(code, sizeof(code));
 }
 
 static void on_confirmed(struct satchel_op *op, void *arg, const struct answer *a)
@@ -179,7 +180,7 @@ static void on_enrolled(struct satchel_op *op, void *arg, const struct answer *a
 {
     struct factor_op *f = (struct factor_op *)op;
     Satchel__FactorEnrolReply *m = a->e->factor_enrol_reply;
-    char code[SATCHEL_CODE_SIZE];
+    char code[SATCHEL_CODE_SIZE] = "";
     long len;
 
     (void)arg;
@@ -189,16 +190,19 @@ static void on_enrolled(struct satchel_op *op, void *arg, const struct answer *a
     }
     len = show_key(f, m, code, sizeof(code) - 1);
     secret_wipe(m->key.data, m->key.len);
-    if (op->ended)
-        return;
-    if (len < 0) {
+    if (op->ended) {
+        ; /* by the caller, inside on_key */
+    } else if (len < 0) {
         op_fail(op, ERR_CANCELED, "interrupted at the code");
     } else if (len == 0 || (size_t)len >= sizeof(code)) {
-        op_fail(op, ERR_FACTOR, "no code was given: nothing is enrolled");
+        op_fail(op, ERR_FACTOR,
+                f->code.len > 0 ? "no code was given: the old factor stays"
+                                : "no code was given: nothing is enrolled");
     } else {
         code[len] = '\0';
         confirm(f, code);
     }
+    secret_wipe(code, sizeof(code));
 }
 
 static void begin_enrol(struct satchel_op *op)

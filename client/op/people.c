@@ -172,8 +172,8 @@ static int write_pin(struct person *p, struct vault *v, struct contact *c, struc
     int rc = ERR_OK;
 
     /* Names are pinned like keys: what the server says later must not pass one off as another. */
-    if (p->old_username != NULL)
-        username = p->old_username;
+    if (p->old_username != NULL && (p->fresh || p->old_username[0] != '\0'))
+        username = p->old_username; /* a record may not tell one: what is pinned stays */
     if (p->fresh || p->new_name != NULL || p->old_username != NULL)
         rc = contact_name(v, c, p->new_name, username, err);
     if (p->address)

@@ -147,10 +147,20 @@ static int seal_slots(struct send *s, struct err *err)
     return rc;
 }
 
+/* What was made for an attempt that was cut before it left: all of it is made anew. */
+static void forget_seal(struct send *s)
+{
+    buf_free(&s->metadata);
+    buf_free(&s->packed_header);
+    for (size_t i = 0; i < s->n_slots; i++)
+        buf_free(&s->packed_slots[i]);
+}
+
 static int make_seal(struct send *s, const struct hash32 *leaves, struct err *err)
 {
     int rc = source_unchanged(s->source, err);
 
+    forget_seal(s);
     if (rc == ERR_OK)
         rc = body_root(leaves, s->n_pieces, &s->header.body_root);
     if (rc == ERR_OK)

@@ -225,7 +225,7 @@ static void test_it_settles(void **state)
     factor_row_free(&r);
 }
 
-/* Whoever has a code of the old one is the same owner: what has settled stays so. */
+/* The old one counts until the new one has given a code; the new one has to settle again. */
 static void test_renewing(void **state)
 {
     struct factor_confirm by = confirming;
@@ -251,12 +251,33 @@ static void test_renewing(void **state)
         assert_int_equal(factor_row_take_new(&r, &uid, code_at(&key, 0), NOW), ERR_OK);
         by.device.b[0]++;
         assert_int_equal(factor_row_confirm(&r, &by, codes), ERR_OK);
-        assert_true(r.since == (age < FACTOR_SETTLED_MS ? NOW : NOW - age));
+        assert_true(r.since == NOW);
         assert_true(r.enrolled == NOW && r.device.b[0] == by.device.b[0]);
         assert_int_equal(take(&r, 0), ERR_FACTOR); /* used to confirm */
         assert_int_equal(take(&r, 1), ERR_OK);
         assert_int_equal(factor_row_take(&r, &uid, old, NOW), ERR_FACTOR);
     }
+    factor_row_free(&r);
+}
+
+/* Nobody guesses at a key that waits: wrong codes count as those of the active one do. */
+static void test_guesses_at_a_renewal(void **state)
+{
+    struct factor_row r = {0};
+    char codes[FACTOR_CODES][FACTOR_CODE_TEXT];
+
+    (void)state;
+    activate(&r, codes);
+    assert_int_equal(factor_row_renew(&r), ERR_OK);
+    for (uint32_t i = 1; i <= 5; i++) {
+        assert_true(r.next.len > 0);
+        assert_int_equal(factor_row_take_new(&r, &uid, "not it", NOW), ERR_FACTOR);
+        assert_int_equal(r.failed, i);
+    }
+    assert_int_equal(r.next.len, 0); /* that renewal is over */
+    assert_int_equal(factor_row_take_new(&r, &uid, "not it", NOW), ERR_BADSTATE);
+    assert_int_equal(factor_row_renew(&r), ERR_OK);
+    assert_int_equal(factor_row_take_new(&r, &uid, "not it", NOW), ERR_RATE);
     factor_row_free(&r);
 }
 
@@ -375,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_stored_bytes),
         cmocka_unit_test(test_it_settles),
         cmocka_unit_test(test_renewing),
+        cmocka_unit_test(test_guesses_at_a_renewal),
         cmocka_unit_test(test_wrong_ones_have_to_wait),
         cmocka_unit_test(test_stored_failures),
         cmocka_unit_test(test_base32),
