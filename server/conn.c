@@ -393,6 +393,31 @@ void conn_remember_upload(struct conn *conn, const struct conn_upload *up)
     oldest->used = uv_now(conn->d->loop) + 1;
 }
 
+static struct conn_upload *known_upload(struct conn *conn, const uint8_t tid[IDS_TID_LEN])
+{
+    for (size_t i = 0; i < CONN_PIECES_KNOWN; i++)
+        if (conn->uploads[i].used != 0 && memcmp(conn->uploads[i].tid.b, tid, IDS_TID_LEN) == 0)
+            return &conn->uploads[i];
+    return NULL;
+}
+
+const struct conn_upload *conn_find_upload(struct conn *conn, const uint8_t tid[IDS_TID_LEN])
+{
+    struct conn_upload *up = known_upload(conn, tid);
+
+    if (up != NULL)
+        up->used = uv_now(conn->d->loop) + 1;
+    return up;
+}
+
+void conn_upload_sealed(struct conn *conn, const uint8_t tid[IDS_TID_LEN])
+{
+    struct conn_upload *up = known_upload(conn, tid);
+
+    if (up != NULL)
+        up->sealed = true;
+}
+
 void conn_add_call(struct conn *conn, struct call *c)
 {
     c->prev = conn->last_call;

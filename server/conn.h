@@ -46,12 +46,18 @@ enum {
     CONN_PIECES_KNOWN = 8
 };
 
-/* An upload of this user, so that each piece need not ask the store again. */
+/*
+ * An upload of this user, so that neither its pieces nor its seal ask the store again.  What is
+ * here does not change as long as the upload is there; whether it still is, the store looks.
+ */
 struct conn_upload {
     struct tid tid;
     uint64_t body_length; /* padded plaintext; with grows, the longest */
     bool grows;
-    uint64_t used; /* the oldest one gives way */
+    uint64_t created, expires;
+    uint32_t policy, opens, slots;
+    bool sealed;   /* perhaps: what a further seal is worth, the store knows */
+    uint64_t used; /* the oldest one gives way; 0: none is here */
 };
 
 struct conn {
@@ -120,8 +126,14 @@ void conn_settle(struct conn *conn);
 /* Read on or pause, whatever the limits say now. */
 void conn_flow(struct conn *conn);
 
-/* This upload is open and the peer's own: its pieces need not ask the store for its length. */
+/* This upload is open and the peer's own: what follows for it need not ask the store. */
 void conn_remember_upload(struct conn *conn, const struct conn_upload *up);
+
+/* The upload ${tid} as it was remembered; NULL: it is not.  Valid until the next one is. */
+const struct conn_upload *conn_find_upload(struct conn *conn, const uint8_t tid[IDS_TID_LEN]);
+
+/* Sets its `sealed`, if it is remembered; pieces that come again are still measured by it. */
+void conn_upload_sealed(struct conn *conn, const uint8_t tid[IDS_TID_LEN]);
 
 /* For call.c. */
 void conn_add_call(struct conn *conn, struct call *c);

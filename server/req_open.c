@@ -281,28 +281,32 @@ static const char *why_not(struct opening *o, const struct store_result *res)
     return envelope_code(res->code) == SATCHEL__CODE__INTERNAL ? o->why : NULL;
 }
 
-/* Its pieces follow on this connection. */
+/* Pieces and seal follow on this connection. */
 static void remember(struct call *c)
 {
     const Satchel__OpenTransfer *msg = c->msg->open_transfer;
     const struct opening *o = c->data;
+    const struct conn_upload up = {.tid = o->entry.tid,
+                                   .body_length = msg->body_length,
+                                   .grows = msg->open_length,
+                                   .created = msg->created,
+                                   .expires = msg->expires,
+                                   .policy = msg->policy_flags,
+                                   .opens = msg->opens,
+                                   .slots = (uint32_t)o->fresh->n};
 
-    conn_remember_upload(c->conn, &(struct conn_upload){.tid = o->entry.tid,
-                                                        .body_length = msg->body_length,
-                                                        .grows = msg->open_length});
+    conn_remember_upload(c->conn, &up);
 }
 
 static void on_opened(struct call *c)
 {
     struct opening *o = c->data;
 
-    switch (c->res->code) {
-    case ERR_OK:
-        break;
-    case ERR_TIMEOUT: /* perhaps kept: the cells must stay */
+    if (c->res->code == ERR_TIMEOUT) { /* perhaps kept: the cells must stay */
         call_error(c, ERR_TIMEOUT, NULL);
         return;
-    default:
+    }
+    if (c->res->code != ERR_OK) {
         give_up(c, c->res->code, why_not(o, c->res));
         return;
     }

@@ -166,14 +166,6 @@ static void check(struct call *c, const struct conn_upload *up)
         put(c);
 }
 
-static struct conn_upload *find_known(struct conn *conn, const uint8_t *tid)
-{
-    for (size_t i = 0; i < CONN_PIECES_KNOWN; i++)
-        if (conn->uploads[i].used != 0 && memcmp(conn->uploads[i].tid.b, tid, IDS_TID_LEN) == 0)
-            return &conn->uploads[i];
-    return NULL;
-}
-
 static void on_upload(struct call *c)
 {
     const struct store_upload *up = &c->res->u.upload;
@@ -188,7 +180,13 @@ static void on_upload(struct call *c)
         call_error(c, ERR_NOTFOUND, NULL);
         return;
     }
-    known = (struct conn_upload){.body_length = body_length, .grows = up->grows};
+    known = (struct conn_upload){.body_length = body_length,
+                                 .grows = up->grows,
+                                 .created = up->created,
+                                 .expires = up->expires,
+                                 .policy = up->policy,
+                                 .opens = up->opens_max,
+                                 .slots = (uint32_t)up->nslots};
     memcpy(known.tid.b, up->tid, sizeof(known.tid.b));
     conn_remember_upload(c->conn, &known);
     check(c, &known);
@@ -206,7 +204,7 @@ static void get_upload(struct call *c)
 void req_put_piece(struct call *c)
 {
     const Satchel__PutPiece *msg = c->msg->put_piece;
-    struct conn_upload *up;
+    const struct conn_upload *up;
     uint8_t tid[IDS_TID_LEN], leaf[IDS_HASH_LEN];
 
     if (!call_take(c, &msg->tid, "tid", tid, sizeof(tid)) ||
@@ -216,11 +214,9 @@ void req_put_piece(struct call *c)
         call_error(c, ERR_INVALID, "the piece is missing");
         return;
     }
-    up = find_known(c->conn, tid);
-    if (up == NULL) {
+    up = conn_find_upload(c->conn, tid);
+    if (up == NULL)
         get_upload(c);
-        return;
-    }
-    up->used = uv_now(c->d->loop) + 1;
-    check(c, up);
+    else
+        check(c, up);
 }

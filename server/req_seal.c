@@ -2,11 +2,11 @@
 /*
  * SealTransfer: make an upload visible, to all its recipients or to none.
  *
- * Happy path: the request fits together -> it fits the upload -> the manifest it
- * names is one of the sender's and lists the device, whose signature is good ->
- * pieces sent before it on this connection are answered -> body_root is the root over
- * the stored leaves -> the store seals.  A body of one small piece that waits for this seal goes
- * in the same transaction; should that fail, both take the long way, which says why.  The
+ * Happy path: the request fits together -> it fits the upload, which the connection knows or asks
+ * the store for -> the manifest it names is one of the sender's and lists the device, whose
+ * signature is good -> pieces sent before it on this connection are answered -> body_root is the
+ * root over the stored leaves -> the store seals.  A body of one small piece that waits for this
+ * seal goes in the same transaction; should that fail, both take the long way, which says why.  The
  * signatures are checked while the last pieces become durable: a small send has all of it in one
  * flight.
  *
@@ -142,6 +142,8 @@ static void on_sealed(struct call *c)
         wait_for_pieces(c);
         return;
     }
+    if (c->res->code == ERR_OK)
+        conn_upload_sealed(conn, s->h.tid.b);
     if (piece != NULL)
         req_piece_stored(piece);
     if (conn->state == CONN_CLOSING)
@@ -361,7 +363,7 @@ static void get_manifest(struct call *c)
 
 /* ---- the upload ---- */
 
-static int check_upload(const struct sealing *s, const struct store_upload *up, struct err *err)
+static int check_upload(const struct sealing *s, const struct conn_upload *up, struct err *err)
 {
     struct header_facts facts = {.tid = s->h.tid,
                                  .sender = s->h.sender,
@@ -369,34 +371,23 @@ static int check_upload(const struct sealing *s, const struct store_upload *up, 
                                  .created = up->created,
                                  .expires = up->expires,
                                  .policy_flags = up->policy,
-                                 .opens = up->opens_max,
-                                 .slots = (uint32_t)up->nslots};
+                                 .opens = up->opens,
+                                 .body_length = up->body_length,
+                                 .slots = up->slots};
 
-    if (!length_from_sealed(up->body_max, &facts.body_length))
-        return err_set(err, ERR_CORRUPT, "an upload of impossible length");
     if (up->grows && s->h.body_length < facts.body_length)
         facts.body_length = s->h.body_length;
     return header_matches(&s->h, &facts, err);
 }
 
-static void on_upload(struct call *c)
+/* The upload is ${up}, as far as anybody knows: the store will see whether it is there. */
+static void on_known(struct call *c, const struct conn_upload *up)
 {
     struct sealing *s = c->data;
-    const struct store_upload *up = &c->res->u.upload;
     struct err err = {0};
-    int rc;
+    int rc = check_upload(s, up, &err);
 
-    if (c->res->code != ERR_OK) {
-        call_failed(c);
-        return;
-    }
     s->pieces = body_pieces(s->h.body_length);
-    if (up->sealed) { /* the store compares the headers */
-        s->apart = true;
-        seal(c);
-        return;
-    }
-    rc = check_upload(s, up, &err);
     if (rc != ERR_OK)
         call_error(c, rc, "%s", err.msg);
     else if (c->conn->manifest != NULL &&
@@ -404,6 +395,30 @@ static void on_upload(struct call *c)
         on_manifest(c); /* nearly always the one of the seal before */
     else
         get_manifest(c);
+}
+
+static void on_upload(struct call *c)
+{
+    struct sealing *s = c->data;
+    const struct store_upload *up = &c->res->u.upload;
+    struct conn_upload known = {.created = up->created,
+                                .expires = up->expires,
+                                .grows = up->grows,
+                                .policy = up->policy,
+                                .opens = up->opens_max,
+                                .slots = (uint32_t)up->nslots};
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+    } else if (up->sealed) { /* the store compares the headers */
+        s->pieces = body_pieces(s->h.body_length);
+        s->apart = true;
+        seal(c);
+    } else if (!length_from_sealed(up->body_max, &known.body_length)) {
+        call_error(c, ERR_CORRUPT, "an upload of impossible length");
+    } else {
+        on_known(c, &known);
+    }
 }
 
 static void get_upload(struct call *c)
@@ -420,6 +435,7 @@ void req_seal(struct call *c)
 {
     const Satchel__SealTransfer *msg = c->msg->seal_transfer;
     struct sealing *s = calloc(1, sizeof(*s));
+    const struct conn_upload *up;
     struct err err = {0};
     int rc;
 
@@ -434,8 +450,13 @@ void req_seal(struct call *c)
         rc = check_metadata(msg, &s->h, &err);
     if (rc == ERR_OK)
         rc = check_slots(msg, s, &err);
-    if (rc != ERR_OK)
+    if (rc != ERR_OK) {
         call_error(c, rc, "%s", err.msg);
+        return;
+    }
+    up = conn_find_upload(c->conn, s->h.tid.b);
+    if (up != NULL && !up->sealed)
+        on_known(c, up);
     else
         get_upload(c);
 }

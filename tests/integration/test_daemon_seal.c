@@ -195,6 +195,29 @@ static void test_sealed_twice(void **state)
     parcel_free(&x);
 }
 
+/* What a connection remembers of an upload is no more than that: another one has sealed it. */
+static void test_sealed_behind_the_back_of_its_connection(void **state)
+{
+    bool duplicate = false;
+    struct parcel x;
+    struct peer b;
+
+    (void)state;
+    stage_parcel(&x, 5, 42);
+    assert_int_equal(parcel_open(&a, &x), OK);
+    parcel_seal_body(&x);
+    stage_enter(&b, &alice);
+    assert_int_equal(parcel_put_all(&b, &x), OK);
+    assert_int_equal(parcel_seal(&b, &x), OK);
+    peer_close(&b);
+    assert_true(seal_reply(&x, &duplicate));
+    assert_true(duplicate);
+    x.header.tweak = 5;
+    parcel_sign(&x);
+    assert_int_equal(parcel_seal(&a, &x), CODE(EXISTS));
+    parcel_free(&x);
+}
+
 static void test_a_content_key_twice(void **state)
 {
     struct parcel x, y;
@@ -354,6 +377,7 @@ int main(void)
         TEST(test_a_small_flight_with_a_bad_seal),
         TEST(test_pieces_are_missing),
         TEST(test_sealed_twice),
+        TEST(test_sealed_behind_the_back_of_its_connection),
         TEST(test_a_content_key_twice),
         TEST(test_headers_that_do_not_fit),
         TEST(test_slots_that_do_not_fit),
