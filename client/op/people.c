@@ -15,6 +15,7 @@
  * replaced some.
  */
 #include "client/op/people.h"
+#include "client/op/people_name.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -186,6 +187,21 @@ static bool is_pinned(const struct person *p, const struct contact *c, bool grew
     return !p->fresh && !grew && !p->address && p->new_name == NULL && c->chosen >= p->chosen;
 }
 
+static bool same(const ProtobufCBinaryData *a, struct part b)
+{
+    return a->len == b.len && memcmp(a->data, b.data, b.len) == 0;
+}
+
+/* Has the server no more to say of him than what was read at first?  Nearly always. */
+static bool is_as_before(const struct person *p, const Satchel__Signed *last)
+{
+    const struct manifest *newest = chain_newest(&p->contact.chain);
+
+    return newest != NULL && p->from == p->pinned && p->last == p->pinned && p->email[0] == '\0' &&
+           is_pinned(p, &p->contact, false) && same(&last->body, newest->body) &&
+           same(&last->signature, PART_OF(newest->signature));
+}
+
 /*
  * What is pinned, after all that the server said: it may be from another process, and so it is
  * loaded again.  Only with the vault's lock is anything written; without it ${ret_done} tells
@@ -336,6 +352,7 @@ static void ask(struct person *p);
 static void on_reply(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct person *p = arg;
+    const Satchel__LookupReply *m = a->err == NULL ? a->e->lookup_reply : NULL;
     struct err err = {0};
 
     if (a->err != NULL) {
@@ -353,7 +370,7 @@ static void on_reply(struct satchel_op *op, void *arg, const struct answer *a)
         }
         return;
     }
-    if (take_reply(p, a->e->lookup_reply, &err) != ERR_OK) {
+    if (take_reply(p, m, &err) != ERR_OK) {
         give_up(p, &err);
         return;
     }
@@ -363,6 +380,8 @@ static void on_reply(struct satchel_op *op, void *arg, const struct answer *a)
         settle(p);
     } else if (p->next <= p->last) {
         ask(p);
+    } else if (m->n_manifests == 1 && is_as_before(p, m->manifests[0])) {
+        settle(p);
     } else {
         op_job(op, &p->job, pin_work, pinned);
     }
@@ -402,41 +421,6 @@ static void look_up(struct person *p, uint64_t from)
 
 /* ---- first: locate ------------------------------------------------------------------ */
 
-/* Usernames are in lower case: "BOB" was meant to be one. */
-static void hint_case(const char *who, struct err *err)
-{
-    char lower[IDS_USERNAME_TEXT];
-    size_t i = 0;
-
-    for (; who[i] != '\0' && i + 1 < sizeof(lower); i++)
-        lower[i] = (char)(who[i] >= 'A' && who[i] <= 'Z' ? who[i] - 'A' + 'a' : who[i]);
-    lower[i] = '\0';
-    if (who[i] == '\0' && ids_check_username(lower, NULL) == ERR_OK)
-        err_hint(err, "usernames are in lower case: '%s'", lower);
-}
-
-/* The user ID, if it can be told without the server. */
-static int identify(struct person *p, struct vault *v, struct err *err)
-{
-    int rc = contact_find(v, p->who, &p->uid, err);
-
-    if (rc != ERR_NOTFOUND) {
-        p->known = rc == ERR_OK;
-        return rc;
-    }
-    if (ids_uid_from_text(p->who, &p->uid, NULL) == ERR_OK) {
-        p->known = true;
-        return ERR_OK;
-    }
-    if (ids_check_username(p->who, NULL) == ERR_OK ||
-        ids_fold_email(p->who, p->email, NULL) == ERR_OK)
-        return ERR_OK;
-    err_set(err, ERR_INVALID,
-            "'%.64s' is not a contact, a user ID, a username or an e-mail address", p->who);
-    hint_case(p->who, err);
-    return ERR_INVALID;
-}
-
 static int locate_work(struct op_job *job, struct err *err)
 {
     struct person *p = LIST_OWNER(job, struct person, job);
@@ -445,7 +429,7 @@ static int locate_work(struct op_job *job, struct err *err)
 
     p->known = p->who == NULL;
     if (!p->known)
-        rc = identify(p, v, err);
+        rc = people_identify(p, v, err);
     if (rc == ERR_OK && p->known) {
         p->self = memcmp(&p->uid, &job->op->id->uid, sizeof(p->uid)) == 0;
         if (!p->self)

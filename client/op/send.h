@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* send - what the files of this operation share: send.c (course), send_to.c (recipients),
- * send_body.c (pieces), send_stream.c (of a source whose length is not known), send_seal.c
- * (metadata, slots, header), send_preview.c, send_record.c (what survives).  Nobody else
+ * send_body.c (pieces), send_stream.c (of a source whose length is not known), send_seal.c (keys,
+ * metadata, slots, header), send_preview.c, send_record.c (what survives).  Nobody else
  * includes it.
  */
 #ifndef CLIENT_OP_SEND_H
@@ -67,6 +67,7 @@ struct send {
     struct header header;
     bool opened, sealed; /* the daemon has an upload; it has the transfer */
     bool told;           /* on_recipient was called */
+    bool unkeyed;        /* keys are drawn with the only piece, by the worker that has it */
     bool asked;          /* OpenTransfer has left: ask for the same if there was no answer */
     bool sealing;        /* the seal is being made, or on its way */
     struct secret cek, mek;
@@ -75,7 +76,8 @@ struct send {
 
     /* The pipeline: read and sealed in any order, then recorded, then sent in order; a stream is
      * read in order. */
-    struct send_piece pieces[POOL_PIECES];
+    struct send_piece *pieces;
+    uint32_t n_places; /* of them: none for pieces that there will not be */
     struct pool_waiter waiter;
     struct rate rate;
     uint32_t n_pieces, next_read, next_leaf, next_sent;
@@ -163,6 +165,10 @@ bool send_leaves_room(struct send *s, uint32_t n);
 
 /* Give back what is held of the pool; no job runs any more. */
 void send_body_free(struct send *s);
+
+/* For workers: the keys of a transfer, unless an earlier process drew them, and all of the header
+ * that follows from them. */
+MUST_CHECK int send_make_keys(struct send *s, struct err *err);
 
 /* For workers: what send_seal() makes, of a body whose only piece has this leaf. */
 MUST_CHECK int send_seal_ahead(struct send *s, const struct hash32 *leaf, struct err *err);

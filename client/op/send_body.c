@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #include "client/op/send.h"
-#include "common/crypto/rng.h"
 
 /* ---- one piece ------------------------------------------------------------------ */
 
@@ -31,8 +30,8 @@ static int read_piece(struct send *s, struct send_piece *p, size_t len, struct e
  */
 static bool is_all(const struct send *s)
 {
-    return s->n_pieces == 1 && s->known == 0 && s->log == NULL && send_length_known(s) &&
-           source_facts(s->source)->again;
+    return body_pieces(s->header.body_length) == 1 && s->known == 0 && s->log == NULL &&
+           send_length_known(s) && source_facts(s->source)->again;
 }
 
 static int piece_work(struct op_job *job, struct err *err)
@@ -42,6 +41,11 @@ static int piece_work(struct op_job *job, struct err *err)
     size_t len = body_plain_len(p->body_length, p->index);
     int rc = read_piece(s, p, len, err);
 
+    if (rc == ERR_OK && s->unkeyed) {
+        rc = send_make_keys(s, err);
+        s->unkeyed = rc != ERR_OK;
+        p->body = s->body;
+    }
     if (rc != ERR_OK)
         return rc;
     memset(p->buffer + p->len, 0, len - p->len); /* padding */
@@ -105,7 +109,7 @@ static bool put(struct send *s, struct send_piece *p)
 
 static struct send_piece *place_of(struct send *s, uint32_t index)
 {
-    return &s->pieces[index % POOL_PIECES];
+    return &s->pieces[index % s->n_places];
 }
 
 /* Need not be read: the server has what was sealed of it in this process. */
@@ -371,7 +375,7 @@ static void look_at_server(struct send *s)
 
 void send_body_reset(struct send *s)
 {
-    for (size_t i = 0; i < POOL_PIECES; i++) {
+    for (uint32_t i = 0; i < s->n_places; i++) {
         pool_give(s->pieces[i].buffer);
         s->pieces[i].buffer = NULL;
         s->pieces[i].index = UINT32_MAX;
@@ -394,54 +398,38 @@ void send_body_again(struct send *s)
 
 /* ---- keys ---------------------------------------------------------------------------- */
 
-/* Keys are drawn once for a transfer; an earlier process may have done it. */
-static int draw_keys(struct send *s, struct err *err)
-{
-    struct hedge *h = s->op.s->profile->hedge;
-    struct header *header = &s->header;
-    int rc;
-
-    secret_free(&s->cek); /* of an attempt that was cut before anything was sealed */
-    secret_free(&s->mek);
-    rc = hedge_draw(h, "content key", PART_OF(header->tid.b), &s->cek, err);
-    if (rc == ERR_OK)
-        rc = hedge_draw(h, "metadata key", PART_OF(header->tid.b), &s->mek, err);
-    if (rc == ERR_OK)
-        rc = rng_bytes(header->salt, sizeof(header->salt));
-    return rc;
-}
-
 static int keys_work(struct op_job *job, struct err *err)
 {
-    struct send *s = (struct send *)job->op;
-    struct header *header = &s->header;
-    int rc = s->resuming ? ERR_OK : draw_keys(s, err);
-
-    if (rc == ERR_OK)
-        rc = body_kid(&s->cek, header->tweak, &header->kid);
-    if (rc == ERR_OK)
-        rc = body_cid(&s->cek, &header->cid);
-    if (rc == ERR_OK)
-        rc = metadata_mkid(&s->mek, &header->tid, &header->mkid);
-    body_free(s->body);
-    s->body = NULL;
-    if (rc == ERR_OK)
-        rc = body_new(&s->cek, header, &s->body, err);
-    if (rc == ERR_OK)
-        header->commitment = *body_commitment(s->body);
-    if (rc == ERR_OK && s->log != NULL && !s->resuming)
-        rc = send_record_begin(s, err);
-    return rc;
+    return send_make_keys((struct send *)job->op, err);
 }
 
-static void keyed(struct op_job *job)
+/* Places for pieces, all free.  One is large: a small send is to have no more than it needs. */
+static bool make_places(struct send *s)
 {
-    struct send *s = (struct send *)job->op;
+    uint32_t n = s->n_pieces < POOL_PIECES ? s->n_pieces : POOL_PIECES;
 
+    if (n == s->n_places)
+        return true;
+    send_body_reset(s);
+    free(s->pieces);
+    s->n_places = 0;
+    s->pieces = calloc(n, sizeof(*s->pieces));
+    if (s->pieces == NULL)
+        return false;
+    s->n_places = n;
+    return true;
+}
+
+static void begin_pieces(struct send *s)
+{
     pool_waiter_init(&s->waiter, on_room);
     rate_init(&s->rate, s->limit_rate, on_rate);
-    send_body_reset(s);
     s->n_pieces = body_pieces(s->header.body_length);
+    if (!make_places(s)) {
+        op_fail(&s->op, ERR_NOMEM, "out of memory");
+        return;
+    }
+    send_body_reset(s);
     s->op.progress.total = send_length_known(s) ? s->size : 0;
     if (s->resuming)
         look_at_server(s);
@@ -449,15 +437,26 @@ static void keyed(struct op_job *job)
         begin_pass(s);
 }
 
+static void keyed(struct op_job *job)
+{
+    begin_pieces((struct send *)job->op);
+}
+
+/* One job for keys, piece and seal: each that comes behind another waits for a thread once more. */
 void send_body(struct send *s)
 {
-    op_job(&s->op, &s->job, keys_work, keyed);
+    s->unkeyed = !s->resuming && is_all(s);
+    if (s->unkeyed)
+        begin_pieces(s);
+    else
+        op_job(&s->op, &s->job, keys_work, keyed);
 }
 
 void send_body_free(struct send *s)
 {
-    for (size_t i = 0; i < POOL_PIECES; i++)
+    for (uint32_t i = 0; i < s->n_places; i++)
         pool_give(s->pieces[i].buffer);
+    free(s->pieces);
     body_free(s->body);
     body_free(s->end);
     free(s->leaves);

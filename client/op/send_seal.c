@@ -1,11 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a send: metadata, slots, header, signature (proto/FORMATS.md sections 6 to 8). */
+/*
+ * What workers make of a send beside its pieces: its keys, and at its end metadata, slots, header,
+ * signature (proto/FORMATS.md sections 6 to 8).
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "client/op/send.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/rng.h"
+
+/* ---- keys ---- */
+
+/* Keys are drawn once for a transfer; an earlier process may have done it. */
+static int draw_keys(struct send *s, struct err *err)
+{
+    struct hedge *h = s->op.s->profile->hedge;
+    struct header *header = &s->header;
+    int rc;
+
+    secret_free(&s->cek); /* of an attempt that was cut before anything was sealed */
+    secret_free(&s->mek);
+    rc = hedge_draw(h, "content key", PART_OF(header->tid.b), &s->cek, err);
+    if (rc == ERR_OK)
+        rc = hedge_draw(h, "metadata key", PART_OF(header->tid.b), &s->mek, err);
+    if (rc == ERR_OK)
+        rc = rng_bytes(header->salt, sizeof(header->salt));
+    return rc;
+}
+
+int send_make_keys(struct send *s, struct err *err)
+{
+    struct header *header = &s->header;
+    int rc = s->resuming ? ERR_OK : draw_keys(s, err);
+
+    if (rc == ERR_OK)
+        rc = body_kid(&s->cek, header->tweak, &header->kid);
+    if (rc == ERR_OK)
+        rc = body_cid(&s->cek, &header->cid);
+    if (rc == ERR_OK)
+        rc = metadata_mkid(&s->mek, &header->tid, &header->mkid);
+    body_free(s->body);
+    s->body = NULL;
+    if (rc == ERR_OK)
+        rc = body_new(&s->cek, header, &s->body, err);
+    if (rc == ERR_OK)
+        header->commitment = *body_commitment(s->body);
+    if (rc == ERR_OK && s->log != NULL && !s->resuming)
+        rc = send_record_begin(s, err);
+    return rc;
+}
+
+/* ---- the seal ---- */
 
 static int seal_metadata(struct send *s, struct err *err)
 {

@@ -41,6 +41,13 @@ static void lookup_flip(struct fake *f, Satchel__Envelope *r, struct buf *tail, 
     r->lookup_reply->manifests[0]->body.data[n] ^= 1;
 }
 
+static void lookup_forge(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
+{
+    (void)f;
+    (void)tail;
+    r->lookup_reply->manifests[0]->signature.data[n] ^= 1;
+}
+
 static void lookup_empty(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
 {
     (void)f;
@@ -92,6 +99,7 @@ static void keys_of_somebody_else(void **state)
     } rows[] = {
         {lookup_other, 0, SATCHEL_E_INTEGRITY, SATCHEL_E_INTEGRITY},
         {lookup_flip, 30, SATCHEL_E_INTEGRITY, SATCHEL_E_INTEGRITY},
+        {lookup_forge, 9, SATCHEL_E_INTEGRITY, SATCHEL_E_INTEGRITY},
         {lookup_empty, 1, SATCHEL_E_PROTO, SATCHEL_E_PROTO},
         {lookup_empty, 0, SATCHEL_E_PROTO, SATCHEL_E_KEYCHANGED},
         /* By username alone Carol is who the server says; a pinned user is asked for by ID. */
