@@ -206,21 +206,6 @@ static bool is_as_before(const struct person *p, const Satchel__Signed *last)
            same(&last->signature, PART_OF(newest->signature));
 }
 
-static bool same(const ProtobufCBinaryData *a, struct part b)
-{
-    return a->len == b.len && memcmp(a->data, b.data, b.len) == 0;
-}
-
-/* Has the server no more to say of him than what was read at first?  Nearly always. */
-static bool is_as_before(const struct person *p, const Satchel__Signed *last)
-{
-    const struct manifest *newest = chain_newest(&p->contact.chain);
-
-    return newest != NULL && p->from == p->pinned && p->last == p->pinned && p->email[0] == '\0' &&
-           is_pinned(p, &p->contact, false) && same(&last->body, newest->body) &&
-           same(&last->signature, PART_OF(newest->signature));
-}
-
 /*
  * What is pinned, after all that the server said: it may be from another process, and so it is
  * loaded again.  Only with the vault's lock is anything written; without it ${ret_done} tells
