@@ -112,7 +112,7 @@ static void start_row(struct preview_survey *s, struct preview_place p, const in
 
 static bool nothing_around(const int16_t *in)
 {
-    int16_t any = 0;
+    int any = 0;
 
     for (int i = 0; i < SIZES; i++)
         any |= in[i];
