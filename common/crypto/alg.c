@@ -9,7 +9,7 @@ static struct {
     EVP_MD *hash[HASH_COUNT];
     EVP_MAC_CTX *hmac[HASH_COUNT];
     EVP_CIPHER *aes_256_gcm;
-    EVP_KDF *hkdf, *scrypt;
+    EVP_KDF *scrypt;
 } algs;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -45,7 +45,6 @@ static void fetch(void)
         algs.hmac[id] = hmac_template(hmac, (enum hash_id)id);
     }
     algs.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-    algs.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
     algs.scrypt = EVP_KDF_fetch(NULL, "SCRYPT", NULL);
     EVP_MAC_free(hmac); /* the templates keep their own reference */
 }
@@ -66,12 +65,6 @@ const EVP_CIPHER *alg_aes_256_gcm(void)
 {
     (void)pthread_once(&once, fetch);
     return algs.aes_256_gcm;
-}
-
-EVP_KDF *alg_hkdf(void)
-{
-    (void)pthread_once(&once, fetch);
-    return algs.hkdf;
 }
 
 EVP_KDF *alg_scrypt(void)

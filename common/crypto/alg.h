@@ -18,7 +18,6 @@
 /* The algorithms by name; NULL if the library does not offer one. */
 const EVP_MD *alg_hash(enum hash_id id);
 const EVP_CIPHER *alg_aes_256_gcm(void);
-EVP_KDF *alg_hkdf(void);
 EVP_KDF *alg_scrypt(void);
 
 /* An HMAC context with its hash set and without a key: to be duplicated, never used. */

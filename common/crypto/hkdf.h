@@ -3,8 +3,8 @@
  * hkdf - HKDF (RFC 5869): extract, expand, both.
  *
  * Errors: ERR_INVALID (output of 0 or over 255 hashes, info over
- * HKDF_INFO_MAX, which is OpenSSL's limit), ERR_NOMEM, ERR_INTERNAL.  Output
- * that was begun when OpenSSL failed is wiped.
+ * HKDF_INFO_MAX), ERR_NOMEM, ERR_INTERNAL.  Output that was begun when
+ * OpenSSL failed is wiped.
  * Threads: any.  Never blocks.
  */
 #ifndef COMMON_CRYPTO_HKDF_H

@@ -12,8 +12,16 @@ struct labeled {
     size_t suite_len;
 };
 
-enum { EXPORTER_AT = 0, KEY_AT = 64, NONCE_AT = KEY_AT + GCM_KEY_LEN };
-enum { KEYS_LEN = NONCE_AT + GCM_NONCE_LEN };
+/* mode, then the two hashes of section 5.1 */
+enum { CONTEXT_LEN = 1 + 2 * HASH_SHA512_LEN };
+
+/* What a context keeps.  Most only export: key and nonce are derived when they are needed. */
+enum {
+    EXPORTER_AT = 0,
+    SECRET_AT = EXPORTER_AT + HASH_SHA512_LEN,
+    CONTEXT_AT = SECRET_AT + HASH_SHA512_LEN,
+    KEPT_LEN = CONTEXT_AT + CONTEXT_LEN
+};
 
 static const struct labeled kem = {HASH_SHA256, {'K', 'E', 'M', 0x00, 0x20}, 5};
 
@@ -94,24 +102,14 @@ static int shared_secret(const uint8_t *private_key, const uint8_t *peer,
     return rc;
 }
 
-/* The three keys, each from the secret and the same context. */
-static int expand_keys(const struct labeled *l, struct part secret, struct part context,
-                       uint8_t *keys)
+/* One of the three keys, each from the secret and the same context; ${kept} has both. */
+static int expand_key(const struct labeled *l, const uint8_t *kept, const char *label, uint8_t *out,
+                      size_t len)
 {
-    static const struct {
-        const char *label;
-        size_t at, len;
-    } table[] = {
-        {"exp", EXPORTER_AT, HASH_SHA512_LEN},
-        {"key", KEY_AT, GCM_KEY_LEN},
-        {"base_nonce", NONCE_AT, GCM_NONCE_LEN},
-    };
-    int rc = ERR_OK;
+    const struct expansion e = {
+        {kept + SECRET_AT, HASH_SHA512_LEN}, label, {kept + CONTEXT_AT, CONTEXT_LEN}};
 
-    for (size_t i = 0; rc == ERR_OK && i < sizeof(table) / sizeof(table[0]); i++)
-        rc = expand(l, &(struct expansion){secret, table[i].label, context}, keys + table[i].at,
-                    table[i].len);
-    return rc;
+    return expand(l, &e, out, len);
 }
 
 /* KeySchedule of section 5.1 for mode_base: no pre-shared key. */
@@ -120,24 +118,26 @@ static int key_schedule(struct hpke *ret_h, uint16_t aead, const uint8_t shared[
 {
     const struct labeled l = schedule(aead);
     const struct part none = {NULL, 0};
-    uint8_t context[1 + 2 * HASH_SHA512_LEN] = {0}, secret[HASH_SHA512_LEN];
-    struct secret keys = {0};
-    int rc = extract(&l, none, "psk_id_hash", none, context + 1);
+    struct secret kept = {0};
+    uint8_t *context;
+    int rc = secret_new(&kept, KEPT_LEN, NULL);
 
+    if (rc != ERR_OK)
+        return rc;
+    context = kept.data + CONTEXT_AT;
+    context[0] = 0; /* mode_base */
+    rc = extract(&l, none, "psk_id_hash", none, context + 1);
     if (rc == ERR_OK)
         rc = extract(&l, none, "info_hash", info, context + 1 + HASH_SHA512_LEN);
     if (rc == ERR_OK)
-        rc = extract(&l, part(shared, HASH_SHA256_LEN), "secret", none, secret);
+        rc = extract(&l, part(shared, HASH_SHA256_LEN), "secret", none, kept.data + SECRET_AT);
     if (rc == ERR_OK)
-        rc = secret_new(&keys, KEYS_LEN, NULL);
-    if (rc == ERR_OK)
-        rc = expand_keys(&l, PART_OF(secret), PART_OF(context), keys.data);
+        rc = expand_key(&l, kept.data, "exp", kept.data + EXPORTER_AT, HASH_SHA512_LEN);
     if (rc == ERR_OK) {
-        secret_move(&ret_h->keys, &keys);
+        secret_move(&ret_h->kept, &kept);
         ret_h->aead = aead;
     }
-    secret_wipe(secret, sizeof(secret));
-    secret_free(&keys);
+    secret_free(&kept);
     return rc;
 }
 
@@ -185,41 +185,51 @@ int hpke_decap(struct hpke *ret_h, const uint8_t enc[HPKE_ENC_LEN],
 
 void hpke_free(struct hpke *h)
 {
-    secret_free(&h->keys);
+    secret_free(&h->kept);
 }
 
-/* ComputeNonce of section 5.2 */
-static void compute_nonce(const struct hpke *h, uint64_t seq, uint8_t nonce[GCM_NONCE_LEN])
+/* The key of a context, and the nonce of message ${seq}: ComputeNonce of section 5.2. */
+static int derive_key(const struct hpke *h, uint64_t seq, uint8_t key[GCM_KEY_LEN],
+                      uint8_t nonce[GCM_NONCE_LEN])
 {
-    memcpy(nonce, h->keys.data + NONCE_AT, GCM_NONCE_LEN);
-    for (size_t i = 0; i < sizeof(seq); i++)
+    const struct labeled l = schedule(h->aead);
+    int rc = h->aead == HPKE_AES_256_GCM ? ERR_OK : ERR_UNSUPPORTED;
+
+    if (rc == ERR_OK)
+        rc = expand_key(&l, h->kept.data, "key", key, GCM_KEY_LEN);
+    if (rc == ERR_OK)
+        rc = expand_key(&l, h->kept.data, "base_nonce", nonce, GCM_NONCE_LEN);
+    for (size_t i = 0; rc == ERR_OK && i < sizeof(seq); i++)
         nonce[GCM_NONCE_LEN - 1 - i] ^= (uint8_t)(seq >> (8 * i));
+    return rc;
 }
 
 int hpke_seal(const struct hpke *h, uint64_t seq, struct part aad, struct part in, uint8_t *out)
 {
-    uint8_t nonce[GCM_NONCE_LEN];
+    uint8_t key[GCM_KEY_LEN], nonce[GCM_NONCE_LEN];
+    int rc = derive_key(h, seq, key, nonce);
 
-    if (h->aead != HPKE_AES_256_GCM)
-        return ERR_UNSUPPORTED;
-    compute_nonce(h, seq, nonce);
-    return gcm_seal_once(h->keys.data + KEY_AT, nonce, aad, in, out);
+    if (rc == ERR_OK)
+        rc = gcm_seal_once(key, nonce, aad, in, out);
+    secret_wipe(key, sizeof(key));
+    return rc;
 }
 
 int hpke_open(const struct hpke *h, uint64_t seq, struct part aad, struct part in, uint8_t *out)
 {
-    uint8_t nonce[GCM_NONCE_LEN];
+    uint8_t key[GCM_KEY_LEN], nonce[GCM_NONCE_LEN];
+    int rc = derive_key(h, seq, key, nonce);
 
-    if (h->aead != HPKE_AES_256_GCM)
-        return ERR_UNSUPPORTED;
-    compute_nonce(h, seq, nonce);
-    return gcm_open_once(h->keys.data + KEY_AT, nonce, aad, in, out);
+    if (rc == ERR_OK)
+        rc = gcm_open_once(key, nonce, aad, in, out);
+    secret_wipe(key, sizeof(key));
+    return rc;
 }
 
 int hpke_export(const struct hpke *h, struct part context, uint8_t *out, size_t len)
 {
     const struct labeled l = schedule(h->aead);
-    const struct expansion e = {{h->keys.data + EXPORTER_AT, HASH_SHA512_LEN}, "sec", context};
+    const struct expansion e = {{h->kept.data + EXPORTER_AT, HASH_SHA512_LEN}, "sec", context};
 
     if (len > HPKE_EXPORT_MAX || context.len > HPKE_EXPORT_CONTEXT_MAX)
         return ERR_INVALID;

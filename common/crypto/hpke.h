@@ -29,7 +29,7 @@ enum {
 
 /* The context of one encapsulation.  Zero-initialised is empty; free with hpke_free(). */
 struct hpke {
-    struct secret keys; /* exporter secret, key, base nonce */
+    struct secret kept; /* exporter secret, and what key and nonce are derived from */
     uint16_t aead;
 };
 

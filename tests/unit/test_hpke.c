@@ -188,7 +188,7 @@ static void test_refusals(void **state)
     assert_int_equal(hpke_keypair(part(ikm, 31), sk, pk), ERR_INVALID);
     assert_int_equal(hpke_encap(&h, enc, zeros, part_str(INFO), ikm), ERR_INTEGRITY);
     assert_int_equal(hpke_decap(&h, zeros, sk, part_str(INFO)), ERR_INTEGRITY);
-    assert_null(h.keys.data);
+    assert_null(h.kept.data);
     h = sender(enc);
     assert_int_equal(hpke_export(&h, part(NULL, 0), out, 0), ERR_INVALID);
     assert_int_equal(hpke_export(&h, part(NULL, 0), out, HPKE_EXPORT_MAX + 1), ERR_INVALID);
