@@ -3,6 +3,7 @@
  * bench_seal - a body sealed from file to file, as a send seals it, without a server.
  *
  *   bench_seal FILE OUT
+ *   bench_seal --copy FILE OUT     the same reads and writes, and nothing in between
  *
  * Every piece is read, encrypted and hashed on one of as many threads as there are cores, and
  * written where it belongs in OUT; the root of the tree of leaves is computed at the end.
@@ -12,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@ static struct {
     struct hash32 *leaves;
     uint64_t size;
     uint32_t pieces;
+    bool copy;
     atomic_uint next;
 } job;
 
@@ -47,7 +50,8 @@ static void *work(void *arg)
         size_t len = body_plain_len(job.size, i), sealed = body_sealed_len(job.size, i);
 
         check(pread(job.in, piece, len, (off_t)i * BODY_PIECE_PLAIN) == (ssize_t)len, "read");
-        check(body_seal_piece(job.body, i, part(piece, len), piece, &job.leaves[i]) == ERR_OK,
+        check(job.copy ||
+                  body_seal_piece(job.body, i, part(piece, len), piece, &job.leaves[i]) == ERR_OK,
               "seal");
         check(pwrite(job.out, piece, sealed, (off_t)i * BODY_PIECE_SEALED) == (ssize_t)sealed,
               "write");
@@ -82,18 +86,19 @@ int main(int argc, char *argv[])
     pthread_t thread[THREADS_MAX];
     struct hash32 root;
 
-    if (argc != 3) {
-        (void)fprintf(stderr, "usage: bench_seal FILE OUT\n");
+    job.copy = argc == 4 && strcmp(argv[1], "--copy") == 0;
+    if (argc != 3 && !job.copy) {
+        (void)fprintf(stderr, "usage: bench_seal [--copy] FILE OUT\n");
         return 2;
     }
     (void)secret_setup();
-    start(argv[1], argv[2]);
+    start(argv[argc - 2], argv[argc - 1]);
     threads = threads < 1 ? 1 : threads > THREADS_MAX ? THREADS_MAX : threads;
     for (long i = 0; i < threads; i++)
         check(pthread_create(&thread[i], NULL, work, NULL) == 0, "thread");
     for (long i = 0; i < threads; i++)
         pthread_join(thread[i], NULL);
-    check(body_root(job.leaves, job.pieces, &root) == ERR_OK, "root");
+    check(job.copy || body_root(job.leaves, job.pieces, &root) == ERR_OK, "root");
     body_free(job.body);
     free(job.leaves);
     return 0;

@@ -49,6 +49,11 @@ def small(folder):
             say("small", rate, "sends/s", peer, theirs, clients=clients, p99_ms=round(p99, 2),
                 client_cpu_us=round(client_us), daemon_cpu_us=round(daemon_us))
 
+        def bare():
+            done = json.loads(run([program("bench_small_bare"), daemon.data / "keynet.weights", str(SENDS),
+                                   folder / "bare"]).out)
+            return done.pop("per_s"), done
+
         def syncs():
             return json.loads(run([program("bench_small"), "--syncs", "200", folder / "synced"]).out)["per_s"]
 
@@ -59,6 +64,9 @@ def small(folder):
             line(clients, "Flask under gunicorn, fsync, no TLS", medians["satchel"], medians["flask"])
             # A commit waits for the disk twice, data and meta page: one client alone cannot pass half of this.
             line(clients, "4 KiB written and synced, again and again", medians["satchel"], medians["syncs"])
+        # What cannot be left out takes both cores so long that no more sends than these fit into a second.
+        rate, steps = bare()
+        say("small.bound", rate, "sends/s", what="the steps alone, in one thread, on two cores", **steps)
     finally:
         flask.close()
         daemon.stop()
