@@ -84,6 +84,7 @@ struct conn {
     uint64_t moved;        /* last piece in or out; 0: none yet */
     struct conn_upload uploads[CONN_PIECES_KNOWN];
     struct manifest *manifest; /* the peer's, which its last seal named; NULL: none yet */
+    bool taken;                /* its last OpenTransfer was */
 };
 
 /* Take over an accepted ${tcp} handle, also on failure.  Limits are checked here. */

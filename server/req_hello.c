@@ -46,8 +46,9 @@ static void answer(struct call *c)
     Satchel__HelloReply reply = SATCHEL__HELLO_REPLY__INIT;
     Satchel__Limits limits = SATCHEL__LIMITS__INIT;
     uint8_t sig[SIGNED_SIG_LEN];
-    char software[] = DAEMON_SOFTWARE, open_length[] = "open-length";
-    char *features[] = {open_length};
+    char software[] = DAEMON_SOFTWARE;
+    char open_length[] = "open-length", known_manifest[] = "known-manifest";
+    char *features[] = {open_length, known_manifest};
 
     fill_limits(&d->settings, &limits);
     reply.version = VERSION;

@@ -2,8 +2,9 @@
 /*
  * OpenTransfer: begin an upload.
  *
- * Happy path: the request is sound -> the recipients are there and have room -> seeds are drawn,
- * their cells durable, shares derived -> the store reserves quota and keeps the upload -> reply.
+ * Happy path: the request is sound -> the recipients are there and have room (not asked of a small
+ * one, if the connection's last one was taken) -> seeds are drawn, their cells durable, shares
+ * derived -> the store reserves quota and keeps the upload -> reply.
  *
  * The same upload_key again: the store answers with the upload it has.  If it
  * is the same transfer, its own seeds are opened and give the same shares;
@@ -27,7 +28,7 @@
 #include "server/req.h"
 #include "server/uploads.h"
 
-enum { DAY_MS = 86400000 };
+enum { DAY_MS = 86400000, FEW = 4 /* recipients, the sender among them */ };
 
 struct opening {
     struct uid sender;
@@ -97,6 +98,8 @@ static int check_recipient(const Satchel__OpenTransfer *msg, size_t i, struct er
     if (r->role != SATCHEL__ROLE__RECIPIENT && r->role != SATCHEL__ROLE__SENDER &&
         r->role != SATCHEL__ROLE__BOTH)
         return err_set(err, ERR_UNSUPPORTED, "recipients: unknown role");
+    if (r->known_manifest.len != 0 && r->known_manifest.len != STORE_HASH_LEN)
+        return err_set(err, ERR_INVALID, "recipients: known_manifest has the wrong size");
     for (size_t j = 0; j < i; j++)
         if (memcmp(msg->recipients[j]->user_id.data, r->user_id.data, IDS_UID_LEN) == 0)
             return err_set(err, ERR_INVALID, "recipients: the same user twice");
@@ -205,6 +208,8 @@ static void give_up(struct call *c, int code, const char *words)
 
     o->code = code;
     o->words = words;
+    if (c->conn != NULL)
+        c->conn->taken = false;
     erase_fresh(c);
 }
 
@@ -275,6 +280,8 @@ static const char *why_not(struct opening *o, const struct store_result *res)
 {
     if (res->code == ERR_NOTFOUND)
         return "a recipient is not a user of this daemon";
+    if (res->code == ERR_BADSTATE)
+        return "a recipient has another manifest by now";
     if (res->code == ERR_QUOTA)
         return "a mailbox is full";
     (void)snprintf(o->why, sizeof(o->why), "%s", res->why);
@@ -295,6 +302,7 @@ static void remember(struct call *c)
                                    .opens = msg->opens,
                                    .slots = (uint32_t)o->fresh->n};
 
+    c->conn->taken = true;
     conn_remember_upload(c->conn, &up);
 }
 
@@ -335,6 +343,9 @@ static struct store_slot_new *slots_for(const struct opening *o, const Satchel__
         slots[i].day = item->day;
         slots[i].seed = (struct store_blob){item->sealed, sizeof(item->sealed)};
         slots[i].inbox = msg->recipients[i]->role != SATCHEL__ROLE__SENDER;
+        slots[i].has_manifest = msg->recipients[i]->known_manifest.len > 0;
+        if (slots[i].has_manifest)
+            memcpy(slots[i].manifest, msg->recipients[i]->known_manifest.data, STORE_HASH_LEN);
     }
     return slots;
 }
@@ -401,6 +412,14 @@ static void draw(struct call *c)
 
 /* ---- is it worth the cells? ---- */
 
+/* Nearly always.  Who has just been taken at his word is so again, where little can be lost. */
+static bool is_worth(const struct call *c)
+{
+    const struct opening *o = c->data;
+
+    return c->conn->taken && o->fresh->n <= FEW && o->sealed_length <= STORE_SMALL_MAX;
+}
+
 static void on_looked(struct call *c)
 {
     struct opening *o = c->data;
@@ -409,6 +428,7 @@ static void on_looked(struct call *c)
     if (c->answered) { /* nobody wants it any more, and there is nothing to erase */
         call_orphan(c);
     } else if (c->res->code != ERR_OK) {
+        c->conn->taken = false;
         words = why_not(o, c->res);
         call_error(c, c->res->code, words != NULL ? "%s" : NULL, words);
     } else {
@@ -494,6 +514,8 @@ void req_open(struct call *c)
         rc = prepare(c, o);
     if (rc != ERR_OK)
         call_error(c, rc, err.msg[0] != '\0' ? "%s" : NULL, err.msg);
+    else if (is_worth(c))
+        draw(c);
     else
         look(c);
 }

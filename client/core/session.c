@@ -308,9 +308,10 @@ static int check_hello(struct session *s, const Satchel__HelloReply *m, struct e
     h->signed_next = m->next_pin_signature.len > 0;
     if (h->signed_next)
         memcpy(h->next_pin_signature, m->next_pin_signature.data, SIGNED_SIG_LEN);
-    for (size_t i = 0; i < m->n_features; i++)
-        if (strcmp(m->features[i], "open-length") == 0)
-            h->open_length = true;
+    for (size_t i = 0; i < m->n_features; i++) {
+        h->open_length |= strcmp(m->features[i], "open-length") == 0;
+        h->known_manifest |= strcmp(m->features[i], "known-manifest") == 0;
+    }
     return ERR_OK;
 }
 

@@ -44,7 +44,9 @@ struct session_hello {
     bool has_next_pin;                          /* if it announces one, */
     bool signed_next;                           /* and signs it: */
     uint8_t next_pin_signature[SIGNED_SIG_LEN]; /* not checked yet */
-    bool open_length; /* feature: a transfer's length may be known at its end only */
+    /* Features. */
+    bool open_length;    /* a transfer's length may be known at its end only */
+    bool known_manifest; /* OpenTransfer may say whose manifest is known: then Lookup is spared */
 };
 
 struct session_opts {

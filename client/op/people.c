@@ -425,17 +425,17 @@ static void look_up(struct person *p, uint64_t from)
 
 /* ---- first: locate ------------------------------------------------------------------ */
 
-static int locate_work(struct op_job *job, struct err *err)
+static int locate(struct person *p, struct err *err)
 {
-    struct person *p = LIST_OWNER(job, struct person, job);
-    struct vault *v = job->op->s->profile->vault;
+    const struct satchel_op *op = p->all->op;
+    struct vault *v = op->s->profile->vault;
     int rc = ERR_OK;
 
     p->known = p->who == NULL;
     if (!p->known)
         rc = people_identify(p, v, err);
     if (rc == ERR_OK && p->known) {
-        p->self = memcmp(&p->uid, &job->op->id->uid, sizeof(p->uid)) == 0;
+        p->self = memcmp(&p->uid, &op->id->uid, sizeof(p->uid)) == 0;
         if (!p->self)
             rc = contact_load(v, &p->uid, &p->contact, err);
         if (rc == ERR_NOTFOUND) { /* not seen before */
@@ -444,7 +444,17 @@ static int locate_work(struct op_job *job, struct err *err)
         }
     }
     p->pinned = p->contact.chain.n;
+    if (rc == ERR_OK && p->all->pinned_will_do && p->pinned > 0 && p->email[0] == '\0') {
+        rc = manifest_digest(chain_newest(&p->contact.chain), &p->newest);
+        p->unasked = rc == ERR_OK;
+    }
+    p->located = true;
     return rc == ERR_OK ? rc : sort_error(p, rc, err);
+}
+
+static int locate_work(struct op_job *job, struct err *err)
+{
+    return locate(LIST_OWNER(job, struct person, job), err);
 }
 
 static bool has_wanted(const struct person *p)
@@ -455,28 +465,62 @@ static bool has_wanted(const struct person *p)
     return p->wants != NULL && p->contact.chain.n > 0;
 }
 
-static void located(struct op_job *job)
+/* Nothing is asked of the server, and nothing would be pinned. */
+static bool is_enough(struct person *p)
 {
-    struct person *p = LIST_OWNER(job, struct person, job);
+    p->unasked = p->unasked && is_pinned(p, &p->contact, false);
+    return p->unasked || has_wanted(p);
+}
 
+static void go_on(struct person *p)
+{
     if (job_failed(p))
         return;
     if (p->self) {
-        (void)snprintf(p->contact.name, sizeof(p->contact.name), "%s", job->op->id->username);
+        (void)snprintf(p->contact.name, sizeof(p->contact.name), "%s", p->all->op->id->username);
         settle(p);
-    } else if (has_wanted(p)) {
+    } else if (is_enough(p)) {
         settle(p);
     } else {
         look_up(p, p->pinned > 1 ? p->pinned : 1);
     }
 }
 
+static void located(struct op_job *job)
+{
+    go_on(LIST_OWNER(job, struct person, job));
+}
+
+static void prepare(struct people *all, struct person *p)
+{
+    p->all = all;
+    p->chosen |= p->who != NULL || p->new_name != NULL;
+}
+
+int people_locate(struct people *all, struct err *err)
+{
+    int rc = ERR_OK;
+
+    for (size_t i = 0; rc == ERR_OK && i < all->n; i++) {
+        prepare(all, &all->p[i]);
+        rc = locate(&all->p[i], err);
+    }
+    return rc;
+}
+
 void people_find(struct people *all)
 {
-    all->left = all->n;
-    for (size_t i = 0; i < all->n && !all->op->ended; i++) {
-        all->p[i].all = all;
-        all->p[i].chosen |= all->p[i].who != NULL || all->p[i].new_name != NULL;
-        op_job(all->op, &all->p[i].job, locate_work, located);
+    struct satchel_op *op = all->op;
+    size_t n = all->n;
+
+    all->left = n;
+    for (size_t i = 0; i < n && op_going(op); i++) {
+        struct person *p = &all->p[i];
+
+        prepare(all, p);
+        if (p->located)
+            go_on(p);
+        else
+            op_job(op, &p->job, locate_work, located);
     }
 }

@@ -41,6 +41,8 @@ struct person {
     struct contact contact; /* with the whole chain */
     struct err err;         /* with `each_alone`: why he could not be found; code 0: he was */
     char username[IDS_USERNAME_TEXT]; /* as the server says; "": it was not asked */
+    bool unasked;                     /* `pinned_will_do`, and he is pinned, with this newest: */
+    struct hash32 newest;             /* manifest_digest() */
 
     /* Private. */
     struct op_job job;
@@ -50,7 +52,8 @@ struct person {
     uint64_t next;      /* next one to be asked for */
     uint64_t last;      /* newest at the server */
     size_t pinned;      /* manifests that were pinned before */
-    bool known, looked; /* uid is known; the server was asked */
+    bool known;         /* uid is */
+    bool located;       /* the first step is done */
     bool fresh, succeeded;
     bool address;               /* the e-mail address is pinned for the first time */
     char email[IDS_EMAIL_TEXT]; /* he is looked up by it, folded; "": he is not */
@@ -62,6 +65,9 @@ struct people {
     size_t n;
     bool each_alone; /* a user who fails does not end the operation */
     bool skips;      /* with `each_alone`: nor does one for whom the server has no time now */
+    /* Who is pinned is not asked about: the request that follows tells the server what is known of
+     * him (PROTOCOL.md, known_manifest), and if that is old all are to be found again without. */
+    bool pinned_will_do;
     void (*done)(struct satchel_op *op);
     /* Private. */
     size_t left;
@@ -71,6 +77,10 @@ struct people {
 
 /* Find all of them, then call done(); an error ends the operation.  ${all} must stay as it is. */
 void people_find(struct people *all);
+
+/* For workers, before people_find(), which then has no need of one: what is pinned of them.
+ * ${all} is filled in already, and op->id is there.  Errors are those that would end it. */
+MUST_CHECK int people_locate(struct people *all, struct err *err);
 
 void person_free(struct person *p); /* empties it */
 

@@ -119,6 +119,21 @@ static void free_send(struct satchel_op *op)
     free(s);
 }
 
+/* What is said of an upload may be for keys that were not asked about: then it is said too early.
+ */
+static bool ask_about_all(struct send *s)
+{
+    bool guessed = false;
+
+    for (size_t i = 0; i < s->n_to; i++)
+        guessed |= s->persons[i].unasked;
+    if (guessed) {
+        s->ask_all = true;
+        send_look_up(&s->op);
+    }
+    return guessed;
+}
+
 /* ---- fourth: OpenTransfer is answered ---------------------------------------------- */
 
 static int take_shares(struct send *s, const Satchel__OpenTransferReply *m, struct err *err)
@@ -152,6 +167,8 @@ static void on_opened(struct satchel_op *op, void *arg, const struct answer *a)
     struct err err = {0};
 
     (void)arg;
+    if (a->err != NULL && !op_may_pass(a->err->code) && ask_about_all(s))
+        return;
     if (a->err != NULL && s->resuming && !op_may_pass(a->err->code)) {
         send_start_over(s, "the server does not have it any more");
         return;
@@ -240,6 +257,9 @@ void send_open(struct send *s)
         rows[i].user_id = (ProtobufCBinaryData){IDS_UID_LEN, slot->uid.b};
         rows[i].ek_id = (ProtobufCBinaryData){IDS_EK_LEN, (uint8_t *)slot->ek->id.b};
         rows[i].role = slot->role;
+        if (slot->person != NULL && slot->person->unasked)
+            rows[i].known_manifest =
+                (ProtobufCBinaryData){IDS_HASH_LEN, (uint8_t *)slot->person->newest.b};
         at[i] = &rows[i];
     }
     m.upload_key = (ProtobufCBinaryData){sizeof(s->upload_key), s->upload_key};
@@ -360,16 +380,42 @@ static void found(struct satchel_op *op)
         op_end(op, &err);
 }
 
+/*
+ * A small send does not ask about those whose keys are pinned, unless the server said no: the
+ * answer would take longer than all the rest.  A large one has to know before it looks for its
+ * record.
+ */
+static bool may_guess(const struct send *s)
+{
+    return !s->ask_all && source_facts(s->source)->again && s->size <= BODY_PIECE_PLAIN;
+}
+
+/* Does it look whether what we know of somebody is the newest? */
+static bool server_compares(const struct send *s)
+{
+    const struct session *session = s->op.s->link.session;
+
+    return session != NULL && session_hello(session)->known_manifest;
+}
+
+/* Nothing is left of an attempt that was cut. */
+static void forget_persons(struct send *s)
+{
+    for (size_t i = 0; i < s->n_to; i++) {
+        person_free(&s->persons[i]);
+        s->persons[i] = (struct person){.who = s->to[i]};
+    }
+    s->people = (struct people){.op = &s->op, .p = s->persons, .n = s->n_to, .done = found};
+}
+
 void send_look_up(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
     op_phase(op, SATCHEL_PHASE_PREPARE);
-    for (size_t i = 0; i < s->n_to; i++) { /* nothing is left of an attempt that was cut */
-        person_free(&s->persons[i]);
-        s->persons[i] = (struct person){.who = s->to[i]};
-    }
-    s->people = (struct people){.op = op, .p = s->persons, .n = s->n_to, .done = found};
+    if (!s->located || !server_compares(s))
+        forget_persons(s);
+    s->located = false;
     people_find(&s->people);
 }
 
@@ -401,9 +447,14 @@ static int first_work(struct op_job *job, struct err *err)
     if (rc == ERR_OK)
         rc = s->path != NULL ? source_open(&named, &s->source, err)
                              : source_open_fd(s->fd, &s->source, err);
-    if (rc == ERR_OK)
-        s->size = source_facts(s->source)->length;
-    return rc;
+    if (rc != ERR_OK)
+        return rc;
+    s->size = source_facts(s->source)->length;
+    forget_persons(s);
+    if (!may_guess(s))
+        return ERR_OK;
+    s->people.pinned_will_do = s->located = true;
+    return people_locate(&s->people, err);
 }
 
 static void source_opened(struct op_job *job)

@@ -69,6 +69,8 @@ struct send {
     bool told;           /* on_recipient was called */
     bool unkeyed;        /* keys are drawn with the only piece, by the worker that has it */
     bool asked;          /* OpenTransfer has left: ask for the same if there was no answer */
+    bool located;        /* persons are, by the first job */
+    bool ask_all;        /* the server said no to what we knew of them */
     bool sealing;        /* the seal is being made, or on its way */
     struct secret cek, mek;
     /* Keys of the pieces; `end` those of a stream's last ones, once its length is known. */

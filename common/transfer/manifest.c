@@ -284,6 +284,17 @@ int manifest_pack(const struct manifest *m, struct buf *out, struct err *err)
     return signed_pack(m->body, PART_OF(m->signature), out, err);
 }
 
+int manifest_digest(const struct manifest *m, struct hash32 *ret_digest)
+{
+    struct buf raw = {0};
+    int rc = manifest_pack(m, &raw, NULL);
+
+    if (rc == ERR_OK)
+        rc = hash_sha256(ret_digest->b, raw.data, raw.len);
+    buf_free(&raw);
+    return rc;
+}
+
 void manifest_free(struct manifest *m)
 {
     if (m == NULL)

@@ -163,7 +163,26 @@ static int check_charges(struct lmdb_txn *t, const struct store_upload_open *in,
     return ERR_OK;
 }
 
-/* Room in every mailbox and in the store.  Charges in ${ret_charges}, which the caller frees in any
+/* Whom the sender did not ask about has the keys that he knows. */
+static int check_manifests(struct lmdb_txn *t, const struct store_upload_open *in,
+                           struct store_result *res)
+{
+    struct lmdb_user u;
+    int rc = ERR_OK;
+
+    for (size_t i = 0; rc == ERR_OK && i < in->nslots; i++) {
+        const struct store_slot_new *s = &in->slots[i];
+
+        if (!s->has_manifest)
+            continue;
+        rc = lmdb_rows_load_present(t, s->uid, &u);
+        if (rc == ERR_OK)
+            rc = lmdb_manifests_check(t, s->uid, u.manifest_seq, s->manifest);
+    }
+    return rc == ERR_BADSTATE ? store_fail(res, rc, "a user's newest manifest is another") : rc;
+}
+
+/* Everybody as known, with room, and room in the store.  Charges in ${ret_charges}, which the caller frees in any
  * case. */
 static int check_room(struct lmdb_txn *t, const struct store_upload_open *in,
                       struct charge **ret_charges, size_t *ret_n, struct store_result *res)
@@ -174,6 +193,8 @@ static int check_room(struct lmdb_txn *t, const struct store_upload_open *in,
 
     if (rc == ERR_OK)
         rc = check_charges(t, in, charges, *ret_n, res);
+    if (rc == ERR_OK)
+        rc = check_manifests(t, in, res);
     if (rc == ERR_OK)
         rc = lmdb_grow_check_store(t, in, res);
     free(sorted);

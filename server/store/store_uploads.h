@@ -25,6 +25,9 @@ struct store_slot_new {
     uint32_t day;
     struct store_blob seed; /* 1 to STORE_SEED_MAX bytes */
     bool inbox;             /* false for the sender's own copy, which is in the sent list only */
+    /* With has_manifest: SHA-256 of the user's newest manifest, as the sender knows it. */
+    uint8_t manifest[STORE_HASH_LEN];
+    bool has_manifest;
 };
 
 /*
@@ -36,6 +39,7 @@ struct store_slot_new {
  * ${sender} has used ${idem} before, that upload is the answer (duplicate), whatever else the
  * request says; if it is sealed by now, u.upload.sealed is true, else its lease is renewed.  Codes:
  * ERR_QUOTA (u.over_quota: number of the slot), ERR_NOTFOUND (a slot's user is missing or deleted),
+ * ERR_BADSTATE (another manifest is a slot's user's newest one),
  * ERR_EXISTS (tid taken), ERR_INVALID (two slots alike, no slot), ERR_FULL (the store has no room
  * for the body now; where ${grows}, its pieces will tell).
  * With ${early} success may come before the upload is durable: what is done to it is behind it in
@@ -54,8 +58,8 @@ struct store_upload_open {
 };
 
 /*
- * Would store_upload_open() say ERR_OK, ERR_NOTFOUND, ERR_QUOTA (u.over_quota), ERR_INVALID or
- * ERR_FULL to this request now?  Nothing is changed or promised.  Cells and seeds of the slots need
+ * Would store_upload_open() say ERR_OK, ERR_NOTFOUND, ERR_BADSTATE, ERR_QUOTA (u.over_quota),
+ * ERR_INVALID or ERR_FULL to this request now?  Nothing is changed or promised.  Cells and seeds of the slots need
  * not be known yet.  An attempt that is known is a duplicate.
  */
 struct store_upload_check {

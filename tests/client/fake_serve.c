@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "common/crypto/hash.h"
 #include "common/crypto/rng.h"
 #include "common/transfer/body.h"
 
@@ -97,6 +98,11 @@ static void on_hello(struct fake *f, const Satchel__Envelope *e, Satchel__Envelo
     l->max_lifetime = (uint64_t)30 * 24 * 3600 * 1000;
     l->window = f->window;
     l->page = 8;
+    if (f->compares) {
+        m->features = calloc(1, sizeof(*m->features));
+        MUST(m->features != NULL);
+        m->features[m->n_features++] = strdup("known-manifest");
+    }
     r->body_case = SATCHEL__ENVELOPE__BODY_HELLO_REPLY;
     r->hello_reply = m;
 }
@@ -226,13 +232,37 @@ static struct fake_transfer *new_transfer(struct fake *f, const Satchel__OpenTra
     return t;
 }
 
+/* What the caller says to know of ${to}, if anything, is the newest there is. */
+static bool knows_newest(struct fake *f, const Satchel__Recipient *to)
+{
+    const struct fake_user *u = by_uid(f, to->user_id);
+    uint8_t hash[HASH_SHA256_LEN], raw[16384];
+    size_t len;
+
+    if (to->known_manifest.len == 0)
+        return true;
+    f->known++;
+    MUST(u != NULL && to->known_manifest.len == sizeof(hash));
+    len = satchel__signed__get_packed_size(u->manifests[u->n - 1]);
+    MUST(len <= sizeof(raw));
+    (void)satchel__signed__pack(u->manifests[u->n - 1], raw);
+    MUST(hash_sha256(hash, raw, len) == ERR_OK);
+    return memcmp(hash, to->known_manifest.data, sizeof(hash)) == 0;
+}
+
 static void on_open(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
     const Satchel__OpenTransfer *q = e->open_transfer;
-    Satchel__OpenTransferReply *m = fake_make(&satchel__open_transfer_reply__descriptor);
+    Satchel__OpenTransferReply *m;
     struct fake_transfer *t;
 
     MUST(q->upload_key.len == 16);
+    for (size_t i = 0; i < q->n_recipients; i++)
+        if (!knows_newest(f, q->recipients[i])) {
+            fake_error(r, SATCHEL__CODE__BAD_STATE, "a recipient has another manifest");
+            return;
+        }
+    m = fake_make(&satchel__open_transfer_reply__descriptor);
     t = by_key(f, q->upload_key);
     if (t == NULL)
         t = new_transfer(f, q);

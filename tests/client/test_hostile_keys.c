@@ -16,6 +16,13 @@
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
+static void any_error(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
+{
+    (void)f;
+    (void)tail;
+    fake_error(r, (Satchel__Code)n, "no");
+}
+
 /* ---- keys of others
  * ----------------------------------------------------------------------------------- */
 
@@ -162,6 +169,98 @@ static void names_stay_with_their_keys(void **state)
     assert_int_equal(satchel_contact_get(g->alice.s, "robert", &c, NULL), SATCHEL_E_NOTFOUND);
 }
 
+/* ---- keys that are not asked for
+ * --------------------------------------------------------------------------------------------- */
+
+/* A small file: for a larger one everybody is asked about. */
+static void make_small(struct scene *g)
+{
+    g->fake.compares = true;
+    assert_int_equal(truncate(g->file, 1000), 0);
+}
+
+static unsigned lookups(const struct scene *g)
+{
+    return g->fake.requests[SATCHEL__ENVELOPE__BODY_LOOKUP];
+}
+
+static void send_asks(struct scene *g, unsigned asked, unsigned known, int code)
+{
+    unsigned before = lookups(g);
+
+    g->fake.known = 0;
+    assert_int_equal(do_send(&g->alice, "bob")->code, code);
+    assert_int_equal(lookups(g) - before, asked);
+    assert_int_equal(g->fake.known, known);
+}
+
+static void who_is_pinned_is_not_asked_about(void **state)
+{
+    struct scene *g = *state;
+
+    send_asks(g, 1, 0, SATCHEL_OK); /* a large file, a server that does not compare */
+    make_small(g);
+    send_asks(g, 1, 0, SATCHEL_OK); /* it did not when we greeted it */
+    handle_again(&g->alice);
+    send_asks(g, 0, 1, SATCHEL_OK);
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_output(g);
+    assert_int_equal(truncate(g->file, 1 << 20), 0);
+    send_asks(g, 1, 0, SATCHEL_OK);
+    make_small(g);
+    g->fake.compares = false;
+    handle_again(&g->alice);
+    send_asks(g, 1, 0, SATCHEL_OK);
+}
+
+/* A refusal is believed when it is about keys that were asked about. */
+static void a_refusal_is_asked_about_once(void **state)
+{
+    static const struct {
+        Satchel__Code said;
+        int code;
+        unsigned asked;
+    } rows[] = {{SATCHEL__CODE__BAD_STATE, SATCHEL_E_BADSTATE, 1},
+                {SATCHEL__CODE__NOT_FOUND, SATCHEL_E_NOTFOUND, 1},
+                {SATCHEL__CODE__QUOTA, SATCHEL_E_QUOTA, 0}}; /* has nothing to do with keys */
+    struct scene *g = *state;
+
+    make_small(g);
+    handle_again(&g->alice);
+    assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY,
+                         .change = any_error,
+                         .n = rows[i].said};
+
+        hostile(g, &p);
+        send_asks(g, rows[i].asked, 1, rows[i].code);
+        honest(g);
+        send_asks(g, 0, 1, SATCHEL_OK);
+    }
+}
+
+/* Keys that do not follow from the pinned ones come with the second look, as with a first one. */
+static void a_refusal_brings_no_other_keys(void **state)
+{
+    struct scene *g = *state;
+    struct fake_user *bob = fake_find_user(&g->fake, "bob");
+    struct fake_user *carol = fake_find_user(&g->fake, "carol");
+    struct plan p = {
+        .kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = lookup_other, .n = 0};
+    Satchel__Signed *own = bob->manifests[0];
+
+    make_small(g);
+    handle_again(&g->alice);
+    assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
+    bob->manifests[0] = carol->manifests[0];
+    hostile(g, &p);
+    send_asks(g, 1, 1, SATCHEL_E_INTEGRITY);
+    honest(g);
+    bob->manifests[0] = own;
+    assert_int_equal(g->fake.n_transfers, 0);
+}
+
 /* ---- sending
  * -------------------------------------------------------------------------------------------- */
 
@@ -188,13 +287,6 @@ static void ack_index(struct fake *f, Satchel__Envelope *r, struct buf *tail, si
     (void)f;
     (void)tail;
     r->piece_ack->index += (uint32_t)n;
-}
-
-static void any_error(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
-{
-    (void)f;
-    (void)tail;
-    fake_error(r, (Satchel__Code)n, "no");
 }
 
 static void spoiled_sends(void **state)
@@ -355,6 +447,9 @@ int main(void)
         TEST(manifests_without_an_end),
         TEST(a_username_changes_hands),
         TEST(names_stay_with_their_keys),
+        TEST(who_is_pinned_is_not_asked_about),
+        TEST(a_refusal_is_asked_about_once),
+        TEST(a_refusal_brings_no_other_keys),
         TEST(spoiled_sends),
         TEST(a_file_that_changes_is_not_sent),
         TEST(a_get_can_be_cancelled_anywhere),

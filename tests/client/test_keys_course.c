@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -88,6 +89,34 @@ static void old_user_free(struct old_user *u)
     secret_free(&u->isk);
     secret_free(&u->recovery);
     manifest_free(u->first);
+}
+
+/* Of a small send nobody is asked about whose newest manifest is pinned: then the server says that
+ * it is another, and the transfer is for the new key. */
+static void an_old_key_is_noticed(void **state)
+{
+    struct scene *g = *state;
+    const unsigned *lookups = &g->fake.requests[SATCHEL__ENVELOPE__BODY_LOOKUP];
+    struct old_user u;
+    unsigned before;
+
+    g->fake.compares = true;
+    assert_int_equal(truncate(g->file, 1000), 0);
+    old_user_make(g, &u, 28);
+    handle_again(&g->alice);
+    assert_int_equal(do_add(&g->alice, "dave")->code, SATCHEL_OK);
+    assert_int_equal(do_ping(&u.h)->code, SATCHEL_OK); /* brings the new key */
+    assert_int_equal(fake_find_user(&g->fake, "dave")->n, 2);
+    for (unsigned i = 1; i < 3; i++) {
+        before = *lookups;
+        assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_OK);
+        assert_int_equal(g->fake.known, i); /* the second time it is right */
+        assert_int_equal(*lookups - before, i == 1 ? 1 : 0);
+        assert_int_equal(g->fake.n_transfers, i);
+        assert_int_equal(do_get(&u.h, NULL)->code, SATCHEL_OK);
+        assert_output(g);
+    }
+    old_user_free(&u);
 }
 
 static void a_new_key_comes_in_time(void **state)
@@ -477,6 +506,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_new_key_comes_in_time),
+        TEST(an_old_key_is_noticed),
         TEST(a_lapsed_key_is_used_and_told),
         TEST(a_new_key_that_is_refused),
         TEST(a_new_key_with_a_lost_answer),

@@ -191,6 +191,46 @@ static void test_check(void **state)
     (void)DO(h, upload_check, &look, ERR_NOTFOUND);
 }
 
+/* What the sender knows of whoever he did not ask about is what there is. */
+static void test_known_manifests(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_check look;
+    struct store_manifest_put next = {
+        .seq = 2, .bytes = {(const uint8_t *)"the next one", 12}, .now = T0};
+    struct sample s;
+
+    harness_user(h, 1, 0);
+    harness_user(h, 2, 0);
+    for (unsigned i = 0; i < 2; i++) { /* of him, and of the sender */
+        harness_sample(&s, 1 + i, 1, 2);
+        s.slots[i].has_manifest = true;
+        look.open = s.open;
+        (void)DO(h, upload_check, &look, ERR_BADSTATE);
+        (void)DO(h, upload_open, &s.open, ERR_BADSTATE);
+        (void)DO(h, upload_check, &look, ERR_BADSTATE); /* nothing of it is kept */
+        harness_manifest(h, i == 0 ? 2 : 1, 1, s.slots[i].manifest);
+        look.open = s.open;
+        assert_false(DO(h, upload_check, &look, ERR_OK)->duplicate);
+        ASSERT_FRESH(h, DO(h, upload_open, &s.open, ERR_OK));
+    }
+    /* An attempt that is known is what it was, whatever is there by now. */
+    s.slots[1].manifest[0] ^= 1;
+    assert_true(DO(h, upload_open, &s.open, ERR_OK)->duplicate);
+    /* Who is not there has no manifest. */
+    harness_sample(&s, 3, 1, 3);
+    s.slots[0].has_manifest = true;
+    (void)DO(h, upload_open, &s.open, ERR_NOTFOUND);
+    /* It is the newest one that counts. */
+    harness_sample(&s, 4, 1, 2);
+    s.slots[0].has_manifest = true;
+    harness_manifest(h, 2, 1, s.slots[0].manifest);
+    memcpy(next.before, s.slots[0].manifest, sizeof(next.before));
+    harness_uid(2, next.uid);
+    (void)DO(h, manifest_put, &next, ERR_OK);
+    (void)DO(h, upload_open, &s.open, ERR_BADSTATE);
+}
+
 /* ---- far pieces ---- */
 
 static void put_far(struct harness *h, const struct sample *s, uint32_t index, int code)
@@ -535,6 +575,7 @@ int suite_uploads(void)
         TEST(test_open_again),
         TEST(test_open_refuses_bad_requests),
         TEST(test_check),
+        TEST(test_known_manifests),
         TEST(test_far_pieces),
         TEST(test_quota),
         TEST(test_quota_race),

@@ -237,6 +237,8 @@ uint64_t parcel_send_open(struct peer *p, struct parcel *x)
         PEER_BYTES(rows[i].user_id, x->who[i]->u.uid.b);
         PEER_BYTES(rows[i].ek_id, x->who[i]->u.key.id.b);
         rows[i].role = x->role[i];
+        if (i > 0 && i == x->knows)
+            PEER_BYTES(rows[i].known_manifest, x->known.b);
         list[i] = &rows[i];
     }
     msg.n_recipients = x->n;

@@ -45,6 +45,8 @@ struct parcel {
     Satchel__Role *role;
     size_t n;
     uint8_t upload_key[16];
+    size_t knows; /* who[knows] is said to have this manifest; 0: nobody is */
+    struct hash32 known;
     struct header header;
     struct secret cek, mek;
     struct share_pair *share;

@@ -301,7 +301,7 @@ static void test_what_nobody_can_get_costs_a_look(void **state)
     struct actor stranger;
     const struct actor *lost[] = {&alice, &stranger}, *good[] = {&alice, &bob};
     unsigned long long before;
-    struct parcel x, y, z;
+    struct parcel w, x, y, z;
     struct peer p;
 
     (void)state;
@@ -309,6 +309,7 @@ static void test_what_nobody_can_get_costs_a_look(void **state)
     parcel_make(&x, lost, 2, 1000, 40);
     parcel_make(&y, good, 2, 1050000, 41); /* more than a box holds */
     parcel_make(&z, good, 2, 1000, 42);
+    parcel_make(&w, good, 2, 1000, 43);
     stage_enter(&p, &alice);
     before = computed();
     assert_int_equal(parcel_open(&p, &x), CODE(NOT_FOUND));
@@ -316,7 +317,16 @@ static void test_what_nobody_can_get_costs_a_look(void **state)
     assert_int_equal(computed(), before);
     assert_int_equal(parcel_open(&p, &z), OK);
     assert_int_equal(computed(), before + 2);
+    /* A small one behind a good one is taken for good, once. */
+    assert_int_equal(parcel_open(&p, &y), CODE(QUOTA));
+    assert_int_equal(computed(), before + 2);
+    assert_int_equal(parcel_open(&p, &w), OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(parcel_open(&p, &x), CODE(NOT_FOUND));
+        assert_int_equal(computed(), before + 6);
+    }
     peer_close(&p);
+    parcel_free(&w);
     parcel_free(&x);
     parcel_free(&y);
     parcel_free(&z);

@@ -133,7 +133,7 @@ static void test_open_with_fields_of_wrong_size(void **state)
     uint8_t bytes[32] = {1};
 
     (void)state;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         Satchel__OpenTransfer msg = SATCHEL__OPEN_TRANSFER__INIT;
         Satchel__Recipient row[5], *list[5];
         PEER_ENV(env, OPEN_TRANSFER, open_transfer, &msg);
@@ -143,6 +143,7 @@ static void test_open_with_fields_of_wrong_size(void **state)
             row[k].user_id = (ProtobufCBinaryData){i == 1 ? 21 : 20, alice.u.uid.b};
             row[k].ek_id = (ProtobufCBinaryData){i == 2 ? 15 : 16, bytes};
             row[k].role = SATCHEL__ROLE__BOTH;
+            row[k].known_manifest = (ProtobufCBinaryData){i == 5 ? 31 : 0, bytes};
             list[k] = &row[k];
         }
         msg.upload_key = (ProtobufCBinaryData){i == 0 ? 15 : 16, bytes};
@@ -151,6 +152,27 @@ static void test_open_with_fields_of_wrong_size(void **state)
         msg.created = a.time;
         msg.expires = a.time + SAMPLE_DAY;
         assert_int_equal(peer_ask(&a, &env), i == 4 ? CODE(TOO_LARGE) : CODE(BAD_REQUEST));
+    }
+}
+
+/* Also for small ones behind a good one, of which the store is not asked before keys are drawn. */
+static void test_open_with_a_manifest_that_is_known(void **state)
+{
+    static const Satchel__Code expected[] = {
+        OK, CODE(BAD_STATE), OK, CODE(BAD_STATE), CODE(BAD_STATE), OK};
+    const uint64_t lengths[] = {1000, PIECE + 1};
+
+    (void)state;
+    for (uint32_t i = 0; i < 2 * sizeof(expected) / sizeof(expected[0]); i++) {
+        struct parcel x;
+
+        stage_parcel(&x, lengths[i % 2], 2000 + i);
+        x.knows = 1 + i % 2;
+        assert_int_equal(manifest_digest(x.who[x.knows]->u.first, &x.known), ERR_OK);
+        if (expected[i / 2] != OK)
+            x.known.b[i % 32] ^= 1;
+        assert_int_equal(parcel_open(&a, &x), expected[i / 2]);
+        parcel_free(&x);
     }
 }
 
@@ -429,6 +451,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_open_refuses),
         TEST(test_open_with_fields_of_wrong_size),
+        TEST(test_open_with_a_manifest_that_is_known),
         TEST(test_open_again_gives_the_same),
         TEST(test_the_same_key_of_another_user_is_another_upload),
         TEST(test_pieces_in_any_order_and_twice),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "common/crypto/ed25519.h"
+#include "common/crypto/hash.h"
 #include "common/transfer/chain.h"
 #include "common/transfer/manifest_build.h"
 #include "common/transfer/safety.h"
@@ -189,6 +190,8 @@ static void test_rules(void **state)
 static void test_flips_and_cuts(void **state)
 {
     struct draft *d = *state;
+    uint8_t expected[HASH_SHA256_LEN];
+    struct hash32 digest;
     struct manifest *m = NULL;
     struct buf raw = {0};
     struct err err;
@@ -207,6 +210,9 @@ static void test_flips_and_cuts(void **state)
     assert_null(m);
     assert_int_equal(manifest_parse_signed(part(raw.data, raw.len), &m, &err), ERR_OK);
     assert_memory_equal(&m->hash, &d->u.first->hash, sizeof(m->hash));
+    assert_int_equal(manifest_digest(m, &digest), ERR_OK);
+    assert_int_equal(hash_sha256(expected, raw.data, raw.len), ERR_OK);
+    assert_memory_equal(digest.b, expected, sizeof(expected));
     manifest_free(m);
     manifest_free(NULL);
     buf_free(&raw);
