@@ -9,7 +9,7 @@
 #include "client/local/cursor.h"
 #include "common/crypto/hex.h"
 
-enum { DAY_TEXT = 16, SHORT_ID = 12 };
+enum { DAY_TEXT = 16, SHORT_ID = 12, SETTLED_DAYS = 7 };
 
 /* ---- noting ---- */
 
@@ -18,14 +18,14 @@ struct note {
     struct link *l;
     struct profile *profile;
     uint64_t enrolled;
-    int rc; /* a failure is told by nobody: the factor is told again at the next login */
 };
 
 static void note_work(uv_work_t *req)
 {
     struct note *n = LIST_OWNER(req, struct note, req);
+    int rc = cursor_save(n->profile->vault, CURSOR_FACTOR, n->enrolled, NULL);
 
-    n->rc = cursor_save(n->profile->vault, CURSOR_FACTOR, n->enrolled, NULL);
+    (void)rc; /* should it fail, it is told again at the next login */
 }
 
 static void noted(uv_work_t *req, int status)
@@ -91,22 +91,32 @@ static void tell_removed(struct link *l)
                   day(l->s->profile->factor, date));
 }
 
+static bool is_own(const struct link *l, const Satchel__Factor *f)
+{
+    return f->device.len == IDS_DEVICE_LEN &&
+           memcmp(f->device.data, l->s->profile->id->device.b, IDS_DEVICE_LEN) == 0;
+}
+
+/* As long as it can be undone without it: who heard of it may have been a script. */
+static bool is_young(uint64_t enrolled)
+{
+    return handle_now() < enrolled + (uint64_t)SETTLED_DAYS * 24 * 3600 * 1000;
+}
+
 void factor_seen_look(struct link *l, const Satchel__Factor *f)
 {
-    const struct profile *p = l->s->profile;
-    uint64_t enrolled;
+    uint64_t known = l->s->profile->factor, enrolled;
 
     if (f == NULL)
         return;
     enrolled = f->active ? f->enrolled : 0;
-    if (enrolled == p->factor)
-        return;
-    if (enrolled == 0)
+    if (enrolled == 0 && known != 0)
         tell_removed(l);
-    else if (f->device.len != IDS_DEVICE_LEN ||
-             memcmp(f->device.data, p->id->device.b, IDS_DEVICE_LEN) != 0)
+    if (enrolled != 0 && !is_own(l, f) && (enrolled != known || is_young(enrolled)))
         tell_enrolled(l, f);
-    note(l, enrolled);
+    /* Where nobody hears of it, it is told at the next login that somebody listens to. */
+    if (enrolled != known && (l->s->on_notice != NULL || is_own(l, f)))
+        note(l, enrolled);
 }
 
 void factor_seen_gone(struct link *l)

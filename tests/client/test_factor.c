@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -143,10 +144,90 @@ static void code_too_soon(void **state)
     assert_string_equal(e->hint, "try again later");
 }
 
+/* ---- who hears of it ---- */
+
+/* When the factor was enrolled that a login tells of, by another device; 0: there is none. */
+static bool tell_factor(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    const uint64_t *enrolled = f->cookie;
+    Satchel__Factor *m;
+
+    (void)tail;
+    if (r->body_case != SATCHEL__ENVELOPE__BODY_LOGIN_REPLY)
+        return true;
+    m = calloc(1, sizeof(*m));
+    assert_non_null(m);
+    satchel__factor__init(m);
+    m->active = *enrolled != 0;
+    m->enrolled = m->since = *enrolled;
+    satchel__factor__free_unpacked(r->login_reply->factor, NULL);
+    r->login_reply->factor = m;
+    return true;
+}
+
+static uint64_t days_ago(unsigned days)
+{
+    return ((uint64_t)time(NULL) - (uint64_t)days * 24 * 3600) * 1000;
+}
+
+/* A login of Alice's; how often she is told of a factor. */
+static unsigned told(struct scene *g, uint64_t enrolled)
+{
+    g->fake.spoil = tell_factor;
+    g->fake.cookie = &enrolled;
+    handle_again(&g->alice);
+    assert_int_equal(do_ping(&g->alice)->code, SATCHEL_OK);
+    honest(g);
+    return g->alice.last.notices[SATCHEL_NOTICE_FACTOR];
+}
+
+/* A login of a program that does not listen to notices. */
+static void deaf_login(struct scene *g, uint64_t enrolled)
+{
+    struct actor_handle *h = &g->alice;
+    struct satchel_options o = {.place.home = h->home, .cookie = h};
+
+    handle_close(h);
+    g->fake.spoil = tell_factor;
+    g->fake.cookie = &enrolled;
+    assert_int_equal(satchel_new(&h->s, &g->loop, &o, NULL), SATCHEL_OK);
+    assert_int_equal(satchel_open(h->s, NULL, NULL, NULL), SATCHEL_OK);
+    assert_int_equal(do_ping(h)->code, SATCHEL_OK);
+    honest(g);
+}
+
+static void told_until_it_counts(void **state)
+{
+    struct scene *g = *state;
+    uint64_t young = days_ago(1), old = days_ago(8);
+
+    assert_int_equal(told(g, 0), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(told(g, young), 1);
+    assert_int_equal(told(g, old), 1);
+    assert_int_equal(told(g, old), 0); /* nothing can be done without it any more */
+    assert_int_equal(told(g, 0), 1);   /* removed */
+    assert_int_equal(told(g, 0), 0);
+}
+
+static void told_when_somebody_listens(void **state)
+{
+    struct scene *g = *state;
+    uint64_t old = days_ago(8);
+
+    deaf_login(g, old);
+    assert_int_equal(told(g, old), 1);
+    assert_int_equal(told(g, old), 0);
+    deaf_login(g, 0);
+    assert_int_equal(told(g, 0), 1);
+    assert_int_equal(told(g, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(key_of_another_form), TEST(first_code_too_soon),
-                                       TEST(code_too_soon)};
+                                       TEST(code_too_soon), TEST(told_until_it_counts),
+                                       TEST(told_when_somebody_listens)};
 
     int failed = cmocka_run_group_tests_name("factor", tests, NULL, NULL);
 
