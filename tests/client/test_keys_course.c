@@ -505,16 +505,11 @@ static void numbers_are_compared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_new_key_comes_in_time),
-        TEST(an_old_key_is_noticed),
-        TEST(a_lapsed_key_is_used_and_told),
-        TEST(a_new_key_that_is_refused),
-        TEST(a_new_key_with_a_lost_answer),
-        TEST(a_recovery_is_told_and_undoes_verification),
-        TEST(a_fork_stops_everything),
-        TEST(a_stranger_has_little_room),
-        TEST(another_device_was_faster),
-        TEST(numbers_are_compared),
+        TEST(a_new_key_comes_in_time),       TEST(an_old_key_is_noticed),
+        TEST(a_lapsed_key_is_used_and_told), TEST(a_new_key_that_is_refused),
+        TEST(a_new_key_with_a_lost_answer),  TEST(a_recovery_is_told_and_undoes_verification),
+        TEST(a_fork_stops_everything),       TEST(a_stranger_has_little_room),
+        TEST(another_device_was_faster),     TEST(numbers_are_compared),
     };
     int failed = cmocka_run_group_tests_name("keys in the course of time", tests, NULL, NULL);
 
