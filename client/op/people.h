@@ -47,13 +47,13 @@ struct person {
     /* Private. */
     struct op_job job;
     struct people *all;
-    struct buf raw;     /* manifests that came: u32 length, serialised Signed */
-    uint64_t from;      /* first sequence asked for */
-    uint64_t next;      /* next one to be asked for */
-    uint64_t last;      /* newest at the server */
-    size_t pinned;      /* manifests that were pinned before */
-    bool known;         /* uid is */
-    bool located;       /* the first step is done */
+    struct buf raw; /* manifests that came: u32 length, serialised Signed */
+    uint64_t from;  /* first sequence asked for */
+    uint64_t next;  /* next one to be asked for */
+    uint64_t last;  /* newest at the server */
+    size_t pinned;  /* manifests that were pinned before */
+    bool known;     /* uid is */
+    bool located;   /* the first step is done */
     bool fresh, succeeded;
     bool address;               /* the e-mail address is pinned for the first time */
     char email[IDS_EMAIL_TEXT]; /* he is looked up by it, folded; "": he is not */

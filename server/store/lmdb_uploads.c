@@ -182,8 +182,8 @@ static int check_manifests(struct lmdb_txn *t, const struct store_upload_open *i
     return rc == ERR_BADSTATE ? store_fail(res, rc, "a user's newest manifest is another") : rc;
 }
 
-/* Everybody as known, with room, and room in the store.  Charges in ${ret_charges}, which the caller frees in any
- * case. */
+/* Everybody as known, with room, and room in the store.  Charges in ${ret_charges}, which the
+ * caller frees in any case. */
 static int check_room(struct lmdb_txn *t, const struct store_upload_open *in,
                       struct charge **ret_charges, size_t *ret_n, struct store_result *res)
 {

@@ -59,8 +59,8 @@ struct store_upload_open {
 
 /*
  * Would store_upload_open() say ERR_OK, ERR_NOTFOUND, ERR_BADSTATE, ERR_QUOTA (u.over_quota),
- * ERR_INVALID or ERR_FULL to this request now?  Nothing is changed or promised.  Cells and seeds of the slots need
- * not be known yet.  An attempt that is known is a duplicate.
+ * ERR_INVALID or ERR_FULL to this request now?  Nothing is changed or promised.  Cells and seeds of
+ * the slots need not be known yet.  An attempt that is known is a duplicate.
  */
 struct store_upload_check {
     struct store_upload_open open;

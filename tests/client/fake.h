@@ -91,8 +91,8 @@ struct fake {
     struct fake_transfer transfers[FAKE_TRANSFERS];
     size_t n_transfers;
     unsigned connections, puts, requests[100]; /* by kind of body */
-    bool compares;        /* offers the feature known-manifest, and looks at it */
-    unsigned known;       /* recipients whose known manifest came, right or wrong */
+    bool compares;  /* offers the feature known-manifest, and looks at it */
+    unsigned known; /* recipients whose known manifest came, right or wrong */
     uint32_t window;
     uint32_t lose_from; /* pieces from here on come, but are neither stored nor answered; 0: none */
     unsigned repeats, two_plaintexts; /* pieces that came although stored; with other bytes */

@@ -246,8 +246,7 @@ static void a_refusal_brings_no_other_keys(void **state)
     struct scene *g = *state;
     struct fake_user *bob = fake_find_user(&g->fake, "bob");
     struct fake_user *carol = fake_find_user(&g->fake, "carol");
-    struct plan p = {
-        .kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = lookup_other, .n = 0};
+    struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = lookup_other, .n = 0};
     Satchel__Signed *own = bob->manifests[0];
 
     make_small(g);
