@@ -49,10 +49,9 @@ def small(folder):
             say("small", rate, "sends/s", peer, theirs, clients=clients, p99_ms=round(p99, 2),
                 client_cpu_us=round(client_us), daemon_cpu_us=round(daemon_us))
 
-        def bare():
-            done = json.loads(run([program("bench_small_bare"), daemon.data / "keynet.weights", str(SENDS),
+        def bare(*how):
+            return json.loads(run([program("bench_small_bare"), *how[:-1], daemon.data / "keynet.weights", str(how[-1]),
                                    folder / "bare"]).out)
-            return done.pop("per_s"), done
 
         def syncs():
             return json.loads(run([program("bench_small"), "--syncs", "200", folder / "synced"]).out)["per_s"]
@@ -64,9 +63,10 @@ def small(folder):
             line(clients, "Flask under gunicorn, fsync, no TLS", medians["satchel"], medians["flask"])
             # A commit waits for the disk twice, data and meta page: one client alone cannot pass half of this.
             line(clients, "4 KiB written and synced, again and again", medians["satchel"], medians["syncs"])
-        # What cannot be left out takes both cores so long that no more sends than these fit into a second.
-        rate, steps = bare()
-        say("small.bound", rate, "sends/s", what="the steps alone, in one thread, on two cores", **steps)
+        # The same steps and rows with no protocol and no event loop: on two cores that never rest; one after the other.
+        least = bare(SENDS)
+        say("small.bound", least.pop("per_s"), "sends/s", clients=CLIENTS, what="the steps of a send alone", **least)
+        say("small.bound", bare("--one", SENDS // 10)["per_s"], "sends/s", clients=1, what="the steps of a send alone")
     finally:
         flask.close()
         daemon.stop()
