@@ -500,14 +500,15 @@ static void send_all(struct bare *b)
     took(b, STEP_WIRE);
 }
 
-static void report_all(struct bare *b, double count)
+static void report_all(struct bare *b, uint32_t count)
 {
-    double sum = 0, n;
+    double sum = 0;
+    uint32_t n;
 
     open_server(b);
     send_all(b); /* the first time is warming up */
     (void)memset(b->us, 0, sizeof(b->us));
-    for (n = 0; n < count; n += (double)b->n)
+    for (n = 0; n < count; n += CONNECTIONS)
         send_all(b);
     for (size_t i = 0; i < STEPS; i++)
         sum += b->us[i];
@@ -519,14 +520,14 @@ static void report_all(struct bare *b, double count)
 
 /* ---- one client and its server, a process each ---- */
 
-static void serve_one(struct bare *b, double count)
+static void serve_one(struct bare *b, uint32_t count)
 {
     struct pair *p = &b->pairs[0];
     uint8_t some[LARGEST] = {0};
 
     open_server(b);
     say(p->server, some, DONE);
-    for (double n = 0; n < count; n++) {
+    for (uint32_t n = 0; n < count; n++) {
         hear(p->server, some, ASK);
         derive_all(b);
         say(p->server, some, SHARES);
@@ -537,7 +538,7 @@ static void serve_one(struct bare *b, double count)
     }
 }
 
-static void report_one(struct bare *b, double count)
+static void report_one(struct bare *b, uint32_t count)
 {
     struct pair *p = &b->pairs[0];
     uint8_t some[LARGEST] = {0};
@@ -554,7 +555,7 @@ static void report_one(struct bare *b, double count)
     }
     hear(p->client, some, DONE); /* it is ready */
     (void)clock_gettime(CLOCK_MONOTONIC, &begun);
-    for (double n = 0; n < count; n++) {
+    for (uint32_t n = 0; n < count; n++) {
         say(p->client, some, ASK);
         hear(p->client, some, SHARES);
         seal_one(b, p);
@@ -583,8 +584,8 @@ int main(int argc, char *argv[])
     make_keys(b);
     connect_all(b);
     if (one)
-        report_one(b, strtod(argv[argc - 2], NULL));
+        report_one(b, (uint32_t)strtoul(argv[argc - 2], NULL, 10));
     else
-        report_all(b, strtod(argv[argc - 2], NULL));
+        report_all(b, (uint32_t)strtoul(argv[argc - 2], NULL, 10));
     return 0;
 }

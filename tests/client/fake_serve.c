@@ -269,7 +269,7 @@ static void on_open(struct fake *f, const Satchel__Envelope *e, Satchel__Envelop
     m->lease = now_ms() + (uint64_t)7 * 24 * 3600 * 1000;
     m->tid = fake_bytes(t->tid.b, sizeof(t->tid.b));
     m->n_shares = t->n;
-    m->shares = calloc(t->n, sizeof(Satchel__SlotShares *));
+    m->shares = calloc(t->n + 1, sizeof(Satchel__SlotShares *));
     for (size_t i = 0; i < t->n; i++) {
         memcpy(t->who[i].b, q->recipients[i]->user_id.data, IDS_UID_LEN);
         t->role[i] = q->recipients[i]->role;

@@ -101,7 +101,10 @@ class Machines(Case):
         os.close(read)
         if old:
             os.write(write, old.encode() + b"\n")
-        phone = Authenticator(parse(process.stdout.readline())["secret"])
+        line = process.stdout.readline()
+        if json.loads(line)["event"] == "factor_changed":  # what another device has enrolled is told each time
+            line = process.stdout.readline()
+        phone = Authenticator(parse(line)["secret"])
         os.write(write, phone.code().encode() + b"\n")
         os.close(write)
         phone.recovery = parse(process.stdout.readline())["codes"]
