@@ -84,7 +84,9 @@ struct conn {
     uint64_t moved;        /* last piece in or out; 0: none yet */
     struct conn_upload uploads[CONN_PIECES_KNOWN];
     struct manifest *manifest; /* the peer's, which its last seal named; NULL: none yet */
-    bool taken;                /* its last OpenTransfer was */
+    /* The store took the last OpenTransfer that it judged: a small one may skip
+     * store_upload_check(). */
+    bool open_trusted;
 };
 
 /* Take over an accepted ${tcp} handle, also on failure.  Limits are checked here. */

@@ -18,7 +18,7 @@ enum {
     WAIT_MAX_MS = 43200000 /* twelve hours */
 };
 
-static const struct totp rfc6238 = {HASH_SHA1, FACTOR_DIGITS, FACTOR_STEP};
+static const struct totp rfc6238 = {HASH_SHA1, FACTOR_CODE_DIGITS, FACTOR_STEP};
 
 void factor_row_free(struct factor_row *r)
 {
@@ -144,7 +144,7 @@ static int take_totp(struct factor_row *r, const char *code, uint64_t now_ms)
 
         if (rc != ERR_OK)
             return rc;
-        if (secret_equal(want, code, FACTOR_DIGITS) && step > r->last && found == 0)
+        if (secret_equal(want, code, FACTOR_CODE_DIGITS) && step > r->last && found == 0)
             found = step;
         secret_wipe(want, sizeof(want));
     }
@@ -213,7 +213,7 @@ int factor_row_take(struct factor_row *r, const struct uid *uid, const char *cod
     size_t len = tidy(code, text);
     int rc = ERR_FACTOR;
 
-    if (r->state != FACTOR_NONE && len == FACTOR_DIGITS)
+    if (r->state != FACTOR_NONE && len == FACTOR_CODE_DIGITS)
         rc = try_totp(r, text, now_ms);
     else if (r->state == FACTOR_ACTIVE && len == FACTOR_CODE_LEN)
         rc = take_recovery(r, uid, text);

@@ -14,12 +14,12 @@
 
 #include "common/buf.h"
 #include "common/crypto/totp.h"
+#include "common/transfer/factor_code.h"
 #include "common/transfer/ids.h"
 #include "server/store/store_types.h"
 
 enum {
-    FACTOR_KEY_LEN = 20, /* of HMAC-SHA1, as authenticator programs expect it */
-    FACTOR_DIGITS = 6,
+    FACTOR_KEY_LEN = 20,       /* of HMAC-SHA1, as authenticator programs expect it */
     FACTOR_STEP = 30,          /* seconds */
     FACTOR_CODES = 10,         /* recovery codes */
     FACTOR_CODE_LEN = 16,      /* their characters, base32: 80 bits */
@@ -28,7 +28,7 @@ enum {
 };
 
 /* A factor that was enrolled so long ago, in ms, is its owner's: see factor_row_settled(). */
-#define FACTOR_SETTLED_MS ((uint64_t)7 * 24 * 3600 * 1000)
+#define FACTOR_SETTLED_MS ((uint64_t)FACTOR_SETTLED_DAYS * 24 * 3600 * 1000)
 
 enum factor_state { FACTOR_NONE, FACTOR_PENDING, FACTOR_ACTIVE };
 
@@ -36,8 +36,8 @@ enum factor_state { FACTOR_NONE, FACTOR_PENDING, FACTOR_ACTIVE };
 struct factor_row {
     enum factor_state state;
     struct secret key;
-    uint64_t since;    /* ms since 1970: when it was enrolled, or became active */
-    uint64_t enrolled; /* ms since 1970: when this key became active; `since` may be earlier */
+    uint64_t since;          /* ms since 1970: when it was enrolled, or became active */
+    uint64_t enrolled;       /* the same as `since`, which is earlier in rows of former versions */
     struct device_id device; /* that made it active; zeros: not known */
     struct secret next;      /* of an active one: the key that waits to replace it; or empty */
     uint64_t next_last;      /* as last, of that key; not stored */
@@ -73,8 +73,7 @@ struct factor_confirm {
 
 /*
  * The key that waits becomes the active one; ${codes} are its recovery codes, whose hashes alone it
- * keeps.  If it takes the place of one that is settled it is as old as that: its owner has proved
- * to have both.
+ * keeps.  Its 7 days begin now, also where it takes the place of one that is settled.
  */
 MUST_CHECK int factor_row_confirm(struct factor_row *r, const struct factor_confirm *by,
                                   char codes[FACTOR_CODES][FACTOR_CODE_TEXT]);

@@ -31,7 +31,7 @@ static void on_enrolled(struct call *c)
 
     msg.key.data = key->data;
     msg.key.len = key->len;
-    msg.digits = FACTOR_DIGITS;
+    msg.digits = FACTOR_CODE_DIGITS;
     msg.step = FACTOR_STEP;
     env.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_ENROL_REPLY;
     env.factor_enrol_reply = &msg;

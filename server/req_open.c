@@ -208,8 +208,6 @@ static void give_up(struct call *c, int code, const char *words)
 
     o->code = code;
     o->words = words;
-    if (c->conn != NULL)
-        c->conn->taken = false;
     erase_fresh(c);
 }
 
@@ -288,6 +286,13 @@ static const char *why_not(struct opening *o, const struct store_result *res)
     return envelope_code(res->code) == SATCHEL__CODE__INTERNAL ? o->why : NULL;
 }
 
+/* The store has said whether it takes it. */
+static void judged(const struct call *c, bool good)
+{
+    if (c->conn != NULL)
+        c->conn->open_trusted = good;
+}
+
 /* Pieces and seal follow on this connection. */
 static void remember(struct call *c)
 {
@@ -302,7 +307,6 @@ static void remember(struct call *c)
                                    .opens = msg->opens,
                                    .slots = (uint32_t)o->fresh->n};
 
-    c->conn->taken = true;
     conn_remember_upload(c->conn, &up);
 }
 
@@ -314,6 +318,7 @@ static void on_opened(struct call *c)
         call_error(c, ERR_TIMEOUT, NULL);
         return;
     }
+    judged(c, c->res->code == ERR_OK);
     if (c->res->code != ERR_OK) {
         give_up(c, c->res->code, why_not(o, c->res));
         return;
@@ -412,12 +417,13 @@ static void draw(struct call *c)
 
 /* ---- is it worth the cells? ---- */
 
-/* Nearly always.  Who has just been taken at his word is so again, where little can be lost. */
-static bool is_worth(const struct call *c)
+/* What is wrong with it the store still says when it keeps the upload: at most FEW cells were for
+ * nothing. */
+static bool may_skip_check(const struct call *c)
 {
     const struct opening *o = c->data;
 
-    return c->conn->taken && o->fresh->n <= FEW && o->sealed_length <= STORE_SMALL_MAX;
+    return c->conn->open_trusted && o->fresh->n <= FEW && o->sealed_length <= STORE_SMALL_MAX;
 }
 
 static void on_looked(struct call *c)
@@ -428,7 +434,7 @@ static void on_looked(struct call *c)
     if (c->answered) { /* nobody wants it any more, and there is nothing to erase */
         call_orphan(c);
     } else if (c->res->code != ERR_OK) {
-        c->conn->taken = false;
+        judged(c, false);
         words = why_not(o, c->res);
         call_error(c, c->res->code, words != NULL ? "%s" : NULL, words);
     } else {
@@ -514,7 +520,7 @@ void req_open(struct call *c)
         rc = prepare(c, o);
     if (rc != ERR_OK)
         call_error(c, rc, err.msg[0] != '\0' ? "%s" : NULL, err.msg);
-    else if (is_worth(c))
+    else if (may_skip_check(c))
         draw(c);
     else
         look(c);

@@ -8,8 +8,9 @@
 #include "client/core/handle.h"
 #include "client/local/cursor.h"
 #include "common/crypto/hex.h"
+#include "common/transfer/factor_code.h"
 
-enum { DAY_TEXT = 16, SHORT_ID = 12, SETTLED_DAYS = 7 };
+enum { DAY_TEXT = 16, SHORT_ID = 12 };
 
 /* ---- noting ---- */
 
@@ -76,8 +77,9 @@ static void tell_enrolled(struct link *l, const Satchel__Factor *f)
     handle_notice(l->s, SATCHEL_NOTICE_FACTOR, NULL,
                   "a second factor was enrolled on %s%s%s; if that was not you: 'satchel device "
                   "revoke %s', and with your recovery words 'satchel factor totp remove "
-                  "--recovery-fd 0'; 7 days after it was enrolled it counts for the whole account",
-                  day(f->enrolled, date), known ? " from device " : "", known ? id : "", id);
+                  "--recovery-fd 0'; %d days after it was enrolled it counts for the whole account",
+                  day(f->enrolled, date), known ? " from device " : "", known ? id : "", id,
+                  FACTOR_SETTLED_DAYS);
 }
 
 static void tell_removed(struct link *l)
@@ -100,7 +102,7 @@ static bool is_own(const struct link *l, const Satchel__Factor *f)
 /* As long as it can be undone without it: who heard of it may have been a script. */
 static bool is_young(uint64_t enrolled)
 {
-    return handle_now() < enrolled + (uint64_t)SETTLED_DAYS * 24 * 3600 * 1000;
+    return handle_now() < enrolled + (uint64_t)FACTOR_SETTLED_DAYS * 24 * 3600 * 1000;
 }
 
 void factor_seen_look(struct link *l, const Satchel__Factor *f)

@@ -14,7 +14,8 @@
 /*
  * ${f} is that of the LoginReply; NULL (an older server): nothing is compared.  Another one than
  * that known here is told as SATCHEL_NOTICE_FACTOR, unless this device has enrolled it, and noted
- * in the vault, if anybody listens to notices; if that fails it is told again at the next login.
+ * in the vault if anybody listens to notices, or nobody has to hear of it; if that fails it is told
+ * again at the next login.
  * One that another device has enrolled is told at every login until it counts for the account,
  * seven days later: whoever heard of it first may have been a script.
  */

@@ -444,7 +444,8 @@ static int locate(struct person *p, struct err *err)
         }
     }
     p->pinned = p->contact.chain.n;
-    if (rc == ERR_OK && p->all->pinned_will_do && p->pinned > 0 && p->email[0] == '\0') {
+    if (rc == ERR_OK && p->all->pinned_will_do && p->pinned > 0 && p->email[0] == '\0' &&
+        is_pinned(p, &p->contact, false)) {
         rc = manifest_digest(chain_newest(&p->contact.chain), &p->newest);
         p->unasked = rc == ERR_OK;
     }
@@ -465,13 +466,6 @@ static bool has_wanted(const struct person *p)
     return p->wants != NULL && p->contact.chain.n > 0;
 }
 
-/* Nothing is asked of the server, and nothing would be pinned. */
-static bool is_enough(struct person *p)
-{
-    p->unasked = p->unasked && is_pinned(p, &p->contact, false);
-    return p->unasked || has_wanted(p);
-}
-
 static void go_on(struct person *p)
 {
     if (job_failed(p))
@@ -479,7 +473,7 @@ static void go_on(struct person *p)
     if (p->self) {
         (void)snprintf(p->contact.name, sizeof(p->contact.name), "%s", p->all->op->id->username);
         settle(p);
-    } else if (is_enough(p)) {
+    } else if (p->unasked || has_wanted(p)) {
         settle(p);
     } else {
         look_up(p, p->pinned > 1 ? p->pinned : 1);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Happy path: open the file -> connect -> find the recipients -> OpenTransfer ->
+ * Happy path: open the file -> connect -> find the recipients -> OpenTransfer (send_open.c) ->
  * draw keys -> pieces (send_body.c) -> seal (send_seal.c) -> done.  The last
- * pieces and SealTransfer leave in one flight.
+ * pieces and SealTransfer leave in one flight.  A small send does not look up whoever is pinned; a
+ * refusal then leads back to it, once.
  *
  * Ways to fail, besides those of the link and of people.c:
  *  - no such file                       ERR_NOTFOUND
@@ -19,28 +20,12 @@
 
 #include <stdlib.h>
 
-#include "client/op/lifetime.h"
 #include "common/crypto/rng.h"
 #include "common/transfer/utf8.h"
 
 enum { TO_MAX = HEADER_SLOTS_MAX - 1 };
 
 /* ---- the end -------------------------------------------------------------------- */
-
-static void abandon(struct send *s, const struct tid *tid)
-{
-    struct session *session = s->op.s->link.session;
-    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
-    Satchel__AbandonUpload m = SATCHEL__ABANDON_UPLOAD__INIT;
-    struct ask a = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE};
-
-    m.tid = (ProtobufCBinaryData){sizeof(tid->b), (uint8_t *)tid->b};
-    e.body_case = SATCHEL__ENVELOPE__BODY_ABANDON_UPLOAD;
-    e.abandon_upload = &m;
-    /* Otherwise the daemon does it when the lease ends. */
-    if (session != NULL && session_ask(session, &a, NULL, NULL) != ERR_OK)
-        return;
-}
 
 static void pause_send(struct satchel_op *op)
 {
@@ -59,7 +44,7 @@ static void stop(struct satchel_op *op)
     atomic_store(&s->stop, true);
     pause_send(op);
     if (s->opened && !s->sealed && !send_record_stays(s))
-        abandon(s, &s->header.tid);
+        send_abandon(s, &s->header.tid);
 }
 
 static void finish(struct satchel_op *op, const struct satchel_error *err)
@@ -117,164 +102,6 @@ static void free_send(struct satchel_op *op)
     free(s->message);
     free(s->media_type);
     free(s);
-}
-
-/* What is said of an upload may be for keys that were not asked about: then it is said too early.
- */
-static bool ask_about_all(struct send *s)
-{
-    bool guessed = false;
-
-    for (size_t i = 0; i < s->n_to; i++)
-        guessed |= s->persons[i].unasked;
-    if (guessed) {
-        s->ask_all = true;
-        send_look_up(&s->op);
-    }
-    return guessed;
-}
-
-/* ---- fourth: OpenTransfer is answered ---------------------------------------------- */
-
-static int take_shares(struct send *s, const Satchel__OpenTransferReply *m, struct err *err)
-{
-    int rc = ERR_OK;
-
-    if (m->tid.len != IDS_TID_LEN || m->n_shares != s->n_slots)
-        return err_set(err, ERR_PROTO, "the server's shares are malformed");
-    memcpy(s->header.tid.b, m->tid.data, IDS_TID_LEN);
-    s->lease = m->lease;
-    for (size_t i = 0; rc == ERR_OK && i < s->n_slots; i++) {
-        const Satchel__SlotShares *from = m->shares[i];
-
-        if (from->share_meta.len != SHARE_LEN || from->share_body.len != SHARE_LEN)
-            return err_set(err, ERR_PROTO, "the server's shares are malformed");
-        secret_free(&s->slots[i].share[SHARE_META]);
-        secret_free(&s->slots[i].share[SHARE_BODY]);
-        rc = secret_copy(&s->slots[i].share[SHARE_META], from->share_meta.data, SHARE_LEN, err);
-        if (rc == ERR_OK)
-            rc = secret_copy(&s->slots[i].share[SHARE_BODY], from->share_body.data, SHARE_LEN, err);
-        secret_wipe(from->share_meta.data, from->share_meta.len);
-        secret_wipe(from->share_body.data, from->share_body.len);
-    }
-    return rc;
-}
-
-static void on_opened(struct satchel_op *op, void *arg, const struct answer *a)
-{
-    struct send *s = (struct send *)op;
-    struct tid before = s->header.tid;
-    struct err err = {0};
-
-    (void)arg;
-    if (a->err != NULL && !op_may_pass(a->err->code) && ask_about_all(s))
-        return;
-    if (a->err != NULL && s->resuming && !op_may_pass(a->err->code)) {
-        send_start_over(s, "the server does not have it any more");
-        return;
-    }
-    if (a->err != NULL || take_shares(s, a->e->open_transfer_reply, &err) != ERR_OK) {
-        op_end(op, a->err != NULL ? a->err : &err);
-        return;
-    }
-    s->opened = true;
-    /* Another upload: the one we know is gone, and its keys are for its tid alone. */
-    if (s->resuming && memcmp(&before, &s->header.tid, sizeof(before)) != 0) {
-        abandon(s, &s->header.tid);
-        send_start_over(s, "the server does not have it any more");
-        return;
-    }
-    ids_tid_to_text(&s->header.tid, s->id);
-    op->progress.id = s->id;
-    send_body(s);
-}
-
-/* ---- third: OpenTransfer ------------------------------------------------------------- */
-
-/* How long from its creation on; 0: as long as is usual. */
-static uint64_t asked_lifetime(const struct send *s)
-{
-    if (s->expires == 0)
-        return s->lifetime;
-    return s->expires > s->header.created ? s->expires - s->header.created : 1;
-}
-
-static int fill_header(struct send *s, const struct session_hello *limits, struct err *err)
-{
-    struct header *h = &s->header;
-    uint64_t lifetime;
-    int rc;
-
-    if (!s->asked)
-        h->created = handle_now();
-    rc = lifetime_choose(limits, asked_lifetime(s), &lifetime, err);
-    if (rc != ERR_OK)
-        return rc;
-    if (!send_length_known(s) && !limits->open_length)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "this server takes nothing whose length is not known before");
-    h->version = HEADER_VERSION;
-    h->suite = IDS_SUITE_X25519;
-    h->sender = s->op.id->uid;
-    h->manifest = chain_newest(&s->op.id->chain)->hash;
-    h->device = s->op.id->device;
-    h->expires = h->created + lifetime;
-    h->opens = s->opens;
-    h->policy_flags = s->policy;
-    if (!send_length_known(s)) /* the longest that may come */
-        h->body_length =
-            limits->max_transfer < HEADER_BODY_MAX ? limits->max_transfer : HEADER_BODY_MAX - 1;
-    else
-        h->body_length = s->no_padding ? s->size : body_padded(s->size);
-    h->slots = (uint32_t)s->n_slots;
-    if (h->body_length > limits->max_transfer || h->body_length >= HEADER_BODY_MAX)
-        return err_set(
-            err, ERR_TOOLARGE, "'%s' is too large: with padding %llu bytes, the server takes %llu",
-            s->name, (unsigned long long)h->body_length, (unsigned long long)limits->max_transfer);
-    if (s->n_recipients > limits->max_recipients)
-        return err_set(err, ERR_TOOLARGE, "the server takes at most %u recipient%s",
-                       limits->max_recipients, limits->max_recipients == 1 ? "" : "s");
-    return ERR_OK;
-}
-
-void send_open(struct send *s)
-{
-    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
-    Satchel__OpenTransfer m = SATCHEL__OPEN_TRANSFER__INIT;
-    Satchel__Recipient rows[HEADER_SLOTS_MAX], *at[HEADER_SLOTS_MAX];
-    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY},
-                       .cb = on_opened,
-                       .errors = true};
-
-    s->asked = true;
-    if (s->stale)
-        abandon(s, &s->stale_tid);
-    s->stale = false;
-    for (size_t i = 0; i < s->n_slots; i++) {
-        struct send_slot *slot = &s->slots[i];
-
-        satchel__recipient__init(&rows[i]);
-        rows[i].user_id = (ProtobufCBinaryData){IDS_UID_LEN, slot->uid.b};
-        rows[i].ek_id = (ProtobufCBinaryData){IDS_EK_LEN, (uint8_t *)slot->ek->id.b};
-        rows[i].role = slot->role;
-        if (slot->person != NULL && slot->person->unasked)
-            rows[i].known_manifest =
-                (ProtobufCBinaryData){IDS_HASH_LEN, (uint8_t *)slot->person->newest.b};
-        at[i] = &rows[i];
-    }
-    m.upload_key = (ProtobufCBinaryData){sizeof(s->upload_key), s->upload_key};
-    m.recipients = at;
-    m.n_recipients = s->n_slots;
-    m.body_length = s->header.body_length;
-    /* The server looks how near it is; of an upload that it has it keeps what it was told first. */
-    m.created = s->resuming ? handle_now() : s->header.created;
-    m.expires = s->header.expires;
-    m.opens = s->header.opens;
-    m.open_length = !send_length_known(s);
-    m.policy_flags = s->header.policy_flags;
-    e.body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER;
-    e.open_transfer = &m;
-    (void)op_ask(&s->op, &a);
 }
 
 /* ---- second: recipients are found ------------------------------------------------------ */
@@ -371,7 +198,7 @@ static void found(struct satchel_op *op)
     if (rc == ERR_OK && op->s->link.session == NULL)
         rc = err_set(&err, ERR_CLOSED, "the connection was lost");
     if (rc == ERR_OK)
-        rc = fill_header(s, session_hello(op->s->link.session), &err);
+        rc = send_fill_header(s, session_hello(op->s->link.session), &err);
     if (rc == ERR_OK && !s->asked && rng_bytes(s->upload_key, sizeof(s->upload_key)) != ERR_OK)
         rc = err_set(&err, ERR_INTERNAL, "cannot draw random bytes");
     if (rc == ERR_OK)
@@ -381,13 +208,12 @@ static void found(struct satchel_op *op)
 }
 
 /*
- * A small send does not ask about those whose keys are pinned, unless the server said no: the
- * answer would take longer than all the rest.  A large one has to know before it looks for its
- * record.
+ * A send of one piece does not ask about those whose keys are pinned: the answer would take longer
+ * than all the rest.  (Of a transfer that has a record it must be known before that is looked for.)
  */
 static bool may_guess(const struct send *s)
 {
-    return !s->ask_all && source_facts(s->source)->again && s->size <= BODY_PIECE_PLAIN;
+    return source_facts(s->source)->again && s->size <= BODY_PIECE_PLAIN;
 }
 
 /* Does it look whether what we know of somebody is the newest? */
@@ -398,8 +224,8 @@ static bool server_compares(const struct send *s)
     return session != NULL && session_hello(session)->known_manifest;
 }
 
-/* Nothing is left of an attempt that was cut. */
-static void forget_persons(struct send *s)
+/* As at the beginning: nobody is looked at yet.  Also for the first job. */
+static void begin_persons(struct send *s)
 {
     for (size_t i = 0; i < s->n_to; i++) {
         person_free(&s->persons[i]);
@@ -414,7 +240,7 @@ void send_look_up(struct satchel_op *op)
 
     op_phase(op, SATCHEL_PHASE_PREPARE);
     if (!s->located || !server_compares(s))
-        forget_persons(s);
+        begin_persons(s);
     s->located = false;
     people_find(&s->people);
 }
@@ -450,7 +276,7 @@ static int first_work(struct op_job *job, struct err *err)
     if (rc != ERR_OK)
         return rc;
     s->size = source_facts(s->source)->length;
-    forget_persons(s);
+    begin_persons(s);
     if (!may_guess(s))
         return ERR_OK;
     s->people.pinned_will_do = s->located = true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* send - what the files of this operation share: send.c (course), send_to.c (recipients),
+ * send_open.c (OpenTransfer),
  * send_body.c (pieces), send_stream.c (of a source whose length is not known), send_seal.c (keys,
  * metadata, slots, header), send_preview.c, send_record.c (what survives).  Nobody else
  * includes it.
@@ -70,7 +71,6 @@ struct send {
     bool unkeyed;        /* keys are drawn with the only piece, by the worker that has it */
     bool asked;          /* OpenTransfer has left: ask for the same if there was no answer */
     bool located;        /* persons are, by the first job */
-    bool ask_all;        /* the server said no to what we knew of them */
     bool sealing;        /* the seal is being made, or on its way */
     struct secret cek, mek;
     /* Keys of the pieces; `end` those of a stream's last ones, once its length is known. */
@@ -132,8 +132,16 @@ void send_say_whose(const struct send *s, struct satchel_error *err);
 /* Find the recipients, then send_record_find(). */
 void send_look_up(struct satchel_op *op);
 
+/* What the header says before the transfer is open.  Errors: lifetime_choose(), ERR_UNSUPPORTED,
+ * ERR_TOOLARGE. */
+MUST_CHECK int send_fill_header(struct send *s, const struct session_hello *limits,
+                                struct err *err);
+
 /* Open the transfer at the server. */
 void send_open(struct send *s);
+
+/* Tell the server that nothing more comes for this upload; if it does not hear, its lease ends. */
+void send_abandon(struct send *s, const struct tid *tid);
 
 /* Keys on a worker, then all pieces that the server does not have, then send_seal(). */
 void send_body(struct send *s);

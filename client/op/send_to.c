@@ -96,7 +96,5 @@ int send_expand(struct send *s, size_t max, struct err *err)
     s->slot_uids = calloc(n + 1, sizeof(*s->slot_uids));
     if (s->persons == NULL || s->slots == NULL || s->packed_slots == NULL || s->slot_uids == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    for (size_t i = 0; i < n; i++)
-        s->persons[i].who = s->to[i];
     return ERR_OK;
 }

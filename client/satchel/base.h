@@ -45,7 +45,10 @@ enum satchel_notice_kind {
     SATCHEL_NOTICE_PIN = 10,     /* the server has the key that it had announced: it is pinned */
     SATCHEL_NOTICE_RENAMED = 11, /* a sender's name was no good here: another one was taken */
     SATCHEL_NOTICE_LOST = 12,    /* a contact or a group of the account record did not come back */
-    SATCHEL_NOTICE_FACTOR = 13,  /* a second factor of ours was enrolled or removed elsewhere */
+    /* A second factor of ours was enrolled elsewhere (at each login of its first 7 days), or
+     * removed.
+     */
+    SATCHEL_NOTICE_FACTOR = 13,
     /* The server calls a contact that comes back otherwise than the account record does. */
     SATCHEL_NOTICE_USERNAME = 14,
 };

@@ -25,7 +25,7 @@ struct satchel_factor_key {
 struct satchel_factor_enrol_options {
     /*
      * NULL or "": the first one.  Else a code of the one that is there, which is renewed: it counts
-     * until the new one does, which then is as old as the other if that was 7 days old or more.
+     * until the new one does, whose 7 days then begin anew.
      */
     const char *code;
     void *cookie;
@@ -67,7 +67,7 @@ struct satchel_factor {
     bool active;      /* false: its first code has not come yet */
     uint64_t since;
     uint32_t recovery_codes;      /* left */
-    uint64_t enrolled;            /* when the key became active; `since` may be earlier */
+    uint64_t enrolled;            /* when the key became active */
     char device[SATCHEL_ID_SIZE]; /* that enrolled it; "" not known */
 };
 

@@ -18,7 +18,7 @@ enum { HKDF_INFO_MAX = 32768 };
 /* Extract; ${ret_prk} takes hash_len(id) bytes.  No salt is the same as hash_len(id) zero bytes. */
 MUST_CHECK int hkdf_extract(enum hash_id id, uint8_t *ret_prk, struct part salt, struct part ikm);
 
-/* Expand ${prk} to ${len} bytes. */
+/* Expand ${prk} to ${len} bytes; ${out} overlaps neither ${prk} nor ${info}. */
 MUST_CHECK int hkdf_expand(enum hash_id id, struct part prk, struct part info, uint8_t *out,
                            size_t len);
 

@@ -5,7 +5,8 @@
  * Every name is written here without its prefix "satchel/1 ", which these
  * functions put in front, so that no key can be derived without it.
  *
- * The result may go to the memory of the key itself.  Errors: ERR_INVALID (a part
+ * The result of kdf_f() may go to the memory of its key; that of kdf_xpd() overlaps neither key nor
+ * context.  Errors: ERR_INVALID (a part
  * over 4 GiB, over KDF_PARTS_MAX parts, a name over LABEL_NAME_MAX, a context
  * over KDF_CTX_MAX, HKDF's limits), ERR_NOMEM, ERR_INTERNAL.
  * Threads: any.  Never blocks.

@@ -12,7 +12,10 @@
 
 #include "common/err.h"
 
-enum { FACTOR_CODE_DIGITS = 6 /* of a one-time password */ };
+enum {
+    FACTOR_CODE_DIGITS = 6, /* of a one-time password */
+    FACTOR_SETTLED_DAYS = 7 /* then a factor counts for the account: PROTOCOL.md, Recover */
+};
 
 enum factor_code {
     FACTOR_CODE_OTHER,    /* neither of them */

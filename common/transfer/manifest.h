@@ -82,8 +82,8 @@ MUST_CHECK int manifest_parse_signed(struct part raw, struct manifest **ret_m, s
 /* Append the serialised Signed message to ${out}. */
 MUST_CHECK int manifest_pack(const struct manifest *m, struct buf *out, struct err *err);
 
-/* SHA-256 of what manifest_pack() gives, by which a server knows it again (proto/PROTOCOL.md,
- * OpenTransfer). */
+/* SHA-256 of what manifest_pack() gives: known_manifest of proto/PROTOCOL.md, OpenTransfer.
+ * ERR_NOMEM, ERR_INTERNAL. */
 MUST_CHECK int manifest_digest(const struct manifest *m, struct hash32 *ret_digest);
 
 void manifest_free(struct manifest *m); /* NULL is fine */

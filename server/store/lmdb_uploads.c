@@ -182,9 +182,11 @@ static int check_manifests(struct lmdb_txn *t, const struct store_upload_open *i
     return rc == ERR_BADSTATE ? store_fail(res, rc, "a user's newest manifest is another") : rc;
 }
 
-/* Everybody as known, with room, and room in the store.  Charges in ${ret_charges}, which the
- * caller frees in any case. */
-static int check_room(struct lmdb_txn *t, const struct store_upload_open *in,
+/*
+ * May it be opened?  Users are there and not blocked, have room, have the manifests that the sender
+ * knows; the store has room.  Charges in ${ret_charges}, which the caller frees in any case.
+ */
+static int check_open(struct lmdb_txn *t, const struct store_upload_open *in,
                       struct charge **ret_charges, size_t *ret_n, struct store_result *res)
 {
     const struct store_slot_new **sorted = calloc(in->nslots, sizeof(*sorted));
@@ -228,7 +230,7 @@ int lmdb_uploads_check(struct lmdb_txn *t, struct store_job *job)
     job->res->duplicate = rc == ERR_OK;
     if (rc != ERR_NOTFOUND)
         return rc;
-    rc = check_room(t, in, &charges, &n, job->res);
+    rc = check_open(t, in, &charges, &n, job->res);
     free(charges);
     return rc;
 }
@@ -322,7 +324,7 @@ int lmdb_uploads_open(struct lmdb_txn *t, struct store_job *job)
         return store_fail(job->res, ERR_EXISTS, "the transfer ID is taken");
     if (lmdb_txn_code(t) != ERR_OK)
         return lmdb_txn_code(t);
-    rc = check_room(t, in, &charges, &n, job->res);
+    rc = check_open(t, in, &charges, &n, job->res);
     if (rc == ERR_OK) {
         lmdb_rows_add_tid(t, in->tid, lmdb_meta_next_number(t));
         put_upload(t, in);

@@ -38,6 +38,10 @@ def LP(x):
     return u32(len(x)) + x
 
 
+def leb128(n):
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + leb128(n >> 7)
+
+
 def LPs(*parts):
     return b"".join(LP(p) for p in parts)
 
@@ -251,6 +255,7 @@ def check_manifest(c):
     assert identity == c.identity_key == ed_public(c.identity_seed)
     assert sign(c.identity_seed, b"manifest", c.body) == c.signature
     assert h(LPs(b"satchel/1 manifest hash", c.body)) == c.hash
+    assert h(b"\x0a" + leb128(len(c.body)) + c.body + b"\x12\x40" + c.signature) == c.known_manifest
     assert one(m, 6) == c.number("sequence")
     assert one(m, 7, b"") == (previous.hash if previous else b"")
     assert len(m[9]) == c.number("devices") and len(m[10]) == c.number("keys")

@@ -91,11 +91,15 @@ static void write_identifiers(struct vectors_json *j)
 static void write_manifest(struct vectors_json *j, const char *what, const struct manifest *m,
                            const struct secret *identity)
 {
+    struct hash32 known;
+
+    MUST(manifest_digest(m, &known));
     vectors_json_begin(j, what);
     vectors_json_secret(j, "identity_seed", identity);
     vectors_json_hex(j, "body", m->body);
     vectors_json_hex(j, "signature", PART_OF(m->signature));
     vectors_json_hex(j, "hash", PART_OF(m->hash.b));
+    vectors_json_hex(j, "known_manifest", PART_OF(known.b));
     vectors_json_hex(j, "user_id", PART_OF(m->uid.b));
     vectors_json_hex(j, "identity_key", PART_OF(m->identity_key));
     vectors_json_number(j, "sequence", m->sequence);

@@ -19,7 +19,7 @@
 
 static const struct uid uid = {{1, 2, 3}};
 static const struct factor_confirm confirming = {{{1, 2, 3}}, {{5}}, NOW};
-static const struct totp totp = {HASH_SHA1, FACTOR_DIGITS, FACTOR_STEP};
+static const struct totp totp = {HASH_SHA1, FACTOR_CODE_DIGITS, FACTOR_STEP};
 
 /* The code of the step ${steps} away from NOW. */
 static const char *code_at(const struct factor_row *r, int steps)
@@ -65,7 +65,7 @@ static void test_kinds(void **state)
     activate(&r, codes);
     for (size_t i = 0; i < FACTOR_CODES; i++)
         assert_int_equal(factor_code_kind(codes[i], strlen(codes[i])), FACTOR_CODE_RECOVERY);
-    assert_int_equal(factor_code_kind(code_at(&r, 0), FACTOR_DIGITS), FACTOR_CODE_ONE_TIME);
+    assert_int_equal(factor_code_kind(code_at(&r, 0), FACTOR_CODE_DIGITS), FACTOR_CODE_ONE_TIME);
     assert_int_equal(factor_code_kind("123 456\n", 7), FACTOR_CODE_ONE_TIME);
     assert_int_equal(factor_code_kind("abcd efgh-2345 ijkl", 19), FACTOR_CODE_RECOVERY);
     assert_int_equal(factor_code_check("000000", NULL), ERR_OK);
