@@ -18,7 +18,7 @@ def fair(folder):
         daemon.stop()
     times = json.loads(done.out)
     for load in ("sending", "getting"):
-        say(f"fair {load}", times[f"{load}_p99"], "ms", "idle", times["idle_p99"], target_ratio=3.0,
+        say(f"fair {load}", times[f"{load}_p99"], "ms", "idle", times["idle_p99"], limit_ratio=3.0,
             p50=times[f"{load}_p50"], idle_p50=times["idle_p50"])
 
 

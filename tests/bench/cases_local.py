@@ -60,7 +60,7 @@ def share(folder):
         return float(run([program("bench_share"), weights, *map(str, args)]).out)
 
     rate = in_turns({"satchel": lambda: ours("shares", 3)})["satchel"]
-    say("share", rate, "shares/CPU s", what="seed to body share, one thread, batches", limit=80000)
+    say("share", rate, "shares/CPU s", what="seed to body share, one thread, batches", least=80000)
     half = int(rate / 2)
     waits = in_turns({"satchel": lambda: ours("wait", half, 3)})["satchel"]
     say("share.p99", waits, "ms", what="at half that rate", rate=half, limit=5)
@@ -73,7 +73,7 @@ def share(folder):
         medians = in_turns(contenders)
         say("share.network", medians["satchel"], "inputs/CPU s", *(["torch, float, one thread", medians["torch"]]
                                                                if "torch" in medians else []),
-            batch=batch, target_ratio=target)
+            batch=batch, least_ratio=target)
 
 
 def preview(folder):
@@ -87,7 +87,7 @@ def preview(folder):
         contenders["torch"] = lambda: float(run([TREE / "tests" / "bench" / "torch_repair.py", "3"]).out)
     rate = in_turns(contenders)
     say("preview.train", rate["satchel"], "pictures/CPU s",
-        *(["torch, one thread", rate["torch"]] if "torch" in rate else []), what="layers that repair", limit_ratio=2.5)
+        *(["torch, one thread", rate["torch"]] if "torch" in rate else []), what="layers that repair", least_ratio=2.5)
 
 
 def pipeline(folder):

@@ -12,13 +12,23 @@ def today():
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
 
 
-def documented(verb):
-    """The fields of a verb's result, as the manual page has them."""
+def lines_of(verb):
+    """The fields of a verb's JSON, as the manual page has them: a set for each line."""
     page = (TREE / "deploy" / "man" / "satchel.1").read_text()
     section = page[page.index(".Sh JSON"):page.index(".Sh ENVIRONMENT")]
     item = section[section.index(f".It Cm {verb}\n"):].split("\n.It ", 1)[0].split("\n.El", 1)[0]
-    line = next(line for line in item.splitlines() if line.startswith(".Va "))
-    return {word for word in line.split()[1:] if word[0].isalpha()}
+    return [{word for word in line.split()[1:] if word[0].isalpha()}
+            for line in item.splitlines() if line.startswith(".Va ")]
+
+
+def documented(verb):
+    """Those of its result."""
+    return lines_of(verb)[0]
+
+
+def fields_of(verb):
+    """All of them."""
+    return set().union(*lines_of(verb))
 
 
 class Fields(Case):
@@ -41,6 +51,14 @@ class Fields(Case):
         revoked = self.alice.json("revoke", tid).result
         self.assertEqual(set(revoked), documented("revoke"))
         self.assertEqual(set(revoked["recipients"][0]), {"user_id", "name", "state", "opens_used", "received"})
+        self.assertEqual(set(self.alice.json("delete", tid, "--force").result), documented("delete"))
+        for verb in ("device", "doctor"):
+            result = self.alice.json(verb).result
+            self.assertEqual(set(result), documented(verb))
+            (rows,) = result.values()
+            self.assertLess(set(), set(rows[0]))
+            self.assertLessEqual(set(rows[0]), fields_of(verb))
+        self.assertEqual(set(self.alice.json("lock").result), documented("lock"))
 
 
 class Revoke(Case):
