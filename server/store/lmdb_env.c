@@ -42,6 +42,7 @@ struct lmdb_env {
     uint64_t own_map; /* map before it was overdrawn */
     atomic_uint_fast64_t used, map, readers, reopened;
     atomic_uint_fast64_t live; /* bytes of pages with something in them, if leaves_room */
+    atomic_uint_fast64_t page; /* bytes of one */
 };
 
 int lmdb_env_code(int mdb)
@@ -84,6 +85,7 @@ static void note_sizes(struct lmdb_env *e)
         return;
     e->used = (info.me_last_pgno + 1) * (uint64_t)st.ms_psize;
     e->map = info.me_mapsize;
+    e->page = st.ms_psize;
 }
 
 /* Count the pages that ${txn} has in its tables. */
@@ -495,5 +497,6 @@ void lmdb_env_stats(const struct lmdb_env *e, struct lmdb_env_stats *ret_stats)
                                          .map = e->map,
                                          .readers = e->readers,
                                          .reopened = e->reopened,
-                                         .live = e->live};
+                                         .live = e->live,
+                                         .page = e->page};
 }
