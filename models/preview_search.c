@@ -115,46 +115,50 @@ struct level {
     float bits, lost, without;
 };
 
-static void choose_band(const struct preview_choice *c, const float *details, unsigned band,
-                        struct preview_survey *survey, struct preview_symbols *s, float lambda,
+/* How details are chosen. */
+struct choosing {
+    const struct preview_choice *c;
+    const float *details;
+    float lambda;
+    struct preview_survey survey; /* what is chosen so far */
+};
+
+static void choose_band(struct choosing *x, unsigned band, struct preview_symbols *s,
                         struct level *level)
 {
     const struct preview_band *b = &preview_bands()[band];
-    float per_step = 4096 / (float)c->net->tables.step[s->step];
+    float per_step = 4096 / (float)x->c->net->tables.step[s->step];
     bool kept = preview_band_kept(b, s->levels);
 
     for (struct preview_place p = {.band = band}; p.y < b->side; p.y++)
         for (p.x = 0; p.x < b->side; p.x++) {
             unsigned at = b->first + p.y * b->side + p.x;
-            float x = details[at] * per_step;
-            struct candidate best = {.lost = x * x};
+            float value = x->details[at] * per_step;
+            struct candidate best = {.lost = value * value};
 
             if (kept) {
-                struct preview_guess g = preview_survey_guess(survey, p);
+                struct preview_guess g = preview_survey_guess(&x->survey, p);
 
-                best = best_of(c, &g, x, lambda);
-                preview_survey_tell(survey, p, best.q);
+                best = best_of(x->c, &g, value, x->lambda);
+                preview_survey_tell(&x->survey, p, best.q);
             }
             s->d[at] = (int16_t)best.q;
             level->bits += best.bits;
             level->lost += best.lost;
-            level->without += x * x;
+            level->without += value * value;
         }
 }
 
 /* Choose at s->levels. */
-static void choose_levels(const struct preview_choice *c, const float *details,
-                          struct preview_symbols *s, float lambda,
+static void choose_levels(struct choosing *x, struct preview_symbols *s,
                           struct level levels[2][PREVIEW_LEVELS])
 {
-    struct preview_survey survey;
-
     memset(levels, 0, 2 * sizeof(levels[0]));
-    preview_survey_start(&survey, c->net, s->step, s->depth);
+    preview_survey_start(&x->survey, x->c->net, s->step, s->depth);
     for (unsigned band = 0; band < PREVIEW_BANDS; band++) {
         const struct preview_band *b = &preview_bands()[band];
 
-        choose_band(c, details, band, &survey, s, lambda, &levels[b->plane > 0][b->level]);
+        choose_band(x, band, s, &levels[b->plane > 0][b->level]);
     }
 }
 
@@ -220,6 +224,7 @@ struct preview_cost preview_choose_details(const struct preview_choice *c,
                                            struct preview_symbols *s, float lambda)
 {
     float size = (float)c->net->tables.step[s->step] / 4096;
+    struct choosing x = {.c = c, .details = details, .lambda = lambda};
     struct level levels[2][PREVIEW_LEVELS];
     struct preview_cost sum = {0, 0};
 
@@ -229,9 +234,9 @@ struct preview_cost preview_choose_details(const struct preview_choice *c,
         while (s->levels[kind] > 0 &&
                !may_pay(details, kind, s->levels[kind] - 1U, 1 / size, lambda))
             s->levels[kind]--;
-    choose_levels(c, details, s, lambda, levels);
+    choose_levels(&x, s, levels);
     if (drop_levels(s, lambda, levels))
-        choose_levels(c, details, s, lambda, levels);
+        choose_levels(&x, s, levels);
     for (int kind = 0; kind < 2; kind++)
         for (int l = 0; l < PREVIEW_LEVELS; l++) {
             sum.bits += levels[kind][l].bits;

@@ -22,9 +22,10 @@ static int make_room(struct manifest_device *devices, size_t *n, struct err *err
     return ERR_OK;
 }
 
-/* The devices of the next manifest; ${ret} has room for MANIFEST_DEVICES_MAX. */
+/* The devices of ${plan}, which are in ${ret}, with room for MANIFEST_DEVICES_MAX. */
 static int plan_devices(const struct identity *id, const struct identity_change *change,
-                        uint64_t now, struct manifest_device *ret, size_t *ret_n, struct err *err)
+                        struct manifest_build_plan *plan, struct manifest_device *ret,
+                        struct err *err)
 {
     const struct manifest *newest = chain_newest(&id->chain);
     size_t n = newest->n_devices;
@@ -38,7 +39,7 @@ static int plan_devices(const struct identity *id, const struct identity_change 
             continue;
         if (ret[i].revoked != 0)
             return err_set(err, ERR_REVOKED, "the device is revoked already");
-        ret[i].revoked = now;
+        ret[i].revoked = plan->created;
     }
     if (rc == ERR_OK && change->revoke != NULL && manifest_device(newest, change->revoke) == NULL)
         rc = err_set(err, ERR_NOTFOUND, "no such device");
@@ -46,9 +47,9 @@ static int plan_devices(const struct identity *id, const struct identity_change 
         rc = make_room(ret, &n, err);
     if (rc == ERR_OK && change->add != NULL) {
         ret[n] = *change->add;
-        ret[n++].added = now;
+        ret[n++].added = plan->created;
     }
-    *ret_n = n;
+    plan->n_devices = n;
     return rc;
 }
 
@@ -96,7 +97,7 @@ int identity_plan(struct identity *id, const struct identity_change *change, str
 
     if (id->next != NULL)
         return ERR_OK;
-    rc = plan_devices(id, change, now, devices, &plan.n_devices, err);
+    rc = plan_devices(id, change, &plan, devices, err);
     plan.n_eks = plan_eks(newest, change, draws, now, eks);
     if (rc == ERR_OK && draws) {
         rc = identity_draw_key(h, now, &id->next_key, public, err);

@@ -103,8 +103,8 @@ int profile_plan_change(struct profile *p, const struct identity_change *change,
     return end_change(rc, p, id, ret);
 }
 
-int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
-                    uint64_t max_lifetime, struct identity **ret, struct err *err)
+int profile_promote(struct profile *p, const struct hash32 *next, const struct profile_care *care,
+                    struct identity **ret, struct err *err)
 {
     struct identity *id = NULL;
     int rc = begin_change(p, &id, err);
@@ -112,7 +112,7 @@ int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
     if (rc != ERR_OK)
         return rc;
     if (id->next != NULL && memcmp(&id->next->hash, next, sizeof(*next)) == 0) {
-        rc = identity_promote(id, now, max_lifetime, err);
+        rc = identity_promote(id, care->erase_at, care->max_lifetime, err);
         if (rc == ERR_OK)
             rc = identity_save(id, p->vault, err);
         if (rc == ERR_OK)

@@ -86,14 +86,21 @@ static int plan_next(struct profile *p, uint64_t now, struct identity **ret)
     return profile_plan_next(p, &care, ret, NULL);
 }
 
+static int promote(struct profile *p, const struct identity *planned, uint64_t now,
+                   uint64_t max_lifetime, struct identity **ret)
+{
+    struct profile_care care = {.now = now, .erase_at = now, .max_lifetime = max_lifetime};
+
+    return profile_promote(p, &planned->next->hash, &care, ret, NULL);
+}
+
 static struct identity *rotate(struct profile *p, uint64_t now, uint64_t max_lifetime)
 {
     struct identity *id = NULL, *done = NULL;
 
     assert_int_equal(plan_next(p, now, &id), ERR_OK);
     if (id->next != NULL) {
-        assert_int_equal(profile_promote(p, &id->next->hash, now, max_lifetime, &done, NULL),
-                         ERR_OK);
+        assert_int_equal(promote(p, id, now, max_lifetime, &done), ERR_OK);
         identity_unref(id);
         id = done;
     }
@@ -125,7 +132,7 @@ static void next_key_comes_in_time(void **state)
     assert_non_null(identity_ek(id, &id->next_key.id));
     identity_unref(id);
 
-    assert_int_equal(profile_promote(p, &again->next->hash, late, 0, &id, NULL), ERR_OK);
+    assert_int_equal(promote(p, again, late, 0, &id), ERR_OK);
     assert_null(id->next);
     assert_int_equal(id->n_keys, 2);
     assert_int_equal(id->chain.n, 2);
@@ -236,7 +243,7 @@ static void promotion_is_finished_after_a_crash(void **state)
 
     assert_int_equal(plan_next(p, now, &planned), ERR_OK);
     /* The chain of the promoted identity with the identity record of the planned one. */
-    assert_int_equal(profile_promote(p, &planned->next->hash, now, 0, &id, NULL), ERR_OK);
+    assert_int_equal(promote(p, planned, now, 0, &id), ERR_OK);
     identity_unref(id);
     assert_int_equal(vault_id(p->vault, "chain", part_str("self"), record, NULL), ERR_OK);
     assert_int_equal(vault_get(p->vault, "chain", record, &chain, NULL, NULL), ERR_OK);
@@ -266,8 +273,7 @@ static void add_device(struct profile *p, uint64_t now, struct device_id *ret)
 
     assert_int_equal(ids_device(other.key, &other.id), ERR_OK);
     assert_int_equal(profile_plan_change(p, &change, now, &id, NULL), ERR_OK);
-    assert_int_equal(profile_promote(p, &id->next->hash, now, IDENTITY_DAY_MS, &done, NULL),
-                     ERR_OK);
+    assert_int_equal(promote(p, id, now, IDENTITY_DAY_MS, &done), ERR_OK);
     identity_unref(id);
     identity_unref(p->id);
     p->id = done;
@@ -294,7 +300,7 @@ static void revoking_a_device_takes_a_new_key(void **state)
     assert_memory_equal(&m->eks[0].id, &id->next_key.id, sizeof(struct ek_id));
     /* One change at a time. */
     assert_int_equal(profile_plan_change(p, &change, now + 1, &done, NULL), ERR_BUSY);
-    assert_int_equal(profile_promote(p, &m->hash, now + 1, IDENTITY_DAY_MS, &done, NULL), ERR_OK);
+    assert_int_equal(promote(p, id, now + 1, IDENTITY_DAY_MS, &done), ERR_OK);
     assert_int_equal(done->n_keys, 2); /* what is on its way can be read */
     identity_unref(id);
     identity_unref(done);
@@ -319,7 +325,7 @@ static void a_device_that_goes_leaves_the_keys(void **state)
     assert_int_equal(manifest_device(m, &self)->revoked, now + 1);
     assert_int_equal(m->n_eks, 1);
     assert_memory_equal(&m->eks[0].id, &id->keys[0].id, sizeof(struct ek_id));
-    assert_int_equal(profile_promote(p, &m->hash, now + 1, IDENTITY_DAY_MS, &done, NULL), ERR_OK);
+    assert_int_equal(promote(p, id, now + 1, IDENTITY_DAY_MS, &done), ERR_OK);
     assert_int_equal(done->n_keys, 1);
     identity_unref(id);
     identity_unref(done);
