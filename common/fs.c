@@ -198,6 +198,21 @@ int fs_create(const char *path, const void *data, size_t len, mode_t mode, struc
     return rc == ERR_OK ? fs_sync_parent(path, err) : rc;
 }
 
+int fs_remove(const char *path, struct err *err)
+{
+    return unlink(path) == 0 || errno == ENOENT ? ERR_OK
+                                                : err_sys(err, errno, "cannot remove '%s'", path);
+}
+
+int fs_remove_in(const char *folder, const char *name, struct err *err)
+{
+    char *path = fs_join(folder, name);
+    int rc = path != NULL ? fs_remove(path, err) : err_set(err, ERR_NOMEM, "out of memory");
+
+    free(path);
+    return rc;
+}
+
 /* One folder, unless it is there. */
 static int make_dir(const char *path, mode_t mode, struct err *err)
 {

@@ -36,6 +36,12 @@ MUST_CHECK int fs_replace(const char *path, const void *data, size_t len, mode_t
 MUST_CHECK int fs_create(const char *path, const void *data, size_t len, mode_t mode,
                          struct err *err);
 
+/* Remove a file; a missing one is fine.  Not durable until fs_sync_dir().  ERR_IO. */
+MUST_CHECK int fs_remove(const char *path, struct err *err);
+
+/* The same for "${folder}/${name}".  ERR_IO, ERR_NOMEM. */
+MUST_CHECK int fs_remove_in(const char *folder, const char *name, struct err *err);
+
 /* Make a folder and those above it that are missing; an existing one is fine. */
 MUST_CHECK int fs_mkdirs(const char *path, mode_t mode, struct err *err);
 

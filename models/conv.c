@@ -20,7 +20,7 @@ void conv_randomise(struct conv *net, struct prg *prg)
     while (last > 0 && !conv_computes(net->spec.layer[last - 1].kind))
         last--;
     for (unsigned i = 0; i < net->spec.layers; i++) {
-        struct part *p = &net->parts[i];
+        struct conv_part *p = &net->parts[i];
         const struct conv_layer *l = &net->spec.layer[i];
         float fan, limit;
 
@@ -39,7 +39,7 @@ void conv_randomise(struct conv *net, struct prg *prg)
 
 struct conv_params conv_params(struct conv *net, unsigned i)
 {
-    struct part *p = &net->parts[i];
+    struct conv_part *p = &net->parts[i];
 
     return (struct conv_params){
         .weights_len = p->weights_len,
@@ -207,7 +207,7 @@ static void give(struct tensor *t, const float *part)
 
 static dnnl_status_t back_conv(struct conv *net, unsigned i)
 {
-    struct part *part = &net->parts[i];
+    struct conv_part *part = &net->parts[i];
     struct tensor *in = &net->tensors[net->spec.layer[i].in], *out = &net->tensors[i + 1];
     dnnl_status_t rc = run(net, i, NN_CONV_TO_WEIGHTS, in->value, out->grad);
 
@@ -255,7 +255,7 @@ int conv_backward(struct conv *net, struct err *err)
     return rc == dnnl_success ? ERR_OK : conv_fail(err, rc, "network, backward");
 }
 
-HOT_UNCHECKED static void adam(struct part *p, float rate, float square_scale)
+HOT_UNCHECKED static void adam(struct conv_part *p, float rate, float square_scale)
 {
     float *restrict value = p->value, *restrict mean = p->mean, *restrict square = p->square;
     const float *restrict grad = p->grad;

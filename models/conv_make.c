@@ -140,8 +140,8 @@ static dnnl_status_t memory(struct conv *net, dnnl_memory_t *ret, nn_md_ref md, 
 }
 
 /* Bind the memories of a step; ${src} and ${dst} are values or gradients. */
-static dnnl_status_t bind(struct conv *net, struct part *p, struct step *s, const struct descs *d,
-                          enum nn_conv_dir dir)
+static dnnl_status_t bind(struct conv *net, struct conv_part *p, struct step *s,
+                          const struct descs *d, enum nn_conv_dir dir)
 {
     nn_md_ref wants = query(s->pd, dir == NN_CONV_TO_WEIGHTS ? dnnl_query_diff_weights_md
                                                              : dnnl_query_weights_md);
@@ -170,7 +170,7 @@ static dnnl_status_t bind(struct conv *net, struct part *p, struct step *s, cons
 static dnnl_status_t make_step(struct conv *net, unsigned i, const struct descs *d,
                                enum nn_conv_dir dir, dnnl_primitive_attr_t attr)
 {
-    struct part *p = &net->parts[i];
+    struct conv_part *p = &net->parts[i];
     struct step *s = &p->step[dir];
     dnnl_primitive_desc_t hint = dir == NN_CONV_FORWARD ? NULL : p->step[NN_CONV_FORWARD].pd;
     bool turned = net->spec.layer[i].kind == CONV_DECONV;
@@ -190,7 +190,7 @@ static dnnl_status_t make_step(struct conv *net, unsigned i, const struct descs 
 static int new_part(struct conv *net, unsigned i, dnnl_primitive_attr_t attr, struct err *err)
 {
     const struct conv_layer *l = &net->spec.layer[i];
-    struct part *p = &net->parts[i];
+    struct conv_part *p = &net->parts[i];
     size_t in = net->tensors[l->in].c, bytes;
     struct descs d = {0};
     dnnl_status_t rc = dnnl_out_of_memory;
@@ -306,7 +306,7 @@ void conv_free(struct conv *net)
     if (net == NULL)
         return;
     for (unsigned i = 0; i < net->spec.layers; i++) {
-        struct part *p = &net->parts[i];
+        struct conv_part *p = &net->parts[i];
 
         for (int dir = 0; dir < NN_CONV_DIRS; dir++)
             free_step(&p->step[dir]);

@@ -29,7 +29,7 @@ struct step {
     float *packed; /* weights in the primitive's layout */
 };
 
-struct part {
+struct conv_part {
     size_t weights_len, len; /* weights, then biases */
     float *value, *grad, *mean, *square;
     float *fresh; /* the gradient of the last backward pass */
@@ -44,7 +44,7 @@ struct conv {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     struct tensor tensors[CONV_LAYERS_MAX + 1];
-    struct part parts[CONV_LAYERS_MAX];
+    struct conv_part parts[CONV_LAYERS_MAX];
     float *beside; /* for gradients that are added */
     void *scratch;
     size_t scratch_len;

@@ -186,7 +186,7 @@ static void measure_similarity(struct meter *m)
 static int prepare(struct meter *m, struct err *err)
 {
     const struct keynet_share empty = {.least = 1};
-    int rc = prg_new(&m->prg, "satchel/1 keynet card", m->id, KEYNET_ID_LEN, 0, err);
+    int rc = prg_new(&m->prg, "satchel/1 keynet card", part(m->id, KEYNET_ID_LEN), 0, err);
 
     if (rc != ERR_OK)
         return rc;

@@ -182,7 +182,7 @@ static int begin(struct trainer *t, struct err *err)
         .batch = KEYNET_TRAIN_BATCH,
         .dropout = DROPOUT,
     };
-    int rc = prg_new(&t->prg, "satchel/1 keynet train", t->opts->seed, t->opts->seed_len,
+    int rc = prg_new(&t->prg, "satchel/1 keynet train", part(t->opts->seed, t->opts->seed_len),
                      t->info.attempts, err);
 
     if (rc == ERR_OK)

@@ -183,7 +183,7 @@ int preview_decode(struct preview *p, const uint8_t *data, size_t len,
 
     if (len != preview_classes[0] && len != preview_classes[1] && len != preview_classes[2])
         return err_set(err, ERR_CORRUPT, "preview of %zu bytes", len);
-    rc = preview_symbols_decode(p->net, data, len, &s, &v, err);
+    rc = preview_symbols_decode(p->net, part(data, len), &s, &v, err);
     if (rc == ERR_OK)
         rc = picture_of(p, v.latents, s.step, rgb, err);
     if (rc != ERR_OK)

@@ -323,7 +323,7 @@ static int get_latents(struct range_dec *d, const struct preview_net *net,
     return ERR_OK;
 }
 
-int preview_symbols_decode(const struct preview_net *net, const uint8_t *data, size_t len,
+int preview_symbols_decode(const struct preview_net *net, struct part data,
                            struct preview_symbols *ret_s, struct preview_values *ret_v,
                            struct err *err)
 {
@@ -331,11 +331,11 @@ int preview_symbols_decode(const struct preview_net *net, const uint8_t *data, s
     struct range_dec d;
     int rc;
 
-    if (len > sizeof(again))
-        return err_set(err, ERR_CORRUPT, "preview of %zu bytes", len);
+    if (data.len > sizeof(again))
+        return err_set(err, ERR_CORRUPT, "preview of %zu bytes", data.len);
     memset(ret_s, 0, sizeof(*ret_s));
     memset(ret_v, 0, sizeof(*ret_v));
-    range_dec_start(&d, data, len);
+    range_dec_start(&d, data.data, data.len);
     get_head(&d, ret_s);
     if ((!net->detailed && preview_has_details(ret_s)) || ret_s->levels[1] > PREVIEW_COLOUR_LEVELS)
         return err_set(err, ERR_CORRUPT, "preview with details that these weights do not have");
@@ -344,8 +344,8 @@ int preview_symbols_decode(const struct preview_net *net, const uint8_t *data, s
         rc = get_details(&d, net, ret_s, ret_v->details, err);
     if (rc != ERR_OK)
         return rc;
-    if (preview_symbols_encode(net, ret_s, again, sizeof(again)) > len ||
-        memcmp(again, data, len) != 0)
+    if (preview_symbols_encode(net, ret_s, again, sizeof(again)) > data.len ||
+        memcmp(again, data.data, data.len) != 0)
         return err_set(err, ERR_CORRUPT, "preview that no encoder writes");
     return ERR_OK;
 }

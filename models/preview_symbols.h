@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/crypto/part.h"
 #include "common/err.h"
 #include "models/preview_net.h"
 #include "models/range_coder.h"
@@ -84,13 +85,13 @@ size_t preview_symbols_encode(const struct preview_net *net, const struct previe
                               uint8_t *out, size_t size);
 
 /*
- * Decode ${len} bytes, the class, and what they stand for (both undefined on
+ * Decode ${data}, whose length is the class, and what it stands for (both undefined on
  * failure).  ERR_CORRUPT unless preview_symbols_encode() gives the same bytes,
  * zeros behind them.
  */
-MUST_CHECK int preview_symbols_decode(const struct preview_net *net, const uint8_t *data,
-                                      size_t len, struct preview_symbols *ret_s,
-                                      struct preview_values *ret_v, struct err *err);
+MUST_CHECK int preview_symbols_decode(const struct preview_net *net, struct part data,
+                                      struct preview_symbols *ret_s, struct preview_values *ret_v,
+                                      struct err *err);
 
 /* Add up the counts of the tables. */
 void preview_sum(struct preview_net *net);

@@ -19,8 +19,7 @@ struct prg {
     uint8_t block[BLOCK];
 };
 
-static int make_key(uint8_t key[KEY_LEN], const char *label, const uint8_t *seed, size_t seed_len,
-                    uint32_t n)
+static int make_key(uint8_t key[KEY_LEN], const char *label, struct part seed, uint32_t n)
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     uint8_t len[4];
@@ -29,9 +28,9 @@ static int make_key(uint8_t key[KEY_LEN], const char *label, const uint8_t *seed
     put_be32(len, (uint32_t)strlen(label));
     good = good && EVP_DigestUpdate(md, len, 4) == 1;
     good = good && EVP_DigestUpdate(md, label, strlen(label)) == 1;
-    put_be32(len, (uint32_t)seed_len);
+    put_be32(len, (uint32_t)seed.len);
     good = good && EVP_DigestUpdate(md, len, 4) == 1;
-    good = good && EVP_DigestUpdate(md, seed, seed_len) == 1;
+    good = good && EVP_DigestUpdate(md, seed.data, seed.len) == 1;
     put_be32(len, n);
     good = good && EVP_DigestUpdate(md, len, 4) == 1;
     good = good && EVP_DigestFinal_ex(md, key, NULL) == 1;
@@ -39,13 +38,12 @@ static int make_key(uint8_t key[KEY_LEN], const char *label, const uint8_t *seed
     return good ? ERR_OK : ERR_INTERNAL;
 }
 
-int prg_new(struct prg **ret_prg, const char *label, const uint8_t *seed, size_t seed_len,
-            uint32_t n, struct err *err)
+int prg_new(struct prg **ret_prg, const char *label, struct part seed, uint32_t n, struct err *err)
 {
     static const uint8_t iv[16];
     uint8_t key[KEY_LEN];
     struct prg *p = calloc(1, sizeof(*p));
-    int rc = make_key(key, label, seed, seed_len, n);
+    int rc = make_key(key, label, seed, n);
 
     if (p == NULL) {
         rc = err_set(err, ERR_NOMEM, "random patterns");

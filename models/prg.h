@@ -12,13 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/crypto/part.h"
 #include "common/err.h"
 
 struct prg;
 
 /* The key is SHA-256(LP(label) || LP(seed) || u32 n).  ERR_NOMEM, ERR_INTERNAL. */
-MUST_CHECK int prg_new(struct prg **ret_prg, const char *label, const uint8_t *seed,
-                       size_t seed_len, uint32_t n, struct err *err);
+MUST_CHECK int prg_new(struct prg **ret_prg, const char *label, struct part seed, uint32_t n,
+                       struct err *err);
 void prg_free(struct prg *p); /* wipes; NULL is fine */
 
 /* Should OpenSSL ever fail, the bytes are zeros and prg_failed() says so. */

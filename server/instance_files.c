@@ -148,8 +148,7 @@ static int walk(const struct instance_files *f, const char *suffix,
 
 struct list {
     const struct instance_id *current;
-    struct instance_id *ids;
-    size_t max, n;
+    struct instance_ids *to;
 };
 
 static int add_to_list(void *arg, const struct instance_id *id)
@@ -158,22 +157,22 @@ static int add_to_list(void *arg, const struct instance_id *id)
 
     if (memcmp(id, l->current, sizeof(*id)) == 0)
         return ERR_OK;
-    if (l->n == l->max)
+    if (l->to->n == l->to->max)
         return ERR_LIMIT;
-    l->ids[l->n++] = *id;
+    l->to->ids[l->to->n++] = *id;
     return ERR_OK;
 }
 
 int instance_files_list(const struct instance_files *f, const struct instance_id *current,
-                        struct instance_id *ids, size_t max, size_t *ret_n, struct err *err)
+                        struct instance_ids *ret, struct err *err)
 {
-    struct list l = {current, ids, max, 0};
-    int rc = walk(f, KEPT, add_to_list, &l, err);
+    struct list l = {current, ret};
+    int rc;
 
+    ret->n = 0;
+    rc = walk(f, KEPT, add_to_list, &l, err);
     if (rc == ERR_LIMIT)
-        (void)err_set(err, rc, "'%s' holds more than %zu key networks", f->old, max);
-    if (rc == ERR_OK)
-        *ret_n = l.n;
+        (void)err_set(err, rc, "'%s' holds more than %zu key networks", f->old, ret->max);
     return rc;
 }
 

@@ -43,13 +43,18 @@ void instance_files_close(struct instance_files *f); /* NULL is fine */
 MUST_CHECK int instance_files_current(const struct instance_files *f, struct instance_loaded *ret,
                                       struct err *err);
 
+struct instance_ids {
+    struct instance_id *ids; /* the caller's, with room for ${max} */
+    size_t max, n;
+};
+
 /*
- * IDs of the old ones but ${current}, in no order.  ERR_LIMIT: more than ${max}; ERR_IO.  Load one
- * of them as the current one; ERR_CORRUPT also when it is not the one of its name.
+ * IDs of the old ones but ${current}, in no order.  ERR_LIMIT: more than there is room for; ERR_IO.
+ * Load one of them as the current one; ERR_CORRUPT also when it is not the one of its name.
  */
 MUST_CHECK int instance_files_list(const struct instance_files *f,
-                                   const struct instance_id *current, struct instance_id *ids,
-                                   size_t max, size_t *ret_n, struct err *err);
+                                   const struct instance_id *current, struct instance_ids *ret,
+                                   struct err *err);
 MUST_CHECK int instance_files_old(const struct instance_files *f, const struct instance_id *id,
                                   struct instance_loaded *ret, struct err *err);
 

@@ -94,11 +94,17 @@ static int read_count(const char *text, struct verb_opts *o, struct err *err)
     return ERR_OK;
 }
 
-/* An option and its argument; ${*i} moves on. */
-static int read_option(const struct verb *v, int argc, char *argv[], int *i, struct verb_opts *o,
+struct arguments {
+    int n;
+    char **v;
+    int at; /* the next one */
+};
+
+/* An option and its argument. */
+static int read_option(const struct verb *v, struct arguments *a, struct verb_opts *o,
                        struct err *err)
 {
-    const char *name = argv[*i];
+    const char *name = a->v[a->at++], *value;
 
     if (!is_in(v->allowed, name))
         return err_set(err, ERR_INVALID, "unknown option '%s'", name);
@@ -110,14 +116,14 @@ static int read_option(const struct verb *v, int argc, char *argv[], int *i, str
         o->next = true;
         return ERR_OK;
     }
-    if (*i + 1 >= argc)
+    if (a->at >= a->n)
         return err_set(err, ERR_INVALID, "%s needs an argument", name);
-    (*i)++;
+    value = a->v[a->at++];
     if (strcmp(name, "--count") == 0)
-        return read_count(argv[*i], o, err);
+        return read_count(value, o, err);
     for (size_t k = 0; k < sizeof(options) / sizeof(options[0]); k++)
         if (strcmp(options[k].name, name) == 0)
-            *(const char **)(void *)((char *)o + options[k].offset) = argv[*i];
+            *(const char **)(void *)((char *)o + options[k].offset) = value;
     return ERR_OK;
 }
 
@@ -139,15 +145,21 @@ static int check_required(const struct verb *v, const struct verb_opts *o, struc
 static int read_arguments(const struct verb *v, int argc, char *argv[], struct verb_opts *o,
                           struct err *err)
 {
+    struct arguments a = {.n = argc, .v = argv, .at = v->name[0] != '\0' ? 2 : 1};
     int rc = ERR_OK;
 
-    for (int i = v->name[0] != '\0' ? 2 : 1; rc == ERR_OK && i < argc; i++) {
-        if (argv[i][0] == '-' && argv[i][1] != '\0')
-            rc = read_option(v, argc, argv, &i, o, err);
-        else if (v->takes_file && o->file == NULL)
-            o->file = argv[i];
+    while (rc == ERR_OK && a.at < a.n) {
+        const char *word = a.v[a.at];
+
+        if (word[0] == '-' && word[1] != '\0') {
+            rc = read_option(v, &a, o, err);
+            continue;
+        }
+        a.at++;
+        if (v->takes_file && o->file == NULL)
+            o->file = word;
         else
-            rc = err_set(err, ERR_INVALID, "unexpected argument '%s'", argv[i]);
+            rc = err_set(err, ERR_INVALID, "unexpected argument '%s'", word);
     }
     return rc == ERR_OK ? check_required(v, o, err) : rc;
 }

@@ -17,9 +17,10 @@
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/joins.h"
+#include "server/manifest_page.h"
 #include "server/req.h"
 
-enum { REPLY_MAX = 64 * 1024, MANIFESTS_MAX = 64 };
+enum { REPLY_MAX = 64 * 1024 };
 
 _Static_assert((int)JOINS_ADDRESS_LEN == (int)CONN_ADDRESS_LEN, "both are the connection's");
 
@@ -198,14 +199,14 @@ void req_offer_join(struct call *c)
 
 /* ---- Join: second, the manifests ---- */
 
-static void send_answer(struct call *c, Satchel__Signed **manifests, size_t n)
+static void send_answer(struct call *c, struct manifest_page *page)
 {
     const struct meeting *m = c->data;
     Satchel__JoinReply msg = SATCHEL__JOIN_REPLY__INIT;
 
     msg.sealed = (ProtobufCBinaryData){m->answer.len, m->answer.data};
-    msg.n_manifests = n;
-    msg.manifests = manifests;
+    msg.n_manifests = page->n;
+    msg.manifests = page->rows;
     msg.last_sequence = m->last;
     reply_with(c, &msg);
 }
@@ -213,35 +214,23 @@ static void send_answer(struct call *c, Satchel__Signed **manifests, size_t n)
 static void on_manifests(struct call *c)
 {
     const struct store_result *res = c->res;
-    Satchel__Signed *manifests[MANIFESTS_MAX];
-    size_t n = 0, bytes = 0;
+    struct manifest_page page = {.n = 0};
 
-    if (res->code != ERR_OK) {
+    if (res->code != ERR_OK)
         call_failed(c);
-        return;
-    }
-    for (; n < res->count && n < MANIFESTS_MAX; n++) {
-        const struct store_blob *b = &res->u.manifests[n].bytes;
-
-        bytes += b->len + 8;
-        if (n > 0 && bytes > REPLY_MAX)
-            break;
-        manifests[n] = satchel__signed__unpack(NULL, b->len, b->data);
-        if (manifests[n] == NULL)
-            break;
-    }
-    if (n > 0)
-        send_answer(c, manifests, n);
+    else if (!manifest_page_take(&page, res, REPLY_MAX))
+        call_error(c, ERR_NOMEM, NULL);
+    else if (page.n == 0)
+        call_error(c, ERR_NOTFOUND, NULL);
     else
-        call_error(c, res->count > 0 ? ERR_NOMEM : ERR_NOTFOUND, NULL);
-    for (size_t i = 0; i < n; i++)
-        satchel__signed__free_unpacked(manifests[i], NULL);
+        send_answer(c, &page);
+    manifest_page_free(&page);
 }
 
 static void get_manifests(struct call *c)
 {
     const struct meeting *m = c->data;
-    struct store_manifest_list in = {.from = m->from, .limit = MANIFESTS_MAX};
+    struct store_manifest_list in = {.from = m->from, .limit = MANIFEST_PAGE_MAX};
 
     memcpy(in.uid, m->uid.b, sizeof(in.uid));
     call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_manifests,

@@ -8,9 +8,10 @@
 
 #include "server/conn.h"
 #include "server/daemon.h"
+#include "server/manifest_page.h"
 #include "server/req.h"
 
-enum { REPLY_MAX = 192 * 1024, MANIFESTS_MAX = 64 };
+enum { REPLY_MAX = 192 * 1024 };
 
 struct lookup {
     struct uid uid;
@@ -18,59 +19,37 @@ struct lookup {
     uint64_t last, from;
 };
 
-/* Unpack as many stored manifests as fit; returns how many. */
-static size_t take_manifests(const struct store_result *res, Satchel__Signed **ret)
-{
-    size_t n = 0, bytes = 0;
-
-    for (size_t i = 0; i < res->count && n < MANIFESTS_MAX; i++) {
-        const struct store_blob *b = &res->u.manifests[i].bytes;
-
-        bytes += b->len + 8;
-        if (n > 0 && bytes > REPLY_MAX)
-            break;
-        ret[n] = satchel__signed__unpack(NULL, b->len, b->data);
-        if (ret[n] == NULL)
-            break;
-        n++;
-    }
-    return n;
-}
-
 static void on_manifests(struct call *c)
 {
     struct lookup *l = c->data;
-    Satchel__Signed *manifests[MANIFESTS_MAX];
+    struct manifest_page page = {.n = 0};
     Satchel__Envelope env = SATCHEL__ENVELOPE__INIT;
     Satchel__LookupReply reply = SATCHEL__LOOKUP_REPLY__INIT;
-    size_t n;
 
     if (c->res->code != ERR_OK) {
         call_failed(c);
         return;
     }
-    n = take_manifests(c->res, manifests);
-    if (n == 0 && c->res->count > 0) {
+    if (!manifest_page_take(&page, c->res, REPLY_MAX)) {
         call_error(c, ERR_NOMEM, NULL);
         return;
     }
     reply.user_id.data = l->uid.b;
     reply.user_id.len = sizeof(l->uid.b);
     reply.username = l->name;
-    reply.n_manifests = n;
-    reply.manifests = manifests;
+    reply.n_manifests = page.n;
+    reply.manifests = page.rows;
     reply.last_sequence = l->last;
     env.body_case = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY;
     env.lookup_reply = &reply;
     call_reply(c, &env); /* frees l */
-    for (size_t i = 0; i < n; i++)
-        satchel__signed__free_unpacked(manifests[i], NULL);
+    manifest_page_free(&page);
 }
 
 static void get_manifests(struct call *c)
 {
     const struct lookup *l = c->data;
-    struct store_manifest_list in = {.from = l->from, .limit = MANIFESTS_MAX};
+    struct store_manifest_list in = {.from = l->from, .limit = MANIFEST_PAGE_MAX};
 
     memcpy(in.uid, l->uid.b, sizeof(in.uid));
     call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_manifests,

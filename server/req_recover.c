@@ -24,11 +24,11 @@
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/factor.h"
+#include "server/manifest_page.h"
 #include "server/req.h"
 
 enum {
     REPLY_MAX = 64 * 1024,
-    MANIFESTS_MAX = 64,
     ROUNDS_MAX = 4 /* how often another manifest may come in between */
 };
 
@@ -44,16 +44,14 @@ struct recovery {
     bool drops;                                                  /* one that is not settled */
     uint64_t removed; /* ms since 1970: when that was enrolled; 0: there is none */
     int rounds;
-    Satchel__Signed *manifests[MANIFESTS_MAX];
-    size_t n;
+    struct manifest_page page;
 };
 
 static void recovery_free(void *data)
 {
     struct recovery *r = data;
 
-    for (size_t i = 0; i < r->n; i++)
-        satchel__signed__free_unpacked(r->manifests[i], NULL);
+    manifest_page_free(&r->page);
     manifest_free(r->next);
     manifest_free(r->newest);
     free(r);
@@ -83,8 +81,8 @@ static void on_account(struct call *c)
     reply.user_id = (ProtobufCBinaryData){sizeof(r->uid.b), r->uid.b};
     reply.username = r->name;
     reply.email = r->email;
-    reply.n_manifests = r->n;
-    reply.manifests = r->manifests;
+    reply.n_manifests = r->page.n;
+    reply.manifests = r->page.rows;
     reply.last_sequence = r->last;
     reply.record = record;
     env.body_case = SATCHEL__ENVELOPE__BODY_RECOVER_REPLY;
@@ -295,25 +293,6 @@ static void place_next(struct call *c, struct manifest **take)
         store_next(c, newest);
 }
 
-/* As many of them as fit; false: out of memory. */
-static bool take_manifests(struct recovery *r, const struct store_result *res)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < res->count && r->n < MANIFESTS_MAX; i++) {
-        const struct store_blob *b = &res->u.manifests[i].bytes;
-
-        bytes += b->len + 8;
-        if (r->n > 0 && bytes > REPLY_MAX)
-            break;
-        r->manifests[r->n] = satchel__signed__unpack(NULL, b->len, b->data);
-        if (r->manifests[r->n] == NULL)
-            return false;
-        r->n++;
-    }
-    return true;
-}
-
 static void on_manifests(struct call *c)
 {
     struct recovery *r = c->data;
@@ -345,7 +324,7 @@ static void on_manifests(struct call *c)
         refuse(c);
     else if (r->next != NULL)
         place_next(c, &first);
-    else if (!take_manifests(r, res))
+    else if (!manifest_page_take(&r->page, res, REPLY_MAX))
         call_error(c, ERR_NOMEM, NULL);
     else
         get_account(c);
@@ -356,7 +335,7 @@ static void get_manifests(struct call *c)
 {
     const struct recovery *r = c->data;
     struct store_manifest_list in = {.from = r->next != NULL ? r->last : r->from,
-                                     .limit = r->next != NULL ? 1 : MANIFESTS_MAX};
+                                     .limit = r->next != NULL ? 1 : MANIFEST_PAGE_MAX};
 
     memcpy(in.uid, r->uid.b, sizeof(in.uid));
     call_store(c, store_manifest_list(c->d->port, &in, call_on_store, c), get_manifests,

@@ -137,9 +137,9 @@ static int load_old(struct shares *s, const struct instance_id *id, struct err *
 int shares_load_nets(struct shares *s, struct err *err)
 {
     struct instance_id ids[SHARES_INSTANCES_MAX - 1];
+    struct instance_ids old = {.ids = ids, .max = SHARES_INSTANCES_MAX - 1};
     struct instance_loaded from = {0};
     struct shares_net *net = NULL;
-    size_t n = 0;
     int rc = instance_files_current(s->files, &from, err);
 
     if (rc == ERR_OK)
@@ -148,8 +148,8 @@ int shares_load_nets(struct shares *s, struct err *err)
         return rc;
     insert(s, 0, net);
     s->kernel = keynet_kernel_name(share_batch_worker(net->batch));
-    rc = instance_files_list(s->files, &net->from.id, ids, SHARES_INSTANCES_MAX - 1, &n, err);
-    for (size_t i = 0; rc == ERR_OK && i < n; i++)
+    rc = instance_files_list(s->files, &net->from.id, &old, err);
+    for (size_t i = 0; rc == ERR_OK && i < old.n; i++)
         rc = load_old(s, &ids[i], err);
     return rc;
 }

@@ -107,7 +107,10 @@ static int ask_passphrase(void *cookie, struct secret *ret, struct err *err)
 
 static int add_keys(struct fernet_job *j, const char *name, struct secret *file)
 {
-    return fernet_keys_add(&j->keys, part_secret(file), name, ask_passphrase, j, &j->err);
+    const struct fernet_keys_file f = {
+        .bytes = part_secret(file), .name = name, .ask = ask_passphrase, .cookie = j};
+
+    return fernet_keys_add(&j->keys, &f, &j->err);
 }
 
 /* Everything up to the end of a descriptor: keys are read into locked memory only. */

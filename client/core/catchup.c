@@ -63,11 +63,12 @@ static void end(struct catchup *c)
 /* NOTFOUND: who wrote it did not know this device yet; the next one will. */
 static int open_record(struct catchup *c, struct identity *id, struct secret *ret)
 {
-    struct part body = part(c->record.data, c->record.len);
+    const struct backup_sealed record = {.body = part(c->record.data, c->record.len),
+                                         .signature = c->record_sig};
     struct secret box = {0};
     struct account_claim claim;
     uint8_t public[IDS_KEY_LEN];
-    int rc = account_peek(body, &claim, &c->record_err);
+    int rc = account_peek(record.body, &claim, &c->record_err);
 
     if (rc == ERR_OK && claim.number != c->news.record)
         rc = err_set(&c->record_err, ERR_INTEGRITY,
@@ -75,9 +76,8 @@ static int open_record(struct catchup *c, struct identity *id, struct secret *re
     if (rc != ERR_OK)
         return rc;
     rc = account_device_box(&id->dsk, &box, public, &c->record_err);
-
     if (rc == ERR_OK)
-        rc = backup_open(&id->chain, body, c->record_sig, &box, ret, &c->record_err);
+        rc = backup_open(&id->chain, &record, &box, ret, &c->record_err);
     secret_free(&box);
     return rc;
 }

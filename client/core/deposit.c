@@ -147,13 +147,14 @@ static int seal(struct deposit *d, struct part plain)
                                 .boxes = (const uint8_t(*)[IDS_KEY_LEN])boxes,
                                 .n_boxes = take_boxes(d->id, boxes),
                                 .content_key = &key,
-                                .ephemeral = &ephemeral};
+                                .ephemeral = &ephemeral,
+                                .device_key = &d->id->dsk};
     int rc = hedge_draw(d->profile->hedge, "account record", part(NULL, 0), &key, &d->err);
 
     if (rc == ERR_OK)
         rc = hedge_draw(d->profile->hedge, "account box", part(NULL, 0), &ephemeral, &d->err);
     if (rc == ERR_OK)
-        rc = account_seal(&plan, &d->id->dsk, plain, &d->body, d->signature, &d->err);
+        rc = account_seal(&plan, plain, &d->body, d->signature, &d->err);
     secret_free(&key);
     secret_free(&ephemeral);
     return rc;

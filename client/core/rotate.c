@@ -59,8 +59,7 @@ static void promote_work(uv_work_t *req)
 {
     struct rotation *r = LIST_OWNER(req, struct rotation, req);
 
-    r->rc = profile_promote(r->profile, &r->next, r->care.erase_at, r->care.max_lifetime, &r->id,
-                            &r->err);
+    r->rc = profile_promote(r->profile, &r->next, &r->care, &r->id, &r->err);
 }
 
 static void promoted(uv_work_t *req, int status)

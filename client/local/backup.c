@@ -297,12 +297,12 @@ static bool was_taken(const struct chain *chain, struct part body)
     return taken;
 }
 
-static int check_signer(const struct chain *chain, struct part body,
-                        const uint8_t signature[SIGNED_SIG_LEN], struct err *err)
+static int check_signer(const struct chain *chain, const struct backup_sealed *record,
+                        struct err *err)
 {
     const struct manifest_device *d;
     struct account_claim claim;
-    int rc = account_peek(body, &claim, err);
+    int rc = account_peek(record->body, &claim, err);
 
     if (rc != ERR_OK)
         return rc;
@@ -311,16 +311,16 @@ static int check_signer(const struct chain *chain, struct part body,
     d = manifest_device(chain_newest(chain), &claim.device);
     if (d == NULL || d->revoked != 0)
         return err_set(err, ERR_INTEGRITY, "a revoked device has signed the account record");
-    return signed_check(SIGNED_ACCOUNT, d->key, body, part(signature, SIGNED_SIG_LEN), err);
+    return signed_check(SIGNED_ACCOUNT, d->key, record->body,
+                        part(record->signature, SIGNED_SIG_LEN), err);
 }
 
-int backup_open(const struct chain *chain, struct part body,
-                const uint8_t signature[SIGNED_SIG_LEN], const struct secret *box,
-                struct secret *ret_plain, struct err *err)
+int backup_open(const struct chain *chain, const struct backup_sealed *record,
+                const struct secret *box, struct secret *ret_plain, struct err *err)
 {
-    int rc = was_taken(chain, body) ? ERR_OK : check_signer(chain, body, signature, err);
+    int rc = was_taken(chain, record->body) ? ERR_OK : check_signer(chain, record, err);
 
-    return rc == ERR_OK ? account_open(body, box, ret_plain, err) : rc;
+    return rc == ERR_OK ? account_open(record->body, box, ret_plain, err) : rc;
 }
 
 static bool is_sound(const Record *m)

@@ -44,15 +44,20 @@ MUST_CHECK int backup_building(struct vault *v, uint64_t *ret_mark, struct err *
 uint64_t backup_number(struct vault *v);
 MUST_CHECK int backup_note_number(struct vault *v, uint64_t number, struct err *err);
 
+/* A record as the server gave it. */
+struct backup_sealed {
+    struct part body;
+    const uint8_t *signature; /* SIGNED_SIG_LEN */
+};
+
 /*
- * The plaintext of a record as the server gave it, for the owner of ${box}.  It counts if a device
+ * The plaintext of a record, for the owner of ${box}.  It counts if a device
  * has signed it that the newest of ${chain} lists and has not revoked, or if one of the chain's
  * manifests names it (FORMATS.md section 17).  ERR_INTEGRITY,
  * ERR_NOTFOUND: not sealed to this box; and those of account.h.
  */
-MUST_CHECK int backup_open(const struct chain *chain, struct part body,
-                           const uint8_t signature[SIGNED_SIG_LEN], const struct secret *box,
-                           struct secret *ret_plain, struct err *err);
+MUST_CHECK int backup_open(const struct chain *chain, const struct backup_sealed *record,
+                           const struct secret *box, struct secret *ret_plain, struct err *err);
 
 /* The encryption keys in a plaintext, oldest first; ${ret} has room for IDENTITY_KEYS_MAX. */
 MUST_CHECK int backup_keys(struct part plain, struct identity_key *ret, size_t *ret_n,

@@ -99,8 +99,8 @@ static bool parse_salt(struct part file, uint32_t *ret_rounds, uint8_t salt[SALT
            len == FERNET_KEYS_SALT_LEN;
 }
 
-static int add_passphrase(struct fernet_keys *k, struct part file, const char *name,
-                          fernet_keys_ask *ask, void *cookie, struct err *err)
+static int add_passphrase(struct fernet_keys *k, const struct fernet_keys_file *file,
+                          struct err *err)
 {
     struct secret passphrase = {0};
     uint8_t salt[SALT_TEXT];
@@ -108,11 +108,11 @@ static int add_passphrase(struct fernet_keys *k, struct part file, const char *n
     size_t had = k->bytes.len;
     int rc;
 
-    if (!parse_salt(file, &rounds, salt))
+    if (!parse_salt(file->bytes, &rounds, salt))
         return err_set(err, ERR_INVALID,
-                       "'%s' is damaged, or has fewer than %d or more than %d rounds", name,
+                       "'%s' is damaged, or has fewer than %d or more than %d rounds", file->name,
                        FERNET_KEYS_ROUNDS, FERNET_KEYS_ROUNDS_MAX);
-    rc = ask(cookie, &passphrase, err);
+    rc = file->ask(file->cookie, &passphrase, err);
     if (rc == ERR_OK)
         rc = grow(k, 1, err);
     if (rc == ERR_OK) {
@@ -125,17 +125,17 @@ static int add_passphrase(struct fernet_keys *k, struct part file, const char *n
     return rc;
 }
 
-int fernet_keys_add(struct fernet_keys *k, struct part file, const char *name, fernet_keys_ask *ask,
-                    void *cookie, struct err *err)
+int fernet_keys_add(struct fernet_keys *k, const struct fernet_keys_file *file, struct err *err)
 {
     static const char begins[] = "satchel fernet passphrase ";
     const size_t len = sizeof(begins) - 1;
+    const struct part *p = &file->bytes;
 
-    if (file.len < len || memcmp(file.data, begins, len) != 0)
-        return add_lines(k, file, name, err);
-    if (file.len <= len + 1 || memcmp((const char *)file.data + len, "1\n", 2) != 0)
-        return err_set(err, ERR_UNSUPPORTED, "'%s' was written by a newer version", name);
-    return add_passphrase(k, file, name, ask, cookie, err);
+    if (p->len < len || memcmp(p->data, begins, len) != 0)
+        return add_lines(k, *p, file->name, err);
+    if (p->len <= len + 1 || memcmp((const char *)p->data + len, "1\n", 2) != 0)
+        return err_set(err, ERR_UNSUPPORTED, "'%s' was written by a newer version", file->name);
+    return add_passphrase(k, file, err);
 }
 
 int fernet_keys_new_file(struct secret *ret, struct err *err)

@@ -31,9 +31,16 @@ void fernet_keys_free(struct fernet_keys *k); /* wipes */
 /* Gives the passphrase for a file that needs one. */
 typedef int fernet_keys_ask(void *cookie, struct secret *ret_passphrase, struct err *err);
 
-/* Add the keys of a file's bytes behind those there; ${name} is for messages. */
-MUST_CHECK int fernet_keys_add(struct fernet_keys *k, struct part file, const char *name,
-                               fernet_keys_ask *ask, void *cookie, struct err *err);
+struct fernet_keys_file {
+    struct part bytes;
+    const char *name; /* for messages */
+    fernet_keys_ask *ask;
+    void *cookie; /* for `ask` */
+};
+
+/* Add the keys of a file behind those there. */
+MUST_CHECK int fernet_keys_add(struct fernet_keys *k, const struct fernet_keys_file *file,
+                               struct err *err);
 
 /* Append the file of a passphrase, with a new salt. */
 MUST_CHECK int fernet_keys_salt_file(struct buf *out, struct err *err);

@@ -1,30 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* identity.h: what other devices of the same user have changed, and joining them. */
+/* identity.h: what other devices of the same user have changed. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "client/local/identity.h"
-#include "common/crypto/rng.h"
+#include "client/local/identity_priv.h"
 #include "common/transfer/utf8.h"
-
-void identity_drop_next(struct identity *id)
-{
-    manifest_free(id->next);
-    id->next = NULL;
-    secret_free(&id->next_key.key);
-    id->next_key = (struct identity_key){0};
-}
-
-bool identity_next_adds(const struct identity *id)
-{
-    const struct manifest *newest = chain_newest(&id->chain);
-
-    for (size_t i = 0; id->next != NULL && i < id->next->n_devices; i++)
-        if (manifest_device(newest, &id->next->devices[i].id) == NULL)
-            return true;
-    return false;
-}
 
 int identity_follow(struct identity *id, struct manifest *m, struct err *err)
 {
@@ -65,9 +45,7 @@ static void insert_key(struct identity *id, struct identity_key *k)
     if (id->n_keys == IDENTITY_KEYS_MAX) { /* the oldest gives way */
         if (at == 0)
             return;
-        secret_free(&id->keys[0].key);
-        memmove(&id->keys[0], &id->keys[1], (id->n_keys - 1) * sizeof(id->keys[0]));
-        id->n_keys--;
+        identity_erase_key(id, 0);
         at--;
     }
     memmove(&id->keys[at + 1], &id->keys[at], (id->n_keys - at) * sizeof(id->keys[0]));
@@ -135,51 +113,4 @@ void identity_keep_name(struct identity *id, const struct device_id *device, con
         id->n_names++;
     id->names[at].device = *device;
     (void)snprintf(id->names[at].name, sizeof(id->names[at].name), "%s", name);
-}
-
-/* ---- joining ---- */
-
-static int take_joined(struct identity *id, const struct identity_plan *plan,
-                       struct identity_joining *j, struct err *err)
-{
-    int rc = identity_take_device(id, j->dsk, err);
-
-    if (rc != ERR_OK)
-        return rc;
-    id->server = plan->server;
-    (void)snprintf(id->username, sizeof(id->username), "%s", plan->username);
-    (void)snprintf(id->email, sizeof(id->email), "%s", plan->email);
-    secret_move(&id->isk, j->isk);
-    id->chain = *j->chain;
-    *j->chain = (struct chain){.uid = id->chain.uid};
-    id->uid = id->chain.uid;
-    ids_uid_to_text(&id->uid, id->uid_text);
-    (void)identity_take_keys(id, j->keys, j->n_keys);
-    if (id->n_keys == 0)
-        return err_set(err, ERR_INTEGRITY, "the other device has sent no key of this account");
-    if (j->box != NULL)
-        memcpy(id->box, j->box, sizeof(id->box));
-    id->has_box = j->box != NULL;
-    return ERR_OK;
-}
-
-int identity_join(const struct identity_plan *plan, struct identity_joining *j,
-                  struct identity **ret, struct err *err)
-{
-    struct identity *id = calloc(1, sizeof(*id));
-    int rc;
-
-    if (id == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory");
-    id->refs = 1;
-    rc = secret_new(&id->hedge, HEDGE_LEN, err);
-    if (rc == ERR_OK && rng_bytes(id->hedge.data, id->hedge.len) != ERR_OK)
-        rc = err_set(err, ERR_INTERNAL, "cannot draw a key");
-    if (rc == ERR_OK)
-        rc = take_joined(id, plan, j, err);
-    if (rc == ERR_OK)
-        *ret = id;
-    else
-        identity_unref(id);
-    return rc;
 }

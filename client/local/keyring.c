@@ -147,7 +147,7 @@ static int connect_service(struct call *c, struct err *err)
     return c->service != NULL ? ERR_OK : failed(c, error, err);
 }
 
-static int begin(struct call *c, const uint8_t vault[VAULT_FILE_ID_LEN], struct err *err)
+static int start(struct call *c, const uint8_t vault[VAULT_FILE_ID_LEN], struct err *err)
 {
     static char name[] = "vault";
     const char *bus = getenv("DBUS_SESSION_BUS_ADDRESS");
@@ -186,6 +186,19 @@ static void end(struct call *c)
         f.g_object_unref(c->service);
     f.g_hash_table_unref(c->attributes);
     f.g_object_unref(c->stop);
+}
+
+/* A call for the item of ${vault}, connected; end() it if this is ERR_OK. */
+static int begin(struct call *c, const uint8_t vault[VAULT_FILE_ID_LEN], struct err *err)
+{
+    int rc = start(c, vault, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    rc = connect_service(c, err);
+    if (rc != ERR_OK)
+        end(c);
+    return rc;
 }
 
 /* ---- storing, reading, removing ---- */
@@ -279,9 +292,7 @@ int keyring_put(const uint8_t vault[VAULT_FILE_ID_LEN], const struct secret *sec
 
     if (rc != ERR_OK)
         return rc;
-    rc = connect_service(&c, err);
-    if (rc == ERR_OK)
-        rc = check_collection(&c, err);
+    rc = check_collection(&c, err);
     if (rc == ERR_OK)
         rc = write_item(&c, secret, err);
     if (rc == ERR_OK)
@@ -300,9 +311,7 @@ int keyring_get(const uint8_t vault[VAULT_FILE_ID_LEN], struct secret *ret, stru
 
     if (rc != ERR_OK)
         return rc;
-    rc = connect_service(&c, err);
-    if (rc == ERR_OK)
-        rc = read_item(&c, ret, err);
+    rc = read_item(&c, ret, err);
     end(&c);
     return rc;
 }
@@ -313,8 +322,7 @@ void keyring_forget(const uint8_t vault[VAULT_FILE_ID_LEN])
 
     if (begin(&c, vault, NULL) != ERR_OK)
         return;
-    if (connect_service(&c, NULL) == ERR_OK)
-        (void)f.secret_service_clear_sync(c.service, &schema, c.attributes, c.stop, NULL);
+    (void)f.secret_service_clear_sync(c.service, &schema, c.attributes, c.stop, NULL);
     end(&c);
 }
 

@@ -99,9 +99,8 @@ int place_use_no_more(const struct place *p, struct err *err)
     char chosen[PLACE_NAME_SIZE], *path = NULL;
     int rc = choice_path(p, &path, err);
 
-    if (rc == ERR_OK && read_choice(p, chosen, NULL) == ERR_OK && strcmp(chosen, p->profile) == 0 &&
-        unlink(path) != 0 && errno != ENOENT)
-        rc = err_sys(err, errno, "cannot remove '%s'", path);
+    if (rc == ERR_OK && read_choice(p, chosen, NULL) == ERR_OK && strcmp(chosen, p->profile) == 0)
+        rc = fs_remove(path, err);
     free(path);
     return rc;
 }

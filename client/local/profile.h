@@ -129,8 +129,9 @@ MUST_CHECK int profile_plan_change(struct profile *p, const struct identity_chan
 MUST_CHECK int profile_set_receipts(struct profile *p, unsigned receipts, struct err *err);
 
 /* The server has the manifest ${next}: ${ret} is the identity after it. */
-MUST_CHECK int profile_promote(struct profile *p, const struct hash32 *next, uint64_t now,
-                               uint64_t max_lifetime, struct identity **ret, struct err *err);
+MUST_CHECK int profile_promote(struct profile *p, const struct hash32 *next,
+                               const struct profile_care *care, struct identity **ret,
+                               struct err *err);
 
 /* The server will not have the manifest ${next}: forget it; ${ret} as above. */
 MUST_CHECK int profile_drop_next(struct profile *p, const struct hash32 *next,

@@ -6,20 +6,9 @@
 #include <unistd.h>
 
 #include "client/local/lock.h"
-#include "client/local/profile.h"
+#include "client/local/profile_priv.h"
 #include "client/local/vault.h"
 #include "common/fs.h"
-
-static int remove_file(const char *folder, const char *name, struct err *err)
-{
-    char *path = fs_join(folder, name);
-    int rc = path != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
-
-    if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT)
-        rc = err_sys(err, errno, "cannot remove '%s'", path);
-    free(path);
-    return rc;
-}
 
 /* Only the folder of a profile has such files; anything else is not ours to remove. */
 static int check_folder(const char *folder, struct err *err)
@@ -38,13 +27,13 @@ static int remove_all(const char *folder, struct err *err)
     int rc = vault_destroy(folder, err);
 
     if (rc == ERR_OK)
-        rc = remove_file(folder, "settings", err);
+        rc = fs_remove_in(folder, "settings", err);
     if (rc == ERR_OK)
-        rc = remove_file(folder, "begun", err);
+        rc = fs_remove_in(folder, PROFILE_MARK, err);
     if (rc == ERR_OK)
-        rc = remove_file(folder, "agent", err); /* a socket, where there is no runtime folder */
+        rc = fs_remove_in(folder, "agent", err); /* a socket, where there is no runtime folder */
     if (rc == ERR_OK)
-        rc = remove_file(folder, "lock", err);
+        rc = fs_remove_in(folder, "lock", err);
     if (rc == ERR_OK && rmdir(folder) != 0 && errno != ENOENT) {
         rc = err_sys(err, errno, "cannot remove '%s'", folder);
         err_hint(err, "it holds files that are not the profile's; its keys are gone");

@@ -37,6 +37,13 @@ struct unpack_dir {
     size_t depth; /* of the last one, 0 the top */
 };
 
+/* What is to be made. */
+struct item {
+    struct archive *a; /* has its bytes */
+    struct archive_entry *entry;
+    const char *path, *base; /* below the top folder; its last part */
+};
+
 /* ---- errors --------------------------------------------------------------------------- */
 
 static int refused(const char *path, const char *why, struct err *err)
@@ -172,92 +179,89 @@ static int write_at(int fd, const uint8_t *data, size_t len, off_t at)
 }
 
 /* Holes stay holes. */
-static int write_file(int fd, struct archive *a, struct archive_entry *entry, const char *path,
-                      struct err *err)
+static int write_file(int fd, const struct item *item, struct err *err)
 {
-    la_int64_t end = 0, size = la.archive_entry_size(entry);
+    la_int64_t end = 0, size = la.archive_entry_size(item->entry);
 
     for (;;) {
         const void *data = NULL;
         size_t len = 0;
         la_int64_t at = 0;
-        int r = la.archive_read_data_block(a, &data, &len, &at);
+        int r = la.archive_read_data_block(item->a, &data, &len, &at);
 
         if (r == ARCHIVE_EOF)
             break;
         if (r != ARCHIVE_OK)
-            return damaged(a, path, err);
+            return damaged(item->a, item->path, err);
         if (write_at(fd, data, len, at) != 0)
-            return failed("write", path, err);
+            return failed("write", item->path, err);
         end = at + (la_int64_t)len;
     }
     if (end < size && ftruncate(fd, size) != 0)
-        return failed("write", path, err);
+        return failed("write", item->path, err);
     return ERR_OK;
 }
 
-static int make_file(struct unpack_dir *d, struct archive *a, struct archive_entry *entry,
-                     const char *path, const char *base, struct err *err)
+static int make_file(struct unpack_dir *d, const struct item *item, struct err *err)
 {
     struct timespec times[2];
-    int fd = openat(d->levels[d->depth].fd, base,
+    int fd = openat(d->levels[d->depth].fd, item->base,
                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int rc;
 
     if (fd < 0)
-        return failed("create", path, err);
-    times_of(entry, times);
-    rc = write_file(fd, a, entry, path, err);
-    if (rc == ERR_OK && (fchmod(fd, mode_of(d, entry)) != 0 || futimens(fd, times) != 0))
-        rc = failed("finish", path, err);
+        return failed("create", item->path, err);
+    times_of(item->entry, times);
+    rc = write_file(fd, item, err);
+    if (rc == ERR_OK && (fchmod(fd, mode_of(d, item->entry)) != 0 || futimens(fd, times) != 0))
+        rc = failed("finish", item->path, err);
     if (close(fd) != 0 && rc == ERR_OK)
-        rc = failed("write", path, err);
+        rc = failed("write", item->path, err);
     return rc;
 }
 
-static int make_folder(struct unpack_dir *d, struct archive_entry *entry, const char *path,
-                       const char *base, struct err *err)
+static int make_folder(struct unpack_dir *d, const struct item *item, struct err *err)
 {
     struct level *l = &d->levels[d->depth + 1];
     int at = d->levels[d->depth].fd;
 
     if (d->depth == TREE_DEPTH_MAX)
-        return refused(path, "which is nested too deep", err);
-    if (mkdirat(at, base, 0700) != 0)
-        return failed("create", path, err);
-    l->fd = openat(at, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return refused(item->path, "which is nested too deep", err);
+    if (mkdirat(at, item->base, 0700) != 0)
+        return failed("create", item->path, err);
+    l->fd = openat(at, item->base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (l->fd < 0)
-        return failed("open", path, err);
-    l->mode = mode_of(d, entry);
-    times_of(entry, l->times);
-    l->len = strlen(path);
-    memcpy(d->path, path, l->len + 1);
+        return failed("open", item->path, err);
+    l->mode = mode_of(d, item->entry);
+    times_of(item->entry, l->times);
+    l->len = strlen(item->path);
+    memcpy(d->path, item->path, l->len + 1);
     d->depth++;
     return ERR_OK;
 }
 
-static int make_link(struct unpack_dir *d, struct archive_entry *entry, const char *path,
-                     const char *base, struct err *err)
+static int make_link(struct unpack_dir *d, const struct item *item, struct err *err)
 {
-    const char *target = la.archive_entry_symlink(entry);
+    const char *target = la.archive_entry_symlink(item->entry);
     int at = d->levels[d->depth].fd;
     struct timespec times[2];
 
     if (target == NULL || !beneath_link_stays(target, d->depth))
-        return refused(path, "a link that leads out of the folder", err);
-    times_of(entry, times);
-    if (symlinkat(target, at, base) != 0 || utimensat(at, base, times, AT_SYMLINK_NOFOLLOW) != 0)
-        return failed("create the link", path, err);
+        return refused(item->path, "a link that leads out of the folder", err);
+    times_of(item->entry, times);
+    if (symlinkat(target, at, item->base) != 0 ||
+        utimensat(at, item->base, times, AT_SYMLINK_NOFOLLOW) != 0)
+        return failed("create the link", item->path, err);
     return ERR_OK;
 }
 
 /* Another name for a file that was made before. */
-static int make_name(struct unpack_dir *d, struct archive_entry *entry, const char *path,
-                     const char *base, struct err *err)
+static int make_name(struct unpack_dir *d, const struct item *item, struct err *err)
 {
     char target[PATH_BYTES];
     const char *slash, *last = target;
-    int from = d->levels[0].fd, rc = take_path(d, la.archive_entry_hardlink(entry), target, err);
+    int from = d->levels[0].fd,
+        rc = take_path(d, la.archive_entry_hardlink(item->entry), target, err);
     struct stat st;
 
     if (rc != ERR_OK)
@@ -270,9 +274,9 @@ static int make_name(struct unpack_dir *d, struct archive_entry *entry, const ch
     }
     if (from < 0 || last[0] == '\0' || fstatat(from, last, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISREG(st.st_mode))
-        rc = refused(path, "another name of no file in the folder", err);
-    else if (linkat(from, last, d->levels[d->depth].fd, base, 0) != 0)
-        rc = failed("link", path, err);
+        rc = refused(item->path, "another name of no file in the folder", err);
+    else if (linkat(from, last, d->levels[d->depth].fd, item->base, 0) != 0)
+        rc = failed("link", item->path, err);
     if (from >= 0 && from != d->levels[0].fd)
         close(from);
     return rc;
@@ -293,7 +297,7 @@ int unpack_entry(struct unpack_dir *d, struct archive *a, struct archive_entry *
                  struct err *err)
 {
     char path[PATH_BYTES];
-    const char *base = NULL;
+    struct item item = {.a = a, .entry = entry, .path = path};
     int rc = take_path(d, la.archive_entry_pathname(entry), path, err);
 
     if (rc == ERR_OK && path[0] == '\0')
@@ -301,25 +305,24 @@ int unpack_entry(struct unpack_dir *d, struct archive *a, struct archive_entry *
     if (rc == ERR_OK && !d->begun)
         rc = refused(path, "but not the folder before it", err);
     if (rc == ERR_OK)
-        rc = go_to(d, path, &base, err);
+        rc = go_to(d, path, &item.base, err);
     if (rc != ERR_OK)
         return rc;
     if (la.archive_entry_hardlink(entry) != NULL)
-        return make_name(d, entry, path, base, err);
+        return make_name(d, &item, err);
     switch (la.archive_entry_filetype(entry)) {
     case AE_IFREG:
-        return make_file(d, a, entry, path, base, err);
+        return make_file(d, &item, err);
     case AE_IFDIR:
-        return make_folder(d, entry, path, base, err);
+        return make_folder(d, &item, err);
     case AE_IFLNK:
-        return make_link(d, entry, path, base, err);
+        return make_link(d, &item, err);
     default:
         return refused(path, "which is neither a file, a folder nor a link", err);
     }
 }
 
-/* ---- begin and end
- * -------------------------------------------------------------------------------- */
+/* ---- begin and end ---- */
 
 int unpack_dir_new(int dir, const char *name, struct unpack_dir **ret, struct err *err)
 {

@@ -145,14 +145,15 @@ static int read_entries(struct upload_log *l, struct part file, struct upload_pa
     int rc = ERR_OK;
 
     for (;;) {
+        struct upload_place place = {.id = l->id, .number = l->entries + 1};
         struct upload_entry e = {0};
 
         *ret_end = file.len - r.left;
-        rc = upload_entry_open(vault_keys(l->v), l->id, l->entries + 1, &r, &e, err);
+        rc = upload_entry_open(vault_keys(l->v), &place, &r, &e, err);
         if (rc == ERR_NOTFOUND)
             return ERR_OK;
         if (rc == ERR_OK)
-            rc = take_entry(p, l->entries + 1, &e, err);
+            rc = take_entry(p, place.number, &e, err);
         secret_free(&e.plain);
         if (rc != ERR_OK)
             return rc;

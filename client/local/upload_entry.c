@@ -47,14 +47,14 @@ static int ends(struct part rest, bool last, struct err *err)
     return err_set(err, ERR_NOTFOUND, "the log ends here");
 }
 
-int upload_entry_open(const struct vault_keys *keys, const uint8_t *id, uint64_t number,
-                      struct rd *r, struct upload_entry *ret, struct err *err)
+int upload_entry_open(const struct vault_keys *keys, const struct upload_place *place, struct rd *r,
+                      struct upload_entry *ret, struct err *err)
 {
+    struct vault_place bound = {.id = place->id, .number = place->number};
     struct rd at = *r;
     uint8_t kind = rd_u8(&at);
     uint32_t len = rd_u32(&at);
     const uint8_t *sealed;
-    struct vault_place place = {.id = id, .number = number};
     struct secret plain = {0};
     uint64_t found = 0;
     size_t plain_len = 0;
@@ -64,12 +64,13 @@ int upload_entry_open(const struct vault_keys *keys, const uint8_t *id, uint64_t
         return ends(part(r->p, r->left), at.bad, err);
     sealed = rd_take(&at, len);
     if (sealed == NULL ||
-        vault_record_look(part(sealed, len), &found, &plain_len, NULL) != ERR_OK || found != number)
+        vault_record_look(part(sealed, len), &found, &plain_len, NULL) != ERR_OK ||
+        found != place->number)
         return ends(part(r->p, r->left), at.bad || at.left == 0, err);
-    place.table = tables[kind];
+    bound.table = tables[kind];
     rc = secret_new(&plain, plain_len > 0 ? plain_len : 1, err);
     if (rc == ERR_OK)
-        rc = vault_record_open(keys, &place, part(sealed, len), plain.data, err);
+        rc = vault_record_open(keys, &bound, part(sealed, len), plain.data, err);
     if (rc == ERR_OK) {
         ret->kind = (enum upload_kind)kind;
         secret_move(&ret->plain, &plain);

@@ -34,10 +34,10 @@ struct upload_entry {
 };
 
 /*
- * Open entry ${number} of the log ${id} at the front of ${r}, which moves behind it.
+ * Open the entry of ${place}, whose kind is not read, at the front of ${r}, which moves behind it.
  * ERR_NOTFOUND: the log ends here, whole or torn.
  */
-MUST_CHECK int upload_entry_open(const struct vault_keys *keys, const uint8_t *id, uint64_t number,
+MUST_CHECK int upload_entry_open(const struct vault_keys *keys, const struct upload_place *place,
                                  struct rd *r, struct upload_entry *ret, struct err *err);
 
 /* The first entry's plaintext. */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/crypto/hex.h"
 #include "common/crypto/kdf.h"
@@ -254,8 +253,8 @@ int vault_delete(struct vault *v, const char *table, const uint8_t id[VAULT_RECO
     char *path = NULL;
     int rc = record_path(v, table, id, &path, err);
 
-    if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT)
-        rc = err_sys(err, errno, "cannot remove '%s'", path);
+    if (rc == ERR_OK)
+        rc = fs_remove(path, err);
     free(path);
     return rc == ERR_OK ? fs_sync_dir(v->records, err) : rc;
 }

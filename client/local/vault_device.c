@@ -91,7 +91,7 @@ static int drop(const struct vault *v, bool keyring, struct err *err)
         keyring_forget(v->keys.id);
         return ERR_OK;
     }
-    rc = vault_remove_file(v->folder, "device", err);
+    rc = fs_remove_in(v->folder, "device", err);
     return rc == ERR_OK ? fs_sync_dir(v->folder, err) : rc;
 }
 

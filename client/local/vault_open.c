@@ -219,17 +219,6 @@ int vault_rewrap(struct vault *v, const struct secret *passphrase, struct err *e
     return rc;
 }
 
-int vault_remove_file(const char *folder, const char *name, struct err *err)
-{
-    char *path = NULL;
-    int rc = vault_path(folder, name, &path, err);
-
-    if (rc == ERR_OK && unlink(path) != 0 && errno != ENOENT)
-        rc = err_sys(err, errno, "cannot remove '%s'", path);
-    free(path);
-    return rc;
-}
-
 int vault_remove_folder(const char *folder, struct err *err)
 {
     struct dirent *e;
@@ -240,7 +229,7 @@ int vault_remove_folder(const char *folder, struct err *err)
         return errno == ENOENT ? ERR_OK : err_sys(err, errno, "cannot open '%s'", folder);
     while (rc == ERR_OK && (e = readdir(d)) != NULL)
         if (e->d_name[0] != '.')
-            rc = vault_remove_file(folder, e->d_name, err);
+            rc = fs_remove_in(folder, e->d_name, err);
     closedir(d);
     if (rc == ERR_OK && rmdir(folder) != 0)
         rc = err_sys(err, errno, "cannot remove '%s'", folder);
@@ -258,9 +247,9 @@ int vault_destroy(const char *folder, struct err *err)
         view.keyring = false;
     /* The key first: without it the records are nothing. */
     if (rc == ERR_OK)
-        rc = vault_remove_file(folder, "vault", err);
+        rc = fs_remove_in(folder, "vault", err);
     if (rc == ERR_OK)
-        rc = vault_remove_file(folder, "device", err);
+        rc = fs_remove_in(folder, "device", err);
     if (rc == ERR_OK && view.keyring)
         keyring_forget(view.id);
     if (rc == ERR_OK)

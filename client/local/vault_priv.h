@@ -47,9 +47,6 @@ MUST_CHECK int vault_device_choose(const char *folder, const uint8_t id[VAULT_FI
 MUST_CHECK int vault_device_read(const char *folder, const struct vault_view *view,
                                  struct secret *ret, struct err *err);
 
-/* Remove a file of the folder; a missing one is fine. */
-MUST_CHECK int vault_remove_file(const char *folder, const char *name, struct err *err);
-
 /* Bring a renewal that was decided, and then interrupted, to its end.  The lock is not held. */
 MUST_CHECK int vault_renew_finish(const char *folder, struct lock *lock, struct err *err);
 

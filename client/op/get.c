@@ -217,7 +217,7 @@ static int check_work(struct op_job *job, struct err *err)
     if (rc == ERR_OK)
         rc = row_check(&g->row, &view, NULL, 0, err);
     if (rc == ERR_OK)
-        rc = row_remember(&g->row, 1, view.seen, view.now, g->max_lifetime, err);
+        rc = row_remember(&g->row, 1, &view, g->max_lifetime, err);
     if (rc == ERR_OK && g->row.problem.code != ERR_OK) {
         *err = g->row.problem;
         if (g->sender.err.code != ERR_OK)

@@ -12,47 +12,52 @@
 
 typedef int change_fn(struct vault *v, const char *name, const struct uid *uid, struct err *err);
 
+struct change {
+    const char *group;
+    const char *const *who;
+    size_t n;
+    change_fn *fn;
+};
+
 /* All of them are looked for before the first is changed. */
-static int change(struct satchel *s, const char *group, const char *const *who, size_t n,
-                  change_fn *fn, struct err *err)
+static int change(struct satchel *s, const struct change *what, struct err *err)
 {
     struct vault *v = s->profile->vault;
-    struct uid *uids = calloc(n + 1, sizeof(*uids));
+    struct uid *uids = calloc(what->n + 1, sizeof(*uids));
     struct contact c = {0};
     int rc = uids != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
 
-    for (size_t i = 0; rc == ERR_OK && i < n; i++) {
-        rc = contacts_locate(s, who[i], &uids[i], err);
-        if (rc == ERR_OK && fn == group_add)
+    for (size_t i = 0; rc == ERR_OK && i < what->n; i++) {
+        rc = contacts_locate(s, what->who[i], &uids[i], err);
+        if (rc == ERR_OK && what->fn == group_add)
             rc = contact_load(v, &uids[i], &c, err);
-        if (rc == ERR_OK && fn == group_add && !c.chosen) {
+        if (rc == ERR_OK && what->fn == group_add && !c.chosen) {
             c.chosen = true; /* a stranger might be forgotten */
             rc = contact_save(v, &c, err);
         }
         contact_free(&c);
         if (rc == ERR_NOTFOUND) {
-            (void)err_set(err, rc, "no contact '%.64s'", who[i]);
-            err_hint(err, "'satchel contacts add %.64s' comes first", who[i]);
+            (void)err_set(err, rc, "no contact '%.64s'", what->who[i]);
+            err_hint(err, "'satchel contacts add %.64s' comes first", what->who[i]);
         }
     }
-    for (size_t i = 0; rc == ERR_OK && i < n; i++)
-        rc = fn(v, group, &uids[i], err);
+    for (size_t i = 0; rc == ERR_OK && i < what->n; i++)
+        rc = what->fn(v, what->group, &uids[i], err);
     free(uids);
     return rc;
 }
 
-static int change_locked(struct satchel *s, const char *group, const char *const *who, size_t n,
-                         change_fn *fn, struct satchel_error *error)
+static int change_locked(struct satchel *s, const struct change *what, struct satchel_error *error)
 {
     struct err err = {0};
     int rc = s->profile != NULL ? ERR_OK : err_set(&err, ERR_BADSTATE, "no profile is open");
 
-    if (rc == ERR_OK && n > GROUP_MAX)
+    if (rc == ERR_OK && what->n > GROUP_MAX)
         rc = err_set(&err, ERR_LIMIT, "a group has at most %d members", GROUP_MAX);
     if (rc == ERR_OK)
         rc = vault_lock(s->profile->vault, &err);
     if (rc == ERR_OK) {
-        rc = change(s, group, who, n, fn, &err);
+        rc = change(s, what, &err);
         vault_unlock(s->profile->vault);
     }
     return rc == ERR_OK ? SATCHEL_OK : handle_error(error, &err);
@@ -61,13 +66,13 @@ static int change_locked(struct satchel *s, const char *group, const char *const
 int satchel_group_add(struct satchel *s, const char *group, const char *const *who, size_t count,
                       struct satchel_error *err)
 {
-    return change_locked(s, group, who, count, group_add, err);
+    return change_locked(s, &(struct change){group, who, count, group_add}, err);
 }
 
 int satchel_group_remove(struct satchel *s, const char *group, const char *const *who, size_t count,
                          struct satchel_error *err)
 {
-    return change_locked(s, group, who, count, group_remove, err);
+    return change_locked(s, &(struct change){group, who, count, group_remove}, err);
 }
 
 int satchel_group_delete(struct satchel *s, const char *group, struct satchel_error *error)

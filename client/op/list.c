@@ -197,7 +197,7 @@ static int check_work(struct op_job *job, struct err *err)
     for (size_t i = 0; rc == ERR_OK && i < l->n_rows; i++)
         rc = row_check(&l->rows[i], &view, l->rows, i, err);
     if (rc == ERR_OK)
-        rc = row_remember(l->rows, l->n_rows, view.seen, view.now, l->max_lifetime, err);
+        rc = row_remember(l->rows, l->n_rows, &view, l->max_lifetime, err);
     return rc;
 }
 

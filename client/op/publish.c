@@ -32,8 +32,7 @@ static int promote_work(struct op_job *job, struct err *err)
 {
     struct publish *p = LIST_OWNER(job, struct publish, job);
 
-    return profile_promote(job->op->s->profile, &p->next, p->care.erase_at, p->care.max_lifetime,
-                           &p->id, err);
+    return profile_promote(job->op->s->profile, &p->next, &p->care, &p->id, err);
 }
 
 static void promoted(struct op_job *job)

@@ -204,13 +204,14 @@ static void on_stored(struct satchel_op *op, void *arg, const struct answer *a)
 
 static int open_record(struct recover *r, struct secret *ret_plain, struct err *err)
 {
+    const struct backup_sealed record = {.body = part(r->record.data, r->record.len),
+                                         .signature = r->record_sig};
     struct secret box = {0};
     uint8_t public[IDS_KEY_LEN];
     int rc = account_recovery_box(&r->seed, &box, public, err);
 
     if (rc == ERR_OK)
-        rc = backup_open(&r->to.chain, part(r->record.data, r->record.len), r->record_sig, &box,
-                         ret_plain, err);
+        rc = backup_open(&r->to.chain, &record, &box, ret_plain, err);
     secret_free(&box);
     return rc;
 }

@@ -238,8 +238,8 @@ static uint64_t add(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-int row_remember(struct row *rows, size_t n, struct seen *seen, uint64_t now, uint64_t max_lifetime,
-                 struct err *err)
+int row_remember(const struct row *rows, size_t n, const struct row_view *view,
+                 uint64_t max_lifetime, struct err *err)
 {
     struct seen_entry *e = calloc(n + 1, sizeof(*e));
     size_t k = 0;
@@ -261,7 +261,7 @@ int row_remember(struct row *rows, size_t n, struct seen *seen, uint64_t now, ui
                                      .header = rows[i].r.header_hash,
                                      .until = add(last, FORGET_MS)};
     }
-    rc = k > 0 ? seen_add(seen, e, k, now, err) : ERR_OK;
+    rc = k > 0 ? seen_add(view->seen, e, k, view->now, err) : ERR_OK;
     free(e);
     return rc;
 }

@@ -50,7 +50,7 @@ MUST_CHECK int row_check(struct row *row, const struct row_view *view, const str
                          size_t n, struct err *err);
 
 /* Remember the headers of those rows that were proven and not seen before; for a worker. */
-MUST_CHECK int row_remember(struct row *rows, size_t n, struct seen *seen, uint64_t now,
+MUST_CHECK int row_remember(const struct row *rows, size_t n, const struct row_view *view,
                             uint64_t max_lifetime, struct err *err);
 
 /* What the server refuses to release: ERR_EXPIRED and ERR_SPENT get the hint whom to ask. */

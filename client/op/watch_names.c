@@ -121,8 +121,7 @@ static int check_work(struct op_job *job, struct err *err)
     for (size_t i = 0; rc == ERR_OK && i < n->n; i++)
         if (n->rows[i].sender != NULL)
             rc = row_check(&n->rows[i], &view, n->rows, i, err);
-    return rc == ERR_OK ? row_remember(n->rows, n->n, view.seen, view.now, n->max_lifetime, err)
-                        : rc;
+    return rc == ERR_OK ? row_remember(n->rows, n->n, &view, n->max_lifetime, err) : rc;
 }
 
 static void found(struct satchel_op *op)

@@ -171,9 +171,8 @@ static int pack(const struct account_plan *plan, const struct box_fields *boxes,
     return wire_pack(&m.base, out, err);
 }
 
-int account_seal(const struct account_plan *plan, const struct secret *device_key,
-                 struct part plain, struct buf *out, uint8_t ret_sig[SIGNED_SIG_LEN],
-                 struct err *err)
+int account_seal(const struct account_plan *plan, struct part plain, struct buf *out,
+                 uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err)
 {
     struct box_fields boxes[ACCOUNT_BOXES_MAX];
     struct buf aad = {0}, sealed = {0}, body = {0};
@@ -193,7 +192,7 @@ int account_seal(const struct account_plan *plan, const struct secret *device_ke
     if (rc == ERR_OK)
         rc = pack(plan, boxes, &sealed, &body, err);
     if (rc == ERR_OK)
-        rc = signed_make(SIGNED_ACCOUNT, device_key, part(body.data, body.len), ret_sig, err);
+        rc = signed_make(SIGNED_ACCOUNT, plan->device_key, part(body.data, body.len), ret_sig, err);
     if (rc == ERR_OK) {
         buf_put(out, body.data, body.len);
         rc = buf_check(out, err);

@@ -38,12 +38,12 @@ struct account_plan {
     const uint8_t (*boxes)[IDS_KEY_LEN]; /* X25519 keys that can open it */
     size_t n_boxes;
     const struct secret *content_key, *ephemeral; /* 32 hedged bytes each, used for nothing else */
+    const struct secret *device_key;              /* of ${device}; it signs */
 };
 
-/* Append the body to ${out} and sign it with the device key. */
-MUST_CHECK int account_seal(const struct account_plan *plan, const struct secret *device_key,
-                            struct part plain, struct buf *out, uint8_t ret_sig[SIGNED_SIG_LEN],
-                            struct err *err);
+/* Append the body to ${out}, and sign it. */
+MUST_CHECK int account_seal(const struct account_plan *plan, struct part plain, struct buf *out,
+                            uint8_t ret_sig[SIGNED_SIG_LEN], struct err *err);
 
 /* Who has signed a body; nothing is proven yet. */
 struct account_claim {

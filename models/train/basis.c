@@ -24,6 +24,9 @@ enum {
 static const float kept_covariance = 0.9F;
 
 struct work {
+    struct nn *nn;
+    const float (*features)[PREVIEW_FEATURES]; /* n of them */
+    size_t n;
     float *x, *part, *cov; /* CHUNK x D, D x D, D x D */
     float *q, *next;       /* PER_HALF x D, a component a row */
     float variance[2][PER_HALF];
@@ -62,9 +65,7 @@ static void means(struct preview_net *net, const float (*features)[PREVIEW_FEATU
 }
 
 /* The covariance of one half, in ${w}->cov. */
-static int covariance(struct work *w, struct nn *nn, const struct preview_net *net,
-                      const float (*features)[PREVIEW_FEATURES], size_t n, size_t half,
-                      struct err *err)
+static int covariance(struct work *w, const struct preview_net *net, size_t half, struct err *err)
 {
     static const struct nn_matmul spec = {.m = D,
                                           .k = CHUNK,
@@ -73,7 +74,9 @@ static int covariance(struct work *w, struct nn *nn, const struct preview_net *n
                                           .weights = NN_F32,
                                           .dst = NN_F32,
                                           .src_transposed = true};
+    const float(*features)[PREVIEW_FEATURES] = w->features;
     void *const args[NN_ARGS] = {w->x, w->x, w->part};
+    size_t n = w->n;
     int rc = ERR_OK;
 
     memset(w->cov, 0, (size_t)D * D * sizeof(float));
@@ -83,7 +86,7 @@ static int covariance(struct work *w, struct nn *nn, const struct preview_net *n
                 w->x[i * D + f] =
                     first + i < n ? features[first + i][half * D + f] - net->offset[half * D + f]
                                   : 0;
-        rc = product(nn, &spec, args, err);
+        rc = product(w->nn, &spec, args, err);
         for (size_t i = 0; i < (size_t)D * D; i++)
             w->cov[i] += w->part[i] / (float)n;
     }
@@ -125,7 +128,7 @@ static void orthonormalise(float *q, float *lengths)
     }
 }
 
-static int components(struct work *w, struct nn *nn, size_t half, struct prg *prg, struct err *err)
+static int components(struct work *w, size_t half, struct prg *prg, struct err *err)
 {
     static const struct nn_matmul spec = {
         .m = PER_HALF, .k = D, .n = D, .src = NN_F32, .weights = NN_F32, .dst = NN_F32};
@@ -138,7 +141,7 @@ static int components(struct work *w, struct nn *nn, size_t half, struct prg *pr
         void *const args[NN_ARGS] = {w->q, w->cov, w->next};
         float *old = w->q;
 
-        rc = product(nn, &spec, args, err);
+        rc = product(w->nn, &spec, args, err);
         w->q = w->next;
         w->next = old;
         orthonormalise(w->q, w->variance[half]);
@@ -181,12 +184,13 @@ int basis_make(struct preview_net *net, const float (*features)[PREVIEW_FEATURES
                struct err *err)
 {
     struct work *w = calloc(1, sizeof(*w));
-    struct nn *nn = NULL;
     struct prg *prg = NULL;
     int rc = w != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "components");
 
     if (rc != ERR_OK)
         return rc;
+    w->features = features;
+    w->n = n;
     w->x = nn_alloc((size_t)CHUNK * D * sizeof(float));
     w->part = nn_alloc((size_t)D * D * sizeof(float));
     w->cov = nn_alloc((size_t)D * D * sizeof(float));
@@ -198,20 +202,20 @@ int basis_make(struct preview_net *net, const float (*features)[PREVIEW_FEATURES
         w->components[0] == NULL || w->components[1] == NULL)
         rc = err_set(err, ERR_NOMEM, "components");
     if (rc == ERR_OK)
-        rc = nn_open(&nn, err);
+        rc = nn_open(&w->nn, err);
     if (rc == ERR_OK)
-        rc = prg_new(&prg, "preview basis", NULL, 0, 0, err);
+        rc = prg_new(&prg, "preview basis", part(NULL, 0), 0, err);
     if (rc == ERR_OK)
         means(net, features, n);
     for (size_t half = 0; half < 2 && rc == ERR_OK; half++) {
-        rc = covariance(w, nn, net, features, n, half, err);
+        rc = covariance(w, net, half, err);
         if (rc == ERR_OK)
-            rc = components(w, nn, half, prg, err);
+            rc = components(w, half, prg, err);
     }
     if (rc == ERR_OK)
         merge(net, w);
     prg_free(prg);
-    nn_close(nn);
+    nn_close(w->nn);
     free(w->x);
     free(w->part);
     free(w->cov);

@@ -8,7 +8,7 @@
 #ifndef MODELS_TRAIN_BATCH_H
 #define MODELS_TRAIN_BATCH_H
 
-#include "models/preview_search.h"
+#include "models/preview_choose.h"
 #include "models/train/data.h"
 #include "models/train/detail.h"
 #include "models/train/uses.h"

@@ -37,4 +37,11 @@ MUST_CHECK int data_read(struct data *ret_d, const struct data_spec *spec, struc
                          struct err *err);
 void data_free(struct data *d);
 
+/* So many pictures of ${data}, as ${prg} draws them. */
+struct data_draw {
+    const struct data *data;
+    unsigned pictures;
+    struct prg *prg;
+};
+
 #endif /* MODELS_TRAIN_DATA_H */

@@ -89,10 +89,12 @@ static void tally_details(struct tally *t, const struct preview_net *net)
 }
 
 /* A picture of the data, in half the cases mirrored. */
-static void draw_image(struct preview_image *image, const struct data *data, struct prg *prg)
+static void draw_image(struct preview_image *image, const struct data_draw *draw)
 {
-    const uint8_t *rgb = data->rgb + prg_below(prg, (uint32_t)data->n) * (size_t)PREVIEW_BYTES;
-    bool mirrored = prg_below(prg, 2) == 1;
+    const struct data *data = draw->data;
+    const uint8_t *rgb =
+        data->rgb + prg_below(draw->prg, (uint32_t)data->n) * (size_t)PREVIEW_BYTES;
+    bool mirrored = prg_below(draw->prg, 2) == 1;
 
     image->width = image->height = PREVIEW_SIDE;
     for (size_t i = 0; i < PREVIEW_PIXELS; i++) {
@@ -123,7 +125,7 @@ static int tally_class(struct tally *t, struct preview *p, const struct preview_
     if (rc == ERR_OK)
         rc = preview_decode(p, bytes, class, &t->back, err);
     if (rc == ERR_OK)
-        rc = preview_symbols_decode(net, bytes, class, &t->s, &t->v, err);
+        rc = preview_symbols_decode(net, part(bytes, class), &t->s, &t->v, err);
     if (rc != ERR_OK)
         return rc;
     t->lost += squared_error(t->image.rgb, t->back.rgb);
@@ -164,8 +166,8 @@ static void store(struct preview_tables *to, const struct tally *t)
         }
 }
 
-int table_count(struct preview_net *net, const struct data *data, unsigned pictures,
-                struct prg *prg, float *ret_lost, struct err *err)
+int table_count(struct preview_net *net, const struct data_draw *draw, float *ret_lost,
+                struct err *err)
 {
     struct tally *t = calloc(1, sizeof(*t));
     struct preview *p = NULL;
@@ -174,15 +176,15 @@ int table_count(struct preview_net *net, const struct data *data, unsigned pictu
 
     if (rc == ERR_OK)
         rc = preview_make(&p, file.data, file.len, err);
-    for (unsigned n = 0; n < pictures && rc == ERR_OK; n++) {
-        draw_image(&t->image, data, prg);
+    for (unsigned n = 0; n < draw->pictures && rc == ERR_OK; n++) {
+        draw_image(&t->image, draw);
         for (int c = 0; c < PREVIEW_CLASSES && rc == ERR_OK; c++)
             rc = tally_class(t, p, net, preview_classes[c], err);
     }
     if (rc == ERR_OK) {
         store(&net->tables, t);
         preview_sum(net);
-        *ret_lost = (float)(t->lost / PREVIEW_CLASSES / (pictures > 0 ? pictures : 1));
+        *ret_lost = (float)(t->lost / PREVIEW_CLASSES / (draw->pictures > 0 ? draw->pictures : 1));
     }
     preview_close(p);
     buf_free(&file);

@@ -15,12 +15,12 @@
 #include "models/train/data.h"
 
 /*
- * Encode ${pictures} drawn pictures in every class with ${net}, and replace
+ * Encode drawn pictures in every class with ${net}, and replace
  * its tables by what was counted; what was seen seldom stays near what it was.
  * Returns in ${ret_lost} the mean squared error of the previews, before that.
  * ERR_NOMEM, ERR_INTERNAL, and what preview.h says.
  */
-MUST_CHECK int table_count(struct preview_net *net, const struct data *data, unsigned pictures,
-                           struct prg *prg, float *ret_lost, struct err *err);
+MUST_CHECK int table_count(struct preview_net *net, const struct data_draw *draw, float *ret_lost,
+                           struct err *err);
 
 #endif /* MODELS_TRAIN_TABLE_H */

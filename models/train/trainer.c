@@ -55,7 +55,7 @@ static double now(void)
 static int generator(const struct trainer *t, const char *label, unsigned n, struct prg **ret_prg,
                      struct err *err)
 {
-    return prg_new(ret_prg, label, (const uint8_t *)t->spec->seed, strlen(t->spec->seed), n, err);
+    return prg_new(ret_prg, label, part_str(t->spec->seed), n, err);
 }
 
 /* The linear layer, unless there is one, and the latents of all pictures. */
@@ -290,13 +290,13 @@ static int tables(struct trainer *t, struct err *err)
     int rc = ERR_OK;
 
     for (unsigned n = 0; n < 2 && t->spec->table_pictures > 0 && rc == ERR_OK; n++) {
-        struct prg *prg = NULL;
+        struct data_draw draw = {.data = &t->data, .pictures = t->spec->table_pictures};
         float lost = 0;
 
-        rc = generator(t, "preview tables", n, &prg, err);
+        rc = generator(t, "preview tables", n, &draw.prg, err);
         if (rc == ERR_OK)
-            rc = table_count(t->net, &t->data, t->spec->table_pictures, prg, &lost, err);
-        prg_free(prg);
+            rc = table_count(t->net, &draw, &lost, err);
+        prg_free(draw.prg);
         if (rc == ERR_OK)
             printf("tables counted; squared error before %.6f\n", (double)lost);
         (void)fflush(stdout);
@@ -345,7 +345,7 @@ static int set_up(struct trainer *t, struct err *err)
 /* What batches are drawn from. */
 static int set_up_batch(struct trainer *t, struct err *err)
 {
-    struct prg *prg = NULL;
+    struct data_draw draw = {.data = &t->data, .pictures = t->spec->uses};
     int rc;
 
     t->batch.data = &t->data;
@@ -357,10 +357,10 @@ static int set_up_batch(struct trainer *t, struct err *err)
     if (t->spec->uses == 0)
         return ERR_OK;
     t->batch.uses = &t->uses;
-    rc = generator(t, "preview uses", 0, &prg, err);
+    rc = generator(t, "preview uses", 0, &draw.prg, err);
     if (rc == ERR_OK)
-        rc = uses_measure(&t->uses, t->net, &t->data, t->spec->uses, prg, err);
-    prg_free(prg);
+        rc = uses_measure(&t->uses, t->net, &draw, err);
+    prg_free(draw.prg);
     return rc;
 }
 

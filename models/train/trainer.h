@@ -31,7 +31,7 @@ struct trainer_spec {
     uint16_t widths[2]; /* with ${from}: of the layers that repair (preview_net.h); 0: as there */
     unsigned steps;     /* the step sizes that are learned: 0 to this, without it */
     float rate;         /* at which repair begins to learn */
-    float lambda;       /* bits against squared steps, as in preview_search.h */
+    float lambda;       /* bits against squared steps, as in preview_choose.h */
     bool resume;        /* go on from the checkpoint, if there is one */
 };
 

@@ -42,7 +42,7 @@ static int measure(struct measure *m, struct uses *uses, const struct preview_ne
     if (rc == ERR_OK)
         rc = preview_decode(m->p, bytes, len, &m->back, err);
     if (rc == ERR_OK)
-        rc = preview_symbols_decode(net, bytes, len, &m->s, &m->v, err);
+        rc = preview_symbols_decode(net, part(bytes, len), &m->s, &m->v, err);
     if (rc != ERR_OK)
         return rc;
     lose(m, class);
@@ -66,9 +66,10 @@ static void weigh(struct measure *m, struct uses *uses)
     uses->floats_weight = weight[PREVIEW_CLASSES] / sum;
 }
 
-int uses_measure(struct uses *ret_uses, struct preview_net *net, const struct data *data,
-                 unsigned pictures, struct prg *prg, struct err *err)
+int uses_measure(struct uses *ret_uses, struct preview_net *net, const struct data_draw *draw,
+                 struct err *err)
 {
+    const struct data *data = draw->data;
     static struct measure m;
     struct buf file = {0};
     float numbers[PREVIEW_FLOATS];
@@ -79,8 +80,9 @@ int uses_measure(struct uses *ret_uses, struct preview_net *net, const struct da
     m.image.width = m.image.height = PREVIEW_SIDE;
     if (rc == ERR_OK)
         rc = preview_make(&m.p, file.data, file.len, err);
-    for (unsigned i = 0; i < pictures && rc == ERR_OK; i++) {
-        memcpy(m.image.rgb, data->rgb + prg_below(prg, (uint32_t)data->n) * (size_t)PREVIEW_BYTES,
+    for (unsigned i = 0; i < draw->pictures && rc == ERR_OK; i++) {
+        memcpy(m.image.rgb,
+               data->rgb + prg_below(draw->prg, (uint32_t)data->n) * (size_t)PREVIEW_BYTES,
                PREVIEW_BYTES);
         for (int c = 0; c < PREVIEW_CLASSES && rc == ERR_OK; c++)
             rc = measure(&m, ret_uses, net, c, err);

@@ -26,11 +26,11 @@ struct uses {
 };
 
 /*
- * Encode ${pictures} drawn pictures in every class with ${net}.  ERR_NOMEM,
+ * Encode drawn pictures in every class with ${net}.  ERR_NOMEM,
  * ERR_NOTFOUND if none fits, and what preview.h says.
  */
-MUST_CHECK int uses_measure(struct uses *ret_uses, struct preview_net *net, const struct data *data,
-                            unsigned pictures, struct prg *prg, struct err *err);
+MUST_CHECK int uses_measure(struct uses *ret_uses, struct preview_net *net,
+                            const struct data_draw *draw, struct err *err);
 
 /* One of them, its step perhaps one further. */
 struct use uses_draw(const struct uses *uses, struct prg *prg);

@@ -40,7 +40,7 @@ struct lmdb_env {
     uint64_t writing; /* bytes of the write under way */
     uint64_t dropped; /* the file up to here need not be in the page cache */
     uint64_t own_map; /* map before it was overdrawn */
-    atomic_uint_fast64_t used, map, readers, reopened;
+    atomic_uint_fast64_t used, map, page, readers, reopened;
     atomic_uint_fast64_t live; /* bytes of pages with something in them, if leaves_room */
 };
 
@@ -84,6 +84,7 @@ static void note_sizes(struct lmdb_env *e)
         return;
     e->used = (info.me_last_pgno + 1) * (uint64_t)st.ms_psize;
     e->map = info.me_mapsize;
+    e->page = st.ms_psize;
 }
 
 /* Count the pages that ${txn} has in its tables. */
@@ -200,17 +201,15 @@ int lmdb_env_open(struct lmdb_env **ret_e, const struct lmdb_env_config *cfg, st
     }
     if (rc == 0)
         rc = open_env(e);
-    if (rc != 0) {
+    if (rc == 0)
+        rc = fs_sync_dir(cfg->path, err);
+    else
+        rc = err_set(err, lmdb_env_code(rc), "cannot open '%s': %s", cfg->path, mdb_strerror(rc));
+    if (rc == ERR_OK)
+        *ret_e = e;
+    else
         lmdb_env_close(e);
-        return err_set(err, lmdb_env_code(rc), "cannot open '%s': %s", cfg->path, mdb_strerror(rc));
-    }
-    rc = fs_sync_dir(cfg->path, err);
-    if (rc != ERR_OK) {
-        lmdb_env_close(e);
-        return rc;
-    }
-    *ret_e = e;
-    return ERR_OK;
+    return rc;
 }
 
 void lmdb_env_close(struct lmdb_env *e)
@@ -495,5 +494,6 @@ void lmdb_env_stats(const struct lmdb_env *e, struct lmdb_env_stats *ret_stats)
                                          .map = e->map,
                                          .readers = e->readers,
                                          .reopened = e->reopened,
-                                         .live = e->live};
+                                         .live = e->live,
+                                         .page = e->page};
 }

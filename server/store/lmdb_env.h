@@ -39,6 +39,7 @@ struct lmdb_env_config {
 struct lmdb_env_stats {
     uint64_t used, map, readers, reopened; /* bytes, bytes, transactions now, times */
     uint64_t live; /* bytes of pages with something in them; 0 unless it leaves_room */
+    uint64_t page; /* bytes of a page, as the file was made */
 };
 
 /* Stale readers of dead processes are cleared.  ERR_IO, ERR_FULL, ERR_CORRUPT, ERR_NOMEM. */

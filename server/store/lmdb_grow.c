@@ -6,7 +6,7 @@
 #include "server/store/lmdb_engine.h"
 #include "server/store/lmdb_env.h"
 
-enum { PAGE = 4096, PAGE_HEAD = 16 }; /* LMDB's; a piece takes pages of its own */
+enum { PAGE_HEAD = 16 }; /* bytes, LMDB's; a piece takes pages of its own */
 
 bool lmdb_grow_has_room(const struct lmdb_user *u, uint64_t bytes, bool own)
 {
@@ -35,13 +35,14 @@ int lmdb_grow_check_store(struct lmdb_txn *t, const struct store_upload_open *in
 {
     const struct lmdb_env *env = t->engine->bodies[lmdb_engine_body(t->engine, in->tid)];
     uint64_t pieces = in->body_max / STORE_PIECE_MAX + (in->body_max % STORE_PIECE_MAX > 0);
-    uint64_t paged = ((uint64_t)STORE_PIECE_MAX + PAGE_HEAD + PAGE - 1) / PAGE * PAGE, most;
     struct lmdb_env_stats has;
+    uint64_t paged, most;
 
     if (in->grows || in->body_max <= STORE_SMALL_MAX)
         return ERR_OK;
     most = lmdb_env_most(env);
     lmdb_env_stats(env, &has);
+    paged = ((uint64_t)STORE_PIECE_MAX + PAGE_HEAD + has.page - 1) / has.page * has.page;
     if (pieces <= (most > has.live ? most - has.live : 0) / paged)
         return ERR_OK;
     if (pieces <= most / paged && has_garbage(t))

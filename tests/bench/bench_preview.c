@@ -53,7 +53,7 @@ static int train(const char *seconds, double *ret, struct err *err)
     struct conv *net = NULL;
     struct prg *prg = NULL;
     unsigned steps = 0;
-    int rc = prg_new(&prg, "bench", NULL, 0, 0, err);
+    int rc = prg_new(&prg, "bench", part(NULL, 0), 0, err);
 
     if (rc == ERR_OK)
         rc = conv_new(&net, &spec, err);

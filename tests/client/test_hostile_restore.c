@@ -106,16 +106,23 @@ static void called_nothing(struct fake *f, Satchel__Envelope *r, struct buf *tai
     rename_in(r, "");
 }
 
-static void usernames_are_those_of_the_record(void **state)
+/* What alice knows, her ${bob} with it, comes back from a server that changes its answers so. */
+static void restore_changed(struct scene *g, const char *bob, plan_change *change)
 {
-    struct scene *g = *state;
-    struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = exchanged};
+    struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = change};
 
-    know_both(g);
-    lose_contacts(g, "bob");
+    lose_contacts(g, bob);
     hostile(g, &p);
     restore(g, 2);
     honest(g);
+}
+
+static void usernames_are_those_of_the_record(void **state)
+{
+    struct scene *g = *state;
+
+    know_both(g);
+    restore_changed(g, "bob", exchanged);
     assert_means(g, "carol", "carol");
     assert_means(g, "bob", "bob");
     assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_USERNAME], 2);
@@ -125,14 +132,10 @@ static void usernames_are_those_of_the_record(void **state)
 static void a_name_of_ours_keeps_its_username(void **state)
 {
     struct scene *g = *state;
-    struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = exchanged};
 
     know_both(g);
     assert_int_equal(satchel_contact_rename(g->alice.s, "bob", "boss", NULL), SATCHEL_OK);
-    lose_contacts(g, "boss");
-    hostile(g, &p);
-    restore(g, 2);
-    honest(g);
+    restore_changed(g, "boss", exchanged);
     assert_means(g, "boss", "bob");
     assert_means(g, "bob", "bob");
     assert_means(g, "carol", "carol");
@@ -143,14 +146,10 @@ static void a_name_of_ours_keeps_its_username(void **state)
 static void another_username_is_told(void **state)
 {
     struct scene *g = *state;
-    struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = called_zoe};
     struct uid uid;
 
     know_both(g);
-    lose_contacts(g, "bob");
-    hostile(g, &p);
-    restore(g, 2);
-    honest(g);
+    restore_changed(g, "bob", called_zoe);
     assert_means(g, "carol", "carol");
     assert_int_equal(contact_find(vault_of(&g->alice), "zoe", &uid, NULL), ERR_NOTFOUND);
     assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_USERNAME], 2);
@@ -160,7 +159,6 @@ static void another_username_is_told(void **state)
 static void the_same_username_is_not_worth_a_word(void **state)
 {
     struct scene *g = *state;
-    struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_LOOKUP_REPLY, .change = called_nothing};
 
     know_both(g);
     lose_contacts(g, "bob");
@@ -168,10 +166,7 @@ static void the_same_username_is_not_worth_a_word(void **state)
     assert_means(g, "bob", "bob");
     assert_means(g, "carol", "carol");
     assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_USERNAME], 0);
-    lose_contacts(g, "bob");
-    hostile(g, &p);
-    restore(g, 2);
-    honest(g);
+    restore_changed(g, "bob", called_nothing);
     assert_means(g, "carol", "carol");
     assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_USERNAME], 0);
 }

@@ -72,51 +72,56 @@ static void print_hash(const struct buf *b)
     printf("\n");
 }
 
-/* Symbols of one preview to ${symbols}, pixels to ${pixels}. */
-static int decode_one(struct preview *p, const struct preview_net *net, const uint8_t *data,
-                      size_t class, struct buf *symbols, struct buf *pixels, struct err *err)
+struct decoded {
+    struct buf symbols, pixels;
+};
+
+/* Add those of one preview to ${to}. */
+static int decode_one(struct preview *p, const struct preview_net *net, struct part data,
+                      struct decoded *to, struct err *err)
 {
     static struct preview_image image;
     static struct preview_values values;
     static struct preview_symbols s;
-    int rc = preview_symbols_decode(net, data, class, &s, &values, err);
+    int rc = preview_symbols_decode(net, data, &s, &values, err);
 
     if (rc != ERR_OK)
         return rc;
-    buf_u8(symbols, s.aspect);
-    buf_u8(symbols, s.step);
-    buf_u8(symbols, s.depth);
-    buf_put(symbols, s.levels, sizeof(s.levels));
+    buf_u8(&to->symbols, s.aspect);
+    buf_u8(&to->symbols, s.step);
+    buf_u8(&to->symbols, s.depth);
+    buf_put(&to->symbols, s.levels, sizeof(s.levels));
     for (int i = 0; i < PREVIEW_LATENTS; i++)
-        buf_u32(symbols, (uint32_t)s.q[i]);
+        buf_u32(&to->symbols, (uint32_t)s.q[i]);
     for (int i = 0; i < PREVIEW_DETAILS; i++)
-        buf_u16(symbols, (uint16_t)s.d[i]);
-    rc = preview_decode(p, data, class, &image, err);
-    buf_put(pixels, image.rgb, sizeof(image.rgb));
+        buf_u16(&to->symbols, (uint16_t)s.d[i]);
+    rc = preview_decode(p, data.data, data.len, &image, err);
+    buf_put(&to->pixels, image.rgb, sizeof(image.rgb));
     return rc;
 }
 
 static int decode(struct preview *p, const struct preview_net *net, const char *from,
                   const char *to, struct err *err)
 {
-    struct buf in = {0}, symbols = {0}, pixels = {0};
+    struct decoded all = {0};
+    struct buf in = {0};
     size_t at = 0;
     int rc = fs_read(from, FILE_MAX, &in, err);
 
     for (unsigned n = 0; n < PICTURES && rc == ERR_OK; n++) {
         size_t class = preview_classes[n % PREVIEW_CLASSES];
 
-        rc = at + class <= in.len ? decode_one(p, net, in.data + at, class, &symbols, &pixels, err)
+        rc = at + class <= in.len ? decode_one(p, net, part(in.data + at, class), &all, err)
                                   : err_set(err, ERR_CORRUPT, "%s: too short", from);
         at += class;
     }
     if (rc == ERR_OK)
-        rc = fs_replace(to, pixels.data, pixels.len, 0644, err);
+        rc = fs_replace(to, all.pixels.data, all.pixels.len, 0644, err);
     if (rc == ERR_OK)
-        print_hash(&symbols);
+        print_hash(&all.symbols);
     buf_free(&in);
-    buf_free(&symbols);
-    buf_free(&pixels);
+    buf_free(&all.symbols);
+    buf_free(&all.pixels);
     return rc;
 }
 

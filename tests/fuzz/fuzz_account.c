@@ -21,12 +21,13 @@ static void make(void)
                                 .boxes = (const uint8_t(*)[IDS_KEY_LEN]) public,
                                 .n_boxes = 1,
                                 .content_key = &key,
-                                .ephemeral = &ephemeral};
+                                .ephemeral = &ephemeral,
+                                .device_key = &seed};
 
     MUST(secret_new(&seed, 32, NULL) == ERR_OK && secret_new(&key, 32, NULL) == ERR_OK &&
          secret_new(&ephemeral, 32, NULL) == ERR_OK);
     MUST(account_recovery_box(&seed, &box, public[0], NULL) == ERR_OK);
-    MUST(account_seal(&plan, &seed, part_str(words), &good, sig, NULL) == ERR_OK);
+    MUST(account_seal(&plan, part_str(words), &good, sig, NULL) == ERR_OK);
     secret_free(&seed);
     secret_free(&key);
     secret_free(&ephemeral);

@@ -44,9 +44,10 @@ static void check_token(struct part token)
 /* A list that is read is made of keys whose texts are the file. */
 static void check_file(struct part file)
 {
+    const struct fernet_keys_file f = {.bytes = file, .name = "file", .ask = no_passphrase};
     struct fernet_keys k = {0};
 
-    if (fernet_keys_add(&k, file, "file", no_passphrase, NULL, NULL) == ERR_OK) {
+    if (fernet_keys_add(&k, &f, NULL) == ERR_OK) {
         const char *text = file.data;
 
         for (size_t i = 0; i < k.bytes.len / FERNET_KEY_LEN; i++) {

@@ -65,7 +65,7 @@ static void check_again(const struct preview_net *net, const struct preview_symb
 
     if (too_far(net, s) || preview_symbols_encode(net, s, again, class) > class)
         return;
-    MUST(preview_symbols_decode(net, again, class, &read, &values, NULL) == ERR_OK);
+    MUST(preview_symbols_decode(net, part(again, class), &read, &values, NULL) == ERR_OK);
     MUST(memcmp(&read, s, sizeof(read)) == 0);
 }
 
@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(bytes, data + 1, size - 1 < class ? size - 1 : class);
     if (data[0] < WHOLE)
         shorten(bytes);
-    if (preview_symbols_decode(net, bytes, class, &s, &values, NULL) == ERR_OK) {
+    if (preview_symbols_decode(net, part(bytes, class), &s, &values, NULL) == ERR_OK) {
         uint8_t again[PREVIEW_LEN_MAX] = {0};
 
         check_range(&s);

@@ -146,14 +146,14 @@ static void make_record(const struct actor *who, uint64_t number, size_t len, st
                                 .boxes = (const uint8_t(*)[IDS_KEY_LEN])boxes,
                                 .n_boxes = 1,
                                 .content_key = &key,
-                                .ephemeral = &ephemeral};
+                                .ephemeral = &ephemeral,
+                                .device_key = &who->u.dsk};
 
     *r = (struct record){.number = number};
     sample_secret("content key", &key);
     sample_secret("ephemeral", &ephemeral);
     assert_int_equal(account_device_box(&who->u.dsk, &box, boxes[0], NULL), ERR_OK);
-    assert_int_equal(account_seal(&plan, &who->u.dsk, part(zeros, len), &r->body, r->sig, NULL),
-                     ERR_OK);
+    assert_int_equal(account_seal(&plan, part(zeros, len), &r->body, r->sig, NULL), ERR_OK);
     secret_free(&key);
     secret_free(&ephemeral);
     secret_free(&box);

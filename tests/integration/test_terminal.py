@@ -7,6 +7,13 @@ import time
 from harness import Ahead, Case, Failed, Terminal, User
 from test_factor import Authenticator
 
+
+def recovering(case, home, name, **how):
+    """`satchel recover` on a new machine, which asks for the words."""
+    return Terminal(User(case.daemon, case.work, home), "recover", "--server", case.daemon.server, "--name", name,
+                    "--pin", case.daemon.pin, "--no-passphrase", **how)
+
+
 class Registering(Case):
     users = ("bob",)
 
@@ -118,17 +125,14 @@ class Registering(Case):
         user, terminal = self.begin("mara", "--pin", self.daemon.pin, "--no-passphrase")
         rows = re.findall(r"^  ( ?\d+ [a-z]+ .*?)\s*$", terminal.end(), re.M)
         self.assertEqual(len(rows), 4, rows)
-        machine = User(self.daemon, self.work, "new-machine")
-        back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", user.name, "--pin",
-                        self.daemon.pin, "--no-passphrase")
+        back = recovering(self, "new-machine", user.name)
         back.until("The 24 recovery words: ")
         for count, row in enumerate(rows):
             back.type(row)
             if count < 3:
                 back.until(rf"{6 * (count + 1)} of 24; the next: ")
         self.assertIn("you are mara again", back.end())
-        short = Terminal(User(self.daemon, self.work, "other"), "recover", "--server", self.daemon.server, "--name",
-                         user.name, "--pin", self.daemon.pin, "--no-passphrase")
+        short = recovering(self, "other", user.name)
         short.until("The 24 recovery words: ")
         short.type(rows[0])
         short.until("6 of 24; the next: ")
@@ -156,18 +160,21 @@ class Codes(Ahead, Case):
         user.codes = re.findall(r"^ +([A-Z0-9]{4,}(?:-[A-Z0-9]+)*)\s*$", terminal.end().split("Recovery codes", 1)[1], re.M)
         return user
 
+    def words_typed(self, user):
+        """His recovery, when the factor has settled, as far as the question for a code."""
+        self.go_ahead(days=8)
+        back = recovering(self, "new-machine", user.name, env=self.env)
+        back.until("recovery words: ")
+        back.type(user.words)
+        return back
+
     def setUp(self):
         super().setUp()
         self.go_ahead(days=0)
 
     def test_asked_again_when_it_is_wrong(self):
         user = self.enrolled("nora")
-        self.go_ahead(days=8)
-        machine = User(self.daemon, self.work, "new-machine")
-        back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", "nora", "--pin",
-                        self.daemon.pin, "--no-passphrase", env=self.env)
-        back.until("recovery words: ")
-        back.type(user.words)
+        back = self.words_typed(user)
         back.until("One-time password or recovery code: ")
         back.type("abc")
         back.until("That is neither 6 digits nor a recovery code. Again: ")
@@ -178,19 +185,13 @@ class Codes(Ahead, Case):
 
     def test_three_times_at_most(self):
         user = self.enrolled("olga")
-        self.go_ahead(days=8)
-        machine = User(self.daemon, self.work, "new-machine")
-        back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", "olga", "--pin",
-                        self.daemon.pin, "--no-passphrase", env=self.env)
-        back.until("recovery words: ")
-        back.type(user.words)
+        back = self.words_typed(user)
         for _ in range(3):
             back.until("One-time password or recovery code: ")
             back.type(user.phone.wrong())
         shown = back.end(expect=4)
         self.assertIn("hint: type a code of your authenticator", shown)
         self.assertEqual(shown.count("recovery code: "), 3)
-
 
     def test_right_behind_a_longer_slip(self):
         """Nothing of what was typed before stands behind the code."""
@@ -206,12 +207,7 @@ class Codes(Ahead, Case):
     def test_recovered_behind_a_longer_slip(self):
         """And no try is lost by it."""
         user = self.enrolled("rita")
-        self.go_ahead(days=8)
-        machine = User(self.daemon, self.work, "new-machine")
-        back = Terminal(machine, "recover", "--server", self.daemon.server, "--name", "rita", "--pin",
-                        self.daemon.pin, "--no-passphrase", env=self.env)
-        back.until("recovery words: ")
-        back.type(user.words)
+        back = self.words_typed(user)
         back.until("One-time password or recovery code: ")
         for slip in ("1234-5678-9012-3456-7890", "ABCD-EFGH-IJKL-MNOP-QRST-UVWX"):
             back.type(slip)

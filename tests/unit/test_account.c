@@ -45,7 +45,8 @@ static int setup(void **state)
                                     .boxes = (const uint8_t(*)[IDS_KEY_LEN])s->boxes,
                                     .n_boxes = 2,
                                     .content_key = &s->content,
-                                    .ephemeral = &s->ephemeral};
+                                    .ephemeral = &s->ephemeral,
+                                    .device_key = &s->dsk};
     *state = s;
     return 0;
 }
@@ -67,7 +68,7 @@ static int teardown(void **state)
 static void seal(struct state *s, struct part plain)
 {
     buf_reset(&s->body);
-    assert_int_equal(account_seal(&s->plan, &s->dsk, plain, &s->body, s->sig, NULL), ERR_OK);
+    assert_int_equal(account_seal(&s->plan, plain, &s->body, s->sig, NULL), ERR_OK);
 }
 
 static int open_with(const struct state *s, const struct secret *seed, struct secret *ret)
@@ -163,14 +164,12 @@ static void sizes(void **state)
     assert_int_equal(open_with(s, &s->seed, &plain), ERR_OK);
     assert_int_equal(plain.len, ACCOUNT_PLAIN_MAX);
     assert_int_equal(
-        account_seal(&s->plan, &s->dsk, part(big, ACCOUNT_PLAIN_MAX + 1), &s->body, s->sig, NULL),
+        account_seal(&s->plan, part(big, ACCOUNT_PLAIN_MAX + 1), &s->body, s->sig, NULL),
         ERR_INVALID);
     s->plan.n_boxes = 0;
-    assert_int_equal(account_seal(&s->plan, &s->dsk, part(big, 1), &s->body, s->sig, NULL),
-                     ERR_INVALID);
+    assert_int_equal(account_seal(&s->plan, part(big, 1), &s->body, s->sig, NULL), ERR_INVALID);
     s->plan.n_boxes = ACCOUNT_BOXES_MAX + 1;
-    assert_int_equal(account_seal(&s->plan, &s->dsk, part(big, 1), &s->body, s->sig, NULL),
-                     ERR_INVALID);
+    assert_int_equal(account_seal(&s->plan, part(big, 1), &s->body, s->sig, NULL), ERR_INVALID);
     secret_free(&plain);
     free(big);
 }

@@ -36,7 +36,7 @@ static struct prg *draw(void)
 {
     struct prg *p = NULL;
 
-    assert_int_equal(prg_new(&p, "test conv", (const uint8_t *)"seed", 4, 0, NULL), 0);
+    assert_int_equal(prg_new(&p, "test conv", part_str("seed"), 0, NULL), 0);
     return p;
 }
 

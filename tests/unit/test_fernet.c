@@ -248,7 +248,12 @@ static int give(void *cookie, struct secret *ret, struct err *err)
 
 static int add(struct fernet_keys *k, const char *file)
 {
-    return fernet_keys_add(k, part_str(file), "file", give, (void *)(uintptr_t) "passphrase", NULL);
+    const struct fernet_keys_file f = {.bytes = part_str(file),
+                                       .name = "file",
+                                       .ask = give,
+                                       .cookie = (void *)(uintptr_t) "passphrase"};
+
+    return fernet_keys_add(k, &f, NULL);
 }
 
 static void test_files_of_keys(void **state)
@@ -262,6 +267,7 @@ static void test_files_of_keys(void **state)
                                       "# a comment that is 44 characters long, no key",
                                       "satchel fernet passphrase 1\n"};
     struct fernet_keys k = {0};
+    struct fernet_keys_file file = {.name = "fresh", .ask = give};
     struct secret fresh = {0};
 
     (void)state;
@@ -273,7 +279,8 @@ static void test_files_of_keys(void **state)
     }
     assert_int_equal(add(&k, SECRET), ERR_OK);
     assert_int_equal(fernet_keys_new_file(&fresh, NULL), ERR_OK);
-    assert_int_equal(fernet_keys_add(&k, part_secret(&fresh), "fresh", give, NULL, NULL), ERR_OK);
+    file.bytes = part_secret(&fresh);
+    assert_int_equal(fernet_keys_add(&k, &file, NULL), ERR_OK);
     assert_int_equal(add(&k, SECRET "\n" SECRET "\n"), ERR_OK);
     assert_int_equal(k.bytes.len, 4 * FERNET_KEY_LEN);
     assert_memory_equal(k.bytes.data, keys, FERNET_KEY_LEN);

@@ -310,6 +310,7 @@ static void test_room(void **state)
     lmdb_env_stats(e, &st);
     empty = st.live;
     assert_in_range(empty, 0, 16384);
+    assert_true(st.page >= 4096 && st.used % st.page == 0);
     for (uint32_t n = 0; n < 5; n++)
         assert_int_equal(put(e, n, 200000), 0);
     lmdb_env_stats(e, &st);

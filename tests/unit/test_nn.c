@@ -21,7 +21,7 @@ static struct prg *new_prg(void)
 {
     struct prg *prg = NULL;
 
-    assert_int_equal(prg_new(&prg, "test", seed, sizeof(seed), 0, NULL), ERR_OK);
+    assert_int_equal(prg_new(&prg, "test", PART_OF(seed), 0, NULL), ERR_OK);
     return prg;
 }
 
@@ -31,7 +31,7 @@ static void test_prg(void **state)
     uint8_t x[10000], y[10000];
 
     (void)state;
-    assert_int_equal(prg_new(&c, "test", seed, sizeof(seed), 1, NULL), ERR_OK);
+    assert_int_equal(prg_new(&c, "test", PART_OF(seed), 1, NULL), ERR_OK);
     prg_bytes(a, x, sizeof(x));
     for (size_t at = 0, len = 1; at < sizeof(y); at += len, len = len * 3 % 997) {
         len = len < sizeof(y) - at ? len : sizeof(y) - at;

@@ -23,7 +23,7 @@ static struct prg *draw(void)
 {
     struct prg *p = NULL;
 
-    assert_int_equal(prg_new(&p, "test preview", (const uint8_t *)"seed", 4, 0, NULL), 0);
+    assert_int_equal(prg_new(&p, "test preview", part_str("seed"), 0, NULL), 0);
     return p;
 }
 
@@ -361,8 +361,7 @@ static void test_details(void **state)
         }
         if (preview_symbols_encode(net, &s, bytes, sizeof(bytes)) > sizeof(bytes))
             continue;
-        assert_int_equal(preview_symbols_decode(net, bytes, sizeof(bytes), &back, &values, NULL),
-                         0);
+        assert_int_equal(preview_symbols_decode(net, PART_OF(bytes), &back, &values, NULL), 0);
         assert_memory_equal(&back, &s, sizeof(s));
         for (int i = 0; i < PREVIEW_DETAILS; i++)
             assert_true(s.d[i] != 0 || fabsf(values.details[i]) < 1);
@@ -389,8 +388,7 @@ static void test_depths(void **state)
         s.depth = depth;
         s.q[last] = 1;
         assert_true(preview_symbols_encode(net, &s, bytes, sizeof(bytes)) <= sizeof(bytes));
-        assert_int_equal(preview_symbols_decode(net, bytes, sizeof(bytes), &back, &values, NULL),
-                         0);
+        assert_int_equal(preview_symbols_decode(net, PART_OF(bytes), &back, &values, NULL), 0);
         assert_int_equal(back.depth, depth);
         assert_int_equal(back.q[last], 1);
     }

@@ -27,12 +27,12 @@ static int fill(void **state)
 
 static int count(struct preview_net *net, unsigned pictures, float *ret_lost)
 {
-    struct prg *prg = NULL;
+    struct data_draw draw = {.data = &data, .pictures = pictures};
     int rc;
 
-    assert_int_equal(prg_new(&prg, "test", NULL, 0, 0, NULL), 0);
-    rc = table_count(net, &data, pictures, prg, ret_lost, NULL);
-    prg_free(prg);
+    assert_int_equal(prg_new(&draw.prg, "test", part(NULL, 0), 0, NULL), 0);
+    rc = table_count(net, &draw, ret_lost, NULL);
+    prg_free(draw.prg);
     return rc;
 }
 

@@ -66,7 +66,7 @@ static void test_same(void **state)
     struct conv *net;
 
     (void)state;
-    assert_int_equal(prg_new(&prg, "test widen", NULL, 0, 0, NULL), 0);
+    assert_int_equal(prg_new(&prg, "test widen", part(NULL, 0), 0, NULL), 0);
     from = sample(narrow, prg);
     net = drawn(narrow, false, prg);
     widen(net, narrow, from);
@@ -95,7 +95,7 @@ static void test_learns(void **state)
     struct conv *net;
 
     (void)state;
-    assert_int_equal(prg_new(&prg, "test widen", NULL, 0, 1, NULL), 0);
+    assert_int_equal(prg_new(&prg, "test widen", part(NULL, 0), 1, NULL), 0);
     from = sample(narrow, prg);
     net = drawn(wide, true, prg);
     widen(net, wide, from);

@@ -16,7 +16,10 @@
 #include "client/local/vault_cache.h"
 #include "common/crypto/hex.h"
 #include "common/fs.h"
+#include "tests/unit/clock_fix.h"
 #include "tests/unit/vault_fix.h"
+
+enum { LATER = VAULT_CACHE_COARSE_TICK_MS + 50 }; /* ms */
 
 static void put(struct vault_fix *f, const char *table, const char *key, const char *text)
 {
@@ -91,14 +94,15 @@ static void what_others_write_is_seen(void **state)
         assert_int_equal(vault_each(other, "contact", count_rows, &seen, NULL), ERR_OK);
         assert_int_equal(seen, i + 2);
     }
-    usleep((VAULT_CACHE_TICK_MS + 50) * 1000); /* now it is kept */
+    clock_fix_ahead(LATER); /* now it is kept */
     assert_record(other, "contact", id, "six");
     assert_record(other, "contact", id, "six");
     seen = 0;
     assert_int_equal(vault_each(other, "contact", count_rows, &seen, NULL), ERR_OK);
+    clock_fix_ahead(0);
     put(f, "contact", "alice", "two");
     assert_record(other, "contact", id, "two");
-    usleep((VAULT_CACHE_TICK_MS + 50) * 1000);
+    clock_fix_ahead(LATER);
     assert_record(other, "contact", id, "two");
     assert_int_equal(fs_replace(path, "damage", 6, 0600, NULL), ERR_OK);
     assert_int_equal(vault_get(other, "contact", id, &out, NULL, NULL), ERR_CORRUPT);
@@ -108,6 +112,7 @@ static void what_others_write_is_seen(void **state)
     seen = 0;
     assert_int_equal(vault_each(other, "contact", count_rows, &seen, NULL), ERR_OK);
     assert_int_equal(seen, 30);
+    clock_fix_ahead(0);
     vault_close(other);
     free(path);
 }
@@ -204,9 +209,10 @@ static void marks_of_files(void **state)
     assert_true(vault_cache_look(path, &b));
     assert_false(b.settled);
     assert_int_not_equal(b.modified, a.modified);
-    usleep((VAULT_CACHE_TICK_MS + 50) * 1000);
+    clock_fix_ahead(LATER);
     assert_true(vault_cache_look(path, &b));
     assert_true(b.settled);
+    clock_fix_ahead(0);
     assert_false(vault_cache_look("/nonexistent", &b));
     free(path);
 }

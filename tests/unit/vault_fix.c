@@ -4,24 +4,41 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "client/local/lock.h"
+#include "common/fs.h"
+
+struct vault *vault_fix_create(const char *folder, const struct secret *passphrase)
+{
+    char *path = fs_join(folder, "lock");
+    struct lock *lock = NULL;
+    struct vault *v = NULL;
+
+    assert_int_equal(lock_open(path, &lock, NULL), ERR_OK);
+    assert_int_equal(lock_take(lock, 0, NULL), ERR_OK);
+    assert_int_equal(vault_create(folder, passphrase, lock, &v, NULL), ERR_OK);
+    vault_unlock(v);
+    free(path);
+    return v;
+}
+
+struct secret vault_fix_secret(const char *text)
+{
+    struct secret s = {0};
+
+    assert_int_equal(secret_copy(&s, text, strlen(text), NULL), ERR_OK);
+    return s;
+}
 
 void vault_fix_make(struct vault_fix *f)
 {
-    struct lock *lock = NULL;
-    char path[TMPDIR_SIZE + 8];
-
     assert_non_null(tmpdir_make(f->dir));
-    (void)snprintf(path, sizeof(path), "%s/lock", f->dir);
-    assert_int_equal(lock_open(path, &lock, NULL), ERR_OK);
-    assert_int_equal(lock_take(lock, 0, NULL), ERR_OK);
-    assert_int_equal(vault_create(f->dir, NULL, lock, &f->vault, NULL), ERR_OK);
-    vault_unlock(f->vault);
+    f->vault = vault_fix_create(f->dir, NULL);
 }
 
 void vault_fix_free(struct vault_fix *f)

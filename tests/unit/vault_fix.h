@@ -15,6 +15,12 @@ struct vault_fix {
     struct vault *vault; /* without a passphrase, not locked */
 };
 
+/* A vault in ${folder}, not locked; ${passphrase} NULL: without one.  The caller closes it. */
+struct vault *vault_fix_create(const char *folder, const struct secret *passphrase);
+
+/* ${text} as a secret, without its end; the caller frees it. */
+struct secret vault_fix_secret(const char *text);
+
 /* Make one, close and remove it; the test fails if that does. */
 void vault_fix_make(struct vault_fix *f);
 void vault_fix_free(struct vault_fix *f);
