@@ -3,7 +3,9 @@
  * Login: FORMATS.md section 5.
  *
  * Happy path: the user is there -> its newest manifest lists the device, not
- * revoked -> the signature over this connection is good -> the user is active -> READY.
+ * revoked -> the signature over this connection is good -> the user is active -> account record and
+ * second factor are read, which the answer tells of -> READY.  Nobody makes the daemon read these
+ * who has not proved who he is.
  *
  * Whatever is wrong, the peer hears AUTH_FAILED in the same words, and the
  * connection ends.  Two exceptions: a clock that is off is told, so
@@ -46,6 +48,8 @@ static void refuse(struct call *c, const char *why)
         conn_finish(conn);
 }
 
+/* ---- what the answer tells ---- */
+
 static void accept_login(struct call *c)
 {
     const struct attempt *a = c->data;
@@ -68,6 +72,54 @@ static void accept_login(struct call *c)
     env.login_reply = &reply;
     call_reply(c, &env);
 }
+
+/* One that does not open is not told; it is told in the log when somebody needs it. */
+static void on_factor(struct call *c)
+{
+    struct attempt *a = c->data;
+    const struct store_result *res = c->res;
+
+    if (res->code != ERR_OK && res->code != ERR_NOTFOUND) {
+        call_failed(c);
+        return;
+    }
+    a->has_factor =
+        res->code == ERR_NOTFOUND ||
+        factor_row_open(&a->factor, &c->d->factor_key, &a->login.uid, &res->u.factor) == ERR_OK;
+    accept_login(c);
+}
+
+static void get_factor(struct call *c)
+{
+    const struct attempt *a = c->data;
+    struct store_factor_get in = {0};
+
+    memcpy(in.uid, a->login.uid.b, sizeof(in.uid));
+    call_store(c, store_factor_get(c->d->port, &in, call_on_store, c), get_factor, on_factor);
+}
+
+static void on_account(struct call *c)
+{
+    struct attempt *a = c->data;
+
+    if (c->res->code != ERR_OK) {
+        call_failed(c);
+        return;
+    }
+    a->account = c->res->u.account.number;
+    get_factor(c);
+}
+
+static void get_account(struct call *c)
+{
+    const struct attempt *a = c->data;
+    struct store_account_get in = {0};
+
+    memcpy(in.uid, a->login.uid.b, sizeof(in.uid));
+    call_store(c, store_account_get(c->d->port, &in, call_on_store, c), get_account, on_account);
+}
+
+/* ---- the proof ---- */
 
 static bool is_good(struct call *c, const struct attempt *a)
 {
@@ -104,7 +156,7 @@ static void on_manifest(struct call *c)
     else if (a->user.state != STORE_USER_ACTIVE)
         refuse(c, "the account is suspended");
     else
-        accept_login(c);
+        get_account(c);
 }
 
 static void get_manifest(struct call *c)
@@ -117,51 +169,7 @@ static void get_manifest(struct call *c)
                on_manifest);
 }
 
-/* One that does not open is not told; it is told in the log when somebody needs it. */
-static void on_factor(struct call *c)
-{
-    struct attempt *a = c->data;
-    const struct store_result *res = c->res;
-
-    if (res->code != ERR_OK && res->code != ERR_NOTFOUND) {
-        call_failed(c);
-        return;
-    }
-    a->has_factor =
-        res->code == ERR_NOTFOUND ||
-        factor_row_open(&a->factor, &c->d->factor_key, &a->login.uid, &res->u.factor) == ERR_OK;
-    get_manifest(c);
-}
-
-static void get_factor(struct call *c)
-{
-    const struct attempt *a = c->data;
-    struct store_factor_get in = {0};
-
-    memcpy(in.uid, a->login.uid.b, sizeof(in.uid));
-    call_store(c, store_factor_get(c->d->port, &in, call_on_store, c), get_factor, on_factor);
-}
-
-static void on_account(struct call *c)
-{
-    struct attempt *a = c->data;
-
-    if (c->res->code != ERR_OK) {
-        call_failed(c);
-        return;
-    }
-    a->account = c->res->u.account.number;
-    get_factor(c);
-}
-
-static void get_account(struct call *c)
-{
-    const struct attempt *a = c->data;
-    struct store_account_get in = {0};
-
-    memcpy(in.uid, a->login.uid.b, sizeof(in.uid));
-    call_store(c, store_account_get(c->d->port, &in, call_on_store, c), get_account, on_account);
-}
+/* ---- the user ---- */
 
 static void on_user(struct call *c)
 {
@@ -177,7 +185,7 @@ static void on_user(struct call *c)
     }
     a->user = c->res->u.user;
     (void)snprintf(a->name, sizeof(a->name), "%s", a->user.name);
-    get_account(c);
+    get_manifest(c);
 }
 
 static void get_user(struct call *c)

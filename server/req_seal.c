@@ -10,6 +10,9 @@
  * signatures are checked while the last pieces become durable: a small send has all of it in one
  * flight.
  *
+ * What does not fit may be for an upload that was sealed meanwhile, by this connection or another
+ * one: then the store compares the headers, and nothing else counts.
+ *
  * Ways to fail: BAD_REQUEST names the field; BAD_STATE pieces are missing;
  * EXISTS sealed with another header; KEY_REUSED; NOT_FOUND; EXPIRED.
  */
@@ -40,6 +43,7 @@ struct sealing {
     uint32_t pieces;
     struct merkle tree;   /* over the pieces */
     bool apart, together; /* its piece need not wait any more; goes with it now */
+    struct err why;       /* what does not fit */
 };
 
 static void sealing_free(void *data)
@@ -215,6 +219,7 @@ static void seal(struct call *c)
 /* ---- the leaves of the body, page by page ---- */
 
 static void get_leaves(struct call *c);
+static void get_upload(struct call *c);
 
 static void on_leaves(struct call *c)
 {
@@ -222,6 +227,11 @@ static void on_leaves(struct call *c)
     merkle_hash root;
     int rc = ERR_OK;
 
+    if (c->res->code == ERR_NOTFOUND) { /* also of a transfer that has no body any more */
+        s->why.code = ERR_NOTFOUND;
+        get_upload(c);
+        return;
+    }
     if (c->res->code != ERR_OK) {
         call_failed(c);
         return;
@@ -234,12 +244,17 @@ static void on_leaves(struct call *c)
     }
     if (rc == ERR_OK)
         rc = merkle_finish(&s->tree, root);
-    if (rc != ERR_OK)
+    if (rc != ERR_OK) {
         call_error(c, rc, NULL);
-    else if (s->tree.n < s->pieces)
-        call_error(c, ERR_BADSTATE, "%u pieces are missing", s->pieces - (uint32_t)s->tree.n);
+        return;
+    }
+    if (s->tree.n < s->pieces)
+        rc = err_set(&s->why, ERR_BADSTATE, "%u pieces are missing",
+                     s->pieces - (uint32_t)s->tree.n);
     else if (memcmp(root, s->h.body_root.b, sizeof(root)) != 0)
-        call_error(c, ERR_INVALID, "header: body_root is not that of the pieces");
+        rc = err_set(&s->why, ERR_INVALID, "header: body_root is not that of the pieces");
+    if (rc != ERR_OK)
+        get_upload(c);
     else
         seal(c);
 }
@@ -385,12 +400,11 @@ static int check_upload(const struct sealing *s, const struct conn_upload *up, s
 static void on_known(struct call *c, const struct conn_upload *up)
 {
     struct sealing *s = c->data;
-    struct err err = {0};
-    int rc = check_upload(s, up, &err);
+    int rc = check_upload(s, up, &s->why);
 
     s->pieces = body_pieces(s->h.body_length);
     if (rc != ERR_OK)
-        call_error(c, rc, "%s", err.msg);
+        get_upload(c);
     else if (c->conn->manifest != NULL &&
              memcmp(&c->conn->manifest->hash, &s->h.manifest, sizeof(s->h.manifest)) == 0)
         on_manifest(c); /* nearly always the one of the seal before */
@@ -415,6 +429,8 @@ static void on_upload(struct call *c)
         s->pieces = body_pieces(s->h.body_length);
         s->apart = true;
         seal(c);
+    } else if (s->why.code != ERR_OK) {
+        call_error(c, s->why.code, s->why.msg[0] != '\0' ? "%s" : NULL, s->why.msg);
     } else if (!length_from_sealed(up->body_max, &known.body_length)) {
         call_error(c, ERR_CORRUPT, "an upload of impossible length");
     } else {
@@ -422,6 +438,7 @@ static void on_upload(struct call *c)
     }
 }
 
+/* The first step, or the last before something is refused: is it sealed by now? */
 static void get_upload(struct call *c)
 {
     const struct sealing *s = c->data;

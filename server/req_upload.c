@@ -47,16 +47,35 @@ static void on_state(struct call *c)
         call_failed(c);
 }
 
-void req_upload_state(struct call *c)
+static void get_pieces(struct call *c)
 {
     const Satchel__UploadState *msg = c->msg->upload_state;
     struct store_upload_pieces in = {.from = msg->from, .limit = RANGES_MAX};
 
-    if (!call_take(c, &msg->tid, "tid", in.tid, sizeof(in.tid)))
+    memcpy(in.tid, msg->tid.data, sizeof(in.tid));
+    memcpy(in.sender, c->conn->uid.b, sizeof(in.sender));
+    call_store(c, store_upload_pieces(c->d->port, &in, call_on_store, c), get_pieces, on_state);
+}
+
+/* Of a sealed one the pieces say nothing: they may be gone already. */
+static void on_upload(struct call *c)
+{
+    if (c->res->code != ERR_OK)
+        call_failed(c);
+    else if (c->res->u.upload.sealed)
+        call_error(c, ERR_NOTFOUND, NULL);
+    else
+        get_pieces(c);
+}
+
+void req_upload_state(struct call *c)
+{
+    struct store_upload_get in;
+
+    if (!call_take(c, &c->msg->upload_state->tid, "tid", in.tid, sizeof(in.tid)))
         return;
     memcpy(in.sender, c->conn->uid.b, sizeof(in.sender));
-    call_store(c, store_upload_pieces(c->d->port, &in, call_on_store, c), req_upload_state,
-               on_state);
+    call_store(c, store_upload_get(c->d->port, &in, call_on_store, c), req_upload_state, on_upload);
 }
 
 static void on_abandoned(struct call *c)

@@ -236,16 +236,19 @@ static int load_identity(struct vault *v, struct identity *id, struct err *err)
 {
     uint8_t record[VAULT_RECORD_ID_LEN];
     struct secret plain = {0};
-    Record *m = NULL;
+    ProtobufCMessage *m = NULL;
     int rc = vault_id(v, "identity", part_str("self"), record, err);
 
     if (rc == ERR_OK)
         rc = vault_get_secret(v, "identity", record, &plain, err);
     if (rc == ERR_OK) {
-        m = satchel__vault__identity__unpack(&pb_secret_allocator, plain.len, plain.data);
-        rc = m != NULL ? take_fields(m, id, err) : damaged(err, "not a message");
+        rc = pb_secret_unpack(&satchel__vault__identity__descriptor, part_secret(&plain), &m, err);
+        if (rc == ERR_CORRUPT)
+            rc = damaged(err, "not a message");
     }
-    satchel__vault__identity__free_unpacked(m, &pb_secret_allocator);
+    if (rc == ERR_OK)
+        rc = take_fields((const Record *)m, id, err);
+    satchel__vault__identity__free_unpacked((Record *)m, &pb_secret_allocator);
     secret_free(&plain);
     return rc;
 }

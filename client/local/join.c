@@ -19,6 +19,17 @@ enum {
 /* Each key here encrypts once. */
 static const uint8_t nonce_0[GCM_NONCE_LEN];
 
+/* ${what}: of memory that was missing it is also said which, if that is known. */
+static int failed(int rc, const char *what, struct err *err)
+{
+    if (rc != ERR_NOMEM)
+        return err_set(err, rc, "%s", what);
+    if (err != NULL && err->code != rc)
+        (void)err_set(err, rc, "%s", err_text(rc));
+    err_wrap(err, "%s", what);
+    return rc;
+}
+
 /* ---- requests ---- */
 
 /* LP(label) || LP(server_id) || LP(id) */
@@ -83,7 +94,7 @@ int join_request_seal(const struct join_request *r, const struct join_meeting *m
     secret_free(&key);
     buf_free(&plain);
     buf_free(&aad);
-    return rc == ERR_OK ? rc : err_set(err, rc, "cannot seal a request to join");
+    return rc == ERR_OK ? rc : failed(rc, "cannot seal a request to join", err);
 }
 
 static int take(const ProtobufCBinaryData *from, void *to, size_t len)
@@ -148,7 +159,7 @@ int join_request_open(struct join_request *ret, const struct join_meeting *m, st
         rc = unpack_request(ret, plain, len);
     secret_free(&key);
     buf_free(&aad);
-    return rc == ERR_OK ? rc : err_set(err, rc, "the request to join cannot be opened");
+    return rc == ERR_OK ? rc : failed(rc, "the request to join cannot be opened", err);
 }
 
 /* ---- the opening ---- */
@@ -159,7 +170,7 @@ int join_opening_seal(const struct join_meeting *m, struct buf *out, struct err 
     struct buf aad = {0};
     uint8_t *to = NULL;
     int rc =
-        m->code->nonce.len == JOIN_NONCE_LEN ? secret_new(&plain, OPENING_LEN, NULL) : ERR_INTERNAL;
+        m->code->nonce.len == JOIN_NONCE_LEN ? secret_new(&plain, OPENING_LEN, err) : ERR_INTERNAL;
 
     if (rc == ERR_OK) {
         memcpy(plain.data, m->code->nonce.data, JOIN_NONCE_LEN);
@@ -179,7 +190,7 @@ int join_opening_seal(const struct join_meeting *m, struct buf *out, struct err 
     secret_free(&plain);
     secret_free(&key);
     buf_free(&aad);
-    return rc == ERR_OK ? rc : err_set(err, rc, "cannot open the code for a new device");
+    return rc == ERR_OK ? rc : failed(rc, "cannot open the code for a new device", err);
 }
 
 static int take_opening(struct join_code *code, const struct secret *plain, struct err *err)
@@ -208,11 +219,11 @@ int join_opening_open(struct join_code *code, const struct join_meeting *m, stru
     if (rc == ERR_OK)
         rc = place_of(KDF_PREFIX "join opening", m, &aad);
     if (rc == ERR_OK)
-        rc = secret_new(&plain, OPENING_LEN, NULL);
+        rc = secret_new(&plain, OPENING_LEN, err);
     if (rc == ERR_OK)
         rc = gcm_open_once(key.data, nonce_0, part(aad.data, aad.len), sealed, plain.data);
     if (rc != ERR_OK)
-        err_set(err, rc, "the opening of the code cannot be read");
+        (void)failed(rc, "the opening of the code cannot be read", err);
     else
         rc = take_opening(code, &plain, err);
     secret_free(&plain);
@@ -324,15 +335,10 @@ int join_answer_seal(const struct join_answer *a, const struct join_meeting *m,
     secret_free(&plain);
     secret_free(&k);
     buf_free(&info);
-    return rc == ERR_OK ? rc : err_set(err, rc, "cannot seal the answer to a new device");
+    return rc == ERR_OK ? rc : failed(rc, "cannot seal the answer to a new device", err);
 }
 
-static int take_secret(const ProtobufCBinaryData *from, struct secret *ret)
-{
-    return secret_copy(ret, from->data, from->len, NULL);
-}
-
-static int fill_answer(const Satchel__JoinAnswer *m, struct join_answer *a)
+static int fill_answer(const Satchel__JoinAnswer *m, struct join_answer *a, struct err *err)
 {
     int rc = m->version == JOIN_VERSION ? ERR_OK : ERR_UNSUPPORTED;
 
@@ -349,26 +355,29 @@ static int fill_answer(const Satchel__JoinAnswer *m, struct join_answer *a)
     if (rc == ERR_OK)
         rc = take_name(m->name, a->name);
     if (rc == ERR_OK)
-        rc = take_secret(&m->identity_seed, &a->isk);
+        rc = secret_copy(&a->isk, m->identity_seed.data, m->identity_seed.len, err);
     if (rc == ERR_OK)
-        rc = take_secret(&m->account, &a->account);
+        rc = secret_copy(&a->account, m->account.data, m->account.len, err);
     if (rc == ERR_OK)
         memcpy(a->username, m->username, strlen(m->username) + 1);
     return rc;
 }
 
-static int unpack_answer(const struct secret *plain, struct join_answer *ret)
+static int unpack_answer(const struct secret *plain, struct join_answer *ret, struct err *err)
 {
-    Satchel__JoinAnswer *m = NULL;
+    ProtobufCMessage *m = NULL;
     struct join_answer a = {0};
     size_t len = get_be32(plain->data);
     int rc = len <= plain->len - 4 ? ERR_OK : ERR_INVALID;
 
-    if (rc == ERR_OK) {
-        m = satchel__join_answer__unpack(&pb_secret_allocator, len, plain->data + 4);
-        rc = m != NULL ? fill_answer(m, &a) : ERR_INVALID;
-        satchel__join_answer__free_unpacked(m, &pb_secret_allocator);
-    }
+    if (rc == ERR_OK)
+        rc = pb_secret_unpack(&satchel__join_answer__descriptor, part(plain->data + 4, len), &m,
+                              err);
+    if (rc == ERR_CORRUPT)
+        rc = ERR_INVALID;
+    if (rc == ERR_OK)
+        rc = fill_answer((const Satchel__JoinAnswer *)m, &a, err);
+    satchel__join_answer__free_unpacked((Satchel__JoinAnswer *)m, &pb_secret_allocator);
     if (rc == ERR_OK)
         *ret = a;
     else
@@ -396,17 +405,17 @@ int join_answer_open(struct join_answer *ret, const struct join_meeting *m,
     if (rc == ERR_OK)
         rc = answer_key(m, &h, ctx, &k);
     if (rc == ERR_OK)
-        rc = secret_new(&plain, sealed.len - HPKE_ENC_LEN - GCM_TAG_LEN, NULL);
+        rc = secret_new(&plain, sealed.len - HPKE_ENC_LEN - GCM_TAG_LEN, err);
     if (rc == ERR_OK)
         rc = gcm_open_once(k.data, nonce_0, PART_OF(ctx),
                            part(from + HPKE_ENC_LEN, sealed.len - HPKE_ENC_LEN), plain.data);
     if (rc == ERR_OK)
-        rc = unpack_answer(&plain, ret);
+        rc = unpack_answer(&plain, ret, err);
     hpke_free(&h);
     secret_free(&plain);
     secret_free(&k);
     buf_free(&info);
-    return rc == ERR_OK ? rc : err_set(err, rc, "the answer of the other device cannot be opened");
+    return rc == ERR_OK ? rc : failed(rc, "the answer of the other device cannot be opened", err);
 }
 
 /* ---- the number ---- */

@@ -4,7 +4,8 @@
  * devices -> an addendum is signed on a worker -> Extend -> done.
  *
  * Ways to fail: ERR_NOTFOUND (no such transfer of ours), ERR_INVALID (ambiguous), ERR_EXPIRED,
- * ERR_REVOKED, ERR_TOOLARGE, ERR_INTEGRITY (the server shows another header, or an addendum that is
+ * ERR_REVOKED, ERR_SPENT or ERR_REFUSED (nobody can open it any more), ERR_TOOLARGE, ERR_BADSTATE
+ * (it changed meanwhile), ERR_INTEGRITY (the server shows another header, or an addendum that is
  * not ours).
  */
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct extension {
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_extended *r);
     struct op_job job;
     Satchel__StatusReply *reply; /* taken out of the answer */
+    uint32_t opens;              /* that each recipient has, as the header says; 0: no limit */
     struct buf body;             /* of the addendum */
     uint8_t sig[SIGNED_SIG_LEN];
     struct satchel_extended extended;
@@ -35,33 +37,71 @@ static struct part view_of(ProtobufCBinaryData b)
 
 /* ---- third: told ------------------------------------------------------------------------ */
 
-/* Was it taken from everybody, as Status said?  ${ret_last}: when from the last of them. */
-static bool is_revoked(const struct extension *x, uint64_t *ret_last)
+static bool can_open(const struct extension *x, const Satchel__RecipientStatus *row)
+{
+    bool opened =
+        row->state == SATCHEL__SLOT_STATE__RELEASED || row->state == SATCHEL__SLOT_STATE__RECEIVED;
+
+    return row->state == SATCHEL__SLOT_STATE__STORED ||
+           (opened && (x->opens == 0 || row->opens_used < x->opens));
+}
+
+/* What Status said of the recipients. */
+struct tally {
+    size_t all, open, revoked, deleted; /* open: they can open it still */
+    uint64_t last;                      /* when it was revoked from the last of them */
+};
+
+static struct tally count(const struct extension *x)
 {
     const Satchel__StatusReply *m = x->reply;
+    struct tally t = {.all = m->n_recipients};
 
-    *ret_last = 0;
     for (size_t i = 0; i < m->n_recipients; i++) {
-        if (m->recipients[i]->state != SATCHEL__SLOT_STATE__SLOT_REVOKED)
-            return false;
-        if (m->recipients[i]->changed > *ret_last)
-            *ret_last = m->recipients[i]->changed;
+        const Satchel__RecipientStatus *row = m->recipients[i];
+        bool revoked = row->state == SATCHEL__SLOT_STATE__SLOT_REVOKED;
+
+        t.open += can_open(x, row);
+        t.deleted += row->state == SATCHEL__SLOT_STATE__DELETED;
+        t.revoked += revoked;
+        if (revoked && row->changed > t.last)
+            t.last = row->changed;
     }
-    return m->n_recipients > 0;
+    return t;
+}
+
+/* The server says that it is not so that it could be extended. */
+static void say_state(const struct extension *x, struct err *err)
+{
+    struct tally t = count(x);
+    const char *id = x->find.prefix;
+    char day[SHOW_TIME];
+
+    if (t.all == 0 || t.open > 0) {
+        err_hint(err, "it has changed meanwhile: try again");
+        return;
+    }
+    if (t.revoked == t.all)
+        err_set(err, ERR_REVOKED, "transfer '%s': you revoked it on %s", id,
+                show_minute(t.last, day));
+    else if (t.revoked + t.deleted == 0)
+        err_set(err, ERR_SPENT, "transfer '%s': nobody has an open left", id);
+    else
+        err_set(err, ERR_REFUSED, "transfer '%s': nobody is left who could open it", id);
+    err_hint(err, "that cannot be undone: send it again");
 }
 
 /* The server has not done it. */
 static struct err refused(const struct extension *x, const struct err *why)
 {
     struct err err = find_error(&x->find, why);
-    char day[SHOW_TIME];
-    uint64_t last;
 
-    if (why->code == ERR_BADSTATE && is_revoked(x, &last)) {
-        err_set(&err, ERR_REVOKED, "transfer '%s': you revoked it on %s", x->find.prefix,
-                show_minute(last, day));
-        err_hint(&err, "what is revoked stays so: send it again");
-    }
+    if (why->code == ERR_BADSTATE)
+        say_state(x, &err);
+    else if (why->code == ERR_EXISTS)
+        err_hint(&err, "it has changed meanwhile: try again");
+    else if (why->code == ERR_EXPIRED)
+        err_hint(&err, "send it again");
     return err;
 }
 
@@ -140,9 +180,12 @@ static int check_end(const struct extension *x, const struct header *h, uint64_t
 {
     char day[SHOW_TIME];
 
-    if (end <= s->time)
-        return err_set(err, ERR_EXPIRED, "transfer '%s': it expired on %s", x->find.prefix,
-                       show_minute(end, day));
+    if (end <= s->time) {
+        err_set(err, ERR_EXPIRED, "transfer '%s': it expired on %s", x->find.prefix,
+                show_minute(end, day));
+        err_hint(err, "send it again");
+        return ERR_EXPIRED;
+    }
     return lifetime_check_end(&x->limits, h->created, s->expires, s->time, err);
 }
 
@@ -150,7 +193,7 @@ static int check_end(const struct extension *x, const struct header *h, uint64_t
 static int make_statement(struct extension *x, struct statement *s, struct err *err)
 {
     struct statement last = {0};
-    struct header h;
+    struct header h = {0};
     int rc = check_header(x, &h, err);
 
     if (rc == ERR_OK && header_hash(view_of(x->reply->header), &s->header) != ERR_OK)
@@ -160,6 +203,7 @@ static int make_statement(struct extension *x, struct statement *s, struct err *
     if (rc == ERR_OK)
         rc = check_end(x, &h, last.expires, s, err);
     s->number = last.number + 1;
+    x->opens = h.opens;
     x->extended.before = last.expires;
     x->extended.expires = s->expires;
     return rc;

@@ -53,8 +53,10 @@ struct satchel_extend_options {
  * SATCHEL_E_INVALID: both or none of `lifetime` and `expires`;
  * SATCHEL_E_TOOLARGE: beyond the server's longest lifetime, counted from when
  * it was sent; SATCHEL_E_EXPIRED: too late; SATCHEL_E_NOTFOUND: no such
- * transfer, or not sent by us; SATCHEL_E_REVOKED: from everybody;
- * SATCHEL_E_BADSTATE: nobody could open it for another reason.
+ * transfer, or not sent by us.  Nobody can open it any more, which stays so:
+ * SATCHEL_E_REVOKED: it was revoked from all; SATCHEL_E_SPENT: all opens are
+ * used up; SATCHEL_E_REFUSED: for several reasons, or it was deleted.
+ * SATCHEL_E_BADSTATE, SATCHEL_E_EXISTS: it changed meanwhile, ask again.
  */
 SATCHEL_API int satchel_extend_start(struct satchel *s, const struct satchel_extend_options *o,
                                      struct satchel_op **ret_op, struct satchel_error *err);

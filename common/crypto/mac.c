@@ -21,15 +21,16 @@ static bool add_part(EVP_MAC_CTX *ctx, const struct part *p, bool prefixed)
     return p->len == 0 || EVP_MAC_update(ctx, p->data, p->len) == 1;
 }
 
-static bool compute(EVP_MAC_CTX *ctx, struct part key, const struct part *parts, size_t n,
-                    bool prefixed)
+static int compute(EVP_MAC_CTX *ctx, struct part key, const struct part *parts, size_t n,
+                   bool prefixed)
 {
+    /* OpenSSL copies the key into locked memory, and fails for want of that alone. */
     if (EVP_MAC_init(ctx, part_bytes(key), key.len, NULL) != 1)
-        return false;
+        return ERR_NOMEM;
     for (size_t i = 0; i < n; i++)
         if (!add_part(ctx, &parts[i], prefixed))
-            return false;
-    return true;
+            return ERR_INTERNAL;
+    return ERR_OK;
 }
 
 static int mac_list(enum hash_id id, uint8_t *ret_tag, struct part key, const struct part *parts,
@@ -39,20 +40,21 @@ static int mac_list(enum hash_id id, uint8_t *ret_tag, struct part key, const st
     EVP_MAC_CTX *ctx;
     uint8_t tag[HASH_MAX_LEN];
     size_t len = 0;
-    bool done;
+    int rc;
 
     if (template == NULL)
         return ERR_INTERNAL;
     ctx = EVP_MAC_CTX_dup(template);
     if (ctx == NULL)
         return ERR_NOMEM;
-    done = compute(ctx, key, parts, n, prefixed) &&
-           EVP_MAC_final(ctx, tag, &len, sizeof(tag)) == 1 && len == hash_len(id);
+    rc = compute(ctx, key, parts, n, prefixed);
+    if (rc == ERR_OK && (EVP_MAC_final(ctx, tag, &len, sizeof(tag)) != 1 || len != hash_len(id)))
+        rc = ERR_INTERNAL;
     EVP_MAC_CTX_free(ctx);
-    if (done)
+    if (rc == ERR_OK)
         memcpy(ret_tag, tag, len);
     secret_wipe(tag, sizeof(tag));
-    return done ? ERR_OK : ERR_INTERNAL;
+    return rc;
 }
 
 int mac_parts(enum hash_id id, uint8_t *ret_tag, struct part key, const struct part *parts,

@@ -217,6 +217,59 @@ static void addendum_of_another_transfer(void **state)
     assert_int_equal(extend(g)->code, SATCHEL_E_INTEGRITY);
 }
 
+/* ---- an end that the server does not change ---- */
+
+struct refusal {
+    Satchel__SlotState states[2]; /* of the recipients, as Status says */
+    Satchel__Code said;           /* to Extend */
+    int code;
+    const char *hint;
+};
+
+static bool refuse(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    const struct refusal *x = f->cookie;
+
+    (void)tail;
+    if (r->body_case == SATCHEL__ENVELOPE__BODY_STATUS_REPLY)
+        for (size_t i = 0; i < r->status_reply->n_recipients; i++)
+            r->status_reply->recipients[i]->state = x->states[i % 2];
+    if (r->body_case == SATCHEL__ENVELOPE__BODY_DONE)
+        fake_error(r, x->said, "no");
+    return true;
+}
+
+/* What stays so is told from what another try may bring. */
+static void why_it_is_not_extended(void **state)
+{
+#define STATE(x) SATCHEL__SLOT_STATE__##x
+#define CODE(x)  SATCHEL__CODE__##x
+    static const char over[] = "that cannot be undone: send it again";
+    static const char again[] = "it has changed meanwhile: try again";
+    static const struct refusal rows[] = {
+        {{STATE(SLOT_REVOKED), STATE(SLOT_REVOKED)}, CODE(BAD_STATE), SATCHEL_E_REVOKED, over},
+        {{STATE(DELETED), STATE(DELETED)}, CODE(BAD_STATE), SATCHEL_E_REFUSED, over},
+        {{STATE(DELETED), STATE(SLOT_REVOKED)}, CODE(BAD_STATE), SATCHEL_E_REFUSED, over},
+        {{STATE(STORED), STATE(SLOT_REVOKED)}, CODE(BAD_STATE), SATCHEL_E_BADSTATE, again},
+        {{STATE(RECEIVED), STATE(RELEASED)}, CODE(BAD_STATE), SATCHEL_E_BADSTATE, again},
+        {{STATE(STORED), STATE(STORED)}, CODE(EXISTS), SATCHEL_E_EXISTS, again},
+        {{STATE(STORED), STATE(STORED)}, CODE(EXPIRED), SATCHEL_E_EXPIRED, "send it again"},
+    };
+    struct scene *g = *state;
+
+    send_one(g);
+    g->fake.spoil = refuse;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct refusal row = rows[i];
+
+        g->fake.cookie = &row;
+        assert_int_equal(extend(g)->code, row.code);
+        assert_string_equal(g->alice.last.hint, row.hint);
+    }
+    honest(g);
+    assert_int_equal(extend(g)->code, SATCHEL_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +278,7 @@ int main(void)
         TEST(head_by_another_key),
         TEST(numbers_are_not_the_servers),
         TEST(addendum_of_another_transfer),
+        TEST(why_it_is_not_extended),
     };
     int failed = cmocka_run_group_tests_name("hostile log", tests, NULL, NULL);
 

@@ -22,6 +22,7 @@
 enum {
     PIECES = 20,
     LENGTH = (PIECES - 1) * 262144 + 4321, /* bytes */
+    SMALL = 1000,                          /* bytes: one piece */
     PATIENT = 60000
 };
 
@@ -259,6 +260,39 @@ static void a_lost_answer_ends_as_done(void **state)
     assert_int_equal(g->fake.n_transfers, 2);
 }
 
+/* As cut_answer(), and its body is gone. */
+static bool cut_when_over(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    if (cut_answer(f, r, tail))
+        return true;
+    for (size_t i = 0; i < FAKE_PIECES; i++)
+        buf_free(&f->transfers[f->n_transfers - 1].pieces[i]);
+    return false;
+}
+
+/* Nobody can open it any more when the sender asks again, but it did arrive. */
+static void a_lost_answer_of_one_that_is_over(void **state)
+{
+    struct scene *g = *state;
+
+    patience(&g->alice, PATIENT);
+    make_file(g);
+    for (size_t i = 0; i < 2; i++) {
+        struct cut c = {SATCHEL__ENVELOPE__BODY_SEAL_REPLY, 0, false};
+        unsigned before = g->fake.puts;
+
+        g->fake.spoil = cut_when_over;
+        g->fake.cookie = &c;
+        assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+        honest(g);
+        assert_true(c.done);
+        assert_int_equal(g->fake.n_transfers, i + 1);
+        assert_int_equal(g->fake.puts - before, i == 0 ? PIECES : 1);
+        assert_int_equal(records(g), 0);
+        assert_int_equal(truncate(g->file, SMALL), 0);
+    }
+}
+
 /* The last pieces and the seal were on their way together, and none of them arrived. */
 static void a_seal_without_its_pieces_goes_on(void **state)
 {
@@ -328,6 +362,80 @@ static void small_files_leave_no_record(void **state)
     assert_output(g);
 }
 
+enum { HOLDS = 64 }; /* more than there are worker threads */
+
+/* All workers rest until the gate is opened. */
+struct hold {
+    uv_work_t work[HOLDS];
+    uv_sem_t gate;
+    unsigned left;
+    bool begun;
+};
+
+static void rest(uv_work_t *work)
+{
+    struct hold *h = work->data;
+
+    uv_sem_wait(&h->gate);
+    uv_sem_post(&h->gate); /* the next one, too */
+}
+
+static void rested(uv_work_t *work, int status)
+{
+    assert_int_equal(status, 0);
+    ((struct hold *)work->data)->left--;
+}
+
+/* The only piece is about to be given to a worker, who makes the seal as well: cut while he does.
+ */
+static void hold_and_cut(void *cookie, const struct satchel_progress *p)
+{
+    struct actor_handle *a = cookie;
+    struct hold *h = a->scene->fake.cookie;
+
+    if (p->phase != SATCHEL_PHASE_TRANSFER || h->begun)
+        return;
+    h->begun = true;
+    for (; h->left < HOLDS; h->left++) {
+        h->work[h->left].data = h;
+        assert_int_equal(uv_queue_work(&a->scene->loop, &h->work[h->left], rest, rested), 0);
+    }
+    fake_drop(&a->scene->fake);
+}
+
+/* The piece and its seal are made while there is no connection: they arrive once. */
+static void cut_while_the_seal_is_made(void **state)
+{
+    struct scene *g = *state;
+    const unsigned *asked = g->fake.requests;
+    struct hold h = {0};
+
+    assert_int_equal(truncate(g->file, SMALL), 0);
+    assert_int_equal(uv_sem_init(&h.gate, 0), 0);
+    patience(&g->alice, PATIENT);
+    g->fake.cookie = &h;
+    begin_send(&g->alice, "bob", hold_and_cut);
+    while (!h.begun)
+        uv_run(&g->loop, UV_RUN_ONCE);
+    for (int i = 0; i < 20; i++) /* the end of the connection is seen, too */
+        uv_run(&g->loop, UV_RUN_NOWAIT);
+    assert_int_equal(g->fake.puts, 0);
+    uv_sem_post(&h.gate);
+    assert_int_equal(wait_for(&g->alice)->code, SATCHEL_OK);
+    while (h.left > 0)
+        uv_run(&g->loop, UV_RUN_ONCE);
+    uv_sem_destroy(&h.gate);
+    assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_RETRY], 1);
+    assert_int_equal(asked[SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER], 1);
+    assert_int_equal(asked[SATCHEL__ENVELOPE__BODY_UPLOAD_STATE], 1);
+    assert_int_equal(asked[SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER], 1);
+    assert_int_equal(g->fake.n_transfers, 1);
+    assert_int_equal(g->fake.puts, 1);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_output(g);
+}
+
 /* As cut_request(), and the server forgets what it had opened. */
 static bool forget_upload(struct fake *f, const Satchel__Envelope *e)
 {
@@ -383,7 +491,8 @@ int main(void)
         TEST(a_changed_file_begins_anew),        TEST(a_lost_answer_ends_as_done),
         TEST(a_seal_without_its_pieces_goes_on), TEST(an_upload_that_is_gone_begins_anew),
         TEST(a_damaged_record_begins_anew),      TEST(small_files_leave_no_record),
-        TEST(a_forgotten_upload_begins_anew),
+        TEST(a_forgotten_upload_begins_anew),    TEST(cut_while_the_seal_is_made),
+        TEST(a_lost_answer_of_one_that_is_over),
     };
     int failed = cmocka_run_group_tests_name("resume_send", tests, NULL, NULL);
 

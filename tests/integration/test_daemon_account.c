@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <lmdb.h>
 
 #include "common/transfer/chain.h"
 #include "common/transfer/manifest_build.h"
@@ -381,6 +382,63 @@ static void test_a_revoked_device(void **state)
     manifest_free(next);
 }
 
+/* ---- a factor that cannot be read ---- */
+
+/* Put one for ${who} into the store, or take it away; the daemon is not running. */
+static void damage(const struct actor *who, bool put)
+{
+    struct uid uid = who->u.uid;
+    char bad[] = "bad";
+    MDB_val key = {sizeof(uid.b), uid.b}, row = {sizeof(bad), bad};
+    MDB_env *env = NULL;
+    MDB_txn *txn = NULL;
+    char path[96];
+    MDB_dbi dbi;
+
+    (void)snprintf(path, sizeof(path), "%s/data/store/index", stage_site.dir);
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 1), 0);
+    assert_int_equal(mdb_env_open(env, path, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "factors", 0, &dbi), 0);
+    if (put)
+        assert_int_equal(mdb_put(txn, dbi, &key, &row, 0), 0);
+    else
+        assert_int_equal(mdb_del(txn, dbi, &key, NULL), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+static Satchel__Code log_in(const struct actor *who)
+{
+    struct peer p;
+    Satchel__Code code;
+
+    stage_greet(&p);
+    code = actor_login(&p, who);
+    peer_close(&p);
+    return code;
+}
+
+/* Whoever has no key of a device is refused before anything is read of a factor. */
+static void test_a_login_is_proved_first(void **state)
+{
+    struct actor forger = bob;
+
+    (void)state;
+    forger.u.dsk = carol.u.dsk;
+    assert_int_equal(site_stop(&stage_site), 0);
+    damage(&bob, true);
+    site_start(&stage_site, NULL);
+    assert_int_equal(log_in(&forger), CODE(AUTH_FAILED));
+    assert_int_equal(log_in(&bob), CODE(INTERNAL)); /* so the test can fail */
+    assert_int_equal(site_stop(&stage_site), 0);
+    damage(&bob, false);
+    site_start(&stage_site, NULL);
+    assert_int_equal(log_in(&forger), CODE(AUTH_FAILED));
+    assert_int_equal(log_in(&bob), OK);
+}
+
 /* ---- Ping, Bye ---- */
 
 static void test_ping_and_bye(void **state)
@@ -412,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_hello_twice),
         cmocka_unit_test(test_logins_that_are_refused_alike),
         cmocka_unit_test(test_a_login_cannot_be_replayed),
+        cmocka_unit_test(test_a_login_is_proved_first),
         cmocka_unit_test(test_a_clock_that_is_off),
         cmocka_unit_test(test_malformed_logins),
         cmocka_unit_test(test_lookup_in_three_ways),

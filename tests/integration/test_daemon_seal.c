@@ -195,26 +195,149 @@ static void test_sealed_twice(void **state)
     parcel_free(&x);
 }
 
+/* ${x}, which ${a} has opened, is sealed by another connection. */
+static void seal_elsewhere(const struct parcel *x)
+{
+    struct peer b;
+
+    stage_enter(&b, &alice);
+    assert_int_equal(parcel_put_all(&b, x), OK);
+    assert_int_equal(parcel_seal(&b, x), OK);
+    peer_close(&b);
+}
+
 /* What a connection remembers of an upload is no more than that: another one has sealed it. */
 static void test_sealed_behind_the_back_of_its_connection(void **state)
 {
     bool duplicate = false;
     struct parcel x;
-    struct peer b;
 
     (void)state;
     stage_parcel(&x, 5, 42);
     assert_int_equal(parcel_open(&a, &x), OK);
     parcel_seal_body(&x);
-    stage_enter(&b, &alice);
-    assert_int_equal(parcel_put_all(&b, &x), OK);
-    assert_int_equal(parcel_seal(&b, &x), OK);
-    peer_close(&b);
+    seal_elsewhere(&x);
     assert_true(seal_reply(&x, &duplicate));
     assert_true(duplicate);
     x.header.tweak = 5;
     parcel_sign(&x);
     assert_int_equal(parcel_seal(&a, &x), CODE(EXISTS));
+    parcel_free(&x);
+}
+
+/* Another header, in whatever it differs: the first one has won, and that is what is said. */
+static void test_another_header_was_sealed_meanwhile(void **state)
+{
+    struct parcel x;
+
+    (void)state;
+    stage_parcel(&x, 1000, 43);
+    assert_int_equal(parcel_open(&a, &x), OK);
+    parcel_seal_body(&x);
+    seal_elsewhere(&x);
+    for (int i = 0; i < 8; i++) {
+        struct header good = x.header;
+        uint64_t piece = 0;
+        Satchel__Code code;
+
+        switch (i) {
+        case 0:
+            x.header.created++;
+            break;
+        case 1:
+            x.header.expires++;
+            break;
+        case 2:
+            x.header.policy_flags = HEADER_REQUIRE_OTP;
+            break;
+        case 3:
+            x.header.opens = 9;
+            break;
+        case 4:
+            x.header.body_length += PIECE; /* which would have a piece more */
+            break;
+        case 5:
+            x.header.body_root.b[0] ^= 1;
+            break;
+        case 6:
+            x.header.tweak = 5;
+            break;
+        default: /* with its piece, in one flight */
+            x.header.body_root.b[0] ^= 1;
+            x.leaves[0].b[0] ^= 1;
+            piece = parcel_send_piece(&a, &x, 0);
+            x.leaves[0].b[0] ^= 1;
+        }
+        parcel_sign(&x);
+        code = parcel_seal(&a, &x);
+        if (code != CODE(EXISTS))
+            fail_msg("%d: %d", i, code);
+        if (piece != 0)
+            assert_int_equal(peer_code(peer_wait(&a, piece)), CODE(EXISTS));
+        x.header = good;
+    }
+    parcel_free(&x);
+}
+
+static Satchel__Code upload_state(const struct parcel *x)
+{
+    Satchel__UploadState msg = SATCHEL__UPLOAD_STATE__INIT;
+    PEER_ENV(env, UPLOAD_STATE, upload_state, &msg);
+
+    PEER_BYTES(msg.tid, x->header.tid.b);
+    return peer_ask(&a, &env);
+}
+
+static Satchel__Code revoke(const struct parcel *x)
+{
+    Satchel__Revoke msg = SATCHEL__REVOKE__INIT;
+    PEER_ENV(env, REVOKE, revoke, &msg);
+
+    PEER_BYTES(msg.tid, x->header.tid.b);
+    return peer_ask(&a, &env);
+}
+
+/* It arrived, and its body is gone, before the sender heard of it. */
+static void test_sealed_and_over(void **state)
+{
+    static const uint64_t lengths[] = {5, 2 * PIECE};
+
+    (void)state;
+    for (uint32_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        bool duplicate = false;
+        struct parcel x;
+
+        stage_parcel(&x, lengths[i], 44 + i);
+        assert_int_equal(parcel_open(&a, &x), OK);
+        parcel_seal_body(&x);
+        seal_elsewhere(&x);
+        assert_int_equal(revoke(&x), OK);
+        assert_int_equal(peer_code(peer_wait(&a, parcel_ask_pieces(&a, &x, 0, 1))),
+                         CODE(NOT_FOUND));
+        assert_true(seal_reply(&x, &duplicate));
+        assert_true(duplicate);
+        x.header.tweak = 5;
+        parcel_sign(&x);
+        assert_int_equal(parcel_seal(&a, &x), CODE(EXISTS));
+        parcel_free(&x);
+    }
+}
+
+/* Of one that was sealed the seal tells, not the pieces, whether they are there or gone. */
+static void test_a_transfer_is_no_upload(void **state)
+{
+    struct parcel x;
+
+    (void)state;
+    stage_parcel(&x, 2 * PIECE, 46);
+    assert_int_equal(parcel_open(&a, &x), OK);
+    parcel_seal_body(&x);
+    assert_int_equal(parcel_put_all(&a, &x), OK);
+    assert_int_equal(upload_state(&x), OK);
+    assert_int_equal(parcel_seal(&a, &x), OK);
+    assert_int_equal(upload_state(&x), CODE(NOT_FOUND));
+    assert_int_equal(revoke(&x), OK);
+    assert_int_equal(upload_state(&x), CODE(NOT_FOUND));
     parcel_free(&x);
 }
 
@@ -378,6 +501,9 @@ int main(void)
         TEST(test_pieces_are_missing),
         TEST(test_sealed_twice),
         TEST(test_sealed_behind_the_back_of_its_connection),
+        TEST(test_another_header_was_sealed_meanwhile),
+        TEST(test_sealed_and_over),
+        TEST(test_a_transfer_is_no_upload),
         TEST(test_a_content_key_twice),
         TEST(test_headers_that_do_not_fit),
         TEST(test_slots_that_do_not_fit),

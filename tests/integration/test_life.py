@@ -192,6 +192,21 @@ class Extend(Case):
         self.assertEqual(refused["code"], "revoked")
         self.assertIn(f"you revoked it on {today()}", refused["message"])
 
+    def test_nobody_left(self):
+        """Refused, for whatever reason nobody can open it any more."""
+        spent = self.alice.send(self.file(10), "--opens", "1", to=(self.bob,)).result["id"]
+        self.bob.get(spent, "-o", self.work / "spent")
+        self.alice.json("extend", spent, "1h")  # her own copy is left
+        gone = self.alice.send(self.file(10), to=(self.bob, self.carol)).result["id"]
+        self.bob.json("delete", gone)
+        self.alice.json("extend", gone, "1h")  # carol is
+        for tid, code in ((spent, "spent"), (gone, "refused")):
+            self.alice.json("revoke", tid)
+            refused = self.alice.json("extend", tid, "1h", expect=4).error
+            self.assertEqual((refused["code"], refused["hint"]), (code, "that cannot be undone: send it again"))
+        self.alice.json("delete", spent)
+        self.assertEqual(self.alice.json("extend", spent[:12], "1h", expect=3).error["code"], "notfound")
+
     def test_dates(self):
         """An end may be a day, or a time; in UTC."""
         day = datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(days=3)

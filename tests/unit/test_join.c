@@ -15,6 +15,7 @@
 #include "common/crypto/kdf.h"
 #include "common/crypto/x25519.h"
 #include "tests/unit/join_fix.h"
+#include "tests/unit/locked_heap.h"
 #include <proto/satchel.pb-c.h>
 
 static const struct server_id server = {{7, 7, 7}}, elsewhere = {{8}};
@@ -357,6 +358,63 @@ static void test_answers(void **state)
     free_scene(&s);
 }
 
+/* ---- without memory for secrets ---- */
+
+static struct scene short_of_memory;
+static struct buf short_answer, short_opening;
+
+/* What there is no room for is not called damaged, and it is said what is missing. */
+static int told(int rc, const struct err *err)
+{
+    if (rc == ERR_NOMEM)
+        assert_non_null(strstr(err->msg, "memory"));
+    return rc;
+}
+
+static int open_short_answer(void)
+{
+    const struct scene *s = &short_of_memory;
+    struct join_answer back = {0};
+    struct err err = {0};
+    int rc =
+        join_answer_open(&back, &s->m, &s->key, part(short_answer.data, short_answer.len), &err);
+
+    assert_int_equal(back.isk.len, rc == ERR_OK ? 32 : 0);
+    join_answer_free(&back);
+    return told(rc, &err);
+}
+
+static int open_short_opening(void)
+{
+    struct join_code theirs = {0};
+    struct join_meeting at = short_of_memory.m;
+    struct err err = {0};
+    int rc = secret_copy(&theirs.secret, short_of_memory.code.secret.data,
+                         short_of_memory.code.secret.len, &err);
+
+    memcpy(theirs.id, short_of_memory.code.id, sizeof(theirs.id));
+    at.code = &theirs;
+    if (rc == ERR_OK)
+        rc = join_opening_open(&theirs, &at, part(short_opening.data, short_opening.len), &err);
+    join_code_free(&theirs);
+    return told(rc, &err);
+}
+
+static void test_without_locked_memory(void **state)
+{
+    struct scene *s = &short_of_memory;
+
+    (void)state;
+    make_scene(s);
+    assert_int_equal(join_answer_seal(&s->a, &s->m, &s->ephemeral, &short_answer, NULL), ERR_OK);
+    assert_int_equal(join_opening_seal(&s->m, &short_opening, NULL), ERR_OK);
+    locked_heap_run(open_short_answer);
+    locked_heap_run(open_short_opening);
+    buf_free(&short_answer);
+    buf_free(&short_opening);
+    free_scene(s);
+}
+
 /* The number that people compare belongs to nonce, user, server and request. */
 static void test_the_number(void **state)
 {
@@ -402,7 +460,7 @@ int main(void)
         cmocka_unit_test(test_the_number),     cmocka_unit_test(test_requests),
         cmocka_unit_test(test_versions),       cmocka_unit_test(test_openings),
         cmocka_unit_test(test_wrong_openings), cmocka_unit_test(test_one_guest),
-        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_answers),        cmocka_unit_test(test_without_locked_memory),
     };
 
     (void)secret_setup();

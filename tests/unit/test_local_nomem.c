@@ -21,6 +21,7 @@
 #include "client/local/group.h"
 #include "client/local/output.h"
 #include "client/local/profile.h"
+#include "tests/unit/locked_heap.h"
 #include "tests/unit/tmpdir.h"
 
 #define NOW ((uint64_t)1800000000000)
@@ -314,6 +315,13 @@ NOMEM(op_settings)
 NOMEM(op_output)
 NOMEM(op_place)
 
+/* What is on the disk is not damaged because there is no room for the keys in it. */
+static void op_open_without_locked_memory(void **state)
+{
+    (void)state;
+    locked_heap_run(op_open);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -351,6 +359,7 @@ int main(void)
         cmocka_unit_test(op_settings_without_memory),
         cmocka_unit_test(op_output_without_memory),
         cmocka_unit_test(op_place_without_memory),
+        cmocka_unit_test(op_open_without_locked_memory),
     };
 
     return cmocka_run_group_tests_name("without memory", tests, setup, teardown);
