@@ -430,11 +430,20 @@ static void on_looked(struct call *c)
 {
     struct opening *o = c->data;
     const char *words;
+    uint64_t wait;
 
     if (c->answered) { /* nobody wants it any more, and there is nothing to erase */
         call_orphan(c);
     } else if (c->res->code != ERR_OK) {
         judged(c, false);
+        /* It has told whether somebody's keys have changed, as Lookup would have. */
+        wait = c->res->code == ERR_BADSTATE
+                   ? daemon_charge(c->d, DAEMON_LOOKUPS, c->conn->uid.b, sizeof(c->conn->uid.b))
+                   : 0;
+        if (wait > 0) {
+            call_later(c, ERR_RATE, wait);
+            return;
+        }
         words = why_not(o, c->res);
         call_error(c, c->res->code, words != NULL ? "%s" : NULL, words);
     } else {

@@ -19,6 +19,7 @@
 #include "server/flight.h"
 #include "server/length.h"
 #include "server/req.h"
+#include "server/uploads.h"
 
 void req_piece_stored(struct call *c)
 {
@@ -33,8 +34,12 @@ void req_piece_stored(struct call *c)
 
 static void on_put(struct call *c)
 {
+    struct tid tid;
+
     switch (c->res->code) {
     case ERR_OK:
+        memcpy(tid.b, c->msg->put_piece->tid.data, sizeof(tid.b));
+        uploads_renew(c->d->uploads, &c->conn->uid, &tid, daemon_time() + c->d->settings.lease);
         req_piece_stored(c);
         return;
     case ERR_EXISTS:

@@ -280,7 +280,7 @@ static int run_job(struct shares *s, struct shares_job *job)
     case SHARES_MOVE:
         return move_job(s, job);
     case SHARES_ERASE:
-        return erase_cells(s, job->items, job->n);
+        return ERR_OK; /* at the end: erase_jobs() */
     case SHARES_CONFIRM:
         return erasable_file_confirm(s->cells, job->now, &s->why);
     case SHARES_END_DAYS:
@@ -332,6 +332,54 @@ static void tell(const struct shares *s, int code)
                   log_str("why", s->why.msg[0] != '\0' ? s->why.msg : err_text(code)));
 }
 
+/* Cells of several jobs that are erased with one journal, and the first of these jobs. */
+struct erasure {
+    uint64_t cells[ERASABLE_JOURNAL_MAX];
+    size_t n;
+    struct shares_job *first;
+};
+
+/* Those up to ${end}, which is not among them, are erased, or none of them is. */
+static void finish_erasure(struct shares *s, struct erasure *e, const struct shares_job *end)
+{
+    int rc = e->n > 0 ? erase_some(s, e->cells, e->n) : ERR_OK;
+
+    for (struct shares_job *job = e->first; job != end; job = job->next)
+        if (job->kind == SHARES_ERASE)
+            job->code = rc;
+    tell(s, rc);
+    e->n = 0;
+    e->first = NULL;
+}
+
+/*
+ * All that a gathering erases: each journal costs two syncs, and others wait for this thread.  They
+ * come last, which nobody sees: that cells are erased is said when they are.
+ */
+static void erase_jobs(struct shares *s, struct shares_job *first)
+{
+    struct erasure e = {.first = first};
+
+    s->why = (struct err){0};
+    for (struct shares_job *job = first; job != NULL; job = job->next) {
+        if (job->kind != SHARES_ERASE)
+            continue;
+        if (e.n + job->n > ERASABLE_JOURNAL_MAX) {
+            finish_erasure(s, &e, job);
+            e.first = job;
+        }
+        if (job->n > ERASABLE_JOURNAL_MAX) {
+            job->code = erase_cells(s, job->items, job->n);
+            tell(s, job->code);
+            e.first = job->next;
+            continue;
+        }
+        for (size_t i = 0; i < job->n; i++)
+            e.cells[e.n++] = job->items[i].cell;
+    }
+    finish_erasure(s, &e, NULL);
+}
+
 /*
  * The one sync of a gathering that began when ${failures} had failed.  When one has failed since,
  * whoever asked for it, what was written may be lost, for all that this one says; the next
@@ -366,6 +414,7 @@ static void run_jobs(struct shares *s, struct shares_job *first)
         tell(s, job->code);
         opened |= job->kind == SHARES_OPEN;
     }
+    erase_jobs(s, first);
     s->why = (struct err){0};
     synced = s->wrote ? sync_gathering(s, failures) : ERR_OK;
     tell(s, synced);

@@ -70,12 +70,12 @@ int uploads_check(struct uploads *u, const struct uid *uid, const struct uploads
 
     if (l == NULL || l->n < max)
         return ERR_OK;
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; i < l->n; i++)
         if (memcmp(l->e[i].key, e->key, sizeof(e->key)) == 0)
             return ERR_OK;
+    for (size_t i = 0; i < l->n; i++)
         if (l->e[i].lease > now)
             l->e[n++] = l->e[i];
-    }
     l->n = n;
     drop_if_empty(u, uid, l);
     return n < max ? ERR_OK : ERR_LIMIT;
@@ -104,6 +104,15 @@ void uploads_add(struct uploads *u, const struct uid *uid, const struct uploads_
         l->e[l->n++] = *e;
     else if (l != NULL)
         drop_if_empty(u, uid, l);
+}
+
+void uploads_renew(struct uploads *u, const struct uid *uid, const struct tid *tid, uint64_t lease)
+{
+    struct list *l = table_get(u->lists, uid->b, sizeof(uid->b));
+    struct uploads_entry *e = l != NULL ? find(l, tid) : NULL;
+
+    if (e != NULL && e->lease < lease)
+        e->lease = lease;
 }
 
 void uploads_remove(struct uploads *u, const struct uid *uid, const struct tid *tid)

@@ -32,6 +32,9 @@ MUST_CHECK int uploads_check(struct uploads *u, const struct uid *uid,
 /* It has begun, or goes on.  Without memory it is not counted. */
 void uploads_add(struct uploads *u, const struct uid *uid, const struct uploads_entry *e);
 
+/* It is kept longer. */
+void uploads_renew(struct uploads *u, const struct uid *uid, const struct tid *tid, uint64_t lease);
+
 /* It is over. */
 void uploads_remove(struct uploads *u, const struct uid *uid, const struct tid *tid);
 

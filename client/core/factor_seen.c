@@ -19,6 +19,7 @@ struct note {
     struct link *l;
     struct profile *profile;
     uint64_t enrolled;
+    bool own; /* by us */
 };
 
 static void note_work(uv_work_t *req)
@@ -26,6 +27,8 @@ static void note_work(uv_work_t *req)
     struct note *n = LIST_OWNER(req, struct note, req);
     int rc = cursor_save(n->profile->vault, CURSOR_FACTOR, n->enrolled, NULL);
 
+    if (rc == ERR_OK && n->own)
+        rc = cursor_save(n->profile->vault, CURSOR_OWN_FACTOR, n->enrolled, NULL);
     (void)rc; /* should it fail, it is told again at the next login */
 }
 
@@ -40,14 +43,16 @@ static void noted(uv_work_t *req, int status)
     handle_settle(s);
 }
 
-static void note(struct link *l, uint64_t enrolled)
+static void note(struct link *l, uint64_t enrolled, bool own)
 {
     struct note *n = calloc(1, sizeof(*n));
 
     l->s->profile->factor = enrolled;
+    if (own)
+        l->s->profile->own_factor = enrolled;
     if (n == NULL)
         return;
-    *n = (struct note){.l = l, .profile = l->s->profile, .enrolled = enrolled};
+    *n = (struct note){.l = l, .profile = l->s->profile, .enrolled = enrolled, .own = own};
     if (uv_queue_work(l->s->loop, &n->req, note_work, noted) == 0)
         l->jobs++;
     else
@@ -93,10 +98,16 @@ static void tell_removed(struct link *l)
                   day(l->s->profile->factor, date));
 }
 
+static bool is_ours(const struct link *l, const Satchel__Factor *f)
+{
+    return f->active && f->device.len == IDS_DEVICE_LEN &&
+           memcmp(f->device.data, l->s->profile->id->device.b, IDS_DEVICE_LEN) == 0;
+}
+
+/* It is not enough that the device is ours: a thief's copy of this vault has the same one. */
 static bool is_own(const struct link *l, const Satchel__Factor *f)
 {
-    return f->device.len == IDS_DEVICE_LEN &&
-           memcmp(f->device.data, l->s->profile->id->device.b, IDS_DEVICE_LEN) == 0;
+    return is_ours(l, f) && f->enrolled == l->s->profile->own_factor;
 }
 
 /* As long as it can be undone without it: who heard of it may have been a script. */
@@ -118,10 +129,16 @@ void factor_seen_look(struct link *l, const Satchel__Factor *f)
         tell_enrolled(l, f);
     /* Where nobody hears of it, it is told at the next login that somebody listens to. */
     if (enrolled != known && (l->s->on_notice != NULL || is_own(l, f)))
-        note(l, enrolled);
+        note(l, enrolled, false);
+}
+
+void factor_seen_enrolled(struct link *l, const Satchel__Factor *f)
+{
+    if (is_ours(l, f))
+        note(l, f->enrolled, true);
 }
 
 void factor_seen_gone(struct link *l)
 {
-    note(l, 0);
+    note(l, 0, false);
 }

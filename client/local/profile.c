@@ -78,6 +78,7 @@ int profile_equip(struct profile *p, struct err *err)
     p->backup_due = p->id->has_box && backup_is_due(p->vault);
     p->record = backup_number(p->vault);
     p->factor = cursor_known(p->vault, CURSOR_FACTOR);
+    p->own_factor = cursor_known(p->vault, CURSOR_OWN_FACTOR);
     return rc == ERR_OK ? seen_new(p->vault, &p->seen, err) : rc;
 }
 

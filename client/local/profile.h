@@ -12,7 +12,7 @@
  * All functions touch the disk: not for the loop thread, and with a passphrase
  * profile_open() and profile_begin() take half a second.
  * Threads: any; struct profile does not change while it is open but for `id`,
- * `settings` and `factor`, which the loop thread replaces.
+ * `settings` and the factors, which the loop thread replaces.
  * Errors: those of vault.h, settings.h, identity.h.
  */
 #ifndef CLIENT_LOCAL_PROFILE_H
@@ -33,6 +33,7 @@ struct profile {
     bool backup_due; /* the account record at the server is not up to date, when it was looked at */
     uint64_t record; /* number of the newest account record that was written or read here */
     uint64_t factor; /* ms since 1970: when the second factor known here was enrolled; 0: none */
+    uint64_t own_factor; /* the same of the one that was enrolled here */
 };
 
 /* Nothing of ours, a registration that was begun, or a user? */

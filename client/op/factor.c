@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path of enrolling: FactorEnrol -> the key is shown, a code is typed ->
- * FactorConfirm -> the recovery codes are shown.  Removing and listing are one request each.
+ * FactorConfirm -> the recovery codes are shown -> FactorList, to know it again.  Removing and
+ * listing are one request each.
  *
  * Ways to fail: ERR_EXISTS, ERR_NOTFOUND, ERR_FACTOR, ERR_RATE, and ERR_PASSPHRASE
  * when no code was typed: then the factor stays pending, and counts for nothing.
@@ -86,6 +87,39 @@ static void ask_again(struct factor_op *f, const struct err *why)
     secret_wipe(code, sizeof(code));
 }
 
+static void ask_list(struct satchel_op *op, op_answer_cb *cb, bool errors)
+{
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__FactorList m = SATCHEL__FACTOR_LIST__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_FACTOR_LIST_REPLY},
+                       .cb = cb,
+                       .errors = errors};
+
+    e.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_LIST;
+    e.factor_list = &m;
+    (void)op_ask(op, &a);
+}
+
+/* It is enrolled in any case; what is not noted as ours is told at the next login. */
+static void on_own(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    (void)arg;
+    for (size_t i = 0; a->err == NULL && i < a->e->factor_list_reply->n_factors; i++)
+        factor_seen_enrolled(&op->s->link, a->e->factor_list_reply->factors[i]);
+    op_end(op, NULL);
+}
+
+/* Which of the server's factors is the one that we have enrolled? */
+static void note_own(struct satchel_op *op)
+{
+    if (op->ended) /* by the caller, inside on_codes */
+        return;
+    if (op_going(op) && op->s->link.session != NULL)
+        ask_list(op, on_own, true);
+    else
+        op_end(op, NULL);
+}
+
 static void on_confirmed(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct factor_op *f = (struct factor_op *)op;
@@ -105,7 +139,7 @@ static void on_confirmed(struct satchel_op *op, void *arg, const struct answer *
         f->on_codes(op->cookie, (const char *const *)m->recovery_codes, m->n_recovery_codes);
     for (size_t i = 0; i < m->n_recovery_codes; i++)
         secret_wipe(m->recovery_codes[i], strlen(m->recovery_codes[i]));
-    op_end(op, NULL);
+    note_own(op);
 }
 
 static void confirm(struct factor_op *f, char *code)
@@ -334,14 +368,7 @@ static void on_listed(struct satchel_op *op, void *arg, const struct answer *a)
 
 static void begin_list(struct satchel_op *op)
 {
-    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
-    Satchel__FactorList m = SATCHEL__FACTOR_LIST__INIT;
-    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_FACTOR_LIST_REPLY},
-                       .cb = on_listed};
-
-    e.body_case = SATCHEL__ENVELOPE__BODY_FACTOR_LIST;
-    e.factor_list = &m;
-    (void)op_ask(op, &a);
+    ask_list(op, on_listed, false);
 }
 
 int satchel_factor_list_start(struct satchel *s, const struct satchel_factor_list_options *o,

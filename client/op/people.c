@@ -425,6 +425,22 @@ static void look_up(struct person *p, uint64_t from)
 
 /* ---- first: locate ------------------------------------------------------------------ */
 
+/*
+ * Need the server not be asked about him?  Not if something would be pinned, nor if his key has
+ * ended: then there is likely another.
+ */
+static bool will_do(const struct person *p)
+{
+    const struct manifest_ek *ek = NULL;
+    bool lapsed = false;
+
+    return p->all->pinned_will_do && p->pinned > 0 && p->email[0] == '\0' &&
+           is_pinned(p, &p->contact, false) &&
+           manifest_choose_ek(chain_newest(&p->contact.chain), handle_now(), &ek, &lapsed, NULL) ==
+               ERR_OK &&
+           !lapsed;
+}
+
 static int locate(struct person *p, struct err *err)
 {
     const struct satchel_op *op = p->all->op;
@@ -444,8 +460,7 @@ static int locate(struct person *p, struct err *err)
         }
     }
     p->pinned = p->contact.chain.n;
-    if (rc == ERR_OK && p->all->pinned_will_do && p->pinned > 0 && p->email[0] == '\0' &&
-        is_pinned(p, &p->contact, false)) {
+    if (rc == ERR_OK && will_do(p)) {
         rc = manifest_digest(chain_newest(&p->contact.chain), &p->newest);
         p->unasked = rc == ERR_OK;
     }

@@ -184,6 +184,14 @@ static void free_slots(struct send *s)
     s->n_slots = 0;
 }
 
+/* Does it look whether what we know of somebody is the newest? */
+static bool server_compares(const struct send *s)
+{
+    const struct session *session = s->op.s->link.session;
+
+    return session != NULL && session_hello(session)->known_manifest;
+}
+
 static void found(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
@@ -191,6 +199,9 @@ static void found(struct satchel_op *op)
     int rc;
 
     free_slots(s); /* of an attempt whose connection was lost */
+    /* The connection may be another by now. */
+    if (!server_compares(s) && send_retry_with_lookup(s))
+        return;
     rc = make_slots(s, &err);
 
     if (rc == ERR_OK && op->ended) /* by the caller, inside on_recipient */
@@ -216,14 +227,6 @@ static bool may_guess(const struct send *s)
     return source_facts(s->source)->again && s->size <= BODY_PIECE_PLAIN;
 }
 
-/* Does it look whether what we know of somebody is the newest? */
-static bool server_compares(const struct send *s)
-{
-    const struct session *session = s->op.s->link.session;
-
-    return session != NULL && session_hello(session)->known_manifest;
-}
-
 /* As at the beginning: nobody is looked at yet.  Also for the first job. */
 static void begin_persons(struct send *s)
 {
@@ -239,6 +242,9 @@ void send_look_up(struct satchel_op *op)
     struct send *s = (struct send *)op;
 
     op_phase(op, SATCHEL_PHASE_PREPARE);
+    /* As it is after the login, which may have brought manifests of other devices. */
+    identity_unref(op->id);
+    op->id = identity_ref(op->s->profile->id);
     if (!s->located || !server_compares(s))
         begin_persons(s);
     s->located = false;

@@ -137,6 +137,10 @@ void send_look_up(struct satchel_op *op);
 MUST_CHECK int send_fill_header(struct send *s, const struct session_hello *limits,
                                 struct err *err);
 
+/* Was anybody's key guessed from what is pinned?  Then a refusal may be about that: all are looked
+ * up, and it is opened again.  True: that has begun. */
+bool send_retry_with_lookup(struct send *s);
+
 /* Open the transfer at the server. */
 void send_open(struct send *s);
 

@@ -22,11 +22,7 @@ void send_abandon(struct send *s, const struct tid *tid)
 
 /* ---- its answer ---- */
 
-/*
- * Was anybody's key guessed from what is pinned?  Then the refusal may be about that: all are
- * looked up, and it is opened again.  True: that has begun.
- */
-static bool retry_with_lookup(struct send *s)
+bool send_retry_with_lookup(struct send *s)
 {
     bool guessed = false;
 
@@ -68,7 +64,7 @@ static void on_opened(struct satchel_op *op, void *arg, const struct answer *a)
     struct err err = {0};
 
     (void)arg;
-    if (a->err != NULL && !op_may_pass(a->err->code) && retry_with_lookup(s))
+    if (a->err != NULL && !op_may_pass(a->err->code) && send_retry_with_lookup(s))
         return;
     if (a->err != NULL && s->resuming && !op_may_pass(a->err->code)) {
         send_start_over(s, "the server does not have it any more");

@@ -278,19 +278,47 @@ static void seal(struct lmdb_txn *t, const struct store_upload_seal *in,
 }
 
 /* The one piece of the body, which comes with the seal. */
-static int put_piece(struct lmdb_txn *t, const struct store_upload_seal *in,
-                     struct store_result *res)
+static struct store_piece_put piece_of(const struct store_upload_seal *in)
 {
     struct store_piece_put piece = {.data = (uint8_t *)(uintptr_t)in->piece.data,
                                     .len = in->piece.len};
-    int rc;
 
     memcpy(piece.tid, in->tid, sizeof(piece.tid));
     memcpy(piece.sender, in->sender, sizeof(piece.sender));
     memcpy(piece.leaf, in->leaf, sizeof(piece.leaf));
-    rc = lmdb_uploads_add(t, &piece, res);
-    res->duplicate = false; /* which it may be, but not the seal */
+    return piece;
+}
+
+/*
+ * What ${u} would be with that piece; nothing is written yet.  A job that fails behind its first
+ * change costs all that share its commit a commit of their own.
+ */
+static int look_ahead(struct lmdb_txn *t, const struct store_upload_seal *in, struct lmdb_upload *u,
+                      struct store_result *res)
+{
+    struct store_piece_put piece = piece_of(in);
+    struct lmdb_upload before;
+    int rc = lmdb_uploads_check_piece(t, &piece, res, &before);
+
+    if (rc == ERR_OK && !res->duplicate) {
+        u->pieces++;
+        u->bytes += piece.len;
+        if (piece.len < STORE_PIECE_MAX)
+            u->short_piece = piece.index;
+    }
+    res->duplicate = false; /* which the piece may be, but not the seal */
     return rc;
+}
+
+/* As looked at. */
+static int put_piece(struct lmdb_txn *t, const struct store_upload_seal *in, struct lmdb_upload *u,
+                     struct store_result *res)
+{
+    struct store_piece_put piece = piece_of(in);
+    int rc = lmdb_uploads_add(t, &piece, res);
+
+    res->duplicate = false;
+    return rc == ERR_OK ? lmdb_rows_load_upload(t, in->tid, u) : rc;
 }
 
 int lmdb_seal_run(struct lmdb_txn *t, struct store_job *job)
@@ -308,15 +336,15 @@ int lmdb_seal_run(struct lmdb_txn *t, struct store_job *job)
     if (rc == ERR_OK)
         rc = lmdb_rows_load_present(t, in->sender, &sender);
     if (rc == ERR_OK && in->piece.len > 0)
-        rc = put_piece(t, in, job->res);
-    if (rc == ERR_OK && in->piece.len > 0)
-        rc = lmdb_rows_load_upload(t, in->tid, &u);
+        rc = look_ahead(t, in, &u, job->res);
     if (rc != ERR_OK)
         return rc;
     sorted = calloc(in->nslots, sizeof(*sorted));
     if (sorted == NULL)
         return ERR_NOMEM;
     rc = check(t, in, &u, sorted, job->res);
+    if (rc == ERR_OK && in->piece.len > 0)
+        rc = put_piece(t, in, &u, job->res);
     if (rc == ERR_OK) {
         seal(t, in, &u, sorted);
         job->res->u.seal.arrived = in->now;

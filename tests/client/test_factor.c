@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "client/core/handle.h"
 #include "tests/client/scene.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
@@ -165,20 +166,42 @@ static bool tell_factor(struct fake *f, Satchel__Envelope *r, struct buf *tail)
     return true;
 }
 
+/* The same of Alice's device. */
+static bool tell_own_device(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    struct scene *g = LIST_OWNER(f, struct scene, fake);
+    bool sent = tell_factor(f, r, tail);
+
+    if (r->body_case == SATCHEL__ENVELOPE__BODY_LOGIN_REPLY) {
+        ProtobufCBinaryData *device = &r->login_reply->factor->device;
+
+        device->data = malloc(IDS_DEVICE_LEN);
+        assert_non_null(device->data);
+        device->len = IDS_DEVICE_LEN;
+        memcpy(device->data, g->alice.s->profile->id->device.b, IDS_DEVICE_LEN);
+    }
+    return sent;
+}
+
 static uint64_t days_ago(unsigned days)
 {
     return ((uint64_t)time(NULL) - (uint64_t)days * 24 * 3600) * 1000;
 }
 
 /* A login of Alice's; how often she is told of a factor. */
-static unsigned told(struct scene *g, uint64_t enrolled)
+static unsigned told_by(struct scene *g, fake_spoil *how, uint64_t enrolled)
 {
-    g->fake.spoil = tell_factor;
+    g->fake.spoil = how;
     g->fake.cookie = &enrolled;
     handle_again(&g->alice);
     assert_int_equal(do_ping(&g->alice)->code, SATCHEL_OK);
     honest(g);
     return g->alice.last.notices[SATCHEL_NOTICE_FACTOR];
+}
+
+static unsigned told(struct scene *g, uint64_t enrolled)
+{
+    return told_by(g, tell_factor, enrolled);
 }
 
 /* A login of a program that does not listen to notices. */
@@ -223,11 +246,23 @@ static void told_when_somebody_listens(void **state)
     assert_int_equal(told(g, 0), 0);
 }
 
+/* Who has a copy of the vault has the device: what was not enrolled with this one is told. */
+static void told_of_a_copy(void **state)
+{
+    struct scene *g = *state;
+    uint64_t young = days_ago(1), old = days_ago(8);
+
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(told_by(g, tell_own_device, young), 1);
+    assert_int_equal(told_by(g, tell_own_device, old), 1);
+    assert_int_equal(told_by(g, tell_own_device, old), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(key_of_another_form), TEST(first_code_too_soon),
                                        TEST(code_too_soon), TEST(told_until_it_counts),
-                                       TEST(told_when_somebody_listens)};
+                                       TEST(told_when_somebody_listens), TEST(told_of_a_copy)};
 
     int failed = cmocka_run_group_tests_name("factor", tests, NULL, NULL);
 

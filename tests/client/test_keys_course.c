@@ -119,6 +119,28 @@ static void an_old_key_is_noticed(void **state)
     old_user_free(&u);
 }
 
+/* A key that has ended is not guessed: there is likely another, and nobody is told of the old one.
+ */
+static void an_ended_key_is_not_guessed(void **state)
+{
+    struct scene *g = *state;
+    struct old_user u;
+
+    g->fake.compares = true;
+    assert_int_equal(truncate(g->file, 1000), 0);
+    old_user_make(g, &u, 40);
+    handle_again(&g->alice);
+    assert_int_equal(do_add(&g->alice, "dave")->code, SATCHEL_OK);
+    assert_int_equal(do_ping(&u.h)->code, SATCHEL_OK); /* brings the new key */
+    assert_int_equal(fake_find_user(&g->fake, "dave")->n, 2);
+    assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_LAPSED], 0);
+    assert_int_equal(g->fake.known, 0);
+    assert_int_equal(do_get(&u.h, NULL)->code, SATCHEL_OK);
+    assert_output(g);
+    old_user_free(&u);
+}
+
 static void a_new_key_comes_in_time(void **state)
 {
     struct scene *g = *state;
@@ -505,11 +527,17 @@ static void numbers_are_compared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_new_key_comes_in_time),       TEST(an_old_key_is_noticed),
-        TEST(a_lapsed_key_is_used_and_told), TEST(a_new_key_that_is_refused),
-        TEST(a_new_key_with_a_lost_answer),  TEST(a_recovery_is_told_and_undoes_verification),
-        TEST(a_fork_stops_everything),       TEST(a_stranger_has_little_room),
-        TEST(another_device_was_faster),     TEST(numbers_are_compared),
+        TEST(a_new_key_comes_in_time),
+        TEST(an_old_key_is_noticed),
+        TEST(an_ended_key_is_not_guessed),
+        TEST(a_lapsed_key_is_used_and_told),
+        TEST(a_new_key_that_is_refused),
+        TEST(a_new_key_with_a_lost_answer),
+        TEST(a_recovery_is_told_and_undoes_verification),
+        TEST(a_fork_stops_everything),
+        TEST(a_stranger_has_little_room),
+        TEST(another_device_was_faster),
+        TEST(numbers_are_compared),
     };
     int failed = cmocka_run_group_tests_name("keys in the course of time", tests, NULL, NULL);
 

@@ -247,6 +247,38 @@ static void test_piece_with_a_bad_seal(void **state)
     free(p.data);
 }
 
+/* A seal that is refused leaves the others their commit, also when it brought its piece. */
+static void test_a_bad_seal_among_many(void **state)
+{
+    enum { N = 60 };
+    struct harness *h = *state;
+    struct store_piece_put p[N];
+    static struct sample a, s[N];
+    struct store_stats before, after;
+
+    if (harness_fails())
+        skip();
+    users(h);
+    harness_sample(&a, 1, 1, 2);
+    harness_send(h, &a);
+    for (unsigned i = 0; i < N; i++) {
+        harness_sample(&s[i], 10 + i, 1, 2);
+        harness_body(&s[i], 100);
+        p[i] = harness_piece(&s[i], 0);
+        take_along(&s[i], &p[i]);
+        (void)DO(h, upload_open, &s[i].open, ERR_OK);
+    }
+    memcpy(s[N / 2].seal.cid, a.seal.cid, sizeof(a.seal.cid));
+    store_stats(h->store, &before);
+    for (unsigned i = 0; i < N; i++)
+        LATER(h, upload_seal, &s[i].seal, i == N / 2 ? ERR_KEYREUSED : ERR_OK);
+    harness_wait(h);
+    store_stats(h->store, &after);
+    assert_true(after.commits - before.commits < 10);
+    for (unsigned i = 0; i < N; i++)
+        free(p[i].data);
+}
+
 static void collect_all(struct harness *h, uint64_t now, unsigned *uploads, unsigned *pieces)
 {
     struct store_collect in = {.now = now, .limit = 3};
@@ -376,9 +408,16 @@ int suite_seal(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_seal),       TEST(test_seal_refuses), TEST(test_cid_only_once),
-        TEST(test_one_flight), TEST(test_small_bodies), TEST(test_piece_with_a_bad_seal),
-        TEST(test_abort),      TEST(test_leases),       TEST(test_cid_is_forgotten),
+        TEST(test_seal),
+        TEST(test_seal_refuses),
+        TEST(test_cid_only_once),
+        TEST(test_one_flight),
+        TEST(test_small_bodies),
+        TEST(test_piece_with_a_bad_seal),
+        TEST(test_a_bad_seal_among_many),
+        TEST(test_abort),
+        TEST(test_leases),
+        TEST(test_cid_is_forgotten),
     };
 
     return cmocka_run_group_tests_name("seal", tests, NULL, NULL);
