@@ -19,6 +19,7 @@
 
 #include "client/core/list.h"
 #include "client/core/wire_err.h"
+#include "common/transfer/wire.h"
 
 enum state { CONNECTING, GREETING, OPEN, CLOSED };
 
@@ -436,6 +437,8 @@ static void on_frame(struct stream *stream, void *cookie, struct frame *f)
         fail(s, ERR_PROTO, "the server answered what was not asked");
     else
         answer(s, r, e, &f->tail);
+    if (e != NULL)
+        wire_wipe(&e->base);
     satchel__envelope__free_unpacked(e, NULL);
 }
 

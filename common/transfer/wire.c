@@ -71,3 +71,51 @@ ProtobufCBinaryData wire_data(struct part p)
     /* protobuf-c has no const; packing only reads. */
     return (ProtobufCBinaryData){.len = p.len, .data = (uint8_t *)(uintptr_t)p.data};
 }
+
+/* ---- wiping ---- */
+
+static void wipe_value(const ProtobufCFieldDescriptor *f, void *at)
+{
+    const ProtobufCBinaryData *bytes = at;
+    char *text;
+
+    switch (f->type) {
+    case PROTOBUF_C_TYPE_BYTES:
+        if (bytes->len > 0)
+            secret_wipe(bytes->data, bytes->len);
+        break;
+    case PROTOBUF_C_TYPE_STRING:
+        text = *(char **)at;
+        if (text != NULL && text[0] != '\0') /* an empty one is no memory of its own */
+            secret_wipe(text, strlen(text));
+        break;
+    case PROTOBUF_C_TYPE_MESSAGE:
+        if (*(ProtobufCMessage **)at != NULL)
+            wire_wipe(*(ProtobufCMessage **)at);
+        break;
+    default:
+        break;
+    }
+}
+
+void wire_wipe(ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *d = message->descriptor;
+
+    for (unsigned i = 0; i < d->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &d->fields[i];
+        char *at = (char *)message + f->offset;
+        const void *count = (const char *)message + f->quantifier_offset;
+        size_t size =
+            f->type == PROTOBUF_C_TYPE_BYTES ? sizeof(ProtobufCBinaryData) : sizeof(void *);
+
+        if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+            for (size_t k = 0; k < *(const size_t *)count; k++)
+                if (f->type >= PROTOBUF_C_TYPE_STRING)
+                    wipe_value(f, *(char **)at + k * size);
+        } else if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 ||
+                   *(const uint32_t *)count == f->id) {
+            wipe_value(f, at);
+        }
+    }
+}

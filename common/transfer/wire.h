@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * wire - between protobuf messages and our structures, field by field from a
- * table.  Only for the files of this folder.
+ * table.  But for wire_wipe() only for the files of this folder.
  *
  * Every reading begins with a limit on the bytes, so that what a hostile
  * message makes protobuf-c allocate is bounded as well.
@@ -45,6 +45,10 @@ void wire_get(const ProtobufCMessage *message, const struct wire_field *fields, 
 /* Let the fields of ${message} point into ${from}, which must outlive its use. */
 void wire_put(ProtobufCMessage *message, const struct wire_field *fields, size_t n,
               const void *from);
+
+/* Overwrite all bytes and strings of a message that was unpacked, and of those in it, before it is
+ * freed: some of them are keys. */
+void wire_wipe(ProtobufCMessage *message);
 
 /* Borrowed views in both directions. */
 struct part wire_part(ProtobufCBinaryData data);
