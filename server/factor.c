@@ -228,20 +228,29 @@ static bool refuse_try(struct call *c)
 
 static void judge(struct call *c);
 
+/* Another try came in between: begin anew, but not for ever.  Or the store has failed. */
+static void not_saved(struct call *c)
+{
+    struct factor_try *f = c->factor;
+
+    if (c->res->code != ERR_BADSTATE)
+        call_failed(c);
+    else if (++f->rounds < ROUNDS_MAX)
+        factor_load(c, &f->uid, judge);
+    else
+        call_error(c, ERR_BUSY, NULL);
+}
+
 static void on_spent(struct call *c)
 {
     struct factor_try *f = c->factor;
 
-    if (c->res->code == ERR_OK) {
-        f->number++;
-        f->granted(c);
-    } else if (c->res->code != ERR_BADSTATE) {
-        call_failed(c);
-    } else if (++f->rounds < ROUNDS_MAX) {
-        factor_load(c, &f->uid, judge);
-    } else {
-        call_error(c, ERR_BUSY, NULL);
+    if (c->res->code != ERR_OK) {
+        not_saved(c);
+        return;
     }
+    f->number++;
+    f->granted(c);
 }
 
 static void spend(struct call *c)
@@ -251,18 +260,12 @@ static void spend(struct call *c)
 
 static void on_counted(struct call *c)
 {
-    struct factor_try *f = c->factor;
-
-    if (c->res->code == ERR_OK) {
-        watch_kick(c->d, f->uid.b);
-        factor_refuse(c, ERR_FACTOR);
-    } else if (c->res->code != ERR_BADSTATE) {
-        call_failed(c);
-    } else if (++f->rounds < ROUNDS_MAX) {
-        factor_load(c, &f->uid, judge);
-    } else {
-        call_error(c, ERR_BUSY, NULL);
+    if (c->res->code != ERR_OK) {
+        not_saved(c);
+        return;
     }
+    watch_kick(c->d, c->factor->uid.b);
+    factor_refuse(c, ERR_FACTOR);
 }
 
 static void count_failure(struct call *c)

@@ -28,3 +28,13 @@ void manifest_page_free(struct manifest_page *p)
         satchel__signed__free_unpacked(p->rows[i], NULL);
     p->n = 0;
 }
+
+int manifest_page_first(const struct store_result *res, struct manifest **ret, struct err *err)
+{
+    const struct store_blob *b;
+
+    if (res->count == 0)
+        return err_set(err, ERR_CORRUPT, "no manifest");
+    b = &res->u.manifests[0].bytes;
+    return manifest_parse_signed(part(b->data, b->len), ret, err);
+}

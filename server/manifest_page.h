@@ -13,7 +13,7 @@
 
 #include <proto/satchel.pb-c.h>
 
-#include "common/err.h"
+#include "common/transfer/manifest.h"
 #include "server/store/store_result.h"
 
 enum { MANIFEST_PAGE_MAX = 64 }; /* manifests; the limit for store_manifest_list() */
@@ -30,5 +30,10 @@ struct manifest_page {
 MUST_CHECK bool manifest_page_take(struct manifest_page *ret, const struct store_result *res,
                                    size_t max);
 void manifest_page_free(struct manifest_page *p);
+
+/* The first manifest of ${res} alone, checked.  ERR_CORRUPT: there is none; and those of
+ * manifest_parse_signed(). */
+MUST_CHECK int manifest_page_first(const struct store_result *res, struct manifest **ret,
+                                   struct err *err);
 
 #endif /* SERVER_MANIFEST_PAGE_H */

@@ -27,6 +27,7 @@
 #include "server/daemon.h"
 #include "server/factor.h"
 #include "server/joins.h"
+#include "server/manifest_page.h"
 #include "server/req.h"
 
 struct departure {
@@ -195,12 +196,8 @@ static int check(struct call *c, struct err *err)
 {
     const struct departure *l = c->data;
     const Satchel__DeleteAccount *msg = c->msg->delete_account;
-    const struct store_result *res = c->res;
     struct manifest *m = NULL;
-    int rc = res->count > 0
-                 ? manifest_parse_signed(
-                       part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len), &m, err)
-                 : err_set(err, ERR_CORRUPT, "no manifest");
+    int rc = manifest_page_first(c->res, &m, err);
 
     if (rc == ERR_OK)
         rc = login_delete_check(&l->proof, m->identity_key,

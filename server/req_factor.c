@@ -17,6 +17,7 @@
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/factor.h"
+#include "server/manifest_page.h"
 #include "server/req.h"
 
 /* ---- FactorEnrol ---- */
@@ -175,14 +176,10 @@ static void on_removing(struct call *c)
 /* The recovery key, which the user ID commits to, has signed on this connection. */
 static int check_recovery(struct call *c, struct err *err)
 {
-    const struct store_result *res = c->res;
     const ProtobufCBinaryData *sig = &c->msg->factor_remove->signature;
     struct login_factor f = {.server = c->d->id, .uid = c->conn->uid};
     struct manifest *m = NULL;
-    int rc = res->count > 0
-                 ? manifest_parse_signed(
-                       part(res->u.manifests[0].bytes.data, res->u.manifests[0].bytes.len), &m, err)
-                 : err_set(err, ERR_CORRUPT, "no manifest");
+    int rc = manifest_page_first(c->res, &m, err);
 
     if (rc == ERR_OK)
         rc = conn_exporter(c->conn, f.exporter, err);

@@ -163,14 +163,38 @@ static int check_number(const char *number, struct err *err)
     return ERR_OK;
 }
 
-static int verify(struct satchel *s, const char *who, const char *number, struct err *err)
+struct change;
+typedef int change_fn(struct satchel *s, const struct change *what, struct err *err);
+
+/* What is changed of ${who}, with the vault's lock held. */
+struct change {
+    change_fn *work;
+    const char *who, *text; /* a safety number, a name; NULL: none */
+};
+
+static int change(struct satchel *s, const struct change *what, struct satchel_error *error)
 {
+    struct err err = {0};
+    int rc = opened(s, &err);
+
+    if (rc == ERR_OK)
+        rc = vault_lock(s->profile->vault, &err);
+    if (rc == ERR_OK) {
+        rc = what->work(s, what, &err);
+        vault_unlock(s->profile->vault);
+    }
+    return finish_call(rc, &err, error);
+}
+
+static int verify(struct satchel *s, const struct change *what, struct err *err)
+{
+    const char *number = what->text;
     struct contact c = {0};
     char ours[SAFETY_TEXT];
     int rc = number != NULL ? check_number(number, err) : ERR_OK;
 
     if (rc == ERR_OK)
-        rc = load(s, who, &c, err);
+        rc = load(s, what->who, &c, err);
     if (rc == ERR_OK)
         rc = contact_safety(&c, chain_newest(&c.chain), chain_newest(&s->profile->id->chain), ours,
                             NULL, err);
@@ -190,27 +214,18 @@ static int verify(struct satchel *s, const char *who, const char *number, struct
 int satchel_contact_verify(struct satchel *s, const char *who, const char *number,
                            struct satchel_error *error)
 {
-    struct err err = {0};
-    int rc = opened(s, &err);
-
-    if (rc == ERR_OK)
-        rc = vault_lock(s->profile->vault, &err);
-    if (rc == ERR_OK) {
-        rc = verify(s, who, number, &err);
-        vault_unlock(s->profile->vault);
-    }
-    return finish_call(rc, &err, error);
+    return change(s, &(struct change){verify, who, number}, error);
 }
 
-static int remove_contact(struct satchel *s, const char *who, struct err *err)
+static int remove_contact(struct satchel *s, const struct change *what, struct err *err)
 {
     struct contact c = {0};
     struct uid uid;
-    int rc = contacts_locate(s, who, &uid, err);
+    int rc = contacts_locate(s, what->who, &uid, err);
 
     /* A damaged one can be removed as well. */
     if (rc == ERR_OK && contact_load(s->profile->vault, &uid, &c, err) == ERR_NOTFOUND)
-        rc = err_set(err, ERR_NOTFOUND, "no contact '%.64s'", who);
+        rc = err_set(err, ERR_NOTFOUND, "no contact '%.64s'", what->who);
     if (rc == ERR_OK && c.blocked) {
         rc = err_set(err, ERR_REFUSED, "'%s' is blocked", c.name);
         err_hint(err, "'satchel contacts unblock %s' comes first", c.name);
@@ -221,10 +236,10 @@ static int remove_contact(struct satchel *s, const char *who, struct err *err)
     return rc == ERR_OK ? contact_delete(s->profile->vault, &uid, err) : rc;
 }
 
-static int accept_key(struct satchel *s, const char *who, struct err *err)
+static int accept_key(struct satchel *s, const struct change *what, struct err *err)
 {
     struct contact c = {0};
-    int rc = load(s, who, &c, err);
+    int rc = load(s, what->who, &c, err);
 
     if (rc == ERR_OK && c.replaced) {
         c.replaced = false;
@@ -236,25 +251,16 @@ static int accept_key(struct satchel *s, const char *who, struct err *err)
 
 int satchel_contact_accept(struct satchel *s, const char *who, struct satchel_error *error)
 {
-    struct err err = {0};
-    int rc = opened(s, &err);
-
-    if (rc == ERR_OK)
-        rc = vault_lock(s->profile->vault, &err);
-    if (rc == ERR_OK) {
-        rc = accept_key(s, who, &err);
-        vault_unlock(s->profile->vault);
-    }
-    return finish_call(rc, &err, error);
+    return change(s, &(struct change){accept_key, who, NULL}, error);
 }
 
-static int rename_contact(struct satchel *s, const char *who, const char *name, struct err *err)
+static int rename_contact(struct satchel *s, const struct change *what, struct err *err)
 {
     struct contact c = {0};
-    int rc = load(s, who, &c, err);
+    int rc = load(s, what->who, &c, err);
 
     if (rc == ERR_OK)
-        rc = contact_name(s->profile->vault, &c, name, c.username, err);
+        rc = contact_name(s->profile->vault, &c, what->text, c.username, err);
     if (rc == ERR_OK)
         rc = contact_save(s->profile->vault, &c, err);
     contact_free(&c);
@@ -264,30 +270,12 @@ static int rename_contact(struct satchel *s, const char *who, const char *name, 
 int satchel_contact_rename(struct satchel *s, const char *who, const char *name,
                            struct satchel_error *error)
 {
-    struct err err = {0};
-    int rc = opened(s, &err);
-
-    if (rc == ERR_OK)
-        rc = vault_lock(s->profile->vault, &err);
-    if (rc == ERR_OK) {
-        rc = rename_contact(s, who, name, &err);
-        vault_unlock(s->profile->vault);
-    }
-    return finish_call(rc, &err, error);
+    return change(s, &(struct change){rename_contact, who, name}, error);
 }
 
 int satchel_contact_remove(struct satchel *s, const char *who, struct satchel_error *error)
 {
-    struct err err = {0};
-    int rc = opened(s, &err);
-
-    if (rc == ERR_OK)
-        rc = vault_lock(s->profile->vault, &err);
-    if (rc == ERR_OK) {
-        rc = remove_contact(s, who, &err);
-        vault_unlock(s->profile->vault);
-    }
-    return finish_call(rc, &err, error);
+    return change(s, &(struct change){remove_contact, who, NULL}, error);
 }
 
 /* ---- adding ---------------------------------------------------------------------------- */
