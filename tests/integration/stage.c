@@ -44,6 +44,19 @@ int stage_down(void)
     return rc;
 }
 
+int stage_setup(void **state)
+{
+    (void)state;
+    stage_up(NULL);
+    return 0;
+}
+
+int stage_teardown(void **state)
+{
+    (void)state;
+    return stage_down();
+}
+
 void stage_shift(int64_t ms)
 {
     char path[96], next[96];

@@ -20,6 +20,10 @@ void stage_up(const char *extra);
 /* Stop it, which must go well, and remove it.  0, or -1. */
 int stage_down(void);
 
+/* Both as set-up and tear-down of cmocka, without more settings. */
+int stage_setup(void **state);
+int stage_teardown(void **state);
+
 /* A connection that has said Hello, or logged in as ${who}. */
 void stage_greet(struct peer *p);
 void stage_enter(struct peer *p, const struct actor *who);

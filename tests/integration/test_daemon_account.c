@@ -16,19 +16,6 @@
 
 #define CODE(x) SATCHEL__CODE__##x
 
-static int setup(void **state)
-{
-    (void)state;
-    stage_up(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 /* ---- Hello ---- */
 
 static void test_hello_says_who_it_is(void **state)
@@ -481,5 +468,5 @@ int main(void)
         cmocka_unit_test(test_ping_and_bye),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, stage_setup, stage_teardown);
 }

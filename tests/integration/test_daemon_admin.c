@@ -19,19 +19,6 @@
 
 static char out[16384];
 
-static int setup(void **state)
-{
-    (void)state;
-    stage_up(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 static const char *in_site(const char *name)
 {
     static char path[4][128];
@@ -397,5 +384,5 @@ int main(void)
         cmocka_unit_test(test_drain_by_command),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, stage_setup, stage_teardown);
 }

@@ -40,12 +40,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 /* ---- manifests ---- */
 
 /* What a manifest lists: the user's first device, perhaps revoked, perhaps a second one. */
@@ -370,5 +364,5 @@ int main(void)
         cmocka_unit_test(test_a_day_has_a_share),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, stage_teardown);
 }

@@ -31,12 +31,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 struct proof {
     uint8_t sig[SIGNED_SIG_LEN], recovery[SIGNED_SIG_LEN];
 };
@@ -480,5 +474,5 @@ int main(void)
         cmocka_unit_test(test_the_second_factor), /* the last: it moves the clock */
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, stage_teardown);
 }

@@ -28,12 +28,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 /* What alice's device says of ${x} in the addendum of this number. */
 static struct statement addendum_of(const struct parcel *x, uint32_t number)
 {
@@ -255,5 +249,5 @@ int main(void)
         cmocka_unit_test(test_a_walk_is_charged),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, stage_teardown);
 }

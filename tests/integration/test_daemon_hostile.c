@@ -27,12 +27,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 /* It still serves. */
 static void assert_serves(void)
 {
@@ -412,5 +406,5 @@ int main(void)
         cmocka_unit_test(test_a_piece_cut_short_is_not_kept),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, stage_teardown);
 }

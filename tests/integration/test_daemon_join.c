@@ -14,19 +14,6 @@
 
 enum { ID_LEN = 16, MINUTE = 60 * 1000, WRONG = 5 };
 
-static int setup(void **state)
-{
-    (void)state;
-    stage_up(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 /* What an OfferJoin says; `id` filled with one byte. */
 struct offer {
     uint8_t id;
@@ -423,5 +410,5 @@ int main(void)
         cmocka_unit_test(test_rate_of_an_account),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, stage_setup, stage_teardown);
 }

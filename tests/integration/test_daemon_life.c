@@ -31,12 +31,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 static void restart(void)
 {
     assert_int_equal(site_stop(&stage_site), 0);
@@ -390,5 +384,5 @@ int main(void)
         cmocka_unit_test(test_socket_activation),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, stage_teardown);
 }

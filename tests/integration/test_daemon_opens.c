@@ -47,12 +47,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 static struct actor second_device(void)
 {
     struct actor both = bob;
@@ -366,5 +360,5 @@ int main(void)
         cmocka_unit_test(test_subscriptions),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, stage_teardown);
 }

@@ -17,19 +17,6 @@
 
 enum { STORE_RECORD = 144 * 1024 };
 
-static int setup(void **state)
-{
-    (void)state;
-    stage_up(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 static Satchel__Code set_block(struct peer *p, const struct uid *who, bool blocked)
 {
     Satchel__SetBlock msg = SATCHEL__SET_BLOCK__INIT;
@@ -353,5 +340,5 @@ int main(void)
         cmocka_unit_test(test_recover),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, stage_setup, stage_teardown);
 }

@@ -13,19 +13,6 @@
 
 #define CODE(x) SATCHEL__CODE__##x
 
-static int setup(void **state)
-{
-    (void)state;
-    stage_up(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 /* ---- Register ---- */
 
 static void test_registration_again(void **state)
@@ -190,5 +177,5 @@ int main(void)
         cmocka_unit_test(test_registration_is_bound_to_its_connection),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, stage_setup, stage_teardown);
 }

@@ -20,12 +20,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 /* Revoke ${x} from ${n} of ${whom}; 0: from everybody. */
 static struct message *revoke(struct peer *p, const struct parcel *x,
                               const struct actor *const *whom, size_t n)
@@ -237,5 +231,5 @@ int main(void)
         cmocka_unit_test(test_a_restored_store),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, stage_teardown);
 }

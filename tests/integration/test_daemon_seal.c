@@ -17,19 +17,6 @@ enum { PIECE = 262144 };
 
 static struct peer a; /* alice */
 
-static int setup(void **state)
-{
-    (void)state;
-    stage_up(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return stage_down();
-}
-
 static int enter(void **state)
 {
     (void)state;
@@ -510,5 +497,5 @@ int main(void)
         TEST(test_metadata_of_impossible_size),
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, stage_setup, stage_teardown);
 }
