@@ -53,8 +53,7 @@ MUST_CHECK int profile_open(const char *folder, const struct secret *passphrase,
                             struct profile **ret, struct err *err);
 void profile_close(struct profile *p); /* wipes; NULL is fine */
 
-/* With the keys of its vault, as an agent keeps them.  ERR_PASSPHRASE: they are not its any more.
- */
+/* With the keys of its vault, as an agent keeps them.  ERR_PASSPHRASE: they are not its now. */
 MUST_CHECK int profile_open_keys(const char *folder, const struct vault_keys *keys,
                                  struct profile **ret, struct err *err);
 
@@ -129,7 +128,7 @@ MUST_CHECK int profile_plan_change(struct profile *p, const struct identity_chan
  */
 MUST_CHECK int profile_set_receipts(struct profile *p, unsigned receipts, struct err *err);
 
-/* The server has the manifest ${next}: ${ret} is the identity after it. */
+/* The server has the manifest ${next}: ${ret} is the identity after it; care->now is not read. */
 MUST_CHECK int profile_promote(struct profile *p, const struct hash32 *next,
                                const struct profile_care *care, struct identity **ret,
                                struct err *err);
