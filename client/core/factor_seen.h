@@ -13,11 +13,10 @@
 
 /*
  * ${f} is that of the LoginReply; NULL (an older server): nothing is compared.  Another one than
- * that known here is told as SATCHEL_NOTICE_FACTOR, unless it was enrolled with this vault, and noted
- * in the vault if anybody listens to notices, or nobody has to hear of it; if that fails it is told
- * again at the next login.
- * One that was not is told at every login until it counts for the account,
- * seven days later: whoever heard of it first may have been a script.
+ * that known here is told as SATCHEL_NOTICE_FACTOR, unless it was enrolled with this vault, and
+ * noted in the vault if anybody listens to notices, or nobody has to hear of it; if that fails it
+ * is told again at the next login. One that was not is told at every login until it counts for the
+ * account, seven days later: whoever heard of it first may have been a script.
  */
 void factor_seen_look(struct link *l, const Satchel__Factor *f);
 

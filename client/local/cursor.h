@@ -11,8 +11,8 @@
 
 #include "client/local/vault.h"
 
-#define CURSOR_WATCH  "watch"
-#define CURSOR_FACTOR "factor" /* ms since 1970: when it was enrolled; 0: there is none */
+#define CURSOR_WATCH      "watch"
+#define CURSOR_FACTOR     "factor"     /* ms since 1970: when it was enrolled; 0: there is none */
 #define CURSOR_OWN_FACTOR "own factor" /* the same of the one that was enrolled with this vault */
 
 /* ERR_NOTFOUND: none was noted yet. */

@@ -260,9 +260,9 @@ static void told_of_a_copy(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(key_of_another_form), TEST(first_code_too_soon),
-                                       TEST(code_too_soon), TEST(told_until_it_counts),
-                                       TEST(told_when_somebody_listens), TEST(told_of_a_copy)};
+    const struct CMUnitTest tests[] = {
+        TEST(key_of_another_form),  TEST(first_code_too_soon),        TEST(code_too_soon),
+        TEST(told_until_it_counts), TEST(told_when_somebody_listens), TEST(told_of_a_copy)};
 
     int failed = cmocka_run_group_tests_name("factor", tests, NULL, NULL);
 
