@@ -2,6 +2,7 @@
 /* satchel send - each file as a transfer of its own, to one or more people. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/cli/cli.h"
@@ -120,13 +121,27 @@ static void end(struct file *f, int code)
     tell(f->all);
 }
 
+/* What is read once, from the front, so that a later attempt cannot go on with it; NULL: a file. */
+static const char *read_once(const char *path)
+{
+    struct stat st;
+
+    if (strcmp(path, "-") == 0)
+        return "standard input";
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
+        return NULL;
+    return S_ISDIR(st.st_mode) ? "a folder" : "what is no regular file";
+}
+
 /* Interrupted: what to do about it. */
 static void explain(const struct file *f, struct satchel_error *err)
 {
+    const char *what = read_once(f->path);
+
     if (err->code != SATCHEL_E_CANCELED || err->hint[0] != '\0')
         return;
-    if (strcmp(f->path, "-") == 0)
-        cli_hint(err, "nothing of standard input is kept: it has to be sent anew");
+    if (what != NULL)
+        cli_hint(err, "nothing of %s is kept: it has to be sent anew", what);
     else
         cli_hint(err, "run the same command again%s: it goes on with what the server has by now",
                  f->all->n > 1 ? ", without the files that were sent" : "");
@@ -227,7 +242,8 @@ const struct cli_cmd cmd_send = {
         "Every file or folder is a transfer of its own, encrypted on this machine; - is standard\n"
         "input. Recipients need not be online. --to may be repeated. A person seen for the first\n"
         "time is pinned and reported.\n"
-        "The same command after an interruption goes on with what the server has.",
+        "The same command after an interruption goes on with what the server has of a file;\n"
+        "a folder and standard input are sent anew.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,
