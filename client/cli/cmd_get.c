@@ -97,12 +97,14 @@ static long on_code(void *cookie, const struct satchel_transfer *t, char *buf, s
 
 /* A folder that is unpacked, or standard output: nothing is kept of a part of it. */
 static bool in_order;
+static bool unpacks; /* the former */
 
 static void on_transfer(void *cookie, const struct satchel_transfer *t)
 {
     const struct satchel_get_options *go = cookie;
 
-    in_order = go->fd >= 0 || (t->folder && !go->keep_archive);
+    unpacks = go->fd < 0 && t->folder && !go->keep_archive;
+    in_order = go->fd >= 0 || unpacks;
     progress_begin(t->name);
     get_preview_begin(t);
     if (t->opened && t->message != NULL && t->message[0] != '\0') {
@@ -142,10 +144,14 @@ static void explain(const char *id, bool several, struct satchel_error *err)
 {
     char message[sizeof(err->message)];
 
-    if (err->code == SATCHEL_E_CANCELED && err->hint[0] == '\0')
+    if (err->code == SATCHEL_E_CANCELED && err->hint[0] == '\0' && unpacks)
+        cli_hint(err,
+                 "run the same command again%s: it begins anew; the archive can be had in "
+                 "several goes, with 'satchel get %.12s -o NAME.tar --no-unpack'",
+                 several ? " for those that are left" : "", id);
+    else if (err->code == SATCHEL_E_CANCELED && err->hint[0] == '\0')
         cli_hint(err, "run the same command again%s: %s", several ? " for those that are left" : "",
                  in_order ? "it begins anew" : "it goes on with what is here, and checks it");
-
     if (err->code == SATCHEL_E_FACTOR && err->hint[0] == '\0' && o.otp_fd < 0 && !prompt_possible())
         cli_hint(err, "without a terminal --otp-fd N gives the code");
     if (!several || strstr(err->message, id) != NULL)
@@ -191,9 +197,10 @@ const struct cli_cmd cmd_get = {
     .summary = "receive a transfer",
     .details =
         "ID is any unique beginning of a transfer's ID. A file appears under its name only\n"
-        "when all of it was checked. An existing file is not overwritten. What is interrupted\n"
-        "leaves .NAME.satchel-part beside it; the same command goes on from there. A folder is\n"
-        "unpacked, unless FILE ends in .tar.",
+        "when all of it was checked. An existing file is not overwritten. A file that is\n"
+        "interrupted leaves .NAME.satchel-part beside it; the same command goes on from there.\n"
+        "A folder is unpacked, and begins anew; with --no-unpack or a FILE that ends in .tar its\n"
+        "archive is kept, as a file is.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

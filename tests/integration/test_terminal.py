@@ -264,7 +264,26 @@ class Interrupted(Case):
         getting = Terminal(self.bob, "get", tid, "-o", self.folder_of("out"), "--limit-rate", "1M")
         getting.until(r"[1-9]\.\d MiB of")
         getting.interrupt()
-        self.assertIn("run the same command again: it begins anew", getting.end(expect=130))
+        shown = getting.end(expect=130)
+        self.assertIn("run the same command again: it begins anew", shown)
+        (way,) = re.findall(r"'satchel (get [0-9a-f]+ -o) NAME.tar --no-unpack'", shown)
+        archive = self.work / "top.tar"
+        getting = Terminal(self.bob, *way.split(), archive, "--no-unpack", "--limit-rate", "1M")
+        getting.until(r"[1-9]\.\d MiB of")
+        getting.interrupt()
+        self.assertIn("it goes on with what is here", getting.end(expect=130))
+        self.assertGreater(self.bob.get(tid, "-o", archive, "--no-unpack").result["kept_pieces"], 0)
+
+    def test_what_is_sent_anew(self):
+        top = self.folder_of("top")
+        os.rename(self.file(12_000_000), top / "large")
+        sending = Terminal(self.alice, "send", top, "--to", "bob", "--limit-rate", "1M")
+        sending.until(r"[1-9]\.\d MiB")
+        sending.interrupt()
+        shown = sending.end(expect=130)
+        self.assertIn("hint: nothing of a folder is kept: it has to be sent anew", shown)
+        self.assertNotIn("goes on", shown)
+        self.assertEqual(self.alice.json("send", top, "--to", "bob").result["kept_pieces"], 0)
 
     def test_watch(self):
         watching = Terminal(self.bob, "watch", "--json")
