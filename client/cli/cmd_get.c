@@ -139,8 +139,19 @@ static void report(const struct satchel_got *r)
                 text_size(r->size, size), text_safe(r->from, from, sizeof(from)));
 }
 
+/* A one-time password is wrong, missing, or cannot be had. */
+static void explain_factor(struct cli *cli, struct satchel_error *err)
+{
+    bool active;
+
+    if (cli_factor(cli, &active) == SATCHEL_OK && !active)
+        cli_hint(err, "'satchel factor totp enrol' makes one; then run the same command again");
+    else if (o.otp_fd < 0 && !prompt_possible())
+        cli_hint(err, "without a terminal --otp-fd N gives the code");
+}
+
 /* Which one of several it is, where a code could have come from, how an interrupted one goes on. */
-static void explain(const char *id, bool several, struct satchel_error *err)
+static void explain(struct cli *cli, const char *id, bool several, struct satchel_error *err)
 {
     char message[sizeof(err->message)];
 
@@ -152,8 +163,8 @@ static void explain(const char *id, bool several, struct satchel_error *err)
     else if (err->code == SATCHEL_E_CANCELED && err->hint[0] == '\0')
         cli_hint(err, "run the same command again%s: %s", several ? " for those that are left" : "",
                  in_order ? "it begins anew" : "it goes on with what is here, and checks it");
-    if (err->code == SATCHEL_E_FACTOR && err->hint[0] == '\0' && o.otp_fd < 0 && !prompt_possible())
-        cli_hint(err, "without a terminal --otp-fd N gives the code");
+    if (err->code == SATCHEL_E_FACTOR && err->hint[0] == '\0')
+        explain_factor(cli, err);
     if (!several || strstr(err->message, id) != NULL)
         return;
     (void)snprintf(message, sizeof(message), "transfer '%.32s': %.440s", id, err->message);
@@ -185,7 +196,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
         if (failed == SATCHEL_OK)
             report(&r);
         else
-            explain(argv[i], argc > 1, &one);
+            explain(cli, argv[i], argc > 1, &one);
         cli_keep_first(failed, &one, &first, err);
     }
     return rc != SATCHEL_OK ? rc : first;

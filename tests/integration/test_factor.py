@@ -74,11 +74,15 @@ class Factor(Case):
         self.assertEqual(bob.inbox()[0]["name"], source.name)
         refused = self.get(bob, tid, "123456", expect=4)
         self.assertIn("enrolled none", refused.error["message"])
+        self.assertIn("satchel factor totp enrol", refused.error["hint"])
+        refused = bob.get(tid, "-o", f"{self.folder_of('before')}/", expect=4)
+        self.assertIn("satchel factor totp enrol", refused.error["hint"])
         phone = self.enrol(bob)
         self.assertEqual(len(phone.recovery), 10)
         refused = bob.get(tid, "-o", f"{self.folder_of('none')}/", expect=4)
         self.assertEqual(refused.error["code"], "factor")
         self.assertIn("one-time password", refused.error["message"])
+        self.assertIn("--otp-fd", refused.error["hint"])
         self.get(bob, tid, phone.code(0), expect=4)  # used to enrol
         self.assertEqual(self.get(bob, tid, phone.code(1)).result["size"], 300000)
         self.get(bob, tid, phone.code(1), expect=4)  # works once
