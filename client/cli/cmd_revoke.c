@@ -16,17 +16,23 @@ static const struct opt opts[] = {
     {0},
 };
 
-/* Who has opened it, told once the outcome is known. */
+/* Who has opened it or cannot open it anyway, told once the outcome is known. */
 struct openers {
     json_t *json;
     struct {
         char who[TEXT_SAFE];
-        bool received;
-        uint64_t at;
+        bool revoked, used, deleted; /* used: given the key */
+        uint64_t received;           /* 0: no receipt */
     } rows[257];
-    size_t count;
-    uint64_t last; /* when it was taken from the last of them */
+    size_t count, ended; /* ended: that many of them in another way than by being revoked */
+    uint64_t last;       /* when it was taken from the last of them */
 };
+
+static bool is_over(const struct satchel_recipient *r)
+{
+    return r->opens_used > 0 || r->state == SATCHEL_STATE_DELETED ||
+           r->state == SATCHEL_STATE_EXPIRED || r->state == SATCHEL_STATE_SPENT;
+}
 
 static void on_recipient(void *cookie, const struct satchel_recipient *r)
 {
@@ -40,40 +46,52 @@ static void on_recipient(void *cookie, const struct satchel_recipient *r)
                   "received", r->received != 0 ? ui_json_time(r->received) : json_null()));
     if (revoked && r->changed > l->last)
         l->last = r->changed;
-    if (!revoked || r->opens_used == 0 || l->count == sizeof(l->rows) / sizeof(l->rows[0]))
+    if (!is_over(r) || l->count == sizeof(l->rows) / sizeof(l->rows[0]))
         return;
     (void)text_safe(r->name[0] != '\0' ? r->name : r->user_id, l->rows[l->count].who, TEXT_SAFE);
-    l->rows[l->count].received = r->received != 0;
-    l->rows[l->count++].at = r->received;
+    l->rows[l->count].revoked = revoked;
+    l->rows[l->count].used = r->opens_used > 0;
+    l->rows[l->count].deleted = r->state == SATCHEL_STATE_DELETED;
+    l->rows[l->count++].received = r->received;
+    l->ended += !revoked;
+}
+
+static void report_one(const struct openers *l, size_t i)
+{
+    const char *who = l->rows[i].who;
+    char time[TEXT_TIME];
+
+    if (l->rows[i].received != 0)
+        ui_line("              %s had received it by %s and keeps it", who,
+                text_time(l->rows[i].received, time));
+    else if (l->rows[i].used)
+        ui_line("              %s had been given the key before and may have it", who);
+    else
+        ui_line("              %s %s", who,
+                l->rows[i].deleted ? "has deleted it" : "did not open it before its end");
 }
 
 static void report(const struct satchel_revoked *r, const struct openers *l)
 {
+    bool others = r->already && l->ended > 0; /* whose end was another one */
     char day[TEXT_TIME];
 
     ui_result(json_pack("{s:s,s:I,s:I,s:b,s:O}", "id", r->id, "revoked", (json_int_t)r->revoked,
                         "opened", (json_int_t)r->opened, "already", r->already, "recipients",
                         l->json));
-    if (r->already && r->revoked > 0)
+    if (others)
+        ui_line("%.12s  nothing has changed: those meant could not open it any more", r->id);
+    else if (r->already && r->revoked > 0)
         ui_line("%.12s  was revoked already, on %s: nothing has changed", r->id,
                 show_minute(l->last, day));
     else if (r->revoked == 0)
-        ui_line(
-            "%.12s  revoked for no recipient: those not named, or ended before, stay as they are",
-            r->id);
+        ui_line("%.12s  revoked for no recipient: it had ended for those meant", r->id);
     else
         ui_line("%.12s  revoked for %u %s: it cannot be opened any more by them", r->id, r->revoked,
                 r->revoked == 1 ? "person" : "people");
-    for (size_t i = 0; i < l->count; i++) {
-        char time[TEXT_TIME];
-
-        if (l->rows[i].received)
-            ui_line("              %s had received it by %s and keeps it", l->rows[i].who,
-                    text_time(l->rows[i].at, time));
-        else
-            ui_line("              %s had been given the key before and may have it",
-                    l->rows[i].who);
-    }
+    for (size_t i = 0; i < l->count; i++)
+        if (others || l->rows[i].revoked)
+            report_one(l, i);
 }
 
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)

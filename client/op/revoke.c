@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path: find the ID -> find whom it is taken from -> Revoke -> names of
- * the recipients -> tell them -> done.
+ * the recipients -> tell them -> done.  If the server knows no such transfer of
+ * ours, or somebody is no recipient: Status -> say which.
  *
- * Ways to fail: ERR_NOTFOUND (no such transfer of ours, no such user, not a recipient),
- * ERR_INVALID (ambiguous), those of people.c.
+ * Ways to fail: ERR_NOTFOUND (no such transfer, no such user, not a recipient), ERR_REFUSED (not
+ * sent by us), ERR_INVALID (ambiguous), those of people.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,61 @@ struct revocation {
     struct op_job job;
     struct satchel_revoked revoked;
 };
+
+/* ---- not ours, or not to everybody who was named ---------------------------------------- */
+
+static bool has_recipient(const Satchel__StatusReply *m, const struct uid *uid)
+{
+    for (size_t i = 0; i < m->n_recipients; i++) {
+        const ProtobufCBinaryData *to = &m->recipients[i]->user_id;
+
+        if (to->len == IDS_UID_LEN && memcmp(to->data, uid->b, IDS_UID_LEN) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool sent_by_us(const struct satchel_op *op, const Satchel__StatusReply *m)
+{
+    struct header h = {0};
+
+    return header_parse(part(m->header.data, m->header.len), &h, NULL) == ERR_OK &&
+           memcmp(&h.sender, &op->id->uid, sizeof(h.sender)) == 0;
+}
+
+/* The server's word is enough: nothing is done with it but to tell it. */
+static void on_status(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    struct revocation *r = (struct revocation *)op;
+    struct err err = {0};
+    size_t i = 0;
+
+    (void)arg;
+    if (a->err != NULL || !sent_by_us(op, a->e->status_reply)) {
+        find_end_not_sent(&r->find, "revoke it");
+        return;
+    }
+    while (i + 1 < r->n_from && has_recipient(a->e->status_reply, &r->persons[i].uid))
+        i++;
+    err_set(&err, ERR_NOTFOUND, "transfer '%s' was not sent to '%s'", r->find.prefix, r->from[i]);
+    err_hint(&err, "nothing was revoked; 'satchel status %s' shows to whom it was sent",
+             r->find.prefix);
+    op_end(op, &err);
+}
+
+static void ask_status(struct revocation *r)
+{
+    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
+    Satchel__Status m = SATCHEL__STATUS__INIT;
+    struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_STATUS_REPLY},
+                       .cb = on_status,
+                       .errors = true};
+
+    m.tid = (ProtobufCBinaryData){IDS_TID_LEN, r->find.tid.b};
+    e.body_case = SATCHEL__ENVELOPE__BODY_STATUS;
+    e.status = &m;
+    (void)op_ask(&r->op, &a);
+}
 
 /* ---- third: the answer ---------------------------------------------------------------- */
 
@@ -61,8 +117,7 @@ static void on_revoked(struct satchel_op *op, void *arg, const struct answer *a)
 
     (void)arg;
     if (a->err != NULL && a->err->code == ERR_NOTFOUND && r->n_from > 0) {
-        op_fail(op, ERR_NOTFOUND, "transfer '%s' was not sent by you, or not to '%s'",
-                r->find.prefix, r->from[0]);
+        ask_status(r);
         return;
     }
     if (a->err != NULL && a->err->code == ERR_NOTFOUND) {

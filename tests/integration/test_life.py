@@ -99,11 +99,30 @@ class Revoke(Case):
         self.assertEqual(refused["code"], "notfound")
         self.assertIn("only its sender can revoke it", refused["message"])
         self.assertIn(f"satchel delete {tid}", refused["hint"])
-        self.assertEqual(self.alice.json("revoke", tid, "--from", "bob,carol", expect=3).error["code"], "notfound")
+        refused = self.alice.json("revoke", tid, "--from", "bob,carol", expect=3).error
+        self.assertEqual((refused["code"], refused["message"]),
+                         ("notfound", f"transfer '{tid}' was not sent to 'carol'"))
+        self.assertIn(f"satchel status {tid}", refused["hint"])
+        refused = self.bob.json("revoke", tid, "--from", "carol", expect=3).error
+        self.assertIn("only its sender can revoke it", refused["message"])
         self.alice.json("revoke", "f" * 32, expect=3)
         self.alice.json("revoke", tid, "--from", "nobody-of-that-name", expect=3)
         self.alice.run("revoke", expect=2)
         self.bob.get(tid, "-o", self.work / "x")
+
+    def test_too_late_for_one(self):
+        """Who has received it, with his last open: nothing is left to take from him."""
+        tid = self.alice.send(self.file(10), "--opens", "1", to=(self.bob, self.carol)).result["id"]
+        self.bob.get(tid, "-o", self.work / "x")
+        for _ in range(2):
+            said = self.alice.run("revoke", tid, "--from", "bob").text
+            self.assertIn("nothing has changed", said)
+            self.assertRegex(said, r"bob had received it by 2\S+Z and keeps it\n")
+            self.assertNotIn("carol", said)
+        self.assertIn("revoked for 1 person", self.alice.run("revoke", tid, "--from", "carol").text)
+        said = self.alice.run("revoke", tid, "--from", "bob").text
+        self.assertIn("bob had received it", said)
+        self.carol.get(tid, "-o", self.work / "y", expect=4)
 
 
 class Opens(Case):
