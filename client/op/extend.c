@@ -3,10 +3,10 @@
  * Happy path: find the ID -> Status -> the header is ours, signed by one of our
  * devices -> an addendum is signed on a worker -> Extend -> done.
  *
- * Ways to fail: ERR_NOTFOUND (no such transfer of ours), ERR_INVALID (ambiguous), ERR_EXPIRED,
- * ERR_REVOKED, ERR_SPENT or ERR_REFUSED (nobody can open it any more), ERR_TOOLARGE, ERR_BADSTATE
- * (it changed meanwhile), ERR_INTEGRITY (the server shows another header, or an addendum that is
- * not ours).
+ * Ways to fail: ERR_NOTFOUND (no such transfer), ERR_REFUSED (not sent by us), ERR_INVALID
+ * (ambiguous), ERR_EXPIRED, ERR_REVOKED, ERR_SPENT or ERR_REFUSED (nobody can open it any more),
+ * ERR_TOOLARGE, ERR_BADSTATE (it changed meanwhile), ERR_INTEGRITY (the server shows another
+ * header, or an addendum that is not ours).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -151,7 +151,7 @@ static int check_header(const struct extension *x, struct header *h, struct err 
 
     if (rc == ERR_OK && (memcmp(&h->tid, &x->find.tid, sizeof(h->tid)) != 0 ||
                          memcmp(&h->sender, &me->uid, sizeof(h->sender)) != 0))
-        return err_set(err, ERR_NOTFOUND,
+        return err_set(err, ERR_REFUSED,
                        "transfer '%s' was sent to you: only its sender can change its end",
                        x->find.prefix);
     m = rc == ERR_OK ? chain_find(&me->chain, &h->manifest) : NULL;

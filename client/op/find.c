@@ -101,7 +101,7 @@ static void on_not_sent(struct satchel_op *op, void *arg, const struct answer *a
 
     if (m->n_found == 1 && fits(m->found[0], f->prefix, id) &&
         m->found[0]->role == SATCHEL__ROLE__RECIPIENT) {
-        err_set(&err, ERR_NOTFOUND, "transfer '%s' was sent to you: only its sender can %s",
+        err_set(&err, ERR_REFUSED, "transfer '%s' was sent to you: only its sender can %s",
                 f->prefix, f->what);
         err_hint(&err, "'satchel delete %s' takes it out of your inbox", f->prefix);
     } else {

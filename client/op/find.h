@@ -29,7 +29,8 @@ struct err find_error(const struct find *f, const struct err *why);
 
 /*
  * The server knows no such transfer of ours, in an operation that only the sender has: ask whether
- * it is in the inbox, and end the operation with ERR_NOTFOUND that says so.  ${what}: "revoke it".
+ * it is in the inbox, and end the operation: with ERR_REFUSED that says so, or with ERR_NOTFOUND.
+ * ${what}: "revoke it".
  */
 void find_end_not_sent(struct find *f, const char *what);
 

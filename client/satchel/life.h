@@ -29,8 +29,8 @@ struct satchel_revoke_options {
  * Revoke: the server destroys what the recipients' keys are regenerated from,
  * before it answers.  Future opens are stopped for good; what was opened
  * cannot be taken back.  Repeating it is harmless.  SATCHEL_E_NOTFOUND: no
- * such transfer, not sent by us, or somebody named is no recipient (then
- * nothing is revoked).
+ * such transfer, or somebody named is no recipient (then nothing is revoked);
+ * SATCHEL_E_REFUSED: it was sent to us, not by us.
  */
 SATCHEL_API int satchel_revoke_start(struct satchel *s, const struct satchel_revoke_options *o,
                                      struct satchel_op **ret_op, struct satchel_error *err);
@@ -53,7 +53,8 @@ struct satchel_extend_options {
  * SATCHEL_E_INVALID: both or none of `lifetime` and `expires`;
  * SATCHEL_E_TOOLARGE: beyond the server's longest lifetime, counted from when
  * it was sent; SATCHEL_E_EXPIRED: too late; SATCHEL_E_NOTFOUND: no such
- * transfer, or not sent by us.  Nobody can open it any more, which stays so:
+ * transfer; SATCHEL_E_REFUSED: it was sent to us, not by us.  Nobody can open
+ * it any more, which stays so:
  * SATCHEL_E_REVOKED: it was revoked from all; SATCHEL_E_SPENT: all opens are
  * used up; SATCHEL_E_REFUSED: for several reasons, or it was deleted.
  * SATCHEL_E_BADSTATE, SATCHEL_E_EXISTS: it changed meanwhile, ask again.

@@ -95,15 +95,15 @@ class Revoke(Case):
 
     def test_refused(self):
         tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
-        refused = self.bob.json("revoke", tid, expect=3).error
-        self.assertEqual(refused["code"], "notfound")
+        refused = self.bob.json("revoke", tid, expect=4).error
+        self.assertEqual(refused["code"], "refused")
         self.assertIn("only its sender can revoke it", refused["message"])
         self.assertIn(f"satchel delete {tid}", refused["hint"])
         refused = self.alice.json("revoke", tid, "--from", "bob,carol", expect=3).error
         self.assertEqual((refused["code"], refused["message"]),
                          ("notfound", f"transfer '{tid}' was not sent to 'carol'"))
         self.assertIn(f"satchel status {tid}", refused["hint"])
-        refused = self.bob.json("revoke", tid, "--from", "carol", expect=3).error
+        refused = self.bob.json("revoke", tid, "--from", "carol", expect=4).error
         self.assertIn("only its sender can revoke it", refused["message"])
         self.alice.json("revoke", "f" * 32, expect=3)
         self.alice.json("revoke", tid, "--from", "nobody-of-that-name", expect=3)
@@ -194,8 +194,8 @@ class Extend(Case):
 
     def test_refused(self):
         tid = self.alice.send(self.file(10), to=(self.bob,)).result["id"]
-        refused = self.bob.json("extend", tid, "1h", expect=3).error
-        self.assertEqual(refused["code"], "notfound")
+        refused = self.bob.json("extend", tid, "1h", expect=4).error
+        self.assertEqual(refused["code"], "refused")
         self.assertIn("only its sender", refused["message"])
         refused = self.alice.json("extend", tid, "30d", expect=4).error
         self.assertEqual((refused["code"], refused["hint"]), ("toolarge", "the longest from now on is 9d"))
