@@ -53,8 +53,7 @@ static bool say_of_stream(const struct send *s, struct satchel_error *err)
     }
     if (strstr(err->message, "of a recipient") != NULL) {
         say_recipients(s, err);
-        (void)snprintf(err->hint, sizeof(err->hint),
-                       "send less at once, or try again when there is room");
+        (void)snprintf(err->hint, sizeof(err->hint), "send less at once, or ask them to make room");
         return true;
     }
     return false;
@@ -64,6 +63,7 @@ void send_say_whose(const struct send *s, struct satchel_error *err)
 {
     const struct link *l = &s->op.s->link;
     char used[SHOW_SIZE], quota[SHOW_SIZE], room[SHOW_SIZE];
+    size_t told;
 
     if (say_of_stream(s, err) || !send_length_known(s))
         return;
@@ -76,7 +76,11 @@ void send_say_whose(const struct send *s, struct satchel_error *err)
         return;
     }
     say_recipients(s, err);
-    (void)snprintf(err->hint, sizeof(err->hint), "try again when there is room");
+    told = strlen(err->message);
+    (void)snprintf(err->message + told, sizeof(err->message) - told, " for this: it takes %s there",
+                   show_size(send_room(s), room));
+    (void)snprintf(err->hint, sizeof(err->hint),
+                   "ask them to make room, if the mailbox is that large, or send less at once");
 }
 
 int send_expand(struct send *s, size_t max, struct err *err)

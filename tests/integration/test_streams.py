@@ -104,7 +104,9 @@ class Quota(Case):
             self.assertIn("your own mailbox is full", mine["message"])
             self.assertIn("satchel delete", mine["hint"])
             his = self.carol.send(self.file(3_000_000), to=(self.bob,), expect=4).error
-            self.assertIn("mailbox of 'bob' is full", his["message"])
+            self.assertEqual(his["message"], "the mailbox of 'bob' is full for this: it takes 2.9 MiB there")
+            self.assertIn("make room", his["hint"])
+            self.assertNotIn("try again", his["hint"])
         with self.subTest("what was given up is free again"):
             self.alice.send("-", to=(self.bob,), stdin=bytes(1_000_000))
 
