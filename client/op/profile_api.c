@@ -178,6 +178,19 @@ static struct profile *ask_agent(const char *folder)
     return p;
 }
 
+/* It is in another folder, has another name, or is not there yet. */
+static int not_registered(const struct place *place, struct err *err)
+{
+    const char *begin = strcmp(place->profile, "default") == 0
+                            ? "begin with: satchel register"
+                            : "'satchel profile' lists those that are there";
+
+    (void)err_set(err, ERR_NOTFOUND, "profile '%s' is not registered in '%.200s'", place->profile,
+                  place->home);
+    err_hint(err, "%s; if it is elsewhere, --home or $SATCHEL_HOME says where", begin);
+    return ERR_NOTFOUND;
+}
+
 /* As satchel_open(); ${agent}: its keys will do. */
 static int open_profile(struct satchel *s, satchel_passphrase_cb *ask, void *cookie, bool agent,
                         struct err *err)
@@ -190,8 +203,7 @@ static int open_profile(struct satchel *s, satchel_passphrase_cb *ask, void *coo
     if (rc != ERR_OK)
         return rc;
     if (l.state == PROFILE_NONE) {
-        rc = err_set(err, ERR_NOTFOUND, "profile '%s' is not registered", s->place.profile);
-        err_hint(err, "begin with: satchel register");
+        rc = not_registered(&s->place, err);
     } else if (l.state == PROFILE_PENDING) {
         rc = err_set(err, ERR_NOTFOUND, "the registration of profile '%s' was not finished",
                      s->place.profile);
