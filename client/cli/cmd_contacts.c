@@ -279,6 +279,22 @@ static const struct {
              {"block", 1, 1, run_block},     {"unblock", 1, 1, run_unblock},
              {"restore", 0, 0, run_restore}, {"group", 0, -1, run_group}};
 
+/* ${n}: how many arguments verb ${i} was given. */
+static int check_count(size_t i, int n, struct satchel_error *err)
+{
+    int rc;
+
+    if (n >= verbs[i].min && (verbs[i].max < 0 || n <= verbs[i].max))
+        return SATCHEL_OK;
+    if (n < verbs[i].min)
+        rc = cli_error(err, SATCHEL_E_INVALID, "contacts %s: %s is missing", verbs[i].name,
+                       n == 0 ? "WHO" : "NAME");
+    else
+        rc = cli_error(err, SATCHEL_E_INVALID, "contacts %s: too many arguments", verbs[i].name);
+    cli_hint(err, "usage: satchel contacts %s", cmd_contacts.args);
+    return rc;
+}
+
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     const char *verb = argc > 0 ? argv[0] : "list";
@@ -286,9 +302,10 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     int rc;
 
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (strcmp(verbs[i].name, verb) == 0 && n >= verbs[i].min &&
-            (verbs[i].max < 0 || n <= verbs[i].max))
-            return verbs[i].run(cli, n, argv + 1, err);
+        if (strcmp(verbs[i].name, verb) == 0) {
+            rc = check_count(i, n, err);
+            return rc == SATCHEL_OK ? verbs[i].run(cli, n, argv + 1, err) : rc;
+        }
     rc = cli_error(err, SATCHEL_E_INVALID, "contacts: cannot make sense of '%s'", verb);
     cli_hint(err, "usage: satchel contacts %s", cmd_contacts.args);
     return rc;

@@ -38,7 +38,10 @@ static int change(struct satchel *s, const struct change *what, struct err *err)
         contact_free(&c);
         if (rc == ERR_NOTFOUND) {
             (void)err_set(err, rc, "no contact '%.64s'", what->who[i]);
-            err_hint(err, "'satchel contacts add %.64s' comes first", what->who[i]);
+            if (what->fn == group_add)
+                err_hint(err, "'satchel contacts add %.64s' comes first", what->who[i]);
+            else
+                err_hint(err, "'satchel contacts group %.64s' lists who is in it", what->group);
         }
     }
     for (size_t i = 0; rc == ERR_OK && i < what->n; i++)

@@ -63,6 +63,8 @@ class People(Case):
         self.assertEqual(self.alice.json("contacts", "group", "team", "add", "dave", "eve", expect=3).error["code"],
                          "notfound")
         self.assertEqual(len(self.alice.json("contacts", "group", "team").result["groups"][0]["members"]), 2)
+        refused = self.alice.json("contacts", "group", "team", "remove", "ghost", expect=3).error
+        self.assertIn("'satchel contacts group team' lists", refused["hint"])
         self.alice.json("contacts", "group", "team", "remove", "dave", expect=3)
         self.alice.json("contacts", "group", "bob", "add", "carol", expect=4)  # a contact has the name
         self.alice.json("contacts", "rename", "bob", "team", expect=4)

@@ -332,6 +332,13 @@ class Usage(Case):
             refused = run([program("satchel"), "--json", *args], expect=2)
             self.assertEqual(refused.error["message"], f"{args[0]}: {name} is missing")
 
+    def test_contacts_count(self):
+        for args, message in ((("verify",), "verify: WHO is missing"), (("add",), "add: WHO is missing"),
+                              (("rename", "bob"), "rename: NAME is missing"),
+                              (("list", "x"), "list: too many arguments"), (("add", "a", "b"), "add: too many arguments")):
+            refused = self.alice.json("contacts", *args, expect=2).error
+            self.assertEqual(refused["message"], f"contacts {message}")
+
     def test_completions_know_every_option(self):
         folder = TREE / "deploy" / "completions"
         bash, zsh, fish = ((folder / name).read_text() for name in ("satchel.bash", "_satchel", "satchel.fish"))
@@ -393,7 +400,12 @@ class Usage(Case):
         nobody = User(self.daemon, self.work, "nobody")
         result = nobody.json("inbox", expect=None)
         self.assertNotEqual(result.code, 0)
-        self.assertTrue(result.error["hint"])
+        self.assertIn(str(nobody.home), result.error["message"])
+        self.assertIn("begin with: satchel register; ", result.error["hint"])
+        self.assertIn("SATCHEL_HOME", result.error["hint"])
+        other = self.alice.json("--profile", "other", "inbox", expect=3).error
+        self.assertIn("'other'", other["message"])
+        self.assertIn("'satchel profile' lists", other["hint"])
 
     def test_global_options_anywhere(self):
         elsewhere = User(self.daemon, self.work, "nobody")
