@@ -96,12 +96,20 @@ int ctl_show_status(const json_t *result)
     return EXIT_SUCCESS;
 }
 
-static void show_user_line(const json_t *u)
+/* Of a mailbox: "2.0 MiB of 4.0 MiB". */
+static void show_mailbox(const json_t *u, int width)
 {
     char used[SHOW_SIZE], quota[SHOW_SIZE];
+    uint64_t limit = amount(u, "quota");
 
-    printf("%-32s %-42s %-9s %10s of %s\n", text(u, "name"), text(u, "user_id"), text(u, "state"),
-           show_size(amount(u, "used"), used), show_size(amount(u, "quota"), quota));
+    printf("%*s %s%s\n", width, show_size(amount(u, "used"), used), limit > 0 ? "of " : "",
+           limit > 0 ? show_size(limit, quota) : "(no limit)");
+}
+
+static void show_user_line(const json_t *u)
+{
+    printf("%-32s %-42s %-9s ", text(u, "name"), text(u, "user_id"), text(u, "state"));
+    show_mailbox(u, 10);
 }
 
 int ctl_show_users(const json_t *result)
@@ -116,13 +124,14 @@ int ctl_show_users(const json_t *result)
 
 int ctl_show_user(const json_t *result)
 {
-    char when[SHOW_TIME], used[SHOW_SIZE], quota[SHOW_SIZE];
+    char when[SHOW_TIME];
 
     printf("name      %s\nuser ID   %s\ne-mail    %s\nstate     %s\ncreated   %s\n",
            text(result, "name"), text(result, "user_id"), text(result, "email"),
            text(result, "state"), show_time(amount(result, "created"), when));
-    printf("mailbox   %s of %s\nmanifest  %" PRId64 "\n", show_size(amount(result, "used"), used),
-           show_size(amount(result, "quota"), quota), number(result, "manifest"));
+    printf("mailbox   ");
+    show_mailbox(result, 0);
+    printf("manifest  %" PRId64 "\n", number(result, "manifest"));
     return EXIT_SUCCESS;
 }
 

@@ -115,7 +115,7 @@ static void find_user(struct ctl_client *cl, ctl_step *then)
 static bool is_found(struct ctl_client *cl, const struct store_result *res)
 {
     if (res->code == ERR_NOTFOUND)
-        ctl_client_error(cl, ERR_NOTFOUND, "no such user");
+        ctl_client_error(cl, ERR_NOTFOUND, "no such user: '%.64s'", ctl_client_arg(cl, 0));
     else if (res->code != ERR_OK)
         ctl_client_error(cl, res->code, "%s", err_text(res->code));
     return res->code == ERR_OK;

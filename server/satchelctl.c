@@ -86,7 +86,9 @@ static int compose_invite(int argc, char *argv[], char *line, size_t size, struc
         bool is_uses = strcmp(argv[i], "--uses") == 0;
 
         if (!is_uses && strcmp(argv[i], "--expires") != 0)
-            return err_set(err, ERR_INVALID, "unknown option '%s'", argv[i]);
+            return argv[i][0] == '-'
+                       ? err_set(err, ERR_INVALID, "unknown option '%.40s'", argv[i])
+                       : err_set(err, ERR_INVALID, "invite create: too many arguments");
         if (i + 1 >= argc)
             return err_set(err, ERR_INVALID, "%s needs an argument", argv[i]);
         rc = is_uses
@@ -232,7 +234,7 @@ static int connect_to(const char *path, int *ret_fd, struct err *err)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     struct timeval wait = {.tv_sec = WAIT_S};
-    int fd, rc = ERR_OK;
+    int fd, rc = ERR_OK, why = 0;
 
     if (strlen(path) >= sizeof(to.sun_path)) {
         /* Too long for a socket's name: go through its folder. */
@@ -251,14 +253,16 @@ static int connect_to(const char *path, int *ret_fd, struct err *err)
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
-        rc = err_sys(err, errno, "cannot reach the daemon at '%s'", path);
+        rc = err_sys(err, why = errno, "cannot reach the daemon at '%s'", path);
     else
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     if (rc == ERR_OK) {
         *ret_fd = fd;
         return ERR_OK;
     }
-    err_hint(err, "is satcheld running? --socket names DIR/satcheld.sock");
+    err_hint(err, "%s",
+             why == EACCES ? "run it as root or as the daemon's user"
+                           : "is satcheld running? --socket names DIR/satcheld.sock");
     if (fd >= 0)
         close(fd);
     return rc;
@@ -408,8 +412,10 @@ static int unknown_verb(bool json, const char *first)
     char seconds[128], message[256];
 
     second_words(first, seconds, sizeof(seconds));
-    if (seconds[0] == '\0')
-        return report(json, "invalid", "unknown verb", "satchelctl --help lists them");
+    if (seconds[0] == '\0') {
+        (void)snprintf(message, sizeof(message), "unknown verb '%.40s'", first);
+        return report(json, "invalid", message, "satchelctl --help lists them");
+    }
     (void)snprintf(message, sizeof(message), "behind '%.40s' stands %s", first, seconds);
     return report(json, "invalid", message, "'satchelctl VERB --help' tells more");
 }

@@ -151,8 +151,11 @@ class Running(Case):
         self.assertIn(self.bob.uid, users)
         self.daemon.ctl("verify")
         self.daemon.ctl("quota", "bob", "1G")
-        self.daemon.ctl("quota", "nobody", "1G", expect=1)
-        self.daemon.ctl("frob", expect=2)
+        self.assertIn("no such user: 'nobody'", self.daemon.ctl("quota", "nobody", "1G", expect=1).errors)
+        self.assertIn("unknown verb 'frob'", self.daemon.ctl("frob", expect=2).errors)
+        self.assertIn("too many arguments", self.daemon.ctl("invite", "create", "extra", expect=2).errors)
+        self.daemon.ctl("quota", "bob", "0")
+        self.assertIn("(no limit)", self.daemon.ctl("user", "show", "bob").text)
         json.loads(self.daemon.ctl("--json", "status").text)
 
     def test_ctl_quota_counts(self):
