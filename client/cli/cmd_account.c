@@ -49,7 +49,10 @@ static int confirm(const struct satchel_me *me, struct satchel_error *err)
     if (prompt_word(question, me->username))
         return SATCHEL_OK;
     rc = cli_error(err, SATCHEL_E_REFUSED, "nothing was deleted");
-    cli_hint(err, "without a terminal: --yes %s", me->username);
+    if (prompt_possible())
+        cli_hint(err, "only the name %s itself confirms it", me->username);
+    else
+        cli_hint(err, "without a terminal: --yes %s", me->username);
     return rc;
 }
 
@@ -96,7 +99,7 @@ static int delete_account(struct cli *cli, const struct satchel_me *me, struct s
         rc = satchel_sync_account_delete(cli->s, &ao, err);
     secret_free(&words);
     secret_wipe(code, sizeof(code));
-    if (rc == SATCHEL_E_FACTOR)
+    if (rc == SATCHEL_E_FACTOR && !prompt_possible())
         cli_hint(err,
                  "without a terminal --words-fd N gives the recovery words, --otp-fd N a code");
     return rc;

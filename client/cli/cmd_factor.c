@@ -33,8 +33,9 @@ static long show_key(void *cookie, const struct satchel_factor_key *key, char *b
 
     (void)cookie;
     if (key->uri == NULL)
-        return o.otp_fd < 0 ? prompt_otp(-1, "That is not the code. What it shows now: ", buf, size)
-                            : 0;
+        return o.otp_fd < 0
+                   ? prompt_code(-1, "That is not the code. What it shows now: ", buf, size)
+                   : 0;
     ui_event("key", json_pack("{s:s,s:s,s:i,s:i}", "uri", key->uri, "secret", key->secret, "digits",
                               (int)key->digits, "step", (int)key->step));
     if (!ui_json() && terminal && !qr_draw(stdout, key->uri, true))
@@ -43,7 +44,7 @@ static long show_key(void *cookie, const struct satchel_factor_key *key, char *b
             key->uri);
     if (!ui_finish())
         return 0;
-    return prompt_otp(o.otp_fd, "The code that it shows now: ", buf, size);
+    return prompt_code(o.otp_fd, "The code that it shows now: ", buf, size); /* no other kind yet */
 }
 
 static void show_codes(void *cookie, const char *const *codes, size_t n)
@@ -141,7 +142,7 @@ static int take_away(struct cli *cli, struct satchel_error *err)
     if (rc == SATCHEL_OK)
         rc = satchel_sync_factor_remove(cli->s, &ro, err);
     secret_wipe(code, sizeof(code));
-    if (rc == SATCHEL_E_FACTOR)
+    if (rc == SATCHEL_E_FACTOR && !prompt_possible())
         cli_hint(err, "--otp-fd N gives a code without a terminal, --recovery-fd N the words");
     secret_free(&words);
     if (rc != SATCHEL_OK)

@@ -69,6 +69,9 @@ static int run_passphrase(struct cli *cli, int argc, char **argv, struct satchel
         return cli_error(err, SATCHEL_E_INVALID,
                          "passphrase: --none and --new-fd exclude each other");
     rc = satchel_passphrase(cli->s, &po, err);
+    if (rc == SATCHEL_E_PASSPHRASE && strstr(err->hint, "--no-passphrase") != NULL)
+        cli_hint(err, "type one, or use --new-fd N or SATCHEL_ASKPASS; --none keeps keys without "
+                      "one");
     if (rc != SATCHEL_OK)
         return rc;
     ui_result(json_pack("{s:b,s:b}", "passphrase", !o.none, "renewed", o.renew));
