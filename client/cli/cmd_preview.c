@@ -42,6 +42,9 @@ static int encode(struct job *j, const char *from, struct err *err)
     uint8_t bytes[PREVIEW_CLASS_MAX];
     int rc = j->m->read(from, &image, err);
 
+    if (class != 128 && class != 256 && class != 512)
+        return err_set(err, ERR_INVALID, "preview encode: --class is 128, 256 or 512, not %u",
+                       class);
     if (rc == ERR_OK)
         rc = j->m->encode(j->p, &image, class, bytes, err);
     if (rc == ERR_OK)

@@ -69,7 +69,9 @@ static void on_one(struct satchel_op *op, void *arg, const struct answer *a)
         none(f, &err);
         op_end(op, &err);
     } else if (m->n_found > 1) {
-        op_fail(op, ERR_INVALID, "several transfers begin with '%s'", f->prefix);
+        err_set(&err, ERR_INVALID, "several transfers begin with '%s'", f->prefix);
+        err_hint(&err, "type more of it");
+        op_end(op, &err);
     } else if (!fits(m->found[0], f->prefix, f->id)) {
         op_fail(op, ERR_PROTO, "the server found another transfer than '%s'", f->prefix);
     } else {

@@ -446,4 +446,6 @@ class Contacts(Case):
     def test_user_id_with_a_typing_error(self):
         uid = self.carol.uid
         wrong = uid[:-1] + ("q" if uid[-1] != "q" else "p")
-        self.assertNotEqual(self.alice.json("contacts", "add", wrong, expect=None).code, 0)
+        refused = self.alice.json("contacts", "add", wrong, expect=2).error
+        self.assertIn("mistyped", refused["message"])
+        self.assertIn("mistyped", self.alice.send(self.file(1), to=(wrong,), expect=2).error["message"])
