@@ -71,7 +71,7 @@ static int run_add(struct cli *cli, int argc, char **argv, struct satchel_error 
     if (rc != SATCHEL_OK)
         return rc;
     ui_result(as_json(&c));
-    ui_line("%s is %s\nsafety number: %s", text_safe(c.name, name, sizeof(name)), c.user_id,
+    ui_line("%s is %s\nsafety number:\n  %s", text_safe(c.name, name, sizeof(name)), c.user_id,
             c.safety);
     if (!c.verified)
         ui_note("hint: compare the number with the other side, then 'satchel contacts verify %s'",
