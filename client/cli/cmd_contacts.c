@@ -71,7 +71,7 @@ static int run_add(struct cli *cli, int argc, char **argv, struct satchel_error 
     if (rc != SATCHEL_OK)
         return rc;
     ui_result(as_json(&c));
-    ui_line("%s is %s\nsafety number: %s", text_safe(c.name, name, sizeof(name)), c.user_id,
+    ui_line("%s is %s\nsafety number:\n  %s", text_safe(c.name, name, sizeof(name)), c.user_id,
             c.safety);
     if (!c.verified)
         ui_note("hint: compare the number with the other side, then 'satchel contacts verify %s'",
@@ -88,8 +88,13 @@ static int run_verify(struct cli *cli, int argc, char **argv, struct satchel_err
     if (rc != SATCHEL_OK)
         return rc;
     if (o.number == NULL) {
+        enum prompt_said said;
+
         ui_line("The safety number of you and %s is\n  %s", argv[0], c.safety);
-        if (!prompt_yes("Does the other side see the same number? (yes/no) ")) {
+        said = prompt_yes("Does the other side see the same number? (yes/no) ");
+        if (said == PROMPT_STOPPED)
+            return cli_error(err, SATCHEL_E_CANCELED, "interrupted; %s is not verified", argv[0]);
+        if (said != PROMPT_YES) {
             rc = cli_error(err, SATCHEL_E_REFUSED, "%s is not verified", argv[0]);
             cli_hint(err,
                      prompt_possible()

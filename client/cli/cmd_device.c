@@ -104,7 +104,7 @@ static bool means_self(struct cli *cli, const char *id)
     if (satchel_device_list(cli->s, look_at, &l, NULL) != SATCHEL_OK || !l.self)
         return true;
     ui_note("This is the device that you are on: it can do nothing for the account afterwards.");
-    return !asked || prompt_yes("Revoke it all the same? (yes/no) ");
+    return !asked || prompt_yes("Revoke it all the same? (yes/no) ") == PROMPT_YES;
 }
 
 static int run_revoke(struct cli *cli, const char *id, struct satchel_error *err)
@@ -118,7 +118,7 @@ static int run_revoke(struct cli *cli, const char *id, struct satchel_error *err
     rc = satchel_sync_device_revoke(cli->s, &ro, &d, err);
     if (rc == SATCHEL_E_REFUSED && !o.last && prompt_possible() && !ui_json()) {
         ui_note("This is your last device: only the recovery words lead back to the account.");
-        ro.last_too = prompt_yes("Revoke it all the same? (yes/no) ");
+        ro.last_too = prompt_yes("Revoke it all the same? (yes/no) ") == PROMPT_YES;
         if (ro.last_too)
             rc = satchel_sync_device_revoke(cli->s, &ro, &d, err);
     }
@@ -171,7 +171,8 @@ static bool allow(void *cookie, const struct satchel_joiner *who)
                                  ui_json_text(who->name), "check", who->check));
     (void)ui_finish();
     ui_note("%s wants to join. It must show the number %s.", text, who->check);
-    return o.yes || prompt_yes("Let it in, to do all that this device can? (yes/no) ");
+    return o.yes ||
+           prompt_yes("Let it in, to do all that this device can? (yes/no) ") == PROMPT_YES;
 }
 
 static long ask_otp(void *cookie, const struct satchel_joiner *who, char *buf, size_t size)

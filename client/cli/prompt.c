@@ -146,27 +146,34 @@ static bool is_blind(const struct cli *cli)
     return cli->passphrase_fd < 0 && getenv("SATCHEL_ASKPASS") == NULL;
 }
 
-static bool repeats(const char *buf, long len)
+/* ${len} if the same is typed again, 0 if something else is, -EINTR. */
+static long repeat(const char *buf, long len)
 {
     struct secret again = {0};
-    bool same = false;
+    long typed;
 
     if (secret_new(&again, SATCHEL_PASSPHRASE_MAX, NULL) != ERR_OK)
-        return false;
-    if (ask_terminal("The same passphrase again: ", false, (char *)again.data, again.len) == len)
-        same = secret_equal(again.data, buf, (size_t)len);
+        return 0;
+    typed = ask_terminal("The same passphrase again: ", false, (char *)again.data, again.len);
+    if (typed != -EINTR && (typed != len || !secret_equal(again.data, buf, (size_t)len)))
+        typed = 0;
     secret_free(&again);
-    return same;
+    return typed;
 }
 
 /* A new one is typed twice, until both are the same; a short one is remarked upon. */
 static long choose(const struct cli *cli, char *buf, size_t size)
 {
     const char *question = "Choose a passphrase for your keys: ";
-    long len = ask_once(cli, question, buf, size);
+    long len, again;
 
-    while (len > 0 && is_blind(cli) && !repeats(buf, len))
-        len = ask_once(cli, "The two differ. Choose a passphrase for your keys: ", buf, size);
+    do {
+        len = ask_once(cli, question, buf, size);
+        again = len > 0 && is_blind(cli) ? repeat(buf, len) : len;
+        question = "The two differ. Choose a passphrase for your keys: ";
+    } while (len > 0 && again == 0);
+    if (again < 0)
+        return again;
     if (len > 0 && len < SHORT_PASSPHRASE)
         ui_note("satchel: a passphrase of %ld bytes is soon guessed by whoever has the disk; "
                 "'satchel passphrase' changes it",
@@ -195,7 +202,7 @@ bool prompt_word(const char *question, const char *word)
     return len > 0 && (size_t)len == strlen(word) && memcmp(answer, word, (size_t)len) == 0;
 }
 
-bool prompt_yes(const char *question)
+enum prompt_said prompt_yes(const char *question)
 {
     char answer[128];
     long len = 0;
@@ -206,21 +213,26 @@ bool prompt_yes(const char *question)
                   sizeof(answer) - 1);
         answer[len > 0 ? len : 0] = '\0';
         if (strcmp(answer, "yes") == 0 || strcmp(answer, "no") == 0)
-            return answer[0] == 'y';
+            return answer[0] == 'y' ? PROMPT_YES : PROMPT_NO;
     }
-    return false;
+    return len == -EINTR ? PROMPT_STOPPED : PROMPT_NO;
 }
 
 void prompt_pin(void *cookie, const struct satchel_pin_question *q)
 {
     struct cli *cli = cookie;
     char question[512];
+    enum prompt_said said;
 
     (void)snprintf(question, sizeof(question),
                    "The server %s is not known yet. The fingerprint of its key is\n  %s\n"
                    "Compare it with what its operator tells you. Trust it? (yes/no) ",
                    q->server, q->pin);
-    satchel_pin_answer(cli->s, prompt_yes(question));
+    said = prompt_yes(question);
+    if (said == PROMPT_STOPPED)
+        satchel_sync_interrupt(cli->s); /* ends the call; the question stays open */
+    else
+        satchel_pin_answer(cli->s, said == PROMPT_YES);
 }
 
 /* Words, without numbers that stand before them. */

@@ -25,11 +25,14 @@ long prompt_words(int fd, char *buf, size_t size);
 /* Is there a terminal to ask on? */
 bool prompt_possible(void);
 
+enum prompt_said { PROMPT_NO, PROMPT_YES, PROMPT_STOPPED };
+
 /*
- * Ask on the terminal until it is answered with "yes" or "no", a few times.  True only for "yes";
- * false also at the end of input, and without a terminal.
+ * Ask on the terminal until it is answered with "yes" or "no", a few times.  PROMPT_YES only for
+ * "yes"; PROMPT_NO also at the end of input, and without a terminal; PROMPT_STOPPED: interrupted,
+ * which allows nothing either.
  */
-bool prompt_yes(const char *question);
+enum prompt_said prompt_yes(const char *question);
 
 /* Ask on the terminal; true only for exactly ${word}.  False without a terminal. */
 bool prompt_word(const char *question, const char *word);

@@ -131,16 +131,39 @@ static int folder_exists(const struct output *o, struct err *err)
     return ERR_EXISTS;
 }
 
-/* A folder in the way cannot be overwritten, and a file only with force. */
+/* What stands there and cannot make room; NULL: a file or a link, which can. */
+static const char *kind_of(mode_t mode)
+{
+    static const struct {
+        mode_t type;
+        const char *what;
+    } kinds[] = {{S_IFDIR, "a folder"},
+                 {S_IFIFO, "a named pipe"},
+                 {S_IFCHR, "a device"},
+                 {S_IFBLK, "a device"},
+                 {S_IFSOCK, "a socket"}};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if ((mode & S_IFMT) == kinds[i].type)
+            return kinds[i].what;
+    return S_ISREG(mode) || S_ISLNK(mode) ? NULL : "not a file";
+}
+
+/* A file in the way is overwritten only with force; a device, say, not even then. */
 static int check_target(const struct output *o, struct err *err)
 {
+    const char *what;
     struct stat st;
 
     if (fstatat(o->dir, o->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? ERR_OK : err_sys(err, errno, "cannot look at '%s'", o->path);
-    if (S_ISDIR(st.st_mode))
-        return err_set(err, ERR_EXISTS, "'%s' is a folder", o->path);
-    return o->force ? ERR_OK : exists_error(o, err);
+    what = kind_of(st.st_mode);
+    if (what == NULL)
+        return o->force ? ERR_OK : exists_error(o, err);
+    err_set(err, ERR_EXISTS, "'%s' is %s, not a file that can be replaced", o->path, what);
+    err_hint(err, "choose another name with -o%s",
+             S_ISDIR(st.st_mode) ? "" : ", or write to standard output: -o -");
+    return ERR_EXISTS;
 }
 
 /* What is in the way of a folder; an empty one makes room, with force. */
@@ -423,7 +446,9 @@ int output_commit(struct output *o, struct err *err)
         if (fsync(o->fd) != 0)
             return err_sys(err, errno, "cannot sync '%s'", o->path);
     }
-    rc = give_name(o, err);
+    rc = o->tree == NULL ? check_target(o, err) : ERR_OK; /* a rename would replace a pipe too */
+    if (rc == ERR_OK)
+        rc = give_name(o, err);
     if (rc != ERR_OK)
         return rc;
     o->committed = true;

@@ -14,6 +14,17 @@ def recovering(case, home, name, **how):
                     "--pin", case.daemon.pin, "--no-passphrase", **how)
 
 
+def stopped(case, terminal):
+    """Ctrl-C at a question; one that comes before the program waits for the answer is lost."""
+    for _ in range(50):
+        if "satchel: " in terminal.shown:
+            break
+        terminal.interrupt()
+        for _ in range(5):  # an echo first, and then what it says
+            terminal.poll()
+    case.assertIn("interrupted", terminal.end(expect=130))
+
+
 class Registering(Case):
     users = ("bob",)
 
@@ -32,6 +43,13 @@ class Registering(Case):
             terminal.until("Please type yes or no: ")
         terminal.type("no")
         self.assertNotIn("assphrase", terminal.end(expect=4))
+        self.assertFalse((user.home / "profiles" / "default" / "settings").exists())
+
+    def test_interrupted_at_the_fingerprint(self):
+        """That is no no."""
+        user, terminal = self.begin("inga")
+        terminal.until(r"\(yes/no\) ")
+        stopped(self, terminal)
         self.assertFalse((user.home / "profiles" / "default" / "settings").exists())
 
     def test_yes_behind_a_slip(self):
@@ -89,6 +107,15 @@ class Registering(Case):
         again.until("Passphrase: ")
         again.type("battery staple")
         self.assertIn("jane", again.end())
+
+    def test_interrupted_at_the_repetition(self):
+        """That is no passphrase that differs."""
+        user, terminal = self.begin("jona", "--pin", self.daemon.pin)
+        terminal.until("Choose a passphrase for your keys: ")
+        terminal.type("correct horse")
+        terminal.until("The same passphrase again: ")
+        stopped(self, terminal)
+        self.assertFalse((user.home / "profiles" / "default" / "settings").exists())
 
     def test_a_passphrase_takes_its_time(self):
         """Longer than the server waits for a request."""
@@ -284,6 +311,14 @@ class Interrupted(Case):
         self.assertIn("hint: nothing of a folder is kept: it has to be sent anew", shown)
         self.assertNotIn("goes on", shown)
         self.assertEqual(self.alice.json("send", top, "--to", "bob").result["kept_pieces"], 0)
+
+    def test_verify(self):
+        """The numbers have not been said to differ."""
+        self.alice.json("contacts", "add", "bob")
+        verifying = Terminal(self.alice, "contacts", "verify", "bob")
+        verifying.until(r"\(yes/no\) ")
+        stopped(self, verifying)
+        self.assertNotIn("hint", verifying.shown)
 
     def test_watch(self):
         watching = Terminal(self.bob, "watch", "--json")

@@ -224,6 +224,37 @@ static void folders_are_in_the_way(void **state)
     free(path);
 }
 
+/* Neither before nor while the file is received: a pipe stays a pipe, with force too. */
+static void pipes_are_in_the_way(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir, .force = true};
+    char *path = fs_join(s->dir, "f");
+    struct output *o = NULL;
+    struct err err = {0};
+    struct stat st;
+
+    assert_int_equal(output_open(&spec, "f", &o, NULL), ERR_OK);
+    write_halves(o, "mine");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(output_commit(o, NULL), ERR_EXISTS);
+    output_free(o);
+    for (int force = 0; force <= 1; force++) {
+        spec.force = force != 0;
+        assert_int_equal(output_open(&spec, "f", &o, &err), ERR_EXISTS);
+        assert_non_null(strstr(err.msg, "is a named pipe"));
+        assert_non_null(strstr(err.hint, "-o -"));
+    }
+    assert_int_equal(lstat(path, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    assert_int_equal(entries(s->dir), 1);
+    free(path);
+    spec.file = "/dev/null";
+    spec.folder = NULL;
+    assert_int_equal(output_open(&spec, "f", &o, &err), ERR_EXISTS);
+    assert_non_null(strstr(err.msg, "is a device"));
+}
+
 static void links_are_not_followed(void **state)
 {
     struct state *s = *state;
@@ -488,6 +519,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(existing_files_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(late_rival, setup, teardown),
         cmocka_unit_test_setup_teardown(folders_are_in_the_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(pipes_are_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(links_are_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_hard_link_is_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(left_over_parts_are_taken_up, setup, teardown),
