@@ -170,7 +170,7 @@ static bool allow(void *cookie, const struct satchel_joiner *who)
     ui_event("joiner", json_pack("{s:s,s:o,s:s}", "device", who->id, "name",
                                  ui_json_text(who->name), "check", who->check));
     (void)ui_finish();
-    ui_note("%s wants to join. It must show the number %s.", text, who->check);
+    ui_note("%s wants to join. It must show this number:\n\n    %s\n", text, who->check);
     return o.yes ||
            prompt_yes("Let it in, to do all that this device can? (yes/no) ") == PROMPT_YES;
 }
@@ -238,7 +238,8 @@ static void show_turn(void *cookie, const char *check)
     if (!shown && check != NULL) {
         ui_event("check", json_pack("{s:s}", "check", check));
         (void)ui_finish();
-        ui_note("The other device asks whether to let this one in. It must show the number %s.",
+        ui_note("The other device asks whether to let this one in. It must show this number:\n\n"
+                "    %s\n",
                 check);
         shown = true;
     }

@@ -9,7 +9,7 @@
 #include "client/cli/ui.h"
 #include "common/secret.h"
 
-enum { ROW_WORDS = 6 };
+enum { ROW_WORDS = 4, COLUMN = 10 };
 
 static struct {
     const char *server, *name, *email, *invite, *pin, *ca;
@@ -39,11 +39,13 @@ static void print_words(const char *words)
 
     for (unsigned n = 1; *words != '\0'; n++) {
         size_t len = strcspn(words, " ");
-        int put = snprintf(row + used, sizeof(row) - used, "  %2u %-10.*s", n, (int)len, words);
+        bool last = n % ROW_WORDS == 0 || words[len] == '\0';
+        int put = snprintf(row + used, sizeof(row) - used, "  %2u %-*.*s", n, last ? 0 : COLUMN,
+                           (int)len, words);
 
         used += put > 0 && (size_t)put < sizeof(row) - used ? (size_t)put : 0;
         words += len + (words[len] == ' ');
-        if (n % ROW_WORDS == 0 || *words == '\0') {
+        if (last) {
             ui_line("%s", row);
             secret_wipe(row, sizeof(row));
             used = 0;
@@ -61,9 +63,9 @@ static int show_words(void *cookie, const char *words)
         ui_event("recovery_words", json_pack("{s:s}", "words", words));
         return 0;
     }
-    ui_line(
-        "Your recovery words. They are shown this once: whoever has them can take your identity\n"
-        "over, you too when this machine is lost: 'satchel recover'. Write them down:\n");
+    ui_line("Your recovery words. They are shown this once: whoever has them can take your\n"
+            "identity over, you too when this machine is lost: 'satchel recover'. Write them\n"
+            "down:\n");
     print_words(words);
     return 0;
 }
