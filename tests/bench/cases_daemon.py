@@ -15,7 +15,8 @@ SENDS = int(os.environ.get("SATCHEL_BENCH_SENDS", "20000"))
 CONNECTIONS = int(os.environ.get("SATCHEL_BENCH_CONNECTIONS", "2000"))
 TRANSFERS = int(os.environ.get("SATCHEL_BENCH_TRANSFERS", "1000000"))
 OPEN_LIMITS = {("limits", name): "100000" for name in
-               ("registrations", "connections_per_address", "requests", "lookups", "uploads", "handshakes", "connections")}
+               ("registrations", "connections_per_address", "requests", "lookups", "uploads", "handshakes",
+                "handshakes_per_address", "connections")}
 
 
 def whole(folder, path):
