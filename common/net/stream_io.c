@@ -9,7 +9,10 @@
 
 #include "common/net/stream_priv.h"
 
-enum { DISCARD_MAX = 4 * 1024 * 1024 }; /* input thrown away while closing */
+enum {
+    DISCARD_MAX = 4 * 1024 * 1024, /* input thrown away while closing */
+    READ_MAX = 256 * 1024          /* of one stream before the others have their turn */
+};
 
 /* ---- output --------------------------------------------------------------- */
 
@@ -83,6 +86,20 @@ static void on_cut(struct stream *s, int status)
     stream_fail(s, &why);
 }
 
+/*
+ * libuv reads up to 32 times before it looks at another connection: milliseconds, if each fills
+ * the buffer.  Who has so much to say rests until all others were heard.
+ */
+static void note_read(struct stream *s, size_t n)
+{
+    s->read += n;
+    if (s->read < READ_MAX)
+        return;
+    s->read = 0;
+    s->rests = true;
+    net_loop_later(s->net, &s->turn);
+}
+
 static void on_read(uv_stream_t *io, ssize_t n, const uv_buf_t *slab)
 {
     struct stream *s = io->data;
@@ -102,6 +119,7 @@ static void on_read(uv_stream_t *io, ssize_t n, const uv_buf_t *slab)
         return;
     }
     s->input_since = stream_now(s);
+    note_read(s, (size_t)n);
     rc = tls_engine_feed(s->engine, slab->base, (size_t)n, &why);
     if (rc == ERR_OK) {
         stream_io_pump(s);
@@ -117,7 +135,7 @@ static void on_read(uv_stream_t *io, ssize_t n, const uv_buf_t *slab)
  */
 static void set_reading(struct stream *s)
 {
-    bool want = s->state != OPEN || (!s->stalled && !stream_held(s));
+    bool want = s->state != OPEN || (!s->stalled && !s->rests && !stream_held(s));
 
     if (s->io == NULL || s->state == CLOSED || want == s->reading)
         return;
@@ -210,6 +228,7 @@ void stream_io_on_turn(struct net_task *task)
 {
     struct stream *s = (struct stream *)(void *)((char *)task - offsetof(struct stream, turn));
 
+    s->rests = false;
     stream_io_pump(s);
 }
 

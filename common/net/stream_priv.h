@@ -31,6 +31,7 @@ struct stream {
     struct frame_reader reader;
     struct sender out;
     size_t discarded;
+    size_t read; /* since it rested */
 
     /* In the loop's milliseconds. */
     uint64_t state_since, input_since, frame_since, linger_since;
@@ -38,6 +39,7 @@ struct stream {
 
     bool paused, reading, want_drain;
     bool late;        /* a wait was over at the timer's last look */
+    bool rests;       /* not reading until the loop's next turn, for the others' sake */
     bool stalled;     /* stopped before all input at hand was used */
     bool flush_queue; /* CLOSING: frames still go out */
     bool notified;    /* close_notify is out */

@@ -171,6 +171,7 @@ int fix_server(struct fix *fix)
     assert_int_equal(uv_socketpair(SOCK_STREAM, 0, fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE), 0);
     fix->spy = dup(fds[0]);
     assert_int_equal(stream_start(&fix->server.s, &opts, pipe_of(fix, fds[0]), NULL, NULL), ERR_OK);
+    fix->peer = fds[1];
     return fds[1];
 }
 

@@ -28,7 +28,8 @@ struct fix {
     struct net_loop *net;
     struct stream_limits limits;
     struct side server, client;
-    int spy; /* a second descriptor of the server's end */
+    int spy;  /* a second descriptor of the server's end */
+    int peer; /* the descriptor of the other */
 };
 
 /* For both sides, made by fix_setup(); what every frame is filled with. */

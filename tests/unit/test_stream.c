@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -170,6 +171,47 @@ static void test_wrong_pin(void **state)
 
 /* ---- back-pressure ------------------------------------------------------------ */
 
+/* Room for ${n} bytes on their way, also above what the system allows everybody. */
+static void widen(int fd, int n)
+{
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &n, sizeof(n)) != 0)
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n)), 0);
+}
+
+/* However much a stream has to say, the others of its loop are heard after so much. */
+static void test_one_turn_reads_so_much(void **state)
+{
+    enum { TURN = 256 << 10, LEN = 2000, COUNT = 500 };
+    struct fix fix;
+    int there = 0;
+
+    (void)state;
+    fix_open(&fix);
+    fix.client.head_len = LEN;
+    fix.server.on[READY] = PAUSE;
+    fix_both(&fix);
+    widen(fix.peer, 1 << 20);
+    while (fix.client.seen[READY] == 0 || fix.server.seen[READY] == 0)
+        fix_turn(&fix);
+    fix.client.to_send = COUNT;
+    fix_send_some(&fix.client);
+    for (int i = 0; i < 10; i++)
+        fix_turn(&fix);
+    assert_int_equal(ioctl(fix.spy, FIONREAD, &there), 0);
+    stream_resume(fix.server.s);
+    for (size_t before = 0; fix.server.seen[FRAME] < COUNT; before = fix.server.bytes) {
+        fix_turn(&fix);
+        assert_in_range(fix.server.bytes, before, before + TURN + LEN);
+    }
+    assert_int_equal(fix.server.bytes, COUNT * LEN);
+    stream_close(fix.client.s);
+    fix_close(&fix);
+    if (there < 2 * TURN) {
+        print_message("the socket holds only %d bytes: no turn could have read more\n", there);
+        skip();
+    }
+}
+
 static void test_pause_and_resume(void **state)
 {
     struct fix fix;
@@ -287,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_send_when_not_open),
         cmocka_unit_test(test_binding_and_pin),
         cmocka_unit_test(test_wrong_pin),
+        cmocka_unit_test(test_one_turn_reads_so_much),
         cmocka_unit_test(test_pause_and_resume),
         cmocka_unit_test(test_paused_peer_fills_the_queue),
         cmocka_unit_test(test_owed_frames),
