@@ -43,6 +43,13 @@ struct lmdb_writer_config {
      */
     bool (*gathers)(const struct store_job *job);
     unsigned gather_us;
+    /*
+     * A writer to the same disk whose jobs are not to wait long behind this one's: the thread is
+     * nicer by ${nice}, and its batches are small while jobs are submitted there, chains excepted.
+     * It must outlive this one.  NULL: none.
+     */
+    struct lmdb_writer *yields_to;
+    int nice;
     /* A chain of jobs is durable (or early) or has failed: res->code.  From the writer's thread. */
     void (*done)(struct lmdb_engine *engine, struct store_job *first);
     /* Called with every transaction that is about to be, or was, committed; may be NULL. */
@@ -63,7 +70,10 @@ void lmdb_writer_close(struct lmdb_writer *w);
 /* Queue a job; it is answered after the commit that holds it.  Any thread. */
 void lmdb_writer_submit(struct lmdb_writer *w, struct store_job *job);
 
-/* The same for a chain through `next`: as far as they fit they go into one commit. */
+/*
+ * The same for a chain through `next` whose step before is done, in another writer: as far as they
+ * fit they go into one commit.
+ */
 void lmdb_writer_submit_all(struct lmdb_writer *w, struct store_job *first);
 
 /* Any thread; never blocks. */

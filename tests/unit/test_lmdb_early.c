@@ -48,8 +48,7 @@ static void test_early_is_committed_by_itself(void **state)
     assert_true(writer_fix_has(f, 1));
     (void)writer_fix_submit(f, EARLY, 2);
     writer_fix_wait(f);
-    lmdb_writer_close(f->w); /* it does not wait for more */
-    f->w = NULL;
+    writer_fix_close(f); /* it does not wait for more */
     assert_true(writer_fix_has(f, 2));
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -47,10 +48,7 @@ static void crowd(struct writer_fix *f, unsigned n)
 {
     writer_fix_hold(f, 1);
     (void)writer_fix_submit(f, CROWD_PUT, f->njobs);
-    pthread_mutex_lock(&f->lock);
-    while (!f->waits)
-        pthread_cond_wait(&f->cond, &f->lock);
-    pthread_mutex_unlock(&f->lock);
+    writer_fix_wait_held(f);
     for (unsigned i = 1; i < n; i++)
         (void)writer_fix_submit(f, CROWD_PUT, f->njobs);
     writer_fix_hold(f, 0);
@@ -88,6 +86,45 @@ static void test_a_crowd_is_gathered(void **state)
         assert_int_equal(f->results[i].code, ERR_OK);
         assert_true(writer_fix_has(f, i));
     }
+}
+
+enum { PIECE = 256 << 10, PIECES = 17 };
+
+/* Bulk jobs that come while the writer has the first of them; returns the number of commits. */
+static uint64_t in_bulk(struct writer_fix *f, bool asked)
+{
+    struct lmdb_writer_stats before, after;
+
+    lmdb_writer_stats(f->bulk, &before);
+    writer_fix_hold(f, 1);
+    (void)writer_fix_submit_bulk(f, f->njobs, PIECE);
+    writer_fix_wait_held(f);
+    for (unsigned i = 1; i < PIECES; i++)
+        (void)writer_fix_submit_bulk(f, f->njobs, PIECE);
+    if (asked)
+        (void)writer_fix_submit(f, PASS, f->njobs);
+    writer_fix_hold(f, 0);
+    writer_fix_wait(f);
+    lmdb_writer_stats(f->bulk, &after);
+    assert_int_equal(after.committed, before.committed + PIECES);
+    return after.commits - before.commits;
+}
+
+/* While somebody else has jobs done, bulk is committed a megabyte at a time; else all at once. */
+static void test_bulk_yields(void **state)
+{
+    struct writer_fix *f = *state;
+    int own = getpriority(PRIO_PROCESS, 0);
+
+    writer_fix_set_clock(f, 1000);
+    assert_int_equal(in_bulk(f, false), 2);
+    assert_int_equal(f->nice, own < 19 ? own + 1 : 19);
+    assert_int_equal(in_bulk(f, true), 5);
+    writer_fix_set_clock(f, 1001);
+    assert_int_equal(in_bulk(f, false), 2);
+    (void)writer_fix_submit(f, PUT, f->njobs);
+    writer_fix_wait(f);
+    assert_int_equal(f->nice, own);
 }
 
 static void test_failures_spare_the_others(void **state)
@@ -187,8 +224,7 @@ static void test_close_does_what_is_queued(void **state)
     for (unsigned i = 0; i < 30; i++)
         (void)writer_fix_submit(f, PUT, i);
     writer_fix_hold(f, 0);
-    lmdb_writer_close(f->w);
-    f->w = NULL;
+    writer_fix_close(f);
     assert_int_equal(f->done, 30);
     assert_true(writer_fix_has(f, 29));
 }
@@ -196,9 +232,13 @@ static void test_close_does_what_is_queued(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(test_what_waits_shares_a_commit), TEST(test_a_crowd_is_gathered),
-        TEST(test_failures_spare_the_others),  TEST(test_full_and_deleted),
-        TEST(test_full_and_much_deleted),      TEST(test_close_does_what_is_queued),
+        TEST(test_what_waits_shares_a_commit),
+        TEST(test_a_crowd_is_gathered),
+        TEST(test_bulk_yields),
+        TEST(test_failures_spare_the_others),
+        TEST(test_full_and_deleted),
+        TEST(test_full_and_much_deleted),
+        TEST(test_close_does_what_is_queued),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

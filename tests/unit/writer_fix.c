@@ -7,11 +7,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { LARGE = 200000 };
+enum { LARGE = 200000, NICE = 1 };
 
 static struct writer_fix *fx;
 
@@ -47,6 +48,20 @@ int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
     return 0;
 }
 
+int __real_clock_gettime(clockid_t id, struct timespec *ret);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
+{
+    bool stands;
+
+    pthread_mutex_lock(&fx->lock);
+    *ret = fx->now;
+    stands = fx->now.tv_sec != 0;
+    pthread_mutex_unlock(&fx->lock);
+    return stands ? 0 : __real_clock_gettime(id, ret);
+}
+
 static int run(struct lmdb_txn *t, struct store_job *job)
 {
     static uint8_t large[LARGE];
@@ -54,6 +69,7 @@ static int run(struct lmdb_txn *t, struct store_job *job)
 
     pthread_mutex_lock(&fx->lock);
     wait_while_held();
+    fx->nice = getpriority(PRIO_PROCESS, 0);
     pthread_mutex_unlock(&fx->lock);
     switch ((enum deed)job->note[0]) {
     case PUT:
@@ -149,7 +165,18 @@ int writer_fix_setup(void **state)
         return -1;
     wc.env = f->e;
     *state = fx = f;
-    return lmdb_writer_open(&f->w, &wc, NULL);
+    if (lmdb_writer_open(&f->w, &wc, NULL) != ERR_OK)
+        return -1;
+    wc.yields_to = f->w;
+    wc.nice = NICE;
+    return lmdb_writer_open(&f->bulk, &wc, NULL);
+}
+
+void writer_fix_close(struct writer_fix *f)
+{
+    lmdb_writer_close(f->bulk);
+    lmdb_writer_close(f->w);
+    f->bulk = f->w = NULL;
 }
 
 int writer_fix_teardown(void **state)
@@ -157,7 +184,7 @@ int writer_fix_teardown(void **state)
     struct writer_fix *f = *state;
     char file[96];
 
-    lmdb_writer_close(f->w);
+    writer_fix_close(f);
     lmdb_env_close(f->e);
     (void)snprintf(file, sizeof(file), "%s/data.mdb", f->dir);
     (void)unlink(file);
@@ -178,6 +205,21 @@ void writer_fix_hold(struct writer_fix *f, unsigned held)
     pthread_mutex_unlock(&f->lock);
 }
 
+void writer_fix_wait_held(struct writer_fix *f)
+{
+    pthread_mutex_lock(&f->lock);
+    while (!f->waits)
+        pthread_cond_wait(&f->cond, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+}
+
+void writer_fix_set_clock(struct writer_fix *f, time_t seconds)
+{
+    pthread_mutex_lock(&f->lock);
+    f->now.tv_sec = seconds;
+    pthread_mutex_unlock(&f->lock);
+}
+
 unsigned writer_fix_submit_bytes(struct writer_fix *f, enum deed deed, uint32_t n, size_t bytes)
 {
     unsigned i = f->njobs++;
@@ -190,6 +232,15 @@ unsigned writer_fix_submit_bytes(struct writer_fix *f, enum deed deed, uint32_t 
 unsigned writer_fix_submit(struct writer_fix *f, enum deed deed, uint32_t n)
 {
     return writer_fix_submit_bytes(f, deed, n, 0);
+}
+
+unsigned writer_fix_submit_bulk(struct writer_fix *f, uint32_t row, size_t bytes)
+{
+    unsigned i = f->njobs++;
+
+    f->jobs[i] = (struct store_job){.res = &f->results[i], .note = {PUT, row}, .bytes = bytes};
+    lmdb_writer_submit(f->bulk, &f->jobs[i]);
+    return i;
 }
 
 void writer_fix_wait(struct writer_fix *f)

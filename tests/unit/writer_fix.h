@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * writer_fix - an lmdb_writer on a small store of its own, whose jobs do what a test says, and
- * which naps as long as the test says: link with --wrap=nanosleep.
+ * which naps as long as the test says, and a second one that yields to it; their clock can
+ * be stopped.  Link with --wrap=nanosleep,--wrap=clock_gettime.
  */
 #ifndef TESTS_UNIT_WRITER_FIX_H
 #define TESTS_UNIT_WRITER_FIX_H
@@ -32,15 +33,17 @@ enum deed {
 struct writer_fix {
     char dir[64];
     struct lmdb_env *e;
-    struct lmdb_writer *w;
+    struct lmdb_writer *w, *bulk; /* bulk yields to w */
     struct store_job jobs[JOBS];
     struct store_result results[JOBS];
     pthread_mutex_t lock;
     pthread_cond_t cond;
     unsigned njobs;
-    unsigned done, naps, /* this and the next line: under lock */
+    unsigned done, naps, /* this and the next lines: under lock */
         held;   /* while not 0 the writer waits in its first job, and does not wake from a nap */
     bool waits; /* it does */
+    int nice;   /* of the writer that ran the last job */
+    struct timespec now; /* that writers see; 0: the time as it is */
     unsigned order[JOBS];
 };
 
@@ -48,12 +51,24 @@ struct writer_fix {
 int writer_fix_setup(void **state);
 int writer_fix_teardown(void **state);
 
+/* Close the writers; the tear-down does it otherwise. */
+void writer_fix_close(struct writer_fix *f);
+
 /* Say whether the writer waits, see `held`. */
 void writer_fix_hold(struct writer_fix *f, unsigned held);
+
+/* Wait until the writer waits. */
+void writer_fix_wait_held(struct writer_fix *f);
+
+/* Let the writers' clock stand still at so many seconds. */
+void writer_fix_set_clock(struct writer_fix *f, time_t seconds);
 
 /* Submit a job for the row ${n} that says that it brings so many bytes (0); returns its index. */
 unsigned writer_fix_submit_bytes(struct writer_fix *f, enum deed deed, uint32_t n, size_t bytes);
 unsigned writer_fix_submit(struct writer_fix *f, enum deed deed, uint32_t n);
+
+/* Submit a job for ${row} to bulk; returns its index. */
+unsigned writer_fix_submit_bulk(struct writer_fix *f, uint32_t row, size_t bytes);
 
 /* Wait until all that were submitted are done. */
 void writer_fix_wait(struct writer_fix *f);
