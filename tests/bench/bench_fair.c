@@ -5,8 +5,9 @@
  *   bench_fair PORT COUNT       to a daemon on 127.0.0.1, without quota and with open registration
  *
  * COUNT durable sends of 1 KiB on one connection, one after the other: first alone, then while
- * another process keeps a window of pieces of a large transfer under way, then while one reads it
- * back.  One JSON object on standard output: median and 99th percentile of each, in ms.
+ * another process keeps a window of pieces of a large transfer under way, then while one reads such
+ * a transfer, which it has sent before.  One JSON object on standard output: median and 99th
+ * percentile of each, in ms.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ enum { SMALL = 1024, WINDOW = 32, COUNT_MAX = 100000 };
 
 static uint16_t port;
 static struct actor one, two, heavy;
+static int ready; /* where a load says that it goes on evenly from now on */
 
 static void die(const char *what)
 {
@@ -41,6 +43,12 @@ static double now_ms(void)
 
 /* ---- the load ---- */
 
+static void tell(void)
+{
+    if (write(ready, "", 1) != 1)
+        die("nobody waits for the load");
+}
+
 /* Pieces of one transfer after the other, WINDOW of them unanswered, for ever. */
 static void send_in_bulk(void)
 {
@@ -56,6 +64,8 @@ static void send_in_bulk(void)
         if (parcel_open(&p, &x) != OK)
             die("the bulk transfer was refused");
         parcel_fake_body(&x);
+        if (round == 0)
+            tell();
         for (uint32_t i = 0; i < x.pieces + WINDOW; i++) {
             if (ids[i % WINDOW] != 0 && peer_code(peer_wait(&p, ids[i % WINDOW])) != OK)
                 die("a piece was refused");
@@ -79,6 +89,7 @@ static void read_in_bulk(void)
     parcel_fake_body(&x);
     if (parcel_put_all(&p, &x) != OK || parcel_seal(&p, &x) != OK)
         die("the bulk transfer was refused");
+    tell();
     for (uint32_t first = 0;; first = (first + WINDOW) % (x.pieces - WINDOW)) {
         uint64_t id = parcel_ask_pieces(&p, &x, first, WINDOW);
 
@@ -92,14 +103,22 @@ static void read_in_bulk(void)
 
 static pid_t start(void (*load)(void))
 {
-    pid_t pid = fork();
+    int ends[2];
+    pid_t pid = pipe(ends) == 0 ? fork() : -1;
+    char byte;
 
     if (pid < 0)
         die("cannot fork");
     if (pid == 0) {
+        (void)close(ends[0]);
+        ready = ends[1];
         load();
         _exit(0);
     }
+    (void)close(ends[1]);
+    if (read(ends[0], &byte, 1) != 1)
+        die("the load did not begin");
+    (void)close(ends[0]);
     return pid;
 }
 
