@@ -25,7 +25,6 @@
 enum {
     INDEX_STEP = 16 << 20,
     BODY_STEP = 256 << 20,
-    BODY_NICE = 10,
     GATHER_US = 1000, /* much less than a crowd waits for its turn */
     READERS = 2,
     READERS_MAX = 64,
@@ -443,7 +442,6 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
     wc.gathers = NULL;
     wc.meta = T_BODY_META;
     wc.yields_to = e->index_writer;
-    wc.nice = BODY_NICE;
     for (unsigned i = 0; i < e->nbodies && rc == ERR_OK; i++) {
         wc.env = e->bodies[i];
         rc = lmdb_writer_open(&e->body_writers[i], &wc, err);

@@ -10,13 +10,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 
 enum {
     BATCH_JOBS = 1024,
     BATCH_BYTES = 8 << 20, /* LMDB keeps all of it in memory until the commit */
-    SHORT_BYTES = 1 << 20, /* a fifth slower where nothing else goes on, an eighth of the wait */
+    SHORT_BYTES = 1 << 19, /* slower where nothing else goes on, but a sixteenth of the wait */
     YIELD_MS = 50,         /* from one small send to the next of somebody who sends many */
     ROW_BYTES = 512,       /* what a job may write beside the bytes it brings */
     HOLD_MS = 20,          /* nobody waits for what is held: the next job, or this, ends it */
@@ -429,20 +428,12 @@ static void run_batch(struct lmdb_writer *w, struct batch *b)
     }
 }
 
-/* Linux gives each thread a nice value of its own.  Where that is refused, all are equal. */
-static void make_way(int nice)
-{
-    if (nice > 0)
-        (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + nice);
-}
-
 static void *writer_main(void *arg)
 {
     struct lmdb_writer *w = arg;
     struct batch b;
     int lost;
 
-    make_way(w->cfg.nice);
     while (take(w, &b)) {
         if (b.first != NULL) {
             run_batch(w, &b);

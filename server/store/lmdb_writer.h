@@ -44,12 +44,11 @@ struct lmdb_writer_config {
     bool (*gathers)(const struct store_job *job);
     unsigned gather_us;
     /*
-     * A writer to the same disk whose jobs are not to wait long behind this one's: the thread is
-     * nicer by ${nice}, and its batches are small while jobs are submitted there, chains excepted.
-     * It must outlive this one.  NULL: none.
+     * A writer to the same disk whose jobs are not to wait long behind this one's: batches are
+     * small while jobs are submitted there, chains excepted.  It must outlive this one.  NULL:
+     * none.
      */
-    struct lmdb_writer *yields_to;
-    int nice;
+    const struct lmdb_writer *yields_to;
     /* A chain of jobs is durable (or early) or has failed: res->code.  From the writer's thread. */
     void (*done)(struct lmdb_engine *engine, struct store_job *first);
     /* Called with every transaction that is about to be, or was, committed; may be NULL. */

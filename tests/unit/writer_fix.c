@@ -7,12 +7,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { LARGE = 200000, NICE = 1 };
+enum { LARGE = 200000 };
 
 static struct writer_fix *fx;
 
@@ -69,7 +68,6 @@ static int run(struct lmdb_txn *t, struct store_job *job)
 
     pthread_mutex_lock(&fx->lock);
     wait_while_held();
-    fx->nice = getpriority(PRIO_PROCESS, 0);
     pthread_mutex_unlock(&fx->lock);
     switch ((enum deed)job->note[0]) {
     case PUT:
@@ -168,7 +166,6 @@ int writer_fix_setup(void **state)
     if (lmdb_writer_open(&f->w, &wc, NULL) != ERR_OK)
         return -1;
     wc.yields_to = f->w;
-    wc.nice = NICE;
     return lmdb_writer_open(&f->bulk, &wc, NULL);
 }
 

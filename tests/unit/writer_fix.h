@@ -42,7 +42,6 @@ struct writer_fix {
     unsigned done, naps, /* this and the next lines: under lock */
         held;   /* while not 0 the writer waits in its first job, and does not wake from a nap */
     bool waits; /* it does */
-    int nice;   /* of the writer that ran the last job */
     struct timespec now; /* that writers see; 0: the time as it is */
     unsigned order[JOBS];
 };
