@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/net/sender.h"
 
-enum { BATCH = 256 * 1024 }; /* plaintext encrypted in one go, and a frame more */
+/* Plaintext encrypted in one go, and a frame more; then the loop's other streams have their turn.
+ */
+enum { BATCH = 256 * 1024 };
 
 static void on_write(uv_write_t *req, int status)
 {
@@ -80,11 +82,16 @@ static int write_out(struct sender *s)
 
 int sender_flush(struct sender *s, bool frames, struct err *err)
 {
+    bool encrypted = false;
     int rc = ERR_OK;
 
     while (!s->writing && !s->stopped) {
-        if (frames && s->queue.first != NULL)
+        if (frames && s->queue.first != NULL) {
+            if (encrypted)
+                return ERR_AGAIN;
+            encrypted = true;
             rc = encrypt(s, err);
+        }
         if (rc != ERR_OK)
             return rc;
         if (tls_engine_pending(s->engine) == 0 || s->stopped)

@@ -40,8 +40,9 @@ struct sender {
 };
 
 /*
- * Send what can be sent: TLS's own output, and behind it the frames, if ${frames}.
- * ERR_OK: all is with the system.  ERR_AGAIN: on_written will come, flush again then.
+ * Send what can be sent: TLS's own output, and behind it a batch of the frames, if ${frames}.
+ * ERR_OK: all is with the system.  ERR_AGAIN: more is left; flush again when on_written comes if
+ * ${s} is writing, else in the loop's next turn.
  * ERR_CLOSED: the connection is lost.  ERR_TLS, ERR_NOMEM.
  * Releases of tails run inside.
  */

@@ -51,6 +51,8 @@ static void flush(struct stream *s)
     if (s->state == DIALING || s->state == CLOSED)
         return;
     rc = sender_flush(&s->out, s->state == OPEN || s->flush_queue, &why);
+    if (rc == ERR_AGAIN && !s->out.writing)
+        net_loop_later(s->net, &s->turn);
     if (s->state == CLOSING && rc == ERR_OK)
         rc = say_goodbye(s, &why);
     if (rc != ERR_OK && rc != ERR_AGAIN) {

@@ -178,38 +178,80 @@ static void widen(int fd, int n)
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n)), 0);
 }
 
+enum { TURN = 256 << 10, LEN = 2000, COUNT = 500 };
+
+/* A paused server, and a client that has COUNT frames to send it. */
+static void open_crowded(struct fix *fix)
+{
+    fix_open(fix);
+    fix->client.head_len = LEN;
+    fix->server.on[READY] = PAUSE;
+    fix_both(fix);
+    widen(fix->peer, 1 << 20);
+    while (fix->client.seen[READY] == 0 || fix->server.seen[READY] == 0)
+        fix_turn(fix);
+    fix->client.to_send = COUNT;
+    fix_send_some(&fix->client);
+}
+
+/* What the client has sent and the server has not read. */
+static size_t on_the_way(const struct fix *fix)
+{
+    int n = 0;
+
+    assert_int_equal(ioctl(fix->spy, FIONREAD, &n), 0);
+    return (size_t)n;
+}
+
+/* The end of a test with ${fix}, which showed something only if so much was on the way. */
+static void close_crowded(struct fix *fix, size_t most)
+{
+    while (fix->server.seen[FRAME] < COUNT)
+        fix_turn(fix);
+    assert_int_equal(fix->server.bytes, COUNT * LEN);
+    stream_close(fix->client.s);
+    fix_close(fix);
+    if (most < 2 * TURN) {
+        print_message("the socket held only %zu bytes: no turn could have moved more\n", most);
+        skip();
+    }
+}
+
 /* However much a stream has to say, the others of its loop are heard after so much. */
 static void test_one_turn_reads_so_much(void **state)
 {
-    enum { TURN = 256 << 10, LEN = 2000, COUNT = 500 };
     struct fix fix;
-    int there = 0;
+    size_t most;
 
     (void)state;
-    fix_open(&fix);
-    fix.client.head_len = LEN;
-    fix.server.on[READY] = PAUSE;
-    fix_both(&fix);
-    widen(fix.peer, 1 << 20);
-    while (fix.client.seen[READY] == 0 || fix.server.seen[READY] == 0)
-        fix_turn(&fix);
-    fix.client.to_send = COUNT;
-    fix_send_some(&fix.client);
+    open_crowded(&fix);
     for (int i = 0; i < 10; i++)
         fix_turn(&fix);
-    assert_int_equal(ioctl(fix.spy, FIONREAD, &there), 0);
+    most = on_the_way(&fix);
     stream_resume(fix.server.s);
     for (size_t before = 0; fix.server.seen[FRAME] < COUNT; before = fix.server.bytes) {
         fix_turn(&fix);
         assert_in_range(fix.server.bytes, before, before + TURN + LEN);
     }
-    assert_int_equal(fix.server.bytes, COUNT * LEN);
-    stream_close(fix.client.s);
-    fix_close(&fix);
-    if (there < 2 * TURN) {
-        print_message("the socket holds only %d bytes: no turn could have read more\n", there);
-        skip();
+    close_crowded(&fix, most);
+}
+
+/* However much there is to say to it, too. */
+static void test_one_turn_writes_so_much(void **state)
+{
+    enum { RECORDS = TURN / 64 }; /* more than TLS adds */
+    size_t before = 0, now = 0;
+    struct fix fix;
+
+    (void)state;
+    open_crowded(&fix);
+    for (int i = 0; i < 10; i++, before = now) {
+        fix_turn(&fix);
+        now = on_the_way(&fix);
+        assert_in_range(now, before, before + TURN + LEN + RECORDS);
     }
+    stream_resume(fix.server.s);
+    close_crowded(&fix, now);
 }
 
 static void test_pause_and_resume(void **state)
@@ -330,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_binding_and_pin),
         cmocka_unit_test(test_wrong_pin),
         cmocka_unit_test(test_one_turn_reads_so_much),
+        cmocka_unit_test(test_one_turn_writes_so_much),
         cmocka_unit_test(test_pause_and_resume),
         cmocka_unit_test(test_paused_peer_fills_the_queue),
         cmocka_unit_test(test_owed_frames),
