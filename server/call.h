@@ -61,7 +61,10 @@ struct call {
     bool busy, waiting, held;
 };
 
-/* The outcome of a store start call that named call_on_store and ${c} as callback. */
+/*
+ * The outcome of a store start call that named call_on_store and ${c} as callback.  FULL becomes
+ * BUSY while there is something to collect: whoever comes again then hears the truth.
+ */
 void call_store(struct call *c, int rc, call_step *self, call_step *then);
 void call_on_store(void *arg, struct store_result *res);
 
@@ -83,6 +86,9 @@ void call_error(struct call *c, int code, const char *fmt, ...) PRINTF_LIKE(3, 4
 
 /* The same, with advice when to try again, in ms. */
 void call_later(struct call *c, int code, uint64_t retry_after);
+
+/* What the peer, or the log, hears of ${res} beside its code; NULL: the code's own words. */
+const char *call_why(const struct store_result *res);
 
 /* From the code of c->res, for codes a handler has no words of its own for. */
 void call_failed(struct call *c);
