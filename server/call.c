@@ -15,6 +15,7 @@
 #include "server/dispatch.h"
 #include "server/envelope.h"
 #include "server/factor.h"
+#include "server/shares.h"
 
 /* Messages and results up to this size, in memory, do not count: everybody may always ask a little.
  */
@@ -167,6 +168,16 @@ void call_on_shares(void *arg)
     c->busy = false;
     c->since = 0;
     step(c, c->then);
+}
+
+void call_cells_done(struct call *c, const struct shares_job *job, call_step *self, call_step *then)
+{
+    uint64_t cells[STORE_LIST_MAX];
+    struct store_cells_done in = {.cells = cells, .ncells = job->n};
+
+    for (size_t i = 0; i < job->n && i < STORE_LIST_MAX; i++)
+        cells[i] = job->items[i].cell;
+    call_store(c, store_cells_done(c->d->port, &in, call_on_store, c), self, then);
 }
 
 void call_on_room(struct daemon *d)

@@ -37,6 +37,7 @@ struct conn;
 struct daemon;
 struct dispatch_row;
 struct factor_try;
+struct shares_job;
 typedef void call_step(struct call *c);
 
 struct call {
@@ -71,6 +72,11 @@ void call_on_store(void *arg, struct store_result *res);
 /* The same for jobs of the share service. */
 void call_shares(struct call *c, int rc, call_step *self, call_step *then);
 void call_on_shares(void *arg);
+
+/* Tell the store that the cells of ${job}, 1 to STORE_LIST_MAX, are erased: store_cells_done(), as
+ * call_store() has it. */
+void call_cells_done(struct call *c, const struct shares_job *job, call_step *self,
+                     call_step *then);
 
 /* Rest until call_wake(). */
 void call_hold(struct call *c, call_step *then);
