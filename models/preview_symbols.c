@@ -140,22 +140,6 @@ float preview_centre(const struct preview_net *net, const struct preview_guess *
     return (float)q + (float)net->tables.centre[g->scale][g->shift][s.symbol] / 1024;
 }
 
-void preview_centres(const struct preview_net *net, const struct preview_symbols *s,
-                     float latents[PREVIEW_LATENTS])
-{
-    float step = (float)net->tables.step[s->step] / 4096;
-    struct preview_walk w;
-
-    preview_walk_start(&w, net, s->step);
-    memset(latents, 0, PREVIEW_LATENTS * sizeof(latents[0]));
-    for (unsigned i = 0; i < preview_depths[s->depth]; i++) {
-        struct preview_guess g = preview_walk_guess(&w, i);
-
-        latents[i] = step * preview_centre(net, &g, s->q[i]);
-        preview_walk_tell(&w, i, s->q[i]);
-    }
-}
-
 /* How far an escape is beyond: its length in bits, then the bits (Elias gamma). */
 static void put_beyond(struct range_enc *e, uint32_t beyond)
 {

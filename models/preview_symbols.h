@@ -72,10 +72,6 @@ int32_t preview_join(const struct preview_guess *g, const struct preview_split *
 /* The value, in steps, that stands for ${q} under ${g}: floats, for pixels only. */
 float preview_centre(const struct preview_net *net, const struct preview_guess *g, int32_t q);
 
-/* The latents that symbols stand for. */
-void preview_centres(const struct preview_net *net, const struct preview_symbols *s,
-                     float latents[PREVIEW_LATENTS]);
-
 /* True if there are details. */
 bool preview_has_details(const struct preview_symbols *s);
 

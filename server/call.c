@@ -9,11 +9,13 @@
 
 #include "common/log.h"
 #include "common/transfer/login.h"
+#include "server/collector.h"
 #include "server/conn.h"
 #include "server/daemon.h"
 #include "server/dispatch.h"
 #include "server/envelope.h"
 #include "server/factor.h"
+#include "server/shares.h"
 
 /* Messages and results up to this size, in memory, do not count: everybody may always ask a little.
  */
@@ -135,6 +137,17 @@ void call_shares(struct call *c, int rc, call_step *self, call_step *then)
     started(c, rc, self, then);
 }
 
+/* Full only until what was deleted is collected: the same request may find room a moment later. */
+static void judge_full(const struct call *c, struct store_result *res)
+{
+    static const char words[] = "the store is full, and room is being made";
+
+    if (res->code != ERR_FULL || !collector_is_due(c->d->collector))
+        return;
+    res->code = ERR_BUSY;
+    memcpy(res->why, words, sizeof(words));
+}
+
 void call_on_store(void *arg, struct store_result *res)
 {
     struct call *c = arg;
@@ -142,6 +155,7 @@ void call_on_store(void *arg, struct store_result *res)
     c->busy = false;
     c->since = 0;
     store_result_free(c->res);
+    judge_full(c, res);
     c->res = res;
     count_result(c, res->bytes);
     step(c, c->then);
@@ -154,6 +168,16 @@ void call_on_shares(void *arg)
     c->busy = false;
     c->since = 0;
     step(c, c->then);
+}
+
+void call_cells_done(struct call *c, const struct shares_job *job, call_step *self, call_step *then)
+{
+    uint64_t cells[STORE_LIST_MAX];
+    struct store_cells_done in = {.cells = cells, .ncells = job->n};
+
+    for (size_t i = 0; i < job->n && i < STORE_LIST_MAX; i++)
+        cells[i] = job->items[i].cell;
+    call_store(c, store_cells_done(c->d->port, &in, call_on_store, c), self, then);
 }
 
 void call_on_room(struct daemon *d)
@@ -238,14 +262,18 @@ void call_later(struct call *c, int code, uint64_t retry_after)
     release(c);
 }
 
+const char *call_why(const struct store_result *res)
+{
+    bool told = res->code == ERR_BUSY || envelope_code(res->code) == SATCHEL__CODE__INTERNAL;
+
+    return told && res->why[0] != '\0' ? res->why : NULL;
+}
+
 void call_failed(struct call *c)
 {
-    int code = c->res->code;
+    const char *why = call_why(c->res);
 
-    if (envelope_code(code) == SATCHEL__CODE__INTERNAL && c->res->why[0] != '\0')
-        call_error(c, code, "%s", c->res->why);
-    else
-        call_error(c, code, NULL);
+    call_error(c, c->res->code, why != NULL ? "%s" : NULL, why);
 }
 
 void call_orphan(struct call *c)

@@ -37,6 +37,7 @@ struct conn;
 struct daemon;
 struct dispatch_row;
 struct factor_try;
+struct shares_job;
 typedef void call_step(struct call *c);
 
 struct call {
@@ -61,13 +62,21 @@ struct call {
     bool busy, waiting, held;
 };
 
-/* The outcome of a store start call that named call_on_store and ${c} as callback. */
+/*
+ * The outcome of a store start call that named call_on_store and ${c} as callback.  FULL becomes
+ * BUSY while there is something to collect: whoever comes again then hears the truth.
+ */
 void call_store(struct call *c, int rc, call_step *self, call_step *then);
 void call_on_store(void *arg, struct store_result *res);
 
 /* The same for jobs of the share service. */
 void call_shares(struct call *c, int rc, call_step *self, call_step *then);
 void call_on_shares(void *arg);
+
+/* Tell the store that the cells of ${job}, 1 to STORE_LIST_MAX, are erased: store_cells_done(), as
+ * call_store() has it. */
+void call_cells_done(struct call *c, const struct shares_job *job, call_step *self,
+                     call_step *then);
 
 /* Rest until call_wake(). */
 void call_hold(struct call *c, call_step *then);
@@ -83,6 +92,9 @@ void call_error(struct call *c, int code, const char *fmt, ...) PRINTF_LIKE(3, 4
 
 /* The same, with advice when to try again, in ms. */
 void call_later(struct call *c, int code, uint64_t retry_after);
+
+/* What the peer, or the log, hears of ${res} beside its code; NULL: the code's own words. */
+const char *call_why(const struct store_result *res);
 
 /* From the code of c->res, for codes a handler has no words of its own for. */
 void call_failed(struct call *c);

@@ -29,6 +29,7 @@ struct collector {
     bool timer_open, running, stopping;
     void (*on_stopped)(void *arg);
     void *stopped_arg;
+    bool due, due_again; /* something to collect; since the last step to collect began */
     /* Of the round. */
     unsigned pending;         /* marks under way */
     size_t clear_limit;       /* of rows of deleted users; 0: as many as there may be */
@@ -64,12 +65,15 @@ static void end_round(struct collector *c)
     c->erase = NULL;
     c->running = false;
     c->stats.rounds++;
+    if (c->due) /* it came too late for this one, in which a kick is not heard */
+        collector_kick(c);
     stopped_if_done(c);
 }
 
 /* A step failed: log it once a round; the next one tries again. */
 static void fail_round(struct collector *c, const char *what, int code, const char *why)
 {
+    c->due = false; /* for nobody knows how long */
     log_event(LOG_AT_ERROR, "collector_failed", log_str("step", what), log_code(code),
               log_str("why", why));
     end_round(c);
@@ -84,6 +88,7 @@ static void on_marked(void *arg, struct store_result *res)
     /* BADSTATE and NOTFOUND: somebody was faster, or the clock went back. */
     if (res->code == ERR_OK && !res->duplicate) {
         c->stats.expired++;
+        c->due = true;
         watch_kick(c->d, res->u.slot.sender);
         watch_kick(c->d, res->u.slot.uid);
         c->moved = true;
@@ -158,8 +163,10 @@ static void on_cleared(void *arg, struct store_result *res)
     if (res->code != ERR_OK) {
         clear_failed(c, res->code, res->why);
         more = false;
-    } else if (!res->more) {
-        c->clear_limit = 0;
+    } else {
+        c->due |= res->count > 0;
+        if (!res->more)
+            c->clear_limit = 0;
     }
     store_result_free(res);
     if (more)
@@ -294,6 +301,7 @@ static void on_collected(void *arg, struct store_result *res)
     c->stats.uploads += res->u.collect.uploads;
     c->stats.transfers += res->u.collect.transfers;
     c->stats.pieces += res->u.collect.pieces;
+    c->due = res->more || c->due_again;
     store_result_free(res);
     if (more)
         start_collect(c);
@@ -306,6 +314,7 @@ static void start_collect(struct collector *c)
     struct store_collect in = {.now = c->clock.now, .limit = COLLECT_BATCH};
     int rc = store_collect(c->d->port, &in, on_collected, c);
 
+    c->due_again = false; /* it comes behind all that anybody was told of */
     if (rc != ERR_OK)
         fail_round(c, "collect", rc, "");
 }
@@ -407,6 +416,7 @@ static void on_timer(uv_timer_t *t)
 
 void collector_kick(struct collector *c)
 {
+    c->due = c->due_again = true;
     if (!c->stopping && uv_timer_get_due_in(&c->timer) > SOON_MS)
         (void)uv_timer_start(&c->timer, on_timer, SOON_MS, PERIOD_MS);
 }
@@ -418,6 +428,7 @@ int collector_new(struct collector **ret_c, struct daemon *d, struct err *err)
     if (c == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     c->d = d;
+    c->due = true; /* whoever ran before may have left something */
     c->days = shares_job_new(0);
     if (c->days == NULL) {
         collector_free(c);
@@ -438,6 +449,11 @@ static void on_timer_closed(uv_handle_t *h)
 
     c->timer_open = false;
     stopped_if_done(c);
+}
+
+bool collector_is_due(const struct collector *c)
+{
+    return c != NULL && c->due;
 }
 
 void collector_stop(struct collector *c, void (*on_stopped)(void *arg), void *arg)

@@ -35,6 +35,13 @@ void collector_free(struct collector *c); /* NULL is fine */
 /* There is something to do: have a round soon. */
 void collector_kick(struct collector *c);
 
+/*
+ * Was something deleted, or has it ended, that is not collected yet?  Then a store that is full is
+ * about to have room.  True also before the first round: nobody knows yet.  False when a round has
+ * failed, until the next kick: what is left may stay for long.  NULL: false.
+ */
+bool collector_is_due(const struct collector *c);
+
 struct collector_stats {
     uint64_t rounds, expired, erased, uploads, transfers, pieces;
     bool clock_jumped;      /* nothing expires until somebody confirms the time */

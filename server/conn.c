@@ -347,7 +347,8 @@ static bool is_full(const struct conn *conn)
            conn->n_alone > 0 || over_its_part(conn) || stream_queued(conn->stream) >= OUT_HIGH;
 }
 
-void conn_flow(struct conn *conn)
+/* Read on or pause, as the limits say now. */
+static void flow(struct conn *conn)
 {
     bool full;
 
@@ -377,7 +378,7 @@ void conn_settle(struct conn *conn)
     conn->settling = false;
     if (conn->farewell && conn->calls == NULL)
         conn_finish(conn);
-    conn_flow(conn);
+    flow(conn);
 }
 
 /* ---- requests ---- */

@@ -14,7 +14,7 @@
  *  - the daemon stops                        Bye, then close when all is answered
  *
  * Back-pressure: nothing is read while too much of this connection, or of all
- * of them together, is under way (conn_flow()).
+ * of them together, is under way.
  *
  * Threads: loop thread only.  Never blocks.
  */
@@ -123,11 +123,9 @@ bool conn_is_busy(const struct conn *conn);
 /* How many pieces may be read for this connection now; 0: wait. */
 size_t conn_room(const struct conn *conn);
 
-/* Something was answered or sent: wake requests that wait for it, then conn_flow(). */
+/* Something was answered or sent: wake requests that wait for it, then read on or pause, as the
+ * limits say now. */
 void conn_settle(struct conn *conn);
-
-/* Read on or pause, whatever the limits say now. */
-void conn_flow(struct conn *conn);
 
 /* This upload is open and the peer's own: what follows for it need not ask the store. */
 void conn_remember_upload(struct conn *conn, const struct conn_upload *up);

@@ -26,7 +26,8 @@ bool mail_share_item(struct shares_item *item, const uint8_t tid[STORE_TID_LEN],
     return true;
 }
 
-Satchel__SlotState mail_state(const struct store_recipient *r, uint64_t expires, uint64_t now)
+/* PROTOCOL.md: what a recipient's slot is at ${now}. */
+static Satchel__SlotState state_of(const struct store_recipient *r, uint64_t expires, uint64_t now)
 {
     switch (r->life) {
     case STORE_LIVE:
@@ -108,7 +109,7 @@ int mail_row(struct mail_row *ret_row, const struct store_mail *m, const uint8_t
         msg->share_meta = (ProtobufCBinaryData){SHARE_LEN, (uint8_t *)(uintptr_t)share_meta};
     }
     msg->state = m->me.life == STORE_SPENT ? SATCHEL__SLOT_STATE__SLOT_SPENT
-                                           : mail_state(&m->me, m->t.expires, now);
+                                           : state_of(&m->me, m->t.expires, now);
     msg->opens_used = m->me.opens_used;
     msg->stored = m->t.arrived;
     msg->expires = m->t.expires;
@@ -141,7 +142,7 @@ static void fill_status(Satchel__RecipientStatus *to, const struct store_recipie
 {
     satchel__recipient_status__init(to);
     to->user_id = (ProtobufCBinaryData){STORE_UID_LEN, (uint8_t *)(uintptr_t)r->uid};
-    to->state = mail_state(r, t->expires, daemon_time());
+    to->state = state_of(r, t->expires, daemon_time());
     to->opens_used = r->opens_used;
     to->changed = changed_at(r, t);
     to->received = r->received;

@@ -15,9 +15,6 @@
 bool mail_share_item(struct shares_item *item, const uint8_t tid[STORE_TID_LEN],
                      const struct store_slot *slot);
 
-/* PROTOCOL.md: what a recipient's slot is at ${now}. */
-Satchel__SlotState mail_state(const struct store_recipient *r, uint64_t expires, uint64_t now);
-
 /* May metadata and its share still be given to ${m}'s owner? */
 bool mail_is_open(const struct store_mail *m, uint64_t now);
 

@@ -96,12 +96,8 @@ static void on_told(struct call *c)
 static void tell_store(struct call *c)
 {
     const struct departure *l = c->data;
-    uint64_t cells[STORE_LIST_MAX];
-    struct store_cells_done in = {.cells = cells, .ncells = l->job->n};
 
-    for (size_t i = 0; i < l->job->n; i++)
-        cells[i] = l->job->items[i].cell;
-    call_store(c, store_cells_done(c->d->port, &in, call_on_store, c), tell_store, on_told);
+    call_cells_done(c, l->job, tell_store, on_told);
 }
 
 static void on_erased(struct call *c)

@@ -69,12 +69,8 @@ static void on_told(struct call *c)
 static void tell_store(struct call *c)
 {
     const struct extending *x = c->data;
-    uint64_t cells[STORE_SLOTS_MAX];
-    struct store_cells_done in = {.cells = cells, .ncells = x->old->n};
 
-    for (size_t i = 0; i < x->old->n; i++)
-        cells[i] = x->old->items[i].cell;
-    call_store(c, store_cells_done(c->d->port, &in, call_on_store, c), tell_store, on_told);
+    call_cells_done(c, x->old, tell_store, on_told);
 }
 
 static void on_erased(struct call *c)

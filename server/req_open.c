@@ -22,7 +22,6 @@
 #include "common/transfer/header.h"
 #include "server/conn.h"
 #include "server/daemon.h"
-#include "server/envelope.h"
 #include "server/length.h"
 #include "server/mail.h"
 #include "server/req.h"
@@ -276,14 +275,19 @@ static void on_duplicate(struct call *c)
 /* What is said of ${res}, which does not take the upload; NULL: the code's own words. */
 static const char *why_not(struct opening *o, const struct store_result *res)
 {
+    const char *words;
+
     if (res->code == ERR_NOTFOUND)
         return "a recipient is not a user of this daemon";
     if (res->code == ERR_BADSTATE)
         return "a recipient has another manifest by now";
     if (res->code == ERR_QUOTA)
         return "a mailbox is full";
-    (void)snprintf(o->why, sizeof(o->why), "%s", res->why);
-    return envelope_code(res->code) == SATCHEL__CODE__INTERNAL ? o->why : NULL;
+    words = call_why(res);
+    if (words == NULL)
+        return NULL;
+    (void)snprintf(o->why, sizeof(o->why), "%s", words);
+    return o->why;
 }
 
 /* The store has said whether it takes it. */

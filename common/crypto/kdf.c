@@ -5,17 +5,6 @@
 #include "common/crypto/hkdf.h"
 #include "common/crypto/mac.h"
 
-int kdf_f_raw(uint8_t ret_out[KDF_LEN], struct part key, const struct part *parts, size_t n)
-{
-    uint8_t tag[HASH_SHA512_LEN];
-    int rc = mac_parts(HASH_SHA512, tag, key, parts, n);
-
-    if (rc == ERR_OK)
-        memcpy(ret_out, tag, KDF_LEN);
-    secret_wipe(tag, sizeof(tag));
-    return rc;
-}
-
 int kdf_f(uint8_t ret_out[KDF_LEN], struct part key, const char *name, const struct part *parts,
           size_t n)
 {

@@ -23,13 +23,9 @@
 
 enum { KDF_LEN = 32, KDF_PARTS_MAX = 16, KDF_CTX_MAX = 1024 };
 
-/* F(k,x): the first 32 bytes of HMAC-SHA512(k,x), x being the parts one after the other. */
-MUST_CHECK int kdf_f_raw(uint8_t ret_out[KDF_LEN], struct part key, const struct part *parts,
-                         size_t n);
-
 /*
- * F(k,"name",a,b...) = F(k, LP("satchel/1 name")||LP(a)||LP(b)...), at most
- * KDF_PARTS_MAX parts; numbers are passed as their 4 or 8 bytes, big-endian.
+ * F(k,"name",a,b...): the first 32 bytes of HMAC-SHA512(k, LP("satchel/1 name")||LP(a)||LP(b)...),
+ * at most KDF_PARTS_MAX parts; numbers are passed as their 4 or 8 bytes, big-endian.
  * ${parts} may be NULL when ${n} is 0.
  */
 MUST_CHECK int kdf_f(uint8_t ret_out[KDF_LEN], struct part key, const char *name,

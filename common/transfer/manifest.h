@@ -22,8 +22,7 @@
 #include "common/transfer/signed.h"
 
 enum {
-    MANIFEST_MAX = 16384,                                 /* bytes of the body */
-    MANIFEST_SIGNED_MAX = MANIFEST_MAX + SIGNED_OVERHEAD, /* as a Signed message */
+    MANIFEST_MAX = 16384, /* bytes of the body */
     MANIFEST_DEVICES_MAX = 64,
     MANIFEST_KEYS_MAX = 64,
     MANIFEST_SUCCESSIONS_MAX = 16

@@ -20,16 +20,6 @@ bool lmdb_grow_has_room(const struct lmdb_user *u, uint64_t bytes, bool own)
     return bytes <= room;
 }
 
-static bool has_garbage(struct lmdb_txn *t)
-{
-    struct lmdb_key first = {0};
-    struct lmdb_walk w;
-    bool any = lmdb_walk_start(&w, t, T_GARBAGE, &first, 0);
-
-    lmdb_walk_end(&w);
-    return any;
-}
-
 int lmdb_grow_check_store(struct lmdb_txn *t, const struct store_upload_open *in,
                           struct store_result *res)
 {
@@ -45,8 +35,6 @@ int lmdb_grow_check_store(struct lmdb_txn *t, const struct store_upload_open *in
     paged = ((uint64_t)STORE_PIECE_MAX + PAGE_HEAD + has.page - 1) / has.page * has.page;
     if (pieces <= (most > has.live ? most - has.live : 0) / paged)
         return ERR_OK;
-    if (pieces <= most / paged && has_garbage(t))
-        return lmdb_txn_code(t);
     return store_fail(res, ERR_FULL, "no room in the store");
 }
 

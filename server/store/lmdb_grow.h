@@ -16,9 +16,9 @@
 bool lmdb_grow_has_room(const struct lmdb_user *u, uint64_t bytes, bool own);
 
 /*
- * Has the store itself room for the body that ${in} announces?  ERR_FULL.  An upload that grows
- * announces none, a small body is not among the bodies, and what waits for the collector counts as
- * room.  Nothing is set aside: what others are uploading may take the room yet.
+ * Has the store itself room for the body that ${in} announces?  ERR_FULL, also where only what
+ * waits for the collector is in the way.  An upload that grows announces none, and a small body is
+ * not among the bodies.  Nothing is set aside: what others are uploading may take the room yet.
  */
 MUST_CHECK int lmdb_grow_check_store(struct lmdb_txn *t, const struct store_upload_open *in,
                                      struct store_result *res);

@@ -105,7 +105,9 @@ void lmdb_parts_charge(struct lmdb_txn *t, const uint8_t *uid, uint64_t before, 
     lmdb_rows_save_user(t, uid, &u);
 }
 
-void lmdb_parts_cells_due(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
+/* Put the cells of a transfer's slots, of ${uid} only unless it is NULL, on the list of due cells.
+ */
+static void cells_due(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid)
 {
     struct lmdb_key front = slots_front(t, tid, uid), key;
     struct lmdb_slot s;
@@ -171,7 +173,7 @@ void lmdb_parts_end_life(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *
 
     v->life = (uint8_t)life;
     lmdb_txn_put(t, T_ENDED, &ended, NULL, 0);
-    lmdb_parts_cells_due(t, tid, uid);
+    cells_due(t, tid, uid);
     lmdb_txn_del(t, T_EXPIRIES, &expiry);
     if (tr->live > 0)
         tr->live--;
@@ -249,7 +251,7 @@ void lmdb_parts_drop_upload(struct lmdb_txn *t, const uint8_t *tid, const struct
         lmdb_parts_charge(t, uid, v.charge, 0);
     }
     lmdb_walk_end(&w);
-    lmdb_parts_cells_due(t, tid, NULL);
+    cells_due(t, tid, NULL);
     lmdb_key_add(&idem, u->idem, STORE_IDEM_LEN);
     lmdb_txn_del(t, T_IDEM, &idem);
     lmdb_txn_del(t, T_LEASES, &lease);

@@ -32,10 +32,6 @@ void lmdb_parts_recipient(struct lmdb_txn *t, struct store_result *res, const ui
 /* A user's used bytes, less ${before}, plus ${after}.  A user that is gone is fine. */
 void lmdb_parts_charge(struct lmdb_txn *t, const uint8_t *uid, uint64_t before, uint64_t after);
 
-/* Put the cells of a transfer's slots, of ${uid} only unless it is NULL, on the list of due cells.
- */
-void lmdb_parts_cells_due(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *uid);
-
 /* List a transfer in a box, together with its number. */
 void lmdb_parts_list(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_key *key,
                      const uint8_t *tid);

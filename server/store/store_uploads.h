@@ -41,7 +41,7 @@ struct store_slot_new {
  * ERR_QUOTA (u.over_quota: number of the slot), ERR_NOTFOUND (a slot's user is missing or deleted),
  * ERR_BADSTATE (another manifest is a slot's user's newest one),
  * ERR_EXISTS (tid taken), ERR_INVALID (two slots alike, no slot), ERR_FULL (the store has no room
- * for the body now; where ${grows}, its pieces will tell).
+ * for the body now, perhaps until the next collect; where ${grows}, its pieces will tell).
  * With ${early} success may come before the upload is durable: what is done to it is behind it in
  * any case, and with the first change that is durable it is so too; a crash before may forget it.
  */

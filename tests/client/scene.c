@@ -440,13 +440,14 @@ static void make_user(struct scene *g, struct actor_handle *h, const char *name)
     assert_int_equal(do_register(h, name, g->fake.pin_text)->code, SATCHEL_OK);
 }
 
-static void make_file(struct scene *g)
+void scene_fill_file(struct scene *g, size_t length)
 {
-    uint8_t *bytes = malloc(SCENE_FILE);
+    uint8_t *bytes = malloc(length);
 
-    for (size_t i = 0; i < SCENE_FILE; i++)
-        bytes[i] = (uint8_t)(i * 31 + i / 997);
-    assert_int_equal(fs_create(g->file, bytes, SCENE_FILE, 0600, NULL), ERR_OK);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 4099);
+    assert_int_equal(fs_replace(g->file, bytes, length, 0600, NULL), ERR_OK);
     free(bytes);
 }
 
@@ -458,7 +459,7 @@ int scene_setup(void **state)
     snprintf(g->file, sizeof(g->file), "%.60s/file", g->dir);
     snprintf(g->out, sizeof(g->out), "%.60s/out", g->dir);
     assert_int_equal(mkdir(g->out, 0700), 0);
-    make_file(g);
+    scene_fill_file(g, SCENE_FILE);
     assert_int_equal(uv_loop_init(&g->loop), 0);
     fake_start(&g->fake, &g->loop);
     make_user(g, &g->alice, "alice");

@@ -50,6 +50,9 @@ struct scene {
 int scene_setup(void **state);
 int scene_teardown(void **state);
 
+/* The file has ${length} bytes from now on, over 0; no two pieces of it are alike. */
+void scene_fill_file(struct scene *g, size_t length);
+
 /* A further handle on a home (NULL: one that is not registered). */
 void handle_open(struct scene *g, struct actor_handle *h, const char *name, bool registered);
 void handle_close(struct actor_handle *h);

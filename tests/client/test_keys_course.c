@@ -14,7 +14,9 @@
 #include "client/local/profile.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/kdf.h"
+#include "common/transfer/header.h"
 #include "common/transfer/manifest_build.h"
+#include "common/transfer/statement.h"
 #include "tests/client/scene.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
@@ -282,6 +284,84 @@ static void a_new_key_with_a_lost_answer(void **state)
     old_user_free(&u);
 }
 
+/* ---- another device ------------------------------------------------------------- */
+
+/* Another device of Dave's publishes a manifest behind ${before}. */
+static struct manifest *publish(struct scene *g, const struct old_user *u,
+                                const struct manifest *before)
+{
+    struct fake_user *dave = fake_find_user(&g->fake, "dave");
+    struct manifest_build_plan plan = {.previous = before,
+                                       .created = days_ago(0),
+                                       .devices = before->devices,
+                                       .n_devices = before->n_devices,
+                                       .eks = before->eks,
+                                       .n_eks = before->n_eks};
+    struct manifest *m = NULL;
+
+    assert_int_equal(manifest_build(&plan, &u->isk, &m, NULL), ERR_OK);
+    dave->manifests[dave->n++] = signed_of(m);
+    return m;
+}
+
+/* The login of the very same command brings it. */
+static void a_receipt_names_what_the_login_brought(void **state)
+{
+    struct scene *g = *state;
+    const struct fake_transfer *t = g->fake.transfers;
+    const struct fake_event *e;
+    struct statement receipt;
+    struct manifest *newest;
+    struct old_user u;
+
+    old_user_make(g, &u, 1);
+    assert_int_equal(do_send(&g->alice, "dave")->code, SATCHEL_OK);
+    newest = publish(g, &u, u.first);
+    assert_int_equal(do_get(&u.h, NULL)->code, SATCHEL_OK);
+    assert_output(g);
+    e = &t->events[t->n_events - 1];
+    assert_int_equal(statement_read(part(e->data, e->len), &receipt, NULL), ERR_OK);
+    assert_memory_equal(&receipt.manifest, &newest->hash, sizeof(newest->hash));
+    manifest_free(newest);
+    old_user_free(&u);
+}
+
+static bool drop_opened(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    (void)tail;
+    if (r->body_case != SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER_REPLY ||
+        f->requests[SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER] != 1)
+        return true;
+    fake_drop(f);
+    return false;
+}
+
+/* It came after the login of this connection; the next one, in the same send, brings it. */
+static void a_header_names_what_the_next_connection_brought(void **state)
+{
+    struct scene *g = *state;
+    const Satchel__SealTransfer *seal;
+    struct manifest *newest;
+    struct old_user u;
+    struct header h;
+
+    old_user_make(g, &u, 1);
+    u.h.retry_ms = 60000;
+    handle_again(&u.h);
+    assert_int_equal(do_ping(&u.h)->code, SATCHEL_OK);
+    newest = publish(g, &u, u.first);
+    g->fake.spoil = drop_opened;
+    assert_int_equal(do_send(&u.h, "bob")->code, SATCHEL_OK);
+    assert_int_equal(u.h.last.notices[SATCHEL_NOTICE_RETRY], 1);
+    seal = g->fake.transfers[g->fake.n_transfers - 1].seal;
+    assert_int_equal(header_parse(part(seal->header.data, seal->header.len), &h, NULL), ERR_OK);
+    assert_memory_equal(&h.manifest, &newest->hash, sizeof(newest->hash));
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    assert_output(g);
+    manifest_free(newest);
+    old_user_free(&u);
+}
+
 /* ---- recovery ------------------------------------------------------------------- */
 
 /* Dave has lost his keys and names a new identity key with his recovery words. */
@@ -533,6 +613,8 @@ int main(void)
         TEST(a_lapsed_key_is_used_and_told),
         TEST(a_new_key_that_is_refused),
         TEST(a_new_key_with_a_lost_answer),
+        TEST(a_receipt_names_what_the_login_brought),
+        TEST(a_header_names_what_the_next_connection_brought),
         TEST(a_recovery_is_told_and_undoes_verification),
         TEST(a_fork_stops_everything),
         TEST(a_stranger_has_little_room),

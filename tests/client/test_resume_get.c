@@ -24,16 +24,6 @@ enum {
     PATIENT = 60000
 };
 
-static void make_file(struct scene *g)
-{
-    uint8_t *bytes = malloc(LENGTH);
-
-    for (size_t i = 0; i < LENGTH; i++)
-        bytes[i] = (uint8_t)(i * 7 + i / 4099);
-    assert_int_equal(fs_replace(g->file, bytes, LENGTH, 0600, NULL), ERR_OK);
-    free(bytes);
-}
-
 static char *part_of(struct scene *g)
 {
     return fs_join(g->out, ".file.satchel-part");
@@ -118,7 +108,7 @@ static void every_answer_may_be_cut(void **state)
     };
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct cut c = rows[i];
@@ -141,7 +131,7 @@ static void a_descriptor_goes_on_too(void **state)
     char id[SATCHEL_ID_SIZE], *path = fs_join(g->out, "file");
     struct satchel_get_options o = {.id = id, .cookie = &g->bob, .done = scene_on_got};
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     patient(&g->bob);
     ids_tid_to_text(&g->fake.transfers[0].tid, id);
@@ -176,7 +166,7 @@ static void busy_is_waited_for(void **state)
     struct scene *g = *state;
     struct cut c = {.kind = SATCHEL__ENVELOPE__BODY_LEAVES_REPLY};
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     patient(&g->bob);
     g->fake.spoil = say_busy;
@@ -208,7 +198,7 @@ static void the_same_command_goes_on(void **state)
 {
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     break_off(g);
     assert_true(part_is_there(g));
@@ -224,7 +214,7 @@ static void ctrl_c_leaves_something(void **state)
     struct scene *g = *state;
     struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, PIECES / 2, false};
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     patient(&g->bob);
     g->fake.spoil = cut_answer;
@@ -249,7 +239,7 @@ static void kept_bytes_are_checked(void **state)
     char *part = part_of(g);
     int fd;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     break_off(g);
     fd = open(part, O_RDWR);
@@ -268,7 +258,7 @@ static void another_transfer_is_not_mistaken(void **state)
 {
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     break_off(g);
     send_to_bob(g); /* the same file, as another transfer */
@@ -283,7 +273,7 @@ static void a_stray_file_is_not_mistaken(void **state)
     struct scene *g = *state;
     char *part = part_of(g);
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     assert_int_equal(fs_create(part, "x", 1, 0600, NULL), ERR_OK);
     assert_int_equal(truncate(part, LENGTH + 100000), 0);
@@ -310,7 +300,7 @@ static void a_failed_check_leaves_nothing(void **state)
 {
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     break_off(g);
     g->fake.spoil = flip_piece;
@@ -328,7 +318,7 @@ static void patience_ends(void **state)
     struct scene *g = *state;
     struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, 3, false};
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     g->bob.retry_ms = 1000;
     handle_again(&g->bob);
@@ -356,7 +346,7 @@ static void a_limit_is_kept(void **state)
                                     .done = scene_on_got};
     uint64_t begun = uv_hrtime();
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     send_to_bob(g);
     ids_tid_to_text(&g->fake.transfers[0].tid, id);
     begun = uv_hrtime();

@@ -26,16 +26,6 @@ enum {
     PATIENT = 60000
 };
 
-static void make_file(struct scene *g)
-{
-    uint8_t *bytes = malloc(LENGTH);
-
-    for (size_t i = 0; i < LENGTH; i++)
-        bytes[i] = (uint8_t)(i * 7 + i / 4099);
-    assert_int_equal(fs_replace(g->file, bytes, LENGTH, 0600, NULL), ERR_OK);
-    free(bytes);
-}
-
 /* Change one byte in place. */
 static void change_file(struct scene *g, off_t at)
 {
@@ -122,7 +112,7 @@ static void every_answer_may_be_cut(void **state)
     };
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct cut c = rows[i];
 
@@ -142,13 +132,48 @@ static void every_answer_may_be_cut(void **state)
     assert_int_equal(g->fake.two_plaintexts, 0);
 }
 
+/* As cut_answer(), but the server has no room for the moment. */
+static bool busy_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    struct cut *c = f->cookie;
+
+    (void)tail;
+    if (c->done || r->body_case != c->kind || c->after-- > 0)
+        return true;
+    c->done = true;
+    fake_clear(r);
+    fake_error(r, SATCHEL__CODE__BUSY, "the store is full, and room is being made");
+    return true;
+}
+
+/* The piece is asked for again, on the same connection. */
+static void a_busy_server_is_asked_again(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE_ACK, PIECES / 2, false};
+
+    scene_fill_file(g, LENGTH);
+    patience(&g->alice, PATIENT);
+    g->fake.spoil = busy_answer;
+    g->fake.cookie = &c;
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    honest(g);
+    assert_true(c.done);
+    assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_RETRY], 1);
+    assert_non_null(strstr(g->alice.last.notice, "room is being made: trying again"));
+    assert_int_equal(g->fake.n_transfers, 1);
+    assert_int_equal(g->fake.repeats, 0);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+    assert_bob_gets_it(g);
+}
+
 /* Pieces were on their way; the source changes before they are sealed again. */
 static void a_change_meanwhile_never_leaves(void **state)
 {
     struct scene *g = *state;
     struct cut c = {SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES - 2, false};
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     patience(&g->alice, PATIENT);
     g->fake.lose_from = PIECES / 2; /* they come, the sender does not know, they are lost */
     g->fake.listen = cut_request;
@@ -183,7 +208,7 @@ static void the_same_command_goes_on(void **state)
 {
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES / 2, false});
     assert_int_equal(records(g), 1);
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
@@ -201,7 +226,7 @@ static void another_command_does_not(void **state)
 {
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES / 2, false});
     assert_int_equal(do_send(&g->alice, "carol")->code, SATCHEL_OK);
     assert_int_equal(g->alice.last.kept, 0);
@@ -217,7 +242,7 @@ static void a_changed_file_begins_anew(void **state)
 {
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     g->fake.lose_from = PIECES / 2;
     break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES - 2, false});
     g->fake.lose_from = 0;
@@ -241,7 +266,7 @@ static void a_lost_answer_ends_as_done(void **state)
     struct scene *g = *state;
     struct cut c = {SATCHEL__ENVELOPE__BODY_SEAL_REPLY, 0, false};
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     patience(&g->alice, 0);
     g->fake.spoil = cut_answer;
     g->fake.cookie = &c;
@@ -276,7 +301,7 @@ static void a_lost_answer_of_one_that_is_over(void **state)
     struct scene *g = *state;
 
     patience(&g->alice, PATIENT);
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     for (size_t i = 0; i < 2; i++) {
         struct cut c = {SATCHEL__ENVELOPE__BODY_SEAL_REPLY, 0, false};
         unsigned before = g->fake.puts;
@@ -298,7 +323,7 @@ static void a_seal_without_its_pieces_goes_on(void **state)
 {
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     g->fake.lose_from = PIECES - 3;
     break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER, 0, false});
     g->fake.lose_from = 0;
@@ -316,7 +341,7 @@ static void an_upload_that_is_gone_begins_anew(void **state)
 {
     struct scene *g = *state;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES / 2, false});
     g->fake.transfers[0].abandoned = true;
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
@@ -334,7 +359,7 @@ static void a_damaged_record_begins_anew(void **state)
     glob_t found;
     int fd;
 
-    make_file(g);
+    scene_fill_file(g, LENGTH);
     break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, PIECES / 2, false});
     snprintf(pattern, sizeof(pattern), "%s/profiles/default/records/upload-*", g->alice.home);
     assert_int_equal(glob(pattern, 0, NULL, &found), 0);
@@ -486,12 +511,19 @@ static void a_forgotten_upload_begins_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_answer_may_be_cut),           TEST(a_change_meanwhile_never_leaves),
-        TEST(the_same_command_goes_on),          TEST(another_command_does_not),
-        TEST(a_changed_file_begins_anew),        TEST(a_lost_answer_ends_as_done),
-        TEST(a_seal_without_its_pieces_goes_on), TEST(an_upload_that_is_gone_begins_anew),
-        TEST(a_damaged_record_begins_anew),      TEST(small_files_leave_no_record),
-        TEST(a_forgotten_upload_begins_anew),    TEST(cut_while_the_seal_is_made),
+        TEST(every_answer_may_be_cut),
+        TEST(a_busy_server_is_asked_again),
+        TEST(a_change_meanwhile_never_leaves),
+        TEST(the_same_command_goes_on),
+        TEST(another_command_does_not),
+        TEST(a_changed_file_begins_anew),
+        TEST(a_lost_answer_ends_as_done),
+        TEST(a_seal_without_its_pieces_goes_on),
+        TEST(an_upload_that_is_gone_begins_anew),
+        TEST(a_damaged_record_begins_anew),
+        TEST(small_files_leave_no_record),
+        TEST(a_forgotten_upload_begins_anew),
+        TEST(cut_while_the_seal_is_made),
         TEST(a_lost_answer_of_one_that_is_over),
     };
     int failed = cmocka_run_group_tests_name("resume_send", tests, NULL, NULL);

@@ -151,9 +151,13 @@ static void check_full(struct harness *h)
     memcpy(drop.tid, big.open.tid, sizeof(drop.tid));
     harness_uid(1, drop.sender);
     (void)DO_ONCE(h, upload_abort, &drop, ERR_OK, ERR_NOTFOUND);
+    harness_sample(&s, 3, 1, 2);
+    harness_body(&s, (uint64_t)(n - 1) * STORE_PIECE_MAX);
+    look.open = s.open;
+    (void)DO(h, upload_check, &look, ERR_FULL); /* what was given up is still there */
     while (DO(h, collect, &collect, ERR_OK)->more)
         ;
-    harness_sample(&s, 3, 1, 2);
+    (void)DO(h, upload_check, &look, ERR_OK);
     harness_body(&s, 4 * STORE_PIECE_MAX);
     harness_send(h, &s);
 }

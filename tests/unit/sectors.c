@@ -171,6 +171,16 @@ unsigned sectors_syncs(void)
     return n;
 }
 
+void sectors_hold(void)
+{
+    pthread_mutex_lock(&disk.lock);
+}
+
+void sectors_go_on(void)
+{
+    pthread_mutex_unlock(&disk.lock);
+}
+
 void sectors_freeze(void)
 {
     pthread_mutex_lock(&disk.lock);

@@ -28,6 +28,10 @@ void sectors_lose_at(unsigned at);
 /* Syncs since sectors_watch(), those that failed as well. */
 unsigned sectors_syncs(void);
 
+/* Writes and syncs wait from the one to the other. */
+void sectors_hold(void);
+void sectors_go_on(void);
+
 /* Note what is durable now: sectors_reboot() gives that back, whatever is written until then. */
 void sectors_freeze(void);
 

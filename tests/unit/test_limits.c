@@ -233,6 +233,34 @@ static void test_uploads(void **state)
     uploads_free(NULL);
 }
 
+/* Each piece renews its upload: it counts until the new end, the others until theirs. */
+static void test_a_renewed_upload_counts_on(void **state)
+{
+    const struct uid alice = {{1}}, bob = {{2}};
+    const struct uploads_entry renewed = entry(1, 1000), other = entry(2, 1000),
+                               next = entry(3, 9000);
+    struct uploads *u = NULL;
+
+    (void)state;
+    assert_int_equal(uploads_new(&u, NULL), ERR_OK);
+    uploads_add(u, &alice, &renewed);
+    uploads_add(u, &alice, &other);
+    uploads_renew(u, &alice, &renewed.tid, 3000);
+    uploads_renew(u, &alice, &renewed.tid, 10); /* never earlier */
+    uploads_renew(u, &alice, &next.tid, 3000);  /* what nobody began is not counted */
+    uploads_renew(u, &bob, &renewed.tid, 3000); /* nor somebody else's */
+    assert_int_equal(uploads_check(u, &bob, &next, 1, 0), ERR_OK);
+    assert_int_equal(uploads_check(u, &alice, &next, 2, 999), ERR_LIMIT);
+    assert_int_equal(uploads_check(u, &alice, &next, 1, 2999), ERR_LIMIT);
+    assert_int_equal(uploads_check(u, &alice, &next, 2, 2999), ERR_OK); /* the other is over */
+    uploads_add(u, &alice, &next);
+    assert_int_equal(uploads_check(u, &alice, &other, 2, 2999), ERR_LIMIT);
+    assert_int_equal(uploads_check(u, &alice, &renewed, 2, 2999), ERR_OK); /* may go on */
+    assert_int_equal(uploads_check(u, &alice, &other, 2, 3000), ERR_OK);
+    assert_int_equal(uploads_check(u, &alice, &other, 1, 3000), ERR_LIMIT);
+    uploads_free(u);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_buckets_of_keys),
         cmocka_unit_test(test_count),
         cmocka_unit_test(test_uploads),
+        cmocka_unit_test(test_a_renewed_upload_counts_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "server/shares_work.h"
 #include "server/store/erasable_file.h"
 #include "tests/unit/sectors.h"
 #include "tests/unit/shares_fix.h"
@@ -200,12 +201,105 @@ static void test_an_erasure_in_between(void **state)
     }
 }
 
+/* ---- erasures that share a journal ---- */
+
+/*
+ * Cells of each job, and the journals they are in: the first job is alone with the worker, the
+ * second and third fill a journal, the fourth has no room left in it, the fifth fills more than
+ * one, which it shares with nobody.
+ */
+static const struct {
+    size_t cells;
+    unsigned first, end; /* of its journals */
+} erasures[] = {{1, 0, 1}, {400, 1, 2}, {600, 1, 2}, {1, 2, 3}, {1500, 3, 5}, {7, 5, 6}};
+
+enum { ERASURES = sizeof(erasures) / sizeof(erasures[0]), JOURNALS = 6 };
+
+/* The worker has taken what was queued. */
+static void wait_until_taken(void)
+{
+    bool taken = false;
+
+    while (!taken) {
+        usleep(1000);
+        pthread_mutex_lock(&service->lock);
+        taken = service->first == NULL;
+        pthread_mutex_unlock(&service->lock);
+    }
+}
+
+/* All of them, numbers in a row; the first alone, the others together while that one is held. */
+static void run_erasures(struct shares_job *jobs[ERASURES])
+{
+    uint64_t cell = (SHARES_FIX_NOW << 16) + 1;
+
+    sectors_hold();
+    for (size_t i = 0; i < ERASURES; i++) {
+        jobs[i] = shares_job_new(erasures[i].cells);
+        assert_non_null(jobs[i]);
+        for (size_t k = 0; k < erasures[i].cells; k++)
+            jobs[i]->items[k].cell = cell++;
+        assert_int_equal(shares_erase(service, jobs[i], on_done, NULL), ERR_OK);
+        if (i == 0)
+            wait_until_taken();
+    }
+    sectors_go_on();
+    wait_for(ERASURES);
+}
+
+/* Behind a power cut: what was said to be erased is, and nothing that nobody named. */
+static void check_erased(struct shares_job *jobs[ERASURES])
+{
+    uint64_t cell = (SHARES_FIX_NOW << 16) + 1;
+    struct erasable_file *f = NULL;
+    struct secret key = {0};
+
+    sectors_freeze();
+    stop();
+    sectors_reboot(0);
+    assert_int_equal(erasable_file_open(&f, site.erasable, NULL), ERR_OK);
+    assert_int_equal(erasable_file_read(f, cell - 1, &key, NULL), ERR_NOTFOUND);
+    for (size_t i = 0; i < ERASURES; i++)
+        for (size_t k = 0; k < erasures[i].cells; k++, cell++)
+            if (jobs[i]->code == ERR_OK)
+                assert_int_equal(erasable_file_read(f, cell, &key, NULL), ERR_EXPIRED);
+    assert_int_equal(erasable_file_read(f, cell, &key, NULL), ERR_NOTFOUND);
+    erasable_file_close(f);
+}
+
+/* Two syncs for each journal; one that fails fails those that share it, and nobody else. */
+static void test_erasures_share_journals(void **state)
+{
+    unsigned before = 0;
+
+    (void)state;
+    for (unsigned at = 0; at <= 2 * JOURNALS; at++) {
+        struct shares_job *jobs[ERASURES];
+
+        begin(at == 0 ? 0 : before + at);
+        if (at == 0)
+            before = sectors_syncs();
+        run_erasures(jobs);
+        if (at == 0)
+            assert_int_equal(sectors_syncs() - before, 2 * JOURNALS);
+        for (size_t i = 0; i < ERASURES; i++) {
+            bool fails = at > 2 * erasures[i].first && at <= 2 * erasures[i].end;
+
+            assert_int_equal(jobs[i]->code, fails ? ERR_IO : ERR_OK);
+        }
+        check_erased(jobs);
+        for (size_t i = 0; i < ERASURES; i++)
+            shares_job_free(jobs[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_days_in_turn),
         cmocka_unit_test(test_days_over_restarts),
         cmocka_unit_test(test_an_erasure_in_between),
+        cmocka_unit_test(test_erasures_share_journals),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
