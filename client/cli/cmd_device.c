@@ -294,6 +294,12 @@ static int run_join(struct cli *cli, struct satchel_error *err)
 
 /* ---- which ---- */
 
+    /* What a person types names no server; the URI that a program gives may. */
+    if (o.server == NULL && o.code_fd < 0 && prompt_possible()) {
+        rc = cli_error(err, SATCHEL_E_INVALID, "device join: --server is missing");
+        cli_hint(err, "'satchel device add' shows it, on a machine that is one of yours already");
+        return rc;
+    }
 static int run_opened(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     int rc = satchel_open(cli->s, prompt_passphrase, cli, err);
@@ -334,6 +340,11 @@ const struct cli_cmd cmd_device = {
         "That machine can do all that this one can, and reads what was sent to you before.\n"
         "A revoked device can neither log in nor get keys, and nobody accepts what it signs\n"
         "from then on, whatever the date. What others had sent you before stays readable here.",
+    if (argc == 1 && strcmp(argv[0], "revoke") == 0) {
+        rc = cli_error(err, SATCHEL_E_INVALID, "device revoke: ID is missing");
+        cli_hint(err, "'satchel device list' shows the IDs; a beginning that is unique is enough");
+        return rc;
+    }
     .opts = opts,
     .min_args = 0,
     .max_args = 2,

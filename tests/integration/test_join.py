@@ -199,6 +199,17 @@ class Join(Machines):
         adding.end()
         self.assertEqual(self.join(other, code["code"], expect=4).error["code"], "exists")
 
+    def test_the_server_comes_before_the_code(self):
+        """Nobody types a code for nothing."""
+        nobody = User(self.daemon, self.work, "nobody")
+        for args, told in (((), "device join: --server is missing"), (("--server", "[::1"), "[::1")):
+            shown = Terminal(nobody, "device", "join", "--no-passphrase", *args).end(expect=2)
+            self.assertIn(told, shown)
+            self.assertNotIn("The code", shown)
+        self.assertIn("device add", Terminal(nobody, "device", "join").end(expect=2))
+        bare = self.join(nobody, "-".join(["ABCD"] * 8), server=False, expect=2).error
+        self.assertIn(bare["code"], "invalid")
+
     def test_nobody(self):
         """A code that does not count: none, run out, taken back."""
         alice = self.person("nora")
