@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked and said on a terminal."""
+import fcntl
 import os
 import re
+import struct
+import termios
 import time
+import unicodedata
 
 from harness import Ahead, Case, Failed, Terminal, User
 from test_factor import Authenticator
@@ -255,6 +259,36 @@ class Output(Case):
         (row,) = [row for row in self.alice.json("status", tid).result["recipients"]]
         self.assertEqual(row["state"], "stored")  # not even asked for
         path = self.work / "text"
+def width(text):
+    """How many columns it takes; nothing here has combining characters."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+class Tables(Case):
+    """Names of any length do not break the lines of a list."""
+
+    def test_long_names(self):
+        name, friend = f"{'quarterly-report-' * 8}{chr(0x6F22) * 20}.pdf", chr(0x6F22) * 20
+        self.alice.json("contacts", "add", "bob", "--name", friend)
+        self.alice.send(self.file(10, name), to=(friend,))
+        User(self.daemon, self.work, "dave").register()
+        self.alice.send(self.file(10, "short"), to=(friend, "carol", "dave"))
+        self.bob.json("contacts", "add", "alice", "--name", "alice-" * 10)
+        for user, verb, who in ((self.alice, "sent", friend), (self.bob, "inbox", "alice-" * 10)):
+            self.assertRegex(user.run(verb).text, f"  {who} +{name}  ")  # no terminal: all of it
+            for columns in (0, 80, 66, 400):
+                terminal = Terminal(user, verb)
+                fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+                lines = [line.rstrip("\r") for line in terminal.end().splitlines()]
+                self.assertLessEqual(max(map(width, lines)), columns or 80, lines)
+                (line,) = [line for line in lines if "pdf  " in line]
+                self.assertEqual("\u2026" in line, columns != 400)
+                self.assertEqual(len({width(line[:line.index(" B  ")]) for line in lines[1:]}), 1, lines)
+            if verb == "sent":
+                self.assertIn(" +2  ", lines[-1])
+        self.assertEqual(self.alice.json("sent").result["transfers"][0]["name"], name)
+
+
         path.write_text("only letters")
         tid = self.alice.send(path, to=(self.bob,)).result["id"]
         self.assertIn("only letters", Terminal(self.bob, "get", tid, "-o", "-", "--force").end())
