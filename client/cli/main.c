@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* satchel - the command: finds the verb, opens what it needs, reports. */
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -52,11 +53,14 @@ static struct satchel *volatile interruptible;
 
 static void on_signal(int signo)
 {
+    int saved = errno;
+
     (void)signo;
+    if (!prompt_stop() && interruptible == NULL)
+        _Exit(130);
     if (interruptible != NULL)
         satchel_sync_interrupt(interruptible);
-    else
-        _Exit(130);
+    errno = saved;
 }
 
 static void setup_signals(void)
@@ -230,6 +234,7 @@ static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct 
     if (rc == SATCHEL_OK)
         rc = cmd->run(&cli, argc, argv, err);
     cli_close(&cli);
+    prompt_setup();
     /* Ends libuv's threads while OpenSSL can still free what it keeps for each of them. */
     uv_library_shutdown();
     progress_clear();

@@ -277,6 +277,22 @@ class Join(Machines):
             self.assertEqual(joining.returncode, 0 if answer == "yes" else 4, (out, errors))
         self.assertEqual(json.loads(out.splitlines()[-1])["result"]["other_name"], "desk")
 
+    def test_interrupted_at_the_question(self):
+        """Ctrl-C lets nobody in, and is no answer that failed."""
+        alice = self.person("int")
+        terminal = Terminal(alice, "device", "add")
+        code = terminal.until(r"((?:[A-Z2-7]{4}-){7}[A-Z2-7]{4})\r?\n").group(1)
+        joining = self.joining(self.machine(alice, "never"), code)
+        parse(joining.stdout.readline())  # it waits for the answer by the time of the second question
+        terminal.until(r"\(yes/no\) ")
+        terminal.type("y")
+        terminal.until("Please type yes or no: ")
+        terminal.interrupt()
+        self.assertIn("interrupted; nobody was let in", terminal.end(expect=130))
+        out, errors = joining.communicate(timeout=WAIT)
+        self.assertEqual(joining.returncode, 4, (out, errors))
+        self.assertEqual(len(alice.json("device").result["devices"]), 1)
+
     def test_between(self):
         """Somebody who passes everything on, under a key of his own: the code's owner notices."""
         alice = self.person("mia")

@@ -19,13 +19,8 @@ def recovering(case, home, name, **how):
 
 
 def stopped(case, terminal):
-    """Ctrl-C at a question; one that comes before the program waits for the answer is lost."""
-    for _ in range(50):
-        if "satchel: " in terminal.shown:
-            break
-        terminal.interrupt()
-        for _ in range(5):  # an echo first, and then what it says
-            terminal.poll()
+    """One Ctrl-C at a question is enough, also before the program waits for the answer."""
+    terminal.interrupt()
     case.assertIn("interrupted", terminal.end(expect=130))
 
 
@@ -259,6 +254,11 @@ class Output(Case):
         (row,) = [row for row in self.alice.json("status", tid).result["recipients"]]
         self.assertEqual(row["state"], "stored")  # not even asked for
         path = self.work / "text"
+        path.write_text("only letters")
+        tid = self.alice.send(path, to=(self.bob,)).result["id"]
+        self.assertIn("only letters", Terminal(self.bob, "get", tid, "-o", "-", "--force").end())
+
+
 def width(text):
     """How many columns it takes; nothing here has combining characters."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
@@ -287,11 +287,6 @@ class Tables(Case):
             if verb == "sent":
                 self.assertIn(" +2  ", lines[-1])
         self.assertEqual(self.alice.json("sent").result["transfers"][0]["name"], name)
-
-
-        path.write_text("only letters")
-        tid = self.alice.send(path, to=(self.bob,)).result["id"]
-        self.assertIn("only letters", Terminal(self.bob, "get", tid, "-o", "-", "--force").end())
 
 
 class Interrupted(Case):
@@ -354,6 +349,48 @@ class Interrupted(Case):
         verifying.until(r"\(yes/no\) ")
         stopped(self, verifying)
         self.assertNotIn("hint", verifying.shown)
+
+    def test_a_word(self):
+        """What would have gone stays."""
+        user = User(self.daemon, self.work, "wanda")
+        user.register()
+        deleting = Terminal(user, "account", "delete")
+        deleting.until(r"type the account's name \(wanda\): ")
+        stopped(self, deleting)
+        removing = Terminal(user, "profile", "reset")
+        removing.until(r"type the profile's name \(default\): ")
+        stopped(self, removing)
+        user.json("inbox")
+
+    def test_revoking(self):
+        user = User(self.daemon, self.work, "wilma")
+        user.register()
+        revoking = Terminal(user, "device", "revoke", user.json("whoami").result["device"])
+        revoking.until("This is the device that you are on")
+        revoking.until(r"\(yes/no\) ")
+        stopped(self, revoking)
+        revoking = Terminal(user, "device", "revoke", user.json("whoami").result["device"])
+        revoking.until(r"\(yes/no\) ")
+        revoking.type("yes")
+        revoking.until("This is your last device")
+        revoking.until(r"\(yes/no\) ")
+        stopped(self, revoking)
+        user.json("inbox")
+
+    def test_echo_comes_back(self):
+        """A passphrase without a profile: the terminal is as it was."""
+        typing = Terminal(self.alice, "fernet", "encrypt", self.file(10), "--key", self.salted())
+        typing.until("Passphrase: ")
+        self.assertFalse(termios.tcgetattr(typing.fd)[3] & termios.ECHO)
+        typing.interrupt()
+        typing.until("interrupted at the passphrase")
+        self.assertTrue(termios.tcgetattr(typing.fd)[3] & termios.ECHO)
+        typing.end(expect=130)
+
+    def salted(self):
+        path = self.work / "key"
+        self.alice.run("fernet", "keygen", "--passphrase", "-o", path)
+        return path
 
     def test_watch(self):
         watching = Terminal(self.bob, "watch", "--json")
