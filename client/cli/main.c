@@ -101,14 +101,18 @@ static void help_all(void)
 
 static void help_one(const struct cli_cmd *cmd)
 {
-    printf("usage: satchel %s%s%s\n\n%s.\n", cmd->name, cmd->args[0] != '\0' ? " " : "", cmd->args,
-           cmd->summary);
+    int n = printf("usage: satchel %s%s", cmd->name, cmd->args[0] != '\0' ? " " : "");
+
+    options_wrap(cmd->args, n > 0 ? (size_t)n : 0, sizeof("usage: satchel ") - 1);
+    printf("\n%s.\n", cmd->summary);
     if (cmd->opts != NULL) {
         printf("\noptions:\n");
         options_help(cmd->opts);
     }
-    if (cmd->details[0] != '\0')
-        printf("\n%s\n", cmd->details);
+    if (cmd->details[0] != '\0') {
+        printf("\n");
+        options_wrap(cmd->details, 0, 0);
+    }
     printf("\noptions of every verb:\n");
     options_help(global_opts);
 }
@@ -230,11 +234,11 @@ static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct 
         return rc;
     cli.place = (struct satchel_place){.home = global.home, .profile = global.profile};
     cli.passphrase_fd = global.passphrase_fd;
+    prompt_setup();
     rc = open_handle(&cli, cmd->needs, err);
     if (rc == SATCHEL_OK)
         rc = cmd->run(&cli, argc, argv, err);
     cli_close(&cli);
-    prompt_setup();
     /* Ends libuv's threads while OpenSSL can still free what it keeps for each of them. */
     uv_library_shutdown();
     progress_clear();
