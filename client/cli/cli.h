@@ -32,7 +32,7 @@ struct cli {
 
 struct cli_cmd {
     const char *name, *args, *summary;
-    const char *details;    /* printed by --help below the options; may be "" */
+    const char *details; /* below the options of --help, which breaks its lines anew; may be "" */
     const struct opt *opts; /* ends with a row without a name; NULL: none */
     int min_args, max_args; /* -1: no limit */
     unsigned needs;

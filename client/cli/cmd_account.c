@@ -28,6 +28,7 @@ static const struct opt opts[] = {
 static int confirm(const struct satchel_me *me, struct satchel_error *err)
 {
     char question[256], safe[TEXT_SAFE];
+    enum prompt_said said;
     int rc;
 
     if (o.yes != NULL && strcmp(o.yes, me->username) == 0)
@@ -46,8 +47,11 @@ static int confirm(const struct satchel_me *me, struct satchel_error *err)
             me->username, text_safe(me->server, safe, sizeof(safe)));
     (void)snprintf(question, sizeof(question),
                    "To delete it type the account's name (%s): ", me->username);
-    if (prompt_word(question, me->username))
+    said = prompt_word(question, me->username);
+    if (said == PROMPT_YES)
         return SATCHEL_OK;
+    if (said == PROMPT_STOPPED)
+        return cli_error(err, SATCHEL_E_CANCELED, "interrupted; nothing was deleted");
     rc = cli_error(err, SATCHEL_E_REFUSED, "nothing was deleted");
     if (prompt_possible())
         cli_hint(err, "only the name %s itself confirms it", me->username);

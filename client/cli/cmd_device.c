@@ -20,6 +20,8 @@ static struct {
     bool last, yes, no_passphrase;
 } o = {.code_fd = -1, .otp_fd = -1};
 
+static bool stopped; /* at the question who is let in */
+
 static const struct opt opts[] = {
     {"last", 0, OPT_FLAG, &o.last, NULL, "revoke: even the last device, without asking"},
     {"valid", 0, OPT_DURATION, &o.valid, "TIME", "add: how long the code counts; 10m unless given"},
@@ -96,29 +98,40 @@ static void look_at(void *cookie, const struct satchel_device *d)
 }
 
 /* This machine shuts itself out: is it meant? */
-static bool means_self(struct cli *cli, const char *id)
+static enum prompt_said means_self(struct cli *cli, const char *id)
 {
     struct look l = {.id = id};
     bool asked = !o.last && prompt_possible() && !ui_json();
 
     if (satchel_device_list(cli->s, look_at, &l, NULL) != SATCHEL_OK || !l.self)
-        return true;
+        return PROMPT_YES;
     ui_note("This is the device that you are on: it can do nothing for the account afterwards.");
-    return !asked || prompt_yes("Revoke it all the same? (yes/no) ") == PROMPT_YES;
+    return asked ? prompt_yes("Revoke it all the same? (yes/no) ") : PROMPT_YES;
+}
+
+static int not_revoked(enum prompt_said said, struct satchel_error *err)
+{
+    return said == PROMPT_STOPPED
+               ? cli_error(err, SATCHEL_E_CANCELED, "interrupted; nothing was revoked")
+               : cli_error(err, SATCHEL_E_REFUSED, "nothing was revoked");
 }
 
 static int run_revoke(struct cli *cli, const char *id, struct satchel_error *err)
 {
     struct satchel_device_revoke_options ro = {.id = id, .last_too = o.last};
+    enum prompt_said said = means_self(cli, id);
     struct satchel_device d;
     int rc;
 
-    if (!means_self(cli, id))
-        return cli_error(err, SATCHEL_E_REFUSED, "nothing was revoked");
+    if (said != PROMPT_YES)
+        return not_revoked(said, err);
     rc = satchel_sync_device_revoke(cli->s, &ro, &d, err);
     if (rc == SATCHEL_E_REFUSED && !o.last && prompt_possible() && !ui_json()) {
         ui_note("This is your last device: only the recovery words lead back to the account.");
-        ro.last_too = prompt_yes("Revoke it all the same? (yes/no) ") == PROMPT_YES;
+        said = prompt_yes("Revoke it all the same? (yes/no) ");
+        if (said == PROMPT_STOPPED)
+            return not_revoked(said, err);
+        ro.last_too = said == PROMPT_YES;
         if (ro.last_too)
             rc = satchel_sync_device_revoke(cli->s, &ro, &d, err);
     }
@@ -163,6 +176,7 @@ static void show_wait(void *cookie, uint64_t ms)
 static bool allow(void *cookie, const struct satchel_joiner *who)
 {
     char text[TEXT_SAFE + 64];
+    enum prompt_said said;
 
     (void)cookie;
     progress_clear();
@@ -171,8 +185,11 @@ static bool allow(void *cookie, const struct satchel_joiner *who)
                                  ui_json_text(who->name), "check", who->check));
     (void)ui_finish();
     ui_note("%s wants to join. It must show this number:\n\n    %s\n", text, who->check);
-    return o.yes ||
-           prompt_yes("Let it in, to do all that this device can? (yes/no) ") == PROMPT_YES;
+    if (o.yes)
+        return true;
+    said = prompt_yes("Let it in, to do all that this device can? (yes/no) ");
+    stopped = said == PROMPT_STOPPED;
+    return said == PROMPT_YES;
 }
 
 static long ask_otp(void *cookie, const struct satchel_joiner *who, char *buf, size_t size)
@@ -208,6 +225,9 @@ static int run_add(struct cli *cli, struct satchel_error *err)
     }
     rc = satchel_sync_device_add(cli->s, &ao, &d, err);
     progress_clear();
+    if (stopped) /* the new machine has heard a no */
+        return cli_error(err, SATCHEL_E_CANCELED,
+                         "interrupted; nobody was let in, and the code counts no more");
     if (rc == SATCHEL_E_EXPIRED)
         cli_hint(err, "the same command makes another code");
     if (rc != SATCHEL_OK)
@@ -274,6 +294,12 @@ static int run_join(struct cli *cli, struct satchel_error *err)
 
     if (o.pin != NULL && o.ca != NULL)
         return cli_error(err, SATCHEL_E_INVALID, "device join: --pin and --ca exclude each other");
+    /* What a person types names no server; the URI that a program gives may. */
+    if (o.server == NULL && o.code_fd < 0 && prompt_possible()) {
+        rc = cli_error(err, SATCHEL_E_INVALID, "device join: --server is missing");
+        cli_hint(err, "'satchel device add' shows it, on a machine that is one of yours already");
+        return rc;
+    }
     rc = satchel_sync_device_join(cli->s, &jo, &j, err);
     progress_clear();
     if (rc != SATCHEL_OK)
@@ -314,6 +340,11 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
     if (argc == 0 || (argc == 1 && (strcmp(argv[0], "list") == 0 || strcmp(argv[0], "add") == 0)) ||
         (argc == 2 && strcmp(argv[0], "revoke") == 0))
         return run_opened(cli, argc, argv, err);
+    if (argc == 1 && strcmp(argv[0], "revoke") == 0) {
+        rc = cli_error(err, SATCHEL_E_INVALID, "device revoke: ID is missing");
+        cli_hint(err, "'satchel device list' shows the IDs; a beginning that is unique is enough");
+        return rc;
+    }
     if (argc == 2 && strcmp(argv[0], "join") == 0) {
         rc = cli_error(err, SATCHEL_E_INVALID, "device join: a code does not belong in a command");
         cli_hint(err, "others can read it there: type it when asked, or use --code-fd N");

@@ -6,11 +6,13 @@
 
 #include "client/cli/cli.h"
 #include "client/cli/draw.h"
+#include "client/cli/table.h"
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 
-/* OPENS is a column of what was sent alone. */
-enum { CELL = 64, COLUMNS = 8, OPENS = 6, SHORTEST_ID = 8 };
+enum { COL_ID, COL_WHO, COL_NAME, COL_SIZE, COL_AGE, COL_EXPIRES, COL_OPENS, COL_STATE };
+
+enum { SHORTEST_ID = 8 };
 
 static bool all, previews;
 
@@ -22,9 +24,9 @@ static const struct opt inbox_opts[] = {
 
 struct row {
     char id[SATCHEL_ID_SIZE];
-    char cells[COLUMNS][CELL]; /* the first is the ID, filled when all are known */
-    json_t *json;              /* instead of cells; owned */
-    uint8_t *preview;          /* owned; NULL: none */
+    char *cells[TABLE_COLUMNS]; /* owned */
+    json_t *json;               /* instead of cells; owned */
+    uint8_t *preview;           /* owned; NULL: none */
     size_t preview_len;
     uint8_t weights[SATCHEL_WEIGHTS_SIZE];
     bool weights_told;
@@ -98,28 +100,18 @@ static json_t *as_json(const struct satchel_transfer *t, bool sent)
     return row;
 }
 
-/* ${text} into a cell, cut with an ellipsis at ${width} characters. */
-static void fill(char cell[CELL], const char *text, size_t width)
+/* ---- rows of the table ---- */
+
+static void fill(struct listing *l, struct row *row, int column, const char *text)
 {
     char safe[TEXT_SAFE];
-    size_t used = 0, len, n = 0;
 
-    (void)text_safe(text, safe, sizeof(safe));
-    for (const char *at = safe; *at != '\0'; at += len, n++) {
-        (void)text_decode(at, &len);
-        if (used + len + 4 > CELL || (n + 1 >= width && at[len] != '\0')) {
-            memcpy(cell + used, "\xe2\x80\xa6", 3);
-            used += 3;
-            break;
-        }
-        memcpy(cell + used, at, len);
-        used += len;
-    }
-    cell[used] = '\0';
+    row->cells[column] = strdup(text_safe(text, safe, sizeof(safe)));
+    l->nomem = l->nomem || row->cells[column] == NULL;
 }
 
 /* "bob", "bob, carol", "bob +2"; how many they are, if more is not known. */
-static void fill_to(char cell[CELL], const struct satchel_transfer *t)
+static void fill_to(struct listing *l, struct row *row, const struct satchel_transfer *t)
 {
     const char *names[2] = {"", ""};
     char text[2 * SATCHEL_NAME_SIZE + 16];
@@ -132,17 +124,17 @@ static void fill_to(char cell[CELL], const struct satchel_transfer *t)
         (void)snprintf(text, sizeof(text), "%s%s%s", names[0], t->to_count == 2 ? ", " : "",
                        names[1]);
     else
-        (void)snprintf(text, sizeof(text), "%.16s +%zu", names[0], t->to_count - 1);
-    fill(cell, text, 24);
+        (void)snprintf(text, sizeof(text), "%s +%zu", names[0], t->to_count - 1);
+    fill(l, row, COL_WHO, text);
 }
 
 /* What became of what was sent: the furthest that any recipient has come, and how many have. */
-static void fill_state(char cell[CELL], const struct satchel_transfer *t)
+static void fill_state(struct listing *l, struct row *row, const struct satchel_transfer *t)
 {
     size_t count[SATCHEL_STATE_SPENT + 1] = {0};
     const enum satchel_state order[] = {SATCHEL_STATE_RECEIVED, SATCHEL_STATE_RELEASED};
     enum satchel_state all_are = t->state;
-    char text[CELL];
+    char text[64];
 
     for (size_t i = 0; i < t->to_count && t->to != NULL; i++)
         if ((unsigned)t->to[i].state <= SATCHEL_STATE_SPENT)
@@ -151,35 +143,36 @@ static void fill_state(char cell[CELL], const struct satchel_transfer *t)
         if (count[order[i]] > 0) {
             (void)snprintf(text, sizeof(text), "%s %zu/%zu", satchel_state_name(order[i]),
                            count[order[i]], t->to_count);
-            fill(cell, text, 20);
+            fill(l, row, COL_STATE, text);
             return;
         }
     for (size_t i = 0; i <= SATCHEL_STATE_SPENT; i++)
         if (t->to_count > 0 && count[i] == t->to_count)
             all_are = (enum satchel_state)i;
-    fill(cell, satchel_state_name(is_over(t) ? t->state : all_are), 20);
+    fill(l, row, COL_STATE, satchel_state_name(is_over(t) ? t->state : all_are));
 }
 
 static void fill_row(struct listing *l, struct row *row, const struct satchel_transfer *t)
 {
-    char size[TEXT_SIZE], age[TEXT_SIZE], left[TEXT_SIZE], name[SATCHEL_FILE_SIZE + 1];
+    char text[TEXT_SIZE], name[SATCHEL_FILE_SIZE + 1];
 
-    memcpy(row->id, t->id, sizeof(row->id));
+    fill(l, row, COL_ID, t->id);
     if (l->sent)
-        fill_to(row->cells[1], t);
+        fill_to(l, row, t);
     else
-        fill(row->cells[1], t->from, 24);
+        fill(l, row, COL_WHO, t->from);
     (void)snprintf(name, sizeof(name), "%s%s", t->opened ? t->name : "(cannot be read)",
                    t->opened && t->folder ? "/" : "");
-    fill(row->cells[2], name, 40);
-    fill(row->cells[3], text_size(t->opened ? t->size : t->padded_size, size), 16);
-    fill(row->cells[4], text_span(l->now > t->stored ? l->now - t->stored : 0, age), 16);
-    fill(row->cells[5], t->expires > l->now ? text_span(t->expires - l->now, left) : "-", 16);
-    (void)snprintf(row->cells[OPENS], CELL, "%llu", (unsigned long long)opens_used(t));
+    fill(l, row, COL_NAME, name);
+    fill(l, row, COL_SIZE, text_size(t->opened ? t->size : t->padded_size, text));
+    fill(l, row, COL_AGE, text_span(l->now > t->stored ? l->now - t->stored : 0, text));
+    fill(l, row, COL_EXPIRES, t->expires > l->now ? text_span(t->expires - l->now, text) : "-");
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)opens_used(t));
+    fill(l, row, COL_OPENS, text);
     if (t->problem != NULL && !is_over(t))
-        fill(row->cells[7], "damaged", 16);
+        fill(l, row, COL_STATE, "damaged");
     else
-        fill_state(row->cells[7], t);
+        fill_state(l, row, t);
 }
 
 /* Room for one more row, zeroed; NULL: out of memory. */
@@ -222,6 +215,7 @@ static void on_transfer(void *cookie, const struct satchel_transfer *t)
         l->nomem = true;
         return;
     }
+    memcpy(row->id, t->id, sizeof(row->id));
     keep_preview(row, t);
     if (ui_json())
         return;
@@ -257,19 +251,16 @@ static int id_digits(const struct listing *l)
     return digits;
 }
 
-static void print_row(const struct listing *l, char cells[COLUMNS][CELL], const size_t *widths)
+/* With NULL the heads. */
+static void print_row(struct listing *l, const struct table *t, char *const *cells)
 {
-    char line[COLUMNS * (CELL * 4 + 2)] = "";
-    size_t used = 0;
+    char *line = table_line(t, cells);
 
-    for (size_t c = 0; c < COLUMNS; c++) {
-        size_t pad = c + 1 < COLUMNS ? widths[c] - text_columns(cells[c]) + 2 : 0;
-
-        if (c == OPENS && !l->sent)
-            continue;
-        used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%*s", cells[c], (int)pad, "");
-    }
-    ui_line("%s", line);
+    if (line != NULL)
+        ui_line("%s", line);
+    else
+        l->nomem = true;
+    free(line);
 }
 
 /* What a row's preview shows, if it has one and it is one; else why not, or "". */
@@ -308,25 +299,24 @@ static void draw_row(struct listing *l, const struct row *row)
     free(text);
 }
 
+/* What others have named is cut to what a terminal has room for; elsewhere all is whole. */
 static void print_table(struct listing *l)
 {
-    char head[COLUMNS][CELL] = {"ID", "FROM", "NAME", "SIZE", "AGE", "EXPIRES", "OPENS", "STATE"};
-    size_t widths[COLUMNS] = {0};
+    struct table t = {.heads = {"ID", l->sent ? "TO" : "FROM", "NAME", "SIZE", "AGE", "EXPIRES",
+                                l->sent ? "OPENS" : NULL, "STATE"},
+                      .elastic = {[COL_WHO] = true, [COL_NAME] = true}};
     int digits = id_digits(l);
 
-    if (l->sent)
-        memcpy(head[1], "TO", sizeof("TO"));
-    for (size_t c = 0; c < COLUMNS; c++)
-        widths[c] = text_columns(head[c]);
+    table_measure(&t, NULL);
     for (size_t i = 0; i < l->count; i++) {
-        (void)snprintf(l->rows[i].cells[0], CELL, "%.*s", digits, l->rows[i].id);
-        for (size_t c = 0; c < COLUMNS; c++)
-            if (text_columns(l->rows[i].cells[c]) > widths[c])
-                widths[c] = text_columns(l->rows[i].cells[c]);
+        l->rows[i].cells[COL_ID][digits] = '\0';
+        table_measure(&t, l->rows[i].cells);
     }
-    print_row(l, head, widths);
+    if (ui_columns() > 0)
+        table_fit(&t, ui_columns());
+    print_row(l, &t, NULL);
     for (size_t i = 0; i < l->count; i++) {
-        print_row(l, l->rows[i].cells, widths);
+        print_row(l, &t, l->rows[i].cells);
         draw_row(l, &l->rows[i]);
     }
 }
@@ -353,6 +343,8 @@ static void print_json(struct listing *l)
 static void free_rows(struct listing *l)
 {
     for (size_t i = 0; i < l->count; i++) {
+        for (size_t c = 0; c < TABLE_COLUMNS; c++)
+            free(l->rows[i].cells[c]);
         json_decref(l->rows[i].json);
         free(l->rows[i].preview);
     }
@@ -367,15 +359,15 @@ static int list_folder(struct cli *cli, enum satchel_folder folder, struct satch
     struct satchel_listed listed = {0};
     int rc = satchel_sync_list(cli->s, &lo, &listed, err);
 
-    if (rc == SATCHEL_OK && l.nomem)
-        rc = cli_error(err, SATCHEL_E_NOMEM, "out of memory");
-    if (rc == SATCHEL_OK && ui_json()) {
+    if (rc == SATCHEL_OK && !l.nomem && ui_json()) {
         print_json(&l);
-    } else if (rc == SATCHEL_OK && l.count > 0) {
+    } else if (rc == SATCHEL_OK && !l.nomem && l.count > 0) {
         print_table(&l);
-    } else if (rc == SATCHEL_OK) {
+    } else if (rc == SATCHEL_OK && !l.nomem) {
         ui_note("%s", l.sent ? "nothing sent yet" : "nothing here");
     }
+    if (rc == SATCHEL_OK && l.nomem)
+        rc = cli_error(err, SATCHEL_E_NOMEM, "out of memory");
     if (rc == SATCHEL_OK && listed.hidden > 0)
         ui_note("%llu from blocked senders are not shown", (unsigned long long)listed.hidden);
     free_rows(&l);

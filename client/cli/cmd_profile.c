@@ -75,6 +75,7 @@ static int run_use(const struct satchel_place *place, struct satchel_error *err)
 static int confirm(const struct satchel_profile_info *p, struct satchel_error *err)
 {
     char question[256];
+    enum prompt_said said;
     int rc;
 
     if (o.yes != NULL && strcmp(o.yes, p->name) == 0)
@@ -91,8 +92,11 @@ static int confirm(const struct satchel_profile_info *p, struct satchel_error *e
             p->username, p->server);
     (void)snprintf(question, sizeof(question),
                    "To remove it type the profile's name (%s): ", p->name);
-    if (prompt_word(question, p->name))
+    said = prompt_word(question, p->name);
+    if (said == PROMPT_YES)
         return SATCHEL_OK;
+    if (said == PROMPT_STOPPED)
+        return cli_error(err, SATCHEL_E_CANCELED, "interrupted; nothing was removed");
     rc = cli_error(err, SATCHEL_E_REFUSED, "nothing was removed");
     cli_hint(err, "without a terminal: --yes %s", p->name);
     return rc;

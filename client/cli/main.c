@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* satchel - the command: finds the verb, opens what it needs, reports. */
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -52,11 +53,14 @@ static struct satchel *volatile interruptible;
 
 static void on_signal(int signo)
 {
+    int saved = errno;
+
     (void)signo;
+    if (!prompt_stop() && interruptible == NULL)
+        _Exit(130);
     if (interruptible != NULL)
         satchel_sync_interrupt(interruptible);
-    else
-        _Exit(130);
+    errno = saved;
 }
 
 static void setup_signals(void)
@@ -97,14 +101,18 @@ static void help_all(void)
 
 static void help_one(const struct cli_cmd *cmd)
 {
-    printf("usage: satchel %s%s%s\n\n%s.\n", cmd->name, cmd->args[0] != '\0' ? " " : "", cmd->args,
-           cmd->summary);
+    int n = printf("usage: satchel %s%s", cmd->name, cmd->args[0] != '\0' ? " " : "");
+
+    options_wrap(cmd->args, n > 0 ? (size_t)n : 0, sizeof("usage: satchel ") - 1);
+    printf("\n%s.\n", cmd->summary);
     if (cmd->opts != NULL) {
         printf("\noptions:\n");
         options_help(cmd->opts);
     }
-    if (cmd->details[0] != '\0')
-        printf("\n%s\n", cmd->details);
+    if (cmd->details[0] != '\0') {
+        printf("\n");
+        options_wrap(cmd->details, 0, 0);
+    }
     printf("\noptions of every verb:\n");
     options_help(global_opts);
 }
@@ -226,6 +234,7 @@ static int run_command(const struct cli_cmd *cmd, int argc, char **argv, struct 
         return rc;
     cli.place = (struct satchel_place){.home = global.home, .profile = global.profile};
     cli.passphrase_fd = global.passphrase_fd;
+    prompt_setup();
     rc = open_handle(&cli, cmd->needs, err);
     if (rc == SATCHEL_OK)
         rc = cmd->run(&cli, argc, argv, err);

@@ -11,6 +11,8 @@
 #include "client/cli/text.h"
 #include "client/cli/when.h"
 
+enum { HELP_COLUMNS = 80, HELP_INDENT = 31 };
+
 struct unit {
     char letter; /* 0: the number alone */
     uint64_t times;
@@ -229,6 +231,24 @@ int options_parse(const struct opt *globals, const struct opt *own, bool stop_at
     return SATCHEL_OK;
 }
 
+void options_wrap(const char *text, size_t at, size_t indent)
+{
+    static const char space[] = " \n";
+    size_t begin = at, len;
+
+    for (text += strspn(text, space); *text != '\0'; text += strspn(text, space)) {
+        len = strcspn(text, space);
+        if (at > begin && at + 1 + len > HELP_COLUMNS) {
+            printf("\n%*s", (int)indent, "");
+            at = begin = indent;
+        }
+        printf("%s%.*s", at > begin ? " " : "", (int)len, text);
+        at += len + (at > begin ? 1 : 0);
+        text += len;
+    }
+    printf("\n");
+}
+
 void options_help(const struct opt *opts)
 {
     for (const struct opt *o = opts; o != NULL && o->name != NULL; o++) {
@@ -237,6 +257,7 @@ void options_help(const struct opt *opts)
         (void)snprintf(left, sizeof(left), "%c%c%c --%s%s%s", o->letter ? '-' : ' ',
                        o->letter ? o->letter : ' ', o->letter ? ',' : ' ', o->name,
                        o->arg ? " " : "", o->arg ? o->arg : "");
-        printf("  %-28s %s\n", left, o->help);
+        printf("  %-28s ", left);
+        options_wrap(o->help, HELP_INDENT, HELP_INDENT);
     }
 }

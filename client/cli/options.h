@@ -54,6 +54,12 @@ int options_parse(const struct opt *globals, const struct opt *own, bool stop_at
 /* Print the rows of a table as --help shows them, to standard output. */
 void options_help(const struct opt *opts);
 
+/*
+ * Print ${text} in lines of at most 80 columns, broken anew between its words: the first goes on
+ * at column ${at}, the others begin at ${indent}.  To standard output.
+ */
+void options_wrap(const char *text, size_t at, size_t indent);
+
 /* "7d" as milliseconds; false if it is none, is zero or does not fit. */
 bool options_duration(const char *text, uint64_t *ret_ms);
 

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -26,6 +29,40 @@ enum {
 };
 
 /*
+ * Readable from prompt_stop() on.  A signal that comes before the wait is not lost by that, nor
+ * one that another thread takes; both would be if the wait just ended with EINTR.
+ */
+static int stop_fd = -1;
+
+static volatile sig_atomic_t asking;
+
+void prompt_setup(void)
+{
+    stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+bool prompt_stop(void)
+{
+    static const uint64_t one = 1;
+    ssize_t n = stop_fd >= 0 ? write(stop_fd, &one, sizeof(one)) : 0;
+
+    (void)n; /* where no more goes in it can be read already */
+    return asking != 0;
+}
+
+/* Until ${fd} can be read; false: interrupted. */
+static bool wait_for(int fd)
+{
+    struct pollfd p[] = {{.fd = stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    int n;
+
+    do
+        n = poll(p, 2, -1);
+    while (n < 0 && errno == EINTR && stop_fd >= 0); /* not every signal stops us */
+    return n < 0 ? errno != EINTR : p[0].revents == 0;
+}
+
+/*
  * Read up to the end of a line or of the file; -EINTR if interrupted, -1 on another error, or at
  * the end of the file with nothing before.  -EMSGSIZE if it does not fit: ${buf} is full, and the
  * rest of the line is read as well, so that it is no answer to the next question.
@@ -36,8 +73,11 @@ static long read_line(int fd, char *buf, size_t size)
 
     for (;;) {
         char c;
-        ssize_t n = read(fd, &c, 1);
+        ssize_t n;
 
+        if (!wait_for(fd))
+            return -EINTR;
+        n = read(fd, &c, 1);
         if (n < 0) /* also EINTR: a signal asks us to stop */
             return errno == EINTR ? -EINTR : -1;
         if (n == 0 && used == 0)
@@ -114,6 +154,7 @@ static long ask_terminal(const char *question, bool echo, char *buf, size_t size
     if (tty < 0)
         return -1;
     progress_clear();
+    asking = 1;
     if (!echo && tcgetattr(tty, &old) == 0) {
         quiet = old;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
@@ -125,6 +166,7 @@ static long ask_terminal(const char *question, bool echo, char *buf, size_t size
         (void)tcsetattr(tty, TCSAFLUSH, &old);
         (void)dprintf(tty, "\n");
     }
+    asking = 0;
     close(tty);
     return len;
 }
@@ -191,15 +233,19 @@ long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size)
     return len > 0 ? len : 0;
 }
 
-bool prompt_word(const char *question, const char *word)
+enum prompt_said prompt_word(const char *question, const char *word)
 {
     char answer[128] = "";
     long len;
 
     if (!prompt_possible())
-        return false;
+        return PROMPT_NO;
     len = cut(ask_terminal(question, true, answer, sizeof(answer) - 1), sizeof(answer) - 1);
-    return len > 0 && (size_t)len == strlen(word) && memcmp(answer, word, (size_t)len) == 0;
+    if (len == -EINTR)
+        return PROMPT_STOPPED;
+    if (len > 0 && (size_t)len == strlen(word) && memcmp(answer, word, (size_t)len) == 0)
+        return PROMPT_YES;
+    return PROMPT_NO;
 }
 
 enum prompt_said prompt_yes(const char *question)

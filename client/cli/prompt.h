@@ -12,6 +12,19 @@
 
 #include "client/cli/cli.h"
 
+/*
+ * Before anything is asked, and when the arguments have been read: the descriptor that this opens
+ * could be taken for one of theirs.
+ */
+void prompt_setup(void);
+
+/*
+ * The command is to end: the question that is open, and each one that follows, ends as
+ * interrupted, even if it does not wait yet.  For signal handlers.  True: a question is open, and
+ * must end before the process does, for the sake of the terminal.
+ */
+bool prompt_stop(void);
+
 /* A satchel_passphrase_cb; the cookie is the struct cli. */
 long prompt_passphrase(void *cookie, bool fresh, char *buf, size_t size);
 
@@ -34,8 +47,11 @@ enum prompt_said { PROMPT_NO, PROMPT_YES, PROMPT_STOPPED };
  */
 enum prompt_said prompt_yes(const char *question);
 
-/* Ask on the terminal; true only for exactly ${word}.  False without a terminal. */
-bool prompt_word(const char *question, const char *word);
+/*
+ * Ask on the terminal: PROMPT_YES only for exactly ${word}; PROMPT_NO also without a terminal;
+ * PROMPT_STOPPED: interrupted.
+ */
+enum prompt_said prompt_word(const char *question, const char *word);
 
 /* For satchel_options.on_pin; the cookie is the struct cli. */
 void prompt_pin(void *cookie, const struct satchel_pin_question *q);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/cli/text.h"
 
+#include <locale.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <wchar.h>
 
 #include "common/show.h"
 
@@ -114,11 +117,83 @@ uint64_t text_now(void)
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* ---- columns ---- */
+
+/* Of UTF-8, whatever the settings: wcwidth() knows nothing of other characters elsewhere. */
+static locale_t utf8;
+
+static void find_utf8(void)
+{
+    utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+/* Until uselocale() with what it returns. */
+static locale_t use_utf8(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, find_utf8);
+    return uselocale(utf8); /* none: changes nothing */
+}
+
+/* Of the first character of ${s}, its length in *${ret_len}. */
+static size_t columns_of(const char *s, size_t *ret_len)
+{
+    long c = text_decode(s, ret_len);
+    int n = c >= 0 ? wcwidth((wchar_t)c) : -1;
+
+    return n >= 0 ? (size_t)n : 1;
+}
+
 size_t text_columns(const char *s)
 {
+    locale_t old = use_utf8();
     size_t n = 0, len;
 
-    for (; *s != '\0'; s += len, n++)
-        (void)text_decode(s, &len);
+    for (; *s != '\0'; s += len)
+        n += columns_of(s, &len);
+    (void)uselocale(old);
     return n;
+}
+
+/* How many bytes of ${s} take at most ${columns}, with what joins the last character. */
+static size_t take(const char *s, size_t columns)
+{
+    size_t used = 0, n = 0, len;
+
+    for (; s[used] != '\0'; used += len) {
+        n += columns_of(s + used, &len);
+        if (n > columns)
+            break;
+    }
+    return used;
+}
+
+char *text_fit(const char *in, size_t columns, char *out)
+{
+    size_t all = text_columns(in), end = columns / 3, head, tail;
+    locale_t old;
+
+    if (all <= columns) {
+        memcpy(out, in, strlen(in) + 1);
+        return out;
+    }
+    out[0] = '\0';
+    if (columns == 0)
+        return out;
+    old = use_utf8();
+    head = take(in, columns - 1 - end);
+    tail = take(in, all - end);
+    if (text_columns(in + tail) > end) { /* half of a wide character would stay */
+        size_t len;
+
+        (void)columns_of(in + tail, &len);
+        tail += len;
+        tail += take(in + tail, 0);
+    }
+    (void)uselocale(old);
+    memcpy(out, in, head);
+    memcpy(out + head, "\xe2\x80\xa6", 3);
+    memcpy(out + head + 3, in + tail, strlen(in + tail) + 1);
+    return out;
 }

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TEXT_TIME = 32, TEXT_SIZE = 24, TEXT_SAFE = 1024 };
+enum { TEXT_TIME = 32, TEXT_SIZE = 24, TEXT_SAFE = 1024, TEXT_FIT = 4 };
 
 /*
  * ${in} without anything that moves a cursor or turns text around: control
@@ -40,7 +40,17 @@ uint64_t text_now(void);
  */
 long text_decode(const char *s, size_t *ret_len);
 
-/* How many columns a safe text takes, one for each character. */
+/*
+ * How many columns a safe text takes: wide characters two, combining ones none.  Where the system
+ * has no locale C.UTF-8, all take one.
+ */
 size_t text_columns(const char *s);
+
+/*
+ * ${in}, a safe text, in at most ${columns}: what is too long loses its middle, for which an
+ * ellipsis stands, so that the ending of a file's name stays.  ${out} has room for the bytes of
+ * ${in} and TEXT_FIT more.  Returns ${out}.
+ */
+char *text_fit(const char *in, size_t columns, char *out);
 
 #endif /* CLIENT_CLI_TEXT_H */

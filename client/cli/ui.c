@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "client/cli/progress.h"
 #include "client/cli/text.h"
@@ -28,6 +30,15 @@ bool ui_json(void)
 bool ui_quiet(void)
 {
     return ui.quiet;
+}
+
+size_t ui_columns(void)
+{
+    struct winsize w;
+
+    if (isatty(STDOUT_FILENO) != 1)
+        return 0;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
 }
 
 void ui_line(const char *fmt, ...)

@@ -23,6 +23,9 @@ void ui_setup(bool json, bool quiet);
 bool ui_json(void);
 bool ui_quiet(void);
 
+/* How many columns the terminal has that standard output is; 0: it is none. */
+size_t ui_columns(void);
+
 /* A line of text on standard output, or nothing with --json. */
 void ui_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

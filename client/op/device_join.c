@@ -373,14 +373,28 @@ static bool split_uri(char *text, const char **ret_server, const char **ret_code
     return true;
 }
 
+/* ${server}: of the options, or of a code's URI; NULL: neither has one. */
+static int take_server(struct joining *j, const struct satchel_device_join_options *o,
+                       const char *server, struct err *err)
+{
+    struct target_options t = {.server = server, .pin = o->pin, .ca_file = o->ca_file};
+
+    if (server != NULL)
+        return target_take(&t, &j->to.target, err);
+    (void)err_set(err, ERR_INVALID, "the server is missing");
+    err_hint(err, "name it with --server, as 'satchel device add' shows it");
+    return ERR_INVALID;
+}
+
 static int take_code(struct joining *j, const struct satchel_device_join_options *o,
                      struct err *err)
 {
-    struct target_options t = {.server = o->server, .pin = o->pin, .ca_file = o->ca_file};
     struct secret text = {0}, copy = {0};
     const char *server = NULL, *code;
     int rc = passphrase_ask(o->ask_code, o->cookie, false, &text, err);
 
+    if (rc == ERR_CANCELED)
+        rc = err_set(err, rc, "interrupted at the code");
     if (rc == ERR_PASSPHRASE) {
         rc = err_set(err, ERR_INVALID, "no code was given");
         err_hint(err, "type it when asked, or use --code-fd N");
@@ -390,14 +404,11 @@ static int take_code(struct joining *j, const struct satchel_device_join_options
     if (rc == ERR_OK) {
         memcpy(copy.data, text.data, text.len);
         code = (const char *)copy.data;
-        if (split_uri((char *)copy.data, &server, &code) && t.server == NULL)
-            t.server = server;
+        (void)split_uri((char *)copy.data, &server, &code);
         rc = join_code_read(&j->code, code, err);
     }
-    if (rc == ERR_OK && t.server == NULL)
-        rc = err_set(err, ERR_INVALID, "the server is missing");
-    if (rc == ERR_OK)
-        rc = target_take(&t, &j->to.target, err);
+    if (rc == ERR_OK && o->server == NULL)
+        rc = take_server(j, o, server, err);
     secret_free(&text);
     secret_free(&copy);
     return rc;
@@ -408,6 +419,8 @@ static int prepare(struct joining *j, struct satchel *s,
 {
     int rc = device_name_take(o->name, j->what.name, err);
 
+    if (rc == ERR_OK && o->server != NULL) /* nobody types a code in vain */
+        rc = take_server(j, o, o->server, err);
     if (rc == ERR_OK)
         rc = take_code(j, o, err);
     if (rc == ERR_OK)

@@ -366,6 +366,12 @@ static int take_words(struct recover *r, const struct satchel_recover_options *o
     struct secret text = {0}, words = {0};
     int rc = passphrase_ask(o->ask_words, o->cookie, false, &text, err);
 
+    if (rc == ERR_CANCELED)
+        rc = err_set(err, rc, "interrupted at the recovery words");
+    if (rc == ERR_PASSPHRASE) {
+        rc = err_set(err, ERR_INVALID, "no recovery words were given");
+        err_hint(err, "type them when asked, or use --words-fd N");
+    }
     if (rc == ERR_OK)
         rc = secret_new(&words, text.len + 1, err);
     if (rc == ERR_OK) {

@@ -45,7 +45,9 @@ class Devices(Case):
         self.assertEqual(self.alice.json("device", "revoke", only["id"], expect=4).error["code"], "refused")
         self.alice.json("device", "revoke", "beef", expect=3)
         self.alice.json("device", "revoke", "xyz", expect=2)
-        self.alice.json("device", "revoke", expect=2)
+        missing = self.alice.json("device", "revoke", expect=2).error
+        self.assertEqual(missing["message"], "device revoke: ID is missing")
+        self.assertIn("satchel device list", missing["hint"])
         self.alice.json("device", "juggle", "beef", expect=2)
         self.deliver(self.alice, self.file(10), [self.bob])
 

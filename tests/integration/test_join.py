@@ -199,6 +199,17 @@ class Join(Machines):
         adding.end()
         self.assertEqual(self.join(other, code["code"], expect=4).error["code"], "exists")
 
+    def test_the_server_comes_before_the_code(self):
+        """Nobody types a code for nothing."""
+        nobody = User(self.daemon, self.work, "nobody")
+        for args, told in (((), "device join: --server is missing"), (("--server", "[::1"), "[::1")):
+            shown = Terminal(nobody, "device", "join", "--no-passphrase", *args).end(expect=2)
+            self.assertIn(told, shown)
+            self.assertNotIn("The code", shown)
+        self.assertIn("device add", Terminal(nobody, "device", "join").end(expect=2))
+        bare = self.join(nobody, "-".join(["ABCD"] * 8), server=False, expect=2).error
+        self.assertIn(bare["code"], "invalid")
+
     def test_nobody(self):
         """A code that does not count: none, run out, taken back."""
         alice = self.person("nora")
@@ -265,6 +276,22 @@ class Join(Machines):
             terminal.end(expect=0 if answer == "yes" else 4)
             self.assertEqual(joining.returncode, 0 if answer == "yes" else 4, (out, errors))
         self.assertEqual(json.loads(out.splitlines()[-1])["result"]["other_name"], "desk")
+
+    def test_interrupted_at_the_question(self):
+        """Ctrl-C lets nobody in, and is no answer that failed."""
+        alice = self.person("int")
+        terminal = Terminal(alice, "device", "add")
+        code = terminal.until(r"((?:[A-Z2-7]{4}-){7}[A-Z2-7]{4})\r?\n").group(1)
+        joining = self.joining(self.machine(alice, "never"), code)
+        parse(joining.stdout.readline())  # it waits for the answer by the time of the second question
+        terminal.until(r"\(yes/no\) ")
+        terminal.type("y")
+        terminal.until("Please type yes or no: ")
+        terminal.interrupt()
+        self.assertIn("interrupted; nobody was let in", terminal.end(expect=130))
+        out, errors = joining.communicate(timeout=WAIT)
+        self.assertEqual(joining.returncode, 4, (out, errors))
+        self.assertEqual(len(alice.json("device").result["devices"]), 1)
 
     def test_between(self):
         """Somebody who passes everything on, under a key of his own: the code's owner notices."""

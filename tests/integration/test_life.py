@@ -2,6 +2,7 @@
 """The life of a transfer after it was sent."""
 import datetime
 import os
+import re
 import time
 
 from harness import TREE, WAIT, Case
@@ -59,6 +60,14 @@ class Fields(Case):
             self.assertLess(set(), set(rows[0]))
             self.assertLessEqual(set(rows[0]), fields_of(verb))
         self.assertEqual(set(self.alice.json("lock").result), documented("lock"))
+
+    def test_codes_documented(self):
+        """Each one that an error can have, with its exit status."""
+        there = re.findall(r'X\(ERR_\w+, \d+, "(\w+)", "[^"]*", (\d+)\)', (TREE / "common" / "err.h").read_text())
+        page = (TREE / "deploy" / "man" / "satchel.1").read_text()
+        told = re.findall(r"^\.It Ql (\w+) No \((\d+)\)$", page, re.M)
+        self.assertEqual(told, [row for row in there if row[0] != "again"])
+        self.assertEqual(self.alice.json("status", "beef", expect=3).error["code"], "notfound")
 
 
 class Revoke(Case):

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from harness import LEVEL, WAIT, Case, Failed, User
+from harness import LEVEL, WAIT, Case, Failed, User, with_fd
 from test_life import documented
 
 
@@ -142,6 +142,15 @@ class Recover(Case):
         self.assertEqual((third.result.result["keys"], third.result.result["contacts"]), (3, 2))
         third.get(first, "-o", self.folder_of("third-out"))
         self.assertEqual(again.json("inbox", expect=4).error["code"], "auth")
+
+    def test_no_words(self):
+        """What is missing is said, and how it can be given."""
+        user = User(self.daemon, self.work, "again")
+        error = with_fd("", "--words-fd", user.json, "recover", "--server", self.daemon.server, "--name", "bob", "--pin",
+                        self.daemon.pin, "--no-passphrase", expect=2).error
+        self.assertEqual((error["code"], error["message"]), ("invalid", "no recovery words were given"))
+        self.assertIn("--words-fd N", error["hint"])
+        self.assertFalse((user.home / "profiles" / "default" / "settings").exists())
 
     def test_names_stay_ours(self):
         """Strangers who are called like a group, or like a name that we gave, get neither."""

@@ -313,6 +313,15 @@ class Usage(Case):
             self.assertIn(verb, self.alice.run(verb, "--help").text)
             self.assertIn(verb, self.alice.run("--help", verb, expect=None).text)
 
+    def test_help_fits(self):
+        """No line of it is broken by a terminal of 80 columns, and no word is lost."""
+        verbs = re.findall(r"^  ([a-z]+) +\S", run([program("satchel"), "--help"]).text.split("options,")[0], re.M)
+        for words in ([], *([verb] for verb in verbs), ["agent"]):
+            shown = run([program("satchel"), "help", *words]).text
+            self.assertLessEqual(max(map(len, shown.splitlines())), 80, shown)
+        self.assertIn("group [NAME [add|remove WHO... | delete]] | restore]",
+                      " ".join(run([program("satchel"), "help", "contacts"]).text.split()))
+
     def test_version(self):
         for name in ("satchel", "satcheld", "satchelctl"):
             self.assertRegex(run([program(name), "--version"]).text, rf"^{name} \d+\.\d+\.\d+")

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked and said on a terminal."""
+import fcntl
 import os
 import re
+import struct
+import termios
 import time
+import unicodedata
 
 from harness import Ahead, Case, Failed, Terminal, User
 from test_factor import Authenticator
@@ -15,13 +19,8 @@ def recovering(case, home, name, **how):
 
 
 def stopped(case, terminal):
-    """Ctrl-C at a question; one that comes before the program waits for the answer is lost."""
-    for _ in range(50):
-        if "satchel: " in terminal.shown:
-            break
-        terminal.interrupt()
-        for _ in range(5):  # an echo first, and then what it says
-            terminal.poll()
+    """One Ctrl-C at a question is enough, also before the program waits for the answer."""
+    terminal.interrupt()
     case.assertIn("interrupted", terminal.end(expect=130))
 
 
@@ -260,6 +259,36 @@ class Output(Case):
         self.assertIn("only letters", Terminal(self.bob, "get", tid, "-o", "-", "--force").end())
 
 
+def width(text):
+    """How many columns it takes; nothing here has combining characters."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+class Tables(Case):
+    """Names of any length do not break the lines of a list."""
+
+    def test_long_names(self):
+        name, friend = f"{'quarterly-report-' * 8}{chr(0x6F22) * 20}.pdf", chr(0x6F22) * 20
+        self.alice.json("contacts", "add", "bob", "--name", friend)
+        self.alice.send(self.file(10, name), to=(friend,))
+        User(self.daemon, self.work, "dave").register()
+        self.alice.send(self.file(10, "short"), to=(friend, "carol", "dave"))
+        self.bob.json("contacts", "add", "alice", "--name", "alice-" * 10)
+        for user, verb, who in ((self.alice, "sent", friend), (self.bob, "inbox", "alice-" * 10)):
+            self.assertRegex(user.run(verb).text, f"  {who} +{name}  ")  # no terminal: all of it
+            for columns in (0, 80, 66, 400):
+                terminal = Terminal(user, verb)
+                fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+                lines = [line.rstrip("\r") for line in terminal.end().splitlines()]
+                self.assertLessEqual(max(map(width, lines)), columns or 80, lines)
+                (line,) = [line for line in lines if "pdf  " in line]
+                self.assertEqual("\u2026" in line, columns != 400)
+                self.assertEqual(len({width(line[:line.index(" B  ")]) for line in lines[1:]}), 1, lines)
+            if verb == "sent":
+                self.assertIn(" +2  ", lines[-1])
+        self.assertEqual(self.alice.json("sent").result["transfers"][0]["name"], name)
+
+
 class Interrupted(Case):
     """Ctrl-C: what is kept, and what to run to go on."""
 
@@ -320,6 +349,48 @@ class Interrupted(Case):
         verifying.until(r"\(yes/no\) ")
         stopped(self, verifying)
         self.assertNotIn("hint", verifying.shown)
+
+    def test_a_word(self):
+        """What would have gone stays."""
+        user = User(self.daemon, self.work, "wanda")
+        user.register()
+        deleting = Terminal(user, "account", "delete")
+        deleting.until(r"type the account's name \(wanda\): ")
+        stopped(self, deleting)
+        removing = Terminal(user, "profile", "reset")
+        removing.until(r"type the profile's name \(default\): ")
+        stopped(self, removing)
+        user.json("inbox")
+
+    def test_revoking(self):
+        user = User(self.daemon, self.work, "wilma")
+        user.register()
+        revoking = Terminal(user, "device", "revoke", user.json("whoami").result["device"])
+        revoking.until("This is the device that you are on")
+        revoking.until(r"\(yes/no\) ")
+        stopped(self, revoking)
+        revoking = Terminal(user, "device", "revoke", user.json("whoami").result["device"])
+        revoking.until(r"\(yes/no\) ")
+        revoking.type("yes")
+        revoking.until("This is your last device")
+        revoking.until(r"\(yes/no\) ")
+        stopped(self, revoking)
+        user.json("inbox")
+
+    def test_echo_comes_back(self):
+        """A passphrase without a profile: the terminal is as it was."""
+        typing = Terminal(self.alice, "fernet", "encrypt", self.file(10), "--key", self.salted())
+        typing.until("Passphrase: ")
+        self.assertFalse(termios.tcgetattr(typing.fd)[3] & termios.ECHO)
+        typing.interrupt()
+        typing.until("interrupted at the passphrase")
+        self.assertTrue(termios.tcgetattr(typing.fd)[3] & termios.ECHO)
+        typing.end(expect=130)
+
+    def salted(self):
+        path = self.work / "key"
+        self.alice.run("fernet", "keygen", "--passphrase", "-o", path)
+        return path
 
     def test_watch(self):
         watching = Terminal(self.bob, "watch", "--json")
