@@ -414,9 +414,13 @@ static void on_timer(uv_timer_t *t)
     start_round(t->data);
 }
 
-void collector_kick(struct collector *c)
+void collector_expect(struct collector *c)
 {
     c->due = c->due_again = true;
+}
+
+void collector_kick(struct collector *c)
+{
     if (!c->stopping && uv_timer_get_due_in(&c->timer) > SOON_MS)
         (void)uv_timer_start(&c->timer, on_timer, SOON_MS, PERIOD_MS);
 }

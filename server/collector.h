@@ -35,10 +35,13 @@ void collector_free(struct collector *c); /* NULL is fine */
 /* There is something to do: have a round soon. */
 void collector_kick(struct collector *c);
 
+/* What the store has just deleted or ended gives room back when it is collected; kick as well. */
+void collector_expect(struct collector *c);
+
 /*
  * Was something deleted, or has it ended, that is not collected yet?  Then a store that is full is
  * about to have room.  True also before the first round: nobody knows yet.  False when a round has
- * failed, until the next kick: what is left may stay for long.  NULL: false.
+ * failed, until the next expectation: what is left may stay for long.  NULL: false.
  */
 bool collector_is_due(const struct collector *c);
 

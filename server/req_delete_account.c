@@ -131,6 +131,7 @@ static void on_cleared(struct call *c)
         next_part(c);
         return;
     }
+    collector_expect(c->d->collector);
     shares_job_free(l->job);
     l->job = shares_job_new(res->count);
     if (l->job == NULL) {

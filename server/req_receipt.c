@@ -89,8 +89,10 @@ static void on_committed(struct call *c)
         call_failed(c);
         return;
     }
-    if (code == ERR_OK && c->res->u.slot.life == STORE_SPENT)
+    if (code == ERR_OK && c->res->u.slot.life == STORE_SPENT) {
+        collector_expect(c->d->collector);
         collector_kick(c->d->collector); /* its cell is due */
+    }
     if (r->receipt.len > 0)
         note_receipt(c);
     else

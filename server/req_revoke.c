@@ -121,6 +121,8 @@ static void on_revoked(struct call *c)
         watch_kick(c->d, m->slots[i].uid);
     }
     watch_kick(c->d, r->sender);
+    if (!c->res->duplicate)
+        collector_expect(c->d->collector);
     r->done = c->res;
     c->res = NULL;
     if (r->job->n > 0)

@@ -82,7 +82,10 @@ static void on_deleted(struct call *c)
         return;
     }
     watch_kick(c->d, c->res->u.slot.sender);
-    collector_kick(c->d->collector);
+    if (!c->res->duplicate) { /* else nobody is to hear that room is being made */
+        collector_expect(c->d->collector);
+        collector_kick(c->d->collector);
+    }
     call_done(c);
 }
 

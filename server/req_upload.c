@@ -88,6 +88,7 @@ static void on_abandoned(struct call *c)
         call_failed(c);
         return;
     }
+    collector_expect(c->d->collector);
     collector_kick(c->d->collector);
     call_done(c);
 }

@@ -12,7 +12,11 @@
 
 enum { COL_ID, COL_WHO, COL_NAME, COL_SIZE, COL_AGE, COL_EXPIRES, COL_OPENS, COL_STATE };
 
-enum { SHORTEST_ID = 8 };
+enum {
+    SHORTEST_ID = 8,
+    WHO_LEAST = 24, /* so much of a name tells people apart */
+    NAME_LEAST = 8
+};
 
 static bool all, previews;
 
@@ -304,7 +308,7 @@ static void print_table(struct listing *l)
 {
     struct table t = {.heads = {"ID", l->sent ? "TO" : "FROM", "NAME", "SIZE", "AGE", "EXPIRES",
                                 l->sent ? "OPENS" : NULL, "STATE"},
-                      .elastic = {[COL_WHO] = true, [COL_NAME] = true}};
+                      .least = {[COL_WHO] = WHO_LEAST, [COL_NAME] = NAME_LEAST}};
     int digits = id_digits(l);
 
     table_measure(&t, NULL);

@@ -144,6 +144,14 @@ bool prompt_possible(void)
     return isatty(STDIN_FILENO) != 0;
 }
 
+/* Also by what came behind the answer, while the terminal was put right. */
+static bool was_stopped(void)
+{
+    struct pollfd p = {.fd = stop_fd, .events = POLLIN};
+
+    return stop_fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
 static long ask_terminal(const char *question, bool echo, char *buf, size_t size)
 {
     struct termios old, quiet;
@@ -168,7 +176,7 @@ static long ask_terminal(const char *question, bool echo, char *buf, size_t size
     }
     asking = 0;
     close(tty);
-    return len;
+    return was_stopped() ? -EINTR : len;
 }
 
 static long ask_once(const struct cli *cli, const char *question, char *buf, size_t size)

@@ -26,10 +26,11 @@ void table_measure(struct table *t, char *const cells[TABLE_COLUMNS])
 /* The widest column that can be cut further; TABLE_COLUMNS: none. */
 static size_t widest(const struct table *t)
 {
-    size_t most = TABLE_LEAST, found = TABLE_COLUMNS;
+    size_t most = 0, found = TABLE_COLUMNS;
 
     for (size_t c = 0; c < TABLE_COLUMNS; c++)
-        if (t->elastic[c] && t->heads[c] != NULL && t->widths[c] > most) {
+        if (t->least[c] > 0 && t->heads[c] != NULL && t->widths[c] > t->least[c] &&
+            t->widths[c] > most) {
             most = t->widths[c];
             found = c;
         }

@@ -7,17 +7,13 @@
 #ifndef CLIENT_CLI_TABLE_H
 #define CLIENT_CLI_TABLE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-enum {
-    TABLE_COLUMNS = 8,
-    TABLE_LEAST = 8 /* as narrow as a column is cut */
-};
+enum { TABLE_COLUMNS = 8 };
 
 struct table {
     const char *heads[TABLE_COLUMNS]; /* NULL: this column is not shown */
-    bool elastic[TABLE_COLUMNS];      /* it may be cut */
+    size_t least[TABLE_COLUMNS];      /* it may be cut down to this; 0: never */
     size_t widths[TABLE_COLUMNS];     /* 0 in the beginning */
 };
 
@@ -25,7 +21,8 @@ struct table {
 void table_measure(struct table *t, char *const cells[TABLE_COLUMNS]);
 
 /*
- * When all is measured: narrow elastic columns, the widest first, until a line takes at most
+ * When all is measured: narrow columns that may be cut, the widest first, until a line takes at
+ * most
  * ${columns}, or none can be cut further.
  */
 void table_fit(struct table *t, size_t columns);

@@ -76,6 +76,8 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *ret)
     *ret = net_loop_slab(s->net);
 }
 
+static void set_reading(struct stream *s);
+
 static void on_cut(struct stream *s, int status)
 {
     struct err why = {0};
@@ -114,14 +116,16 @@ static void on_read(uv_stream_t *io, ssize_t n, const uv_buf_t *slab)
         on_cut(s, (int)n);
         return;
     }
+    note_read(s, (size_t)n);
     if (s->state == CLOSING) {
         s->discarded += (size_t)n;
         if (s->discarded > DISCARD_MAX)
             stream_end(s);
+        else
+            set_reading(s);
         return;
     }
     s->input_since = stream_now(s);
-    note_read(s, (size_t)n);
     rc = tls_engine_feed(s->engine, slab->base, (size_t)n, &why);
     if (rc == ERR_OK) {
         stream_io_pump(s);
@@ -137,7 +141,7 @@ static void on_read(uv_stream_t *io, ssize_t n, const uv_buf_t *slab)
  */
 static void set_reading(struct stream *s)
 {
-    bool want = s->state != OPEN || (!s->stalled && !s->rests && !stream_held(s));
+    bool want = !s->rests && (s->state != OPEN || (!s->stalled && !stream_held(s)));
 
     if (s->io == NULL || s->state == CLOSED || want == s->reading)
         return;

@@ -45,7 +45,7 @@ struct store_result {
     bool duplicate; /* ERR_OK, and it had been done before: nothing was changed */
     bool more;      /* lists: there are rows behind this page */
     bool own;       /* ERR_QUOTA of piece_put and upload_seal: of the sender's own mailbox */
-    char why[128];  /* for the log: what failed; no names, no keys */
+    char why[128];  /* for the log, with ERR_BUSY for the peer: what failed; no names, no keys */
     /* Lists: ask on from here while ${more}. */
     uint8_t cursor[STORE_HASH_LEN];
     size_t count; /* rows in the list below */

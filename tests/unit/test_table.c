@@ -88,7 +88,7 @@ static void check_line(const struct table *t, char *const *cells, const char *wa
 static struct table narrow(char *const *first, char *const *second, size_t columns)
 {
     struct table t = {.heads = {"ID", "TO", "NAME", NULL, "STATE"},
-                      .elastic = {[1] = true, [2] = true, [3] = true}};
+                      .least = {[1] = 8, [2] = 8, [3] = 8}};
 
     for (size_t c = 5; c < TABLE_COLUMNS; c++)
         t.heads[c] = NULL;
