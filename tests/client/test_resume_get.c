@@ -124,6 +124,27 @@ static void every_answer_may_be_cut(void **state)
     }
 }
 
+/* The file is in its place, and only the server's word that it has heard so is lost. */
+static void the_last_answer_may_be_cut(void **state)
+{
+    struct scene *g = *state;
+
+    for (size_t length = 0; length <= 5000; length += 5000) {
+        struct cut c = {SATCHEL__ENVELOPE__BODY_DONE, 0, false};
+
+        scene_fill_file(g, length);
+        send_to_bob(g);
+        patient(&g->bob);
+        g->fake.spoil = cut_answer;
+        g->fake.cookie = &c;
+        assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+        honest(g);
+        assert_true(c.done);
+        assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_RETRY], 1);
+        assert_received(g);
+    }
+}
+
 static void a_descriptor_goes_on_too(void **state)
 {
     struct scene *g = *state;
@@ -362,6 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_answer_may_be_cut),
+        TEST(the_last_answer_may_be_cut),
         TEST(a_descriptor_goes_on_too),
         TEST(busy_is_waited_for),
         TEST(the_same_command_goes_on),
