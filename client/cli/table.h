@@ -22,8 +22,7 @@ void table_measure(struct table *t, char *const cells[TABLE_COLUMNS]);
 
 /*
  * When all is measured: narrow columns that may be cut, the widest first, until a line takes at
- * most
- * ${columns}, or none can be cut further.
+ * most ${columns}, or none can be cut further: the terminal then breaks it.
  */
 void table_fit(struct table *t, size_t columns);
 

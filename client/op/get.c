@@ -327,10 +327,6 @@ static void again(struct satchel_op *op)
 {
     struct get *g = (struct get *)op;
 
-    if (g->placed) {
-        get_receipt(g);
-        return;
-    }
     if (get_body_again(g))
         return;
     row_free(&g->row);

@@ -58,8 +58,6 @@ struct get {
     struct body *body;
 
     bool no_receipt, receipt_sent;
-    bool ending;        /* the job that brings the file into its place was begun */
-    bool placed;        /* the file is in its place: whatever comes, it is not fetched again */
     struct buf receipt; /* serialised Signed */
     uint64_t max_lifetime;
     bool told;       /* on_transfer was called */

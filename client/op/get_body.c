@@ -30,8 +30,6 @@ static int commit_work(struct op_job *job, struct err *err)
     struct get *g = (struct get *)job->op;
     int rc = output_commit(g->output, err);
 
-    g->placed = rc == ERR_OK;
-
     /* Otherwise a later get drops the record of a file that is gone. */
     if (rc == ERR_OK && g->part_path != NULL &&
         partial_drop(g->op.s->profile->vault, g->part_path, err) != ERR_OK)
@@ -279,11 +277,11 @@ void get_body_fill(struct get *g)
 
     if (!op_going(&g->op))
         return;
-    if (g->finished == g->n_pieces && g->ending)
-        return; /* a waiter or the rate called once more: one commit is enough */
     if (g->finished == g->n_pieces) {
-        g->ending = true;
-        op_forget_requests(&g->op); /* the server's last Done: nothing depends on it any more */
+        /* Nobody comes back here: neither the server's last Done, nor who waited for room. */
+        op_forget_requests(&g->op);
+        pool_forget(&g->waiter);
+        rate_forget(&g->rate);
         op_phase(&g->op, SATCHEL_PHASE_FINISH);
         if (!g->op.ended)
             op_job(&g->op, &g->job, commit_work, committed);
@@ -425,7 +423,6 @@ static void forget_pieces(struct get *g)
 
 bool get_body_again(struct get *g)
 {
-    g->ending = false;
     if (g->n_pieces == 0)
         return false;
     if (!g->leaves_checked) {

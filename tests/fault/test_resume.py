@@ -107,7 +107,8 @@ class Resume(Case):
                     self.assertGreaterEqual(result["kept_pieces"], acknowledged)
                 return result
             if code == 4:  # killed between the file's coming into its place and the receipt's leaving
-                self.assertEqual((said[-1]["error"]["code"], victim, attempt > 0), ("exists", "client", True))
+                self.assertEqual((said[-1]["error"]["code"], victim, attempt > 0), ("exists", "client", True),
+                                 (moment, said))
                 return None
             if ids:
                 (now,) = ids

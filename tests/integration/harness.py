@@ -5,6 +5,7 @@ Nothing here sleeps: a daemon is ready when it says so through NOTIFY_SOCKET, an
 """
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
@@ -16,8 +17,10 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -347,11 +350,12 @@ class Ahead:
 
 
 class Terminal:
-    """A command on a terminal of its own, with somebody who reads and types."""
+    """A command on a terminal of its own, with somebody who reads and types; 0 columns: it does not know its width."""
 
-    def __init__(self, user, *args, env=None):
+    def __init__(self, user, *args, env=None, columns=0):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.environ.update(env or {})
             os.environ["SATCHEL_HOME"] = str(user.home)
             os.execv(program("satchel"), [program("satchel"), *map(str, args)])
