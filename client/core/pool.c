@@ -7,6 +7,7 @@
 
 struct buffer {
     struct pool *pool;
+    unsigned holders;
     _Alignas(64) uint8_t data[BODY_PIECE_SEALED];
 };
 
@@ -65,8 +66,19 @@ uint8_t *pool_take(struct pool *p)
     if (b == NULL)
         return NULL;
     b->pool = p;
+    b->holders = 1;
     p->left--;
     return b->data;
+}
+
+static struct buffer *buffer_of(void *data)
+{
+    return LIST_OWNER(data, struct buffer, data);
+}
+
+void pool_hold(uint8_t *buffer)
+{
+    buffer_of(buffer)->holders++;
 }
 
 void pool_give(void *buffer)
@@ -75,7 +87,9 @@ void pool_give(void *buffer)
 
     if (buffer == NULL)
         return;
-    b = LIST_OWNER(buffer, struct buffer, data);
+    b = buffer_of(buffer);
+    if (--b->holders > 0)
+        return;
     b->pool->spare[b->pool->n_spare++] = b;
     pool_credit_give(b->pool, 1);
 }

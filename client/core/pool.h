@@ -28,6 +28,9 @@ void pool_free(struct pool *p); /* all is back; NULL is fine */
 uint8_t *pool_take(struct pool *p);
 void pool_give(void *buffer); /* NULL is fine */
 
+/* ${buffer} has one more holder: it is free when each of them has given it back. */
+void pool_hold(uint8_t *buffer);
+
 /* ${n} credits, or as many as there are; may be 0. */
 unsigned pool_credit(struct pool *p, unsigned n);
 void pool_credit_give(struct pool *p, unsigned n);

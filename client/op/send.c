@@ -256,11 +256,9 @@ static void again(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
-    /* What a stream gave is gone with the pieces that were on their way. */
-    if (s->n_pieces > 0 && s->acked < s->n_pieces && !source_facts(s->source)->again)
-        op_fail(op, op->retry.why == ERR_BUSY ? ERR_BUSY : ERR_CLOSED,
-                "the %s while '%s' was sent, which cannot be read again",
-                op->retry.why == ERR_BUSY ? "server was busy" : "connection was lost", s->name);
+    if (s->start_over && s->n_pieces > 0 && !source_facts(s->source)->again)
+        op_fail(op, ERR_CLOSED,
+                "the server has lost what it had of '%s', which cannot be read again", s->name);
     else if (s->start_over)
         send_start_anew(s);
     else if (s->opened)

@@ -28,6 +28,7 @@ struct send_piece {
     size_t len;              /* of the plaintext that is not padding */
     const struct body *body; /* its keys, for this length of the whole */
     uint64_t body_length;
+    bool there; /* a worker has sealed it: what is in the buffer is no plaintext any more */
     bool sealed;
     struct hash32 leaf;
 };
@@ -77,7 +78,7 @@ struct send {
     struct body *body, *end;
 
     /* The pipeline: read and sealed in any order, then recorded, then sent in order; a stream is
-     * read in order. */
+     * read in order, and its pieces stay in their places until the server has them. */
     struct send_piece *pieces;
     uint32_t n_places; /* of them: none for pieces that there will not be */
     struct pool_waiter waiter;
@@ -164,6 +165,10 @@ static inline bool send_length_known(const struct send *s)
 {
     return s->size != SOURCE_LENGTH_UNKNOWN;
 }
+
+/* The connection stands again: the piece that was being read is asked for once more, or goes on if
+ * a worker had it meanwhile. */
+void send_stream_again(struct send *s, struct send_piece *p);
 
 /* The connection stands again, behind send_body(): go on with what the server lacks. */
 void send_body_again(struct send *s);

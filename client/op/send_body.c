@@ -8,6 +8,9 @@
  * known, the piece leaves only with that leaf.  What is sealed again after a
  * lost connection, or by a later command, is compared here and goes nowhere
  * when it differs: the source has changed.
+ *
+ * A stream cannot be read again: what was sealed of it stays in its place until
+ * it is acknowledged, and is sent again as it is.
  */
 #include <stdlib.h>
 
@@ -50,6 +53,7 @@ static int piece_work(struct op_job *job, struct err *err)
         return rc;
     memset(p->buffer + p->len, 0, len - p->len); /* padding */
     rc = body_seal_piece(p->body, p->index, part(p->buffer, len), p->buffer, &p->leaf);
+    p->there = rc == ERR_OK;
     if (rc == ERR_OK && is_all(s))
         rc = send_seal_ahead(s, &p->leaf, err);
     return rc;
@@ -64,11 +68,31 @@ static void tell_progress(struct send *s)
         op_phase(&s->op, SATCHEL_PHASE_FINISH);
 }
 
+/* Can pieces be made again from the source? */
+static bool reads_again(const struct send *s)
+{
+    return source_facts(s->source)->again;
+}
+
+static void fill(struct send *s);
+
+static struct send_piece *place_of(struct send *s, uint32_t index)
+{
+    return &s->pieces[index % s->n_places];
+}
+
+static void piece_free(struct send_piece *p)
+{
+    pool_give(p->buffer);
+    p->buffer = NULL;
+}
+
 static void on_ack(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct send *s = (struct send *)op;
+    uint32_t index = (uint32_t)(uintptr_t)arg;
 
-    if (a->e->piece_ack->index != (uint32_t)(uintptr_t)arg) {
+    if (a->e->piece_ack->index != index) {
         op_fail(op, ERR_PROTO, "the server acknowledged another piece");
         return;
     }
@@ -77,9 +101,13 @@ static void on_ack(struct satchel_op *op, void *arg, const struct answer *a)
     op_advanced(op);
     tell_progress(s);
     send_record_leaves(s);
+    if (reads_again(s) || !op_going(op))
+        return;
+    piece_free(place_of(s, index));
+    fill(s);
 }
 
-/* The buffer leaves with the frame. */
+/* The buffer leaves with the frame, but for a stream's, which may be needed again. */
 static bool put(struct send *s, struct send_piece *p)
 {
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
@@ -98,19 +126,20 @@ static bool put(struct send *s, struct send_piece *p)
     m.leaf = (ProtobufCBinaryData){sizeof(p->leaf.b), p->leaf.b};
     e.body_case = SATCHEL__ENVELOPE__BODY_PUT_PIECE;
     e.put_piece = &m;
-    if (!op_ask(&s->op, &a))
+    if (!reads_again(s))
+        pool_hold(p->buffer);
+    if (!op_ask(&s->op, &a)) {
+        if (!reads_again(s))
+            pool_give(p->buffer);
         return false;
-    p->buffer = NULL;
+    }
+    if (reads_again(s))
+        p->buffer = NULL;
     s->unacked++;
     return true;
 }
 
 /* ---- all of them ------------------------------------------------------------------ */
-
-static struct send_piece *place_of(struct send *s, uint32_t index)
-{
-    return &s->pieces[index % s->n_places];
-}
 
 /* Need not be read: the server has what was sealed of it in this process. */
 static bool is_done(const struct send *s, uint32_t index)
@@ -144,13 +173,12 @@ static void fill(struct send *s)
         }
         if ((s->have == NULL || !s->have[s->next_read]) &&
             !rate_take(&s->rate, s->op.s->alarms, s->op.s->loop, BODY_PIECE_SEALED)) {
-            pool_give(p->buffer);
-            p->buffer = NULL;
+            piece_free(p);
             return;
         }
         p->index = s->next_read;
         p->len = 0;
-        p->sealed = false;
+        p->there = p->sealed = false;
         if (send_length_known(s))
             seal_piece(s, p);
         else
@@ -180,6 +208,16 @@ static bool waits_for_seal(const struct send *s)
     return s->n_pieces == 1 && s->next_leaf == 1 && s->packed_header.len == 0;
 }
 
+/* False: a piece of a stream has left its place, as the server had acknowledged it. */
+static bool is_here(struct send *s, const struct send_piece *p)
+{
+    if (p->index == s->next_sent && p->buffer != NULL)
+        return true;
+    op_fail(&s->op, ERR_CLOSED,
+            "the server has lost what it had of '%s', which cannot be read again", s->name);
+    return false;
+}
+
 /* Send what is recorded, in order. */
 void send_body_flush(struct send *s)
 {
@@ -195,12 +233,10 @@ void send_body_flush(struct send *s)
 
         if (is_done(s, s->next_sent) && p->index != s->next_sent)
             continue;
-        if (s->have != NULL && s->have[s->next_sent]) {
-            pool_give(p->buffer);
-            p->buffer = NULL;
-        } else if (!put(s, p)) {
+        if (s->have != NULL && s->have[s->next_sent])
+            piece_free(p);
+        else if (!is_here(s, p) || !put(s, p))
             return;
-        }
     }
     if (!op_going(&s->op))
         return;
@@ -284,6 +320,8 @@ static void begin_pass(struct send *s)
     tell_progress(s);
     if (!op_going(&s->op))
         return;
+    if (s->reading)
+        send_stream_again(s, place_of(s, s->next_read - 1));
     fill(s);
     if (op_going(&s->op))
         collect(s);
@@ -376,8 +414,7 @@ static void look_at_server(struct send *s)
 void send_body_reset(struct send *s)
 {
     for (uint32_t i = 0; i < s->n_places; i++) {
-        pool_give(s->pieces[i].buffer);
-        s->pieces[i].buffer = NULL;
+        piece_free(&s->pieces[i]);
         s->pieces[i].index = UINT32_MAX;
     }
     s->next_read = s->next_leaf = s->next_sent = s->unacked = 0;
@@ -385,9 +422,21 @@ void send_body_reset(struct send *s)
     s->recording = s->sealing = false;
 }
 
+/* Of a stream: all is sent again that the server does not have; nothing is read or sealed again. */
+static void keep_pieces(struct send *s)
+{
+    for (uint32_t i = 0; i < s->n_places; i++)
+        s->pieces[i].sealed = s->pieces[i].there;
+    s->next_sent = s->unacked = 0;
+    s->sealing = false;
+}
+
 void send_body_again(struct send *s)
 {
-    send_body_reset(s);
+    if (s->n_pieces > 0 && !reads_again(s))
+        keep_pieces(s);
+    else
+        send_body_reset(s);
     if (s->body == NULL && s->packed_header.len > 0)
         send_seal(s); /* sealed by an earlier process */
     else if (s->n_pieces == 0)
@@ -455,7 +504,7 @@ void send_body(struct send *s)
 void send_body_free(struct send *s)
 {
     for (uint32_t i = 0; i < s->n_places; i++)
-        pool_give(s->pieces[i].buffer);
+        piece_free(&s->pieces[i]);
     free(s->pieces);
     body_free(s->body);
     body_free(s->end);

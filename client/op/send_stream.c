@@ -77,9 +77,11 @@ static void still_here(struct send *s)
 
 static void was_read(struct op_job *job)
 {
-    struct send_piece *p = LIST_OWNER(job, struct send_piece, job);
-    struct send *s = (struct send *)job->op;
+    send_stream_again((struct send *)job->op, LIST_OWNER(job, struct send_piece, job));
+}
 
+void send_stream_again(struct send *s, struct send_piece *p)
+{
     if (p->len < BODY_PIECE_PLAIN && s->end == NULL) {
         still_here(s);
         op_job(&s->op, &p->job, read_work, was_read);

@@ -22,7 +22,7 @@ enum {
     FAKE_TRANSFERS = 16,
     FAKE_SLOTS = 4,
     FAKE_MANIFESTS = 32,
-    FAKE_PIECES = 64,
+    FAKE_PIECES = 96,
     FAKE_EVENTS = 16
 };
 

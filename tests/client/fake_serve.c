@@ -98,11 +98,11 @@ static void on_hello(struct fake *f, const Satchel__Envelope *e, Satchel__Envelo
     l->max_lifetime = (uint64_t)30 * 24 * 3600 * 1000;
     l->window = f->window;
     l->page = 8;
-    if (f->compares) {
-        m->features = calloc(1, sizeof(*m->features));
-        MUST(m->features != NULL);
+    m->features = calloc(2, sizeof(*m->features));
+    MUST(m->features != NULL);
+    m->features[m->n_features++] = strdup("open-length");
+    if (f->compares)
         m->features[m->n_features++] = strdup("known-manifest");
-    }
     r->body_case = SATCHEL__ENVELOPE__BODY_HELLO_REPLY;
     r->hello_reply = m;
 }

@@ -74,7 +74,7 @@ static void on_registered(void *cookie, const struct satchel_error *err,
     }
 }
 
-static void on_sent(void *cookie, const struct satchel_error *err, const struct satchel_sent *r)
+void scene_on_sent(void *cookie, const struct satchel_error *err, const struct satchel_sent *r)
 {
     struct ending *e = end(cookie, err);
 
@@ -211,7 +211,7 @@ struct satchel_op *begin_send(struct actor_handle *h, const char *to, satchel_pr
                                      .message = "a word with it",
                                      .cookie = h,
                                      .on_progress = progress,
-                                     .done = on_sent};
+                                     .done = scene_on_sent};
     struct satchel_op *op = NULL;
 
     fresh(h);

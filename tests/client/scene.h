@@ -79,8 +79,9 @@ struct satchel_op *begin_get(struct actor_handle *h);
 struct satchel_op *begin_send(struct actor_handle *h, const char *to,
                               satchel_progress_cb *progress);
 
-/* The `done` of a get whose cookie is its handle's struct. */
+/* The `done` of a get or a send whose cookie is its handle's struct. */
 void scene_on_got(void *cookie, const struct satchel_error *err, const struct satchel_got *r);
+void scene_on_sent(void *cookie, const struct satchel_error *err, const struct satchel_sent *r);
 
 /* What a hostile server does, and to which answer. */
 typedef void plan_change(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n);

@@ -16,7 +16,7 @@
 #include "client/core/rate.h"
 #include "client/local/output.h"
 #include "common/fs.h"
-#include "tests/client/scene.h"
+#include "tests/client/cut.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
@@ -38,12 +38,6 @@ static bool part_is_there(struct scene *g)
 
     free(part);
     return there;
-}
-
-static void patient(struct actor_handle *h)
-{
-    h->retry_ms = PATIENT;
-    handle_again(h);
 }
 
 static void assert_received(struct scene *g)
@@ -79,25 +73,6 @@ static void begin_slow_get(struct scene *g)
 
 /* ---- within a command ---------------------------------------------------------------- */
 
-/* Cut the connection instead of the answer number `after` of a kind, once. */
-struct cut {
-    Satchel__Envelope__BodyCase kind;
-    unsigned after;
-    bool done;
-};
-
-static bool cut_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail)
-{
-    struct cut *c = f->cookie;
-
-    (void)tail;
-    if (c->done || r->body_case != c->kind || c->after-- > 0)
-        return true;
-    c->done = true;
-    fake_drop(f);
-    return false;
-}
-
 static void every_answer_may_be_cut(void **state)
 {
     static const struct cut rows[] = {
@@ -115,7 +90,7 @@ static void every_answer_may_be_cut(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct cut c = rows[i];
 
-        patient(&g->bob);
+        patience(&g->bob, PATIENT);
         g->fake.spoil = cut_answer;
         g->fake.cookie = &c;
         assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
@@ -136,7 +111,7 @@ static void the_last_answers_may_be_cut(void **state)
     for (unsigned after = 0; after < 2; after++) {
         struct cut c = {SATCHEL__ENVELOPE__BODY_DONE, after, false};
 
-        patient(&g->bob);
+        patience(&g->bob, PATIENT);
         g->fake.spoil = cut_answer;
         g->fake.cookie = &c;
         assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
@@ -156,7 +131,7 @@ static void a_descriptor_goes_on_too(void **state)
 
     scene_fill_file(g, LENGTH);
     send_to_bob(g);
-    patient(&g->bob);
+    patience(&g->bob, PATIENT);
     ids_tid_to_text(&g->fake.transfers[0].tid, id);
     o.fd = open(path, O_WRONLY | O_CREAT, 0600);
     g->fake.spoil = cut_answer;
@@ -171,19 +146,6 @@ static void a_descriptor_goes_on_too(void **state)
 }
 
 /* Busy is a passing state of a server that is there. */
-static bool say_busy(struct fake *f, Satchel__Envelope *r, struct buf *tail)
-{
-    struct cut *c = f->cookie;
-
-    (void)tail;
-    if (c->done || r->body_case != c->kind)
-        return true;
-    c->done = true;
-    fake_error(r, SATCHEL__CODE__BUSY, "one moment");
-    r->error->retry_after = 20;
-    return true;
-}
-
 static void busy_is_waited_for(void **state)
 {
     struct scene *g = *state;
@@ -191,8 +153,8 @@ static void busy_is_waited_for(void **state)
 
     scene_fill_file(g, LENGTH);
     send_to_bob(g);
-    patient(&g->bob);
-    g->fake.spoil = say_busy;
+    patience(&g->bob, PATIENT);
+    g->fake.spoil = busy_answer;
     g->fake.cookie = &c;
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
     honest(g);
@@ -239,7 +201,7 @@ static void ctrl_c_leaves_something(void **state)
 
     scene_fill_file(g, LENGTH);
     send_to_bob(g);
-    patient(&g->bob);
+    patience(&g->bob, PATIENT);
     g->fake.spoil = cut_answer;
     g->fake.cookie = &c;
     begin_slow_get(g);

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "common/fs.h"
-#include "tests/client/scene.h"
+#include "tests/client/cut.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
@@ -63,42 +63,6 @@ static size_t records(struct scene *g)
     return n;
 }
 
-/* Cut the connection instead of an answer, or of serving a request, once. */
-struct cut {
-    Satchel__Envelope__BodyCase kind;
-    unsigned after;
-    bool done;
-};
-
-static bool cut_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail)
-{
-    struct cut *c = f->cookie;
-
-    (void)tail;
-    if (c->done || r->body_case != c->kind || c->after-- > 0)
-        return true;
-    c->done = true;
-    fake_drop(f);
-    return false;
-}
-
-static bool cut_request(struct fake *f, const Satchel__Envelope *e)
-{
-    struct cut *c = f->cookie;
-
-    if (c->done || e->body_case != c->kind || c->after-- > 0)
-        return true;
-    c->done = true;
-    fake_drop(f);
-    return false;
-}
-
-static void patience(struct actor_handle *h, unsigned ms)
-{
-    h->retry_ms = ms;
-    handle_again(h);
-}
-
 /* ---- within a command ------------------------------------------------------------------ */
 
 static void every_answer_may_be_cut(void **state)
@@ -130,20 +94,6 @@ static void every_answer_may_be_cut(void **state)
         assert_bob_gets_it(g);
     }
     assert_int_equal(g->fake.two_plaintexts, 0);
-}
-
-/* As cut_answer(), but the server has no room for the moment. */
-static bool busy_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail)
-{
-    struct cut *c = f->cookie;
-
-    (void)tail;
-    if (c->done || r->body_case != c->kind || c->after-- > 0)
-        return true;
-    c->done = true;
-    fake_clear(r);
-    fake_error(r, SATCHEL__CODE__BUSY, "the store is full, and room is being made");
-    return true;
 }
 
 /* The piece is asked for again, on the same connection. */

@@ -31,6 +31,12 @@ def events(out):
     return [json.loads(line) for line in out.splitlines() if line.startswith(b"{") and line.endswith(b"}")]
 
 
+def pour(source, fd):
+    """A file into a pipe, as long as somebody reads."""
+    with contextlib.suppress(BrokenPipeError), open(fd, "wb") as pipe, open(source, "rb") as file:
+        shutil.copyfileobj(file, pipe)
+
+
 class Cutter:
     """A relay in front of a daemon, whose connections can be cut; it may cut by itself after so many bytes."""
 
@@ -116,15 +122,27 @@ class Resume(Case):
                 begun = now
         raise AssertionError("it never ended")
 
+    def sends_file(self, source, *limit):
+        return self.alice.start("send", source, "--to", "bob", *limit)
+
+    def sends_pipe(self, source, *limit):
+        reading, writing = os.pipe()
+        threading.Thread(target=pour, args=(source, writing), daemon=True).start()
+        try:
+            return self.alice.start("send", "-", "--name", source.name, "--to", "bob", *limit, stdin=reading)
+        finally:
+            os.close(reading)
+
     def one_round(self, number):
         size = self.random.choice(SOAK_SIZES if LEVEL == "soak" else SIZES)
         source = make_file(self.work / f"round{number}", size, number)
         victim = self.random.choice(("client", "daemon"))
         moments = self.random.choice((0.1, 0.4, 1.0)) * SLOW
         limit = ("--limit-rate", str(max(size, 1000))) if self.random.random() < 0.5 else ()
-        recorded = size >= RECORDED
-        sent = self.until_done(lambda: self.alice.start("send", source, "--to", "bob", *limit), victim, moments,
-                               recorded)
+        piped = victim == "daemon" and self.random.random() < 0.4  # a pipe outlives only what its reader does
+        recorded = size >= RECORDED and not piped
+        send = self.sends_pipe if piped else self.sends_file
+        sent = self.until_done(lambda: send(source, *limit), victim, moments, recorded)
         self.assertIsNotNone(sent)
         self.assertEqual(sent["size"], size)
         if recorded:
@@ -145,13 +163,36 @@ class Resume(Case):
         for user in (self.alice, self.bob):
             self.assertEqual(list(user.home.rglob("upload-*")), [], "a record of an upload is left")
 
-    def test_cut_connections(self):
-        """The command itself goes on, as often as the line breaks."""
+    def behind_relay(self, name):
         relay = Cutter(self.daemon.port)
         self.addCleanup(relay.close)
-        carol = User(self.daemon, self.work, "carol")
-        carol.json("register", "--server", relay.address, "--name", "carol", "--email", carol.email, "--pin",
-                   self.daemon.pin, "--no-passphrase")
+        user = User(self.daemon, self.work, name)
+        user.json("register", "--server", relay.address, "--name", name, "--email", user.email, "--pin",
+                  self.daemon.pin, "--no-passphrase")
+        return relay, user
+
+    def test_cut_streams(self):
+        """Also of what cannot be read again."""
+        relay, dave = self.behind_relay("dave")
+        path = self.file(8_000_000)
+        folder = self.folder_of("folder")
+        for number in range(40):
+            shutil.copy(path, folder / str(number)) if number < 2 else (folder / str(number)).write_text(str(number))
+        relay.after = 3_000_000
+        for source, options in (("-", {"stdin": path.read_bytes()}), (folder, {})):
+            cuts = relay.cuts
+            sent = dave.send(source, *(("--name", "pipe") if options else ()), to=("bob",), **options)
+            self.assertGreaterEqual(relay.cuts, cuts + 2)
+            self.assertIn("retry", [item.get("event") for item in sent.objects])
+            self.bob.get(sent.result["id"], "-o", self.work / "got")
+            got = self.work / "got"
+            for pair in ((got, path),) if options else [(got / item.name, item) for item in folder.iterdir()]:
+                self.assertEqual(*map(sha256, pair))
+            shutil.rmtree(got) if got.is_dir() else got.unlink()
+
+    def test_cut_connections(self):
+        """The command itself goes on, as often as the line breaks."""
+        relay, carol = self.behind_relay("carol")
         path = self.file(8_000_000)
         relay.after = 3_000_000
         sent = carol.send(path, to=(carol,)).result

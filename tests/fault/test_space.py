@@ -159,6 +159,16 @@ class Ceiling(Case):
         self.assertEqual(os.path.getsize(self.work / "got"), 3_000_000)
 
 
+    def test_full_in_a_stream(self):
+        """Nobody can read a pipe again: it is said what to do, and nothing of it is left."""
+        refused = self.alice.send("-", "--name", "pipe", to=(self.bob,), stdin=bytes(40_000_000), expect=None)
+        self.assertEqual((refused.code, refused.error["code"]), (1, "full"), refused)
+        self.assertIn("operator", refused.error["hint"])
+        print(refused.error)
+        self.assertNotIn("pipe", [row["name"] for row in self.alice.json("sent").result["transfers"]])
+        self.alice.send(self.file(3_000_000), to=(self.bob,))
+
+
 class FarTooLarge(Case):
     """Mailboxes have no limit, but the store has."""
 

@@ -323,9 +323,9 @@ class User:
     def get(self, tid, *args, **options):
         return self.json("get", tid, *args, **options)
 
-    def start(self, *args, pass_fds=()):
+    def start(self, *args, pass_fds=(), stdin=subprocess.DEVNULL):
         """satchel in the background."""
-        return subprocess.Popen([program("satchel"), "--json", *map(str, args)], stdin=subprocess.DEVNULL,
+        return subprocess.Popen([program("satchel"), "--json", *map(str, args)], stdin=stdin,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=pass_fds,
                                 env={**os.environ, "SATCHEL_HOME": str(self.home)})
 
