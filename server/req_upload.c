@@ -78,6 +78,7 @@ void req_upload_state(struct call *c)
     call_store(c, store_upload_get(c->d->port, &in, call_on_store, c), req_upload_state, on_upload);
 }
 
+/* Whoever gives up is often gone before it is done; what follows from it is done all the same. */
 static void on_abandoned(struct call *c)
 {
     if (c->res->code == ERR_BADSTATE) {
@@ -93,16 +94,27 @@ static void on_abandoned(struct call *c)
     call_done(c);
 }
 
+static void abandon(struct call *c)
+{
+    call_store(c, store_upload_abort(c->d->port, c->data, call_on_store, c), abandon, on_abandoned);
+}
+
 void req_abandon(struct call *c)
 {
     const Satchel__AbandonUpload *msg = c->msg->abandon_upload;
-    struct store_upload_abort in;
+    struct store_upload_abort *in = calloc(1, sizeof(*in));
     struct tid tid;
 
-    if (!call_take(c, &msg->tid, "tid", in.tid, sizeof(in.tid)))
+    if (in == NULL) {
+        call_error(c, ERR_NOMEM, NULL);
         return;
-    memcpy(in.sender, c->conn->uid.b, sizeof(in.sender));
-    memcpy(tid.b, in.tid, sizeof(tid.b));
+    }
+    c->data = in;
+    c->drop = free;
+    if (!call_take(c, &msg->tid, "tid", in->tid, sizeof(in->tid)))
+        return;
+    memcpy(in->sender, c->conn->uid.b, sizeof(in->sender));
+    memcpy(tid.b, in->tid, sizeof(tid.b));
     uploads_remove(c->d->uploads, &c->conn->uid, &tid);
-    call_store(c, store_upload_abort(c->d->port, &in, call_on_store, c), req_abandon, on_abandoned);
+    abandon(c);
 }

@@ -164,7 +164,6 @@ class Ceiling(Case):
         refused = self.alice.send("-", "--name", "pipe", to=(self.bob,), stdin=bytes(40_000_000), expect=None)
         self.assertEqual((refused.code, refused.error["code"]), (1, "full"), refused)
         self.assertIn("operator", refused.error["hint"])
-        print(refused.error)
         self.assertNotIn("pipe", [row["name"] for row in self.alice.json("sent").result["transfers"]])
         self.alice.send(self.file(3_000_000), to=(self.bob,))
 
