@@ -203,7 +203,8 @@ struct store_cells_done {
 /*
  * u.verify: look at up to ${limit} transfers from ${cursor} (NULL: from the first; else
  * STORE_PLACE_LEN bytes of res->cursor, while ${more}): rows complete and readable, every piece
- * there and its hash the leaf's.  A page ends after about a GiB of pieces, also inside a transfer.
+ * there and its hash the leaf's.  A page ends after about a GiB of pieces or some hundred faults,
+ * also inside a transfer; every fault is told.
  */
 struct store_verify {
     const uint8_t *cursor;
