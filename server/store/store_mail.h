@@ -59,8 +59,9 @@ struct store_mail_find {
 };
 
 /*
- * u.leaves: leaf hashes of stored pieces ${from} and up, for sender or recipients; of an
- * upload that is not sealed, for its sender.  Codes: ERR_NOTFOUND.
+ * u.leaves: leaf hashes of stored pieces ${from} and up, for the sender, and recipients with a
+ * view; of an upload that is not sealed, for its sender.  Codes: ERR_NOTFOUND: also when the body
+ * is gone.
  */
 struct store_leaves_get {
     uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN];

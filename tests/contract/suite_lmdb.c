@@ -338,8 +338,8 @@ int suite_lmdb(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_newer_schema_is_refused), TEST(test_piece_without_leaf),
-        TEST(test_small_piece_of_schema_1), TEST(test_verify_finds_damage),
+        TEST(test_newer_schema_is_refused),  TEST(test_piece_without_leaf),
+        TEST(test_small_piece_of_schema_1),  TEST(test_verify_finds_damage),
         TEST(test_verify_tells_every_fault), TEST(test_damage_spares_the_batch),
     };
 

@@ -132,7 +132,7 @@ static void test_frames_over_the_limits(void **state)
         uint32_t head, tail;
     } cases[] = {
         {false, 0, 0},
-        {false, 70000, 0},
+        {false, 65537, 0},
         {false, 5, 1},
         {false, 1U << 31, 0},
         {true, 0, 0},
