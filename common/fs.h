@@ -20,8 +20,8 @@
 #include "common/secret.h"
 
 /*
- * Append a whole regular file to ${out}.  ERR_NOTFOUND; ERR_TOOLARGE: over ${max} bytes; ERR_IO: also
- * of what is no regular file.
+ * Append a whole regular file to ${out}.  ERR_NOTFOUND; ERR_TOOLARGE: over ${max} bytes; ERR_IO:
+ * also of what is no regular file.
  */
 MUST_CHECK int fs_read(const char *path, size_t max, struct buf *out, struct err *err);
 
