@@ -3,7 +3,8 @@
  * fs - files as whole things: read with a limit, replace so that a crash
  * leaves the old or the new one.
  *
- * Every call blocks on the disk: not for the loop thread.  Threads: any.
+ * Every call blocks on the disk: not for the loop thread.  Threads: any.  Errors: ERR_IO and
+ * ERR_NOMEM; others stand with each call.
  */
 #ifndef COMMON_FS_H
 #define COMMON_FS_H
@@ -18,16 +19,20 @@
 #include "common/err.h"
 #include "common/secret.h"
 
-/* Append a whole regular file to ${out}.  ERR_NOTFOUND, ERR_TOOLARGE above ${max} bytes, ERR_IO. */
+/*
+ * Append a whole regular file to ${out}.  ERR_NOTFOUND; ERR_TOOLARGE: over ${max} bytes; ERR_IO:
+ * also of what is no regular file.
+ */
 MUST_CHECK int fs_read(const char *path, size_t max, struct buf *out, struct err *err);
 
-/* As fs_read(), into a secret. */
+/* As fs_read(), into a secret, in place of what it held. */
 MUST_CHECK int fs_read_secret(const char *path, size_t max, struct secret *out, struct err *err);
 
 /*
  * Write ${data} to a temporary file beside ${path}, fsync it, rename it over
  * ${path}, fsync the folder.  On failure the old file is untouched and the
- * temporary one is gone.  ERR_IO.
+ * temporary one is gone; but for a folder that cannot be synced: then the new
+ * file is there, and may not last.
  */
 MUST_CHECK int fs_replace(const char *path, const void *data, size_t len, mode_t mode,
                           struct err *err);
@@ -36,13 +41,16 @@ MUST_CHECK int fs_replace(const char *path, const void *data, size_t len, mode_t
 MUST_CHECK int fs_create(const char *path, const void *data, size_t len, mode_t mode,
                          struct err *err);
 
-/* Remove a file; a missing one is fine.  Not durable until fs_sync_dir().  ERR_IO. */
+/* Remove a file; a missing one is fine.  Not durable until fs_sync_dir(). */
 MUST_CHECK int fs_remove(const char *path, struct err *err);
 
-/* The same for "${folder}/${name}".  ERR_IO, ERR_NOMEM. */
+/* The same for "${folder}/${name}". */
 MUST_CHECK int fs_remove_in(const char *folder, const char *name, struct err *err);
 
-/* Make a folder and those above it that are missing; an existing one is fine. */
+/*
+ * Make the folder ${path}, which is not empty, and those above it that are missing; an existing one
+ * is fine, and keeps its mode.  ERR_EXISTS: something else has the name of one.  Not durable.
+ */
 MUST_CHECK int fs_mkdirs(const char *path, mode_t mode, struct err *err);
 
 /* Make the entries of a folder durable. */
@@ -51,12 +59,12 @@ MUST_CHECK int fs_sync_dir(const char *path, struct err *err);
 /* The same for the folder in which ${path} stands, which need not exist itself. */
 MUST_CHECK int fs_sync_parent(const char *path, struct err *err);
 
-/* Write all of ${data} to ${fd}, through short writes and signals. */
+/* Write all of ${data} to ${fd}, which blocks, through short writes and signals.  ERR_IO. */
 MUST_CHECK int fs_write_all(int fd, const void *data, size_t len, struct err *err);
 
 /*
  * The next entry of ${d}, the folder ${path}; valid until the one after it.  NULL: there are no
- * more.  A listing that breaks off is an error, as half of it would pass for all.  ERR_IO.
+ * more.  A listing that breaks off is ERR_IO, as half of it would pass for all.
  */
 MUST_CHECK int fs_next_entry(DIR *d, const char *path, struct dirent **ret, struct err *err);
 

@@ -387,7 +387,7 @@ void conn_remember_upload(struct conn *conn, const struct conn_upload *up)
 {
     struct conn_upload *oldest = &conn->uploads[0];
 
-    for (size_t i = 1; i < CONN_PIECES_KNOWN; i++)
+    for (size_t i = 1; i < CONN_UPLOADS_KNOWN; i++)
         if (conn->uploads[i].used < oldest->used)
             oldest = &conn->uploads[i];
     *oldest = *up;
@@ -396,7 +396,7 @@ void conn_remember_upload(struct conn *conn, const struct conn_upload *up)
 
 static struct conn_upload *known_upload(struct conn *conn, const uint8_t tid[IDS_TID_LEN])
 {
-    for (size_t i = 0; i < CONN_PIECES_KNOWN; i++)
+    for (size_t i = 0; i < CONN_UPLOADS_KNOWN; i++)
         if (conn->uploads[i].used != 0 && memcmp(conn->uploads[i].tid.b, tid, IDS_TID_LEN) == 0)
             return &conn->uploads[i];
     return NULL;

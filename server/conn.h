@@ -43,7 +43,7 @@ enum {
     CONN_CALLS_MAX = 64,     /* requests without an answer; PROTOCOL.md section 2 */
     CONN_HEAD_EARLY = 65536, /* longest head before login */
     CONN_ADDRESS_LEN = 16,
-    CONN_PIECES_KNOWN = 8
+    CONN_UPLOADS_KNOWN = 8
 };
 
 /*
@@ -82,7 +82,7 @@ struct conn {
     size_t queued;         /* bytes of pieces in and out that are under way */
     uint64_t opened, used; /* uv_now(): accepted; last request */
     uint64_t moved;        /* last piece in or out; 0: none yet */
-    struct conn_upload uploads[CONN_PIECES_KNOWN];
+    struct conn_upload uploads[CONN_UPLOADS_KNOWN];
     struct manifest *manifest; /* the peer's, which its last seal named; NULL: none yet */
     /* The store took the last OpenTransfer that it judged: a small one may skip
      * store_upload_check(). */

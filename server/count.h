@@ -15,6 +15,7 @@
 
 struct count;
 
+/* Nothing is held.  Errors as of table_new(). */
 MUST_CHECK int count_new(struct count **ret_c, struct err *err);
 void count_free(struct count *c); /* NULL is fine */
 

@@ -94,7 +94,8 @@ struct daemon {
     struct listeners *listeners;
 };
 
-/* Tables of the limits; d->loop and d->settings are set.  On failure close them all the same. */
+/* Tables of the limits; d->loop and d->settings are set.  On failure close them all the same.
+ * Errors as of table_new(). */
 MUST_CHECK int daemon_open_limits(struct daemon *d, struct err *err);
 void daemon_close_limits(struct daemon *d);
 

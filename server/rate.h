@@ -34,7 +34,7 @@ uint64_t rate_take(struct rate_bucket *b, const struct rate *r, uint64_t n, uint
 
 struct rate_table;
 
-/* At most ${max} keys (table.h) are remembered at a time. */
+/* At most ${max} keys (table.h) are remembered at a time.  Errors as of table_new(). */
 MUST_CHECK int rate_table_new(struct rate_table **ret_t, size_t max, struct err *err);
 void rate_table_free(struct rate_table *t); /* NULL is fine */
 

@@ -19,7 +19,7 @@ struct share_batch;
 
 enum { SHARE_BATCH_MAX = KEYNET_BATCH, SHARE_BATCH_PAIR = 2 * SHARE_LEN };
 
-/* ${net} must outlive it. */
+/* ${net} must outlive it.  ERR_NOMEM; and those of keynet_worker_new(). */
 MUST_CHECK int share_batch_new(struct share_batch **ret_b, struct keynet *net, struct err *err);
 void share_batch_free(struct share_batch *b); /* NULL is fine */
 

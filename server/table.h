@@ -17,6 +17,8 @@ enum { TABLE_KEY_MAX = 24 }; /* bytes */
 
 struct table;
 
+/* Empty, for values of ${value_size} bytes.  ERR_NOMEM; ERR_INTERNAL: no random bytes for its seed.
+ */
 MUST_CHECK int table_new(struct table **ret_t, size_t value_size, struct err *err);
 void table_free(struct table *t); /* NULL is fine */
 

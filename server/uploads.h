@@ -13,6 +13,7 @@
 
 struct uploads;
 
+/* Nobody has any.  Errors as of table_new(). */
 MUST_CHECK int uploads_new(struct uploads **ret_u, struct err *err);
 void uploads_free(struct uploads *u); /* NULL is fine */
 

@@ -22,6 +22,7 @@ struct daemon;
 struct watch;
 struct watches;
 
+/* Without a watcher.  Errors as of table_new(). */
 MUST_CHECK int watches_new(struct watches **ret_w, struct err *err);
 void watches_free(struct watches *w); /* no watch is left; NULL is fine */
 

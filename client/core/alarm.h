@@ -14,7 +14,7 @@
 
 struct alarms;
 
-/* On ${loop}, which must run once more after alarms_free(). */
+/* On ${loop}, which must run once more after alarms_free().  ERR_NOMEM. */
 MUST_CHECK int alarms_new(uv_loop_t *loop, struct alarms **ret, struct err *err);
 void alarms_free(struct alarms *a); /* nobody waits; NULL is fine */
 

@@ -51,9 +51,9 @@ struct satchel_op {
         uint64_t since; /* the loop's milliseconds at the first of them */
         int why;        /* code of what broke it last; 0: nothing did */
     } retry;
-    struct err err; /* why it ended; code 0: it succeeded */
-    void *cookie;   /* the caller's */
-    void *done_cookie;
+    struct err err;    /* why it ended; code 0: it succeeded */
+    void *cookie;      /* the caller's, for all callbacks but `done`: */
+    void *done_cookie; /* the same, or what a satchel_sync_*() call waits with */
     satchel_progress_cb *on_progress;
     struct satchel_progress progress;
     uint64_t told; /* the loop's milliseconds when progress was told last */
@@ -97,8 +97,10 @@ void op_restart(struct satchel_op *op);
 /* Failures after which the same operation, begun again, may well succeed. */
 bool op_may_pass(int code);
 
-/* For op.c: at the start; no job is left of a broken operation. */
+/* For op.c: what op_lost() needs, set up at the start. */
 void op_retry_init(struct satchel_op *op);
+
+/* For op.c: no job of a broken operation is left, so that again() may come after its delay. */
 void op_retry_wait(struct satchel_op *op);
 
 /* There is no connection, although nothing was asked that could have failed: as if it had. */
@@ -133,7 +135,11 @@ bool op_ask(struct satchel_op *op, const struct op_ask *ask);
 
 /* ---- jobs ---- */
 
-/* Embedded in the operation.  An error of work() ends it; otherwise after() is called. */
+/*
+ * Embedded in the operation, and at work once at a time.  An error of work() ends it; otherwise
+ * after() is called, unless the operation has ended or broken meanwhile.  Of an operation that is
+ * not going neither is called; nor if no job can be begun, which ends it with ERR_INTERNAL.
+ */
 struct op_job;
 typedef int op_work(struct op_job *job, struct err *err); /* on a worker, off the loop */
 typedef void op_after(struct op_job *job);

@@ -21,6 +21,7 @@ enum { POOL_PIECES = 56 }; /* 14 MiB */
 
 struct pool;
 
+/* All pieces are left; ${net} must outlive it.  ERR_NOMEM. */
 MUST_CHECK int pool_new(struct net_loop *net, struct pool **ret, struct err *err);
 void pool_free(struct pool *p); /* all is back; NULL is fine */
 

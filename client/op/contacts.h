@@ -15,12 +15,18 @@ MUST_CHECK int contacts_show(const struct contact *c, const struct manifest *new
 MUST_CHECK int contacts_locate(struct satchel *s, const char *who, struct uid *ret_uid,
                                struct err *err);
 
+/* Allocated, and so are its strings. */
+struct contacts_list {
+    char **who;
+    size_t n;
+};
+
 /*
- * Whom to send to: ${n} times WHO, in which names of groups were replaced by the user IDs of
- * their members.  The list and its strings are the caller's.  ERR_LIMIT: over ${max};
- * ERR_NOTFOUND: a group with nobody in it; ERR_REFUSED: a name that is still coming back.
+ * Whom to send to: WHO for each of ${who}, in which names of groups were replaced by the user IDs
+ * of their members.  ${ret} is the caller's.  ERR_LIMIT: over ${max}; ERR_NOTFOUND: a group with
+ * nobody in it; ERR_REFUSED: a name that is still coming back.
  */
-MUST_CHECK int contacts_expand(struct vault *v, char *const *who, size_t n, size_t max,
-                               char ***ret_who, size_t *ret_n, struct err *err);
+MUST_CHECK int contacts_expand(struct vault *v, const struct contacts_list *who, size_t max,
+                               struct contacts_list *ret, struct err *err);
 
 #endif /* CLIENT_OP_CONTACTS_H */

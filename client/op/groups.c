@@ -179,18 +179,20 @@ int satchel_group_list(struct satchel *s, const char *group,
 /* ---- recipients ---- */
 
 struct expansion {
-    char **who;
-    size_t n, max;
+    struct contacts_list to;
+    size_t max;
 };
 
 static int put(struct expansion *x, const char *who, struct err *err)
 {
-    if (x->n == x->max)
+    struct contacts_list *to = &x->to;
+
+    if (to->n == x->max)
         return err_set(err, ERR_LIMIT, "more than %zu recipients", x->max);
-    x->who[x->n] = strdup(who);
-    if (x->who[x->n] == NULL)
+    to->who[to->n] = strdup(who);
+    if (to->who[to->n] == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    x->n++;
+    to->n++;
     return ERR_OK;
 }
 
@@ -250,23 +252,22 @@ static int expand_one(struct vault *v, const char *who, struct group *g, struct 
     return rc;
 }
 
-int contacts_expand(struct vault *v, char *const *who, size_t n, size_t max, char ***ret_who,
-                    size_t *ret_n, struct err *err)
+int contacts_expand(struct vault *v, const struct contacts_list *who, size_t max,
+                    struct contacts_list *ret, struct err *err)
 {
-    struct expansion x = {.who = calloc(max, sizeof(*x.who)), .max = max};
+    struct expansion x = {.to.who = calloc(max, sizeof(*x.to.who)), .max = max};
     struct group *g = calloc(1, sizeof(*g));
-    int rc = x.who != NULL && g != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
+    int rc = x.to.who != NULL && g != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
 
-    for (size_t i = 0; rc == ERR_OK && i < n; i++)
-        rc = expand_one(v, who[i], g, &x, err);
+    for (size_t i = 0; rc == ERR_OK && i < who->n; i++)
+        rc = expand_one(v, who->who[i], g, &x, err);
     free(g);
     if (rc == ERR_OK) {
-        *ret_who = x.who;
-        *ret_n = x.n;
+        *ret = x.to;
         return ERR_OK;
     }
-    for (size_t i = 0; x.who != NULL && i < x.n; i++)
-        free(x.who[i]);
-    free(x.who);
+    for (size_t i = 0; i < x.to.n; i++)
+        free(x.to.who[i]);
+    free(x.to.who);
     return rc;
 }

@@ -85,14 +85,15 @@ void send_say_whose(const struct send *s, struct satchel_error *err)
 
 int send_expand(struct send *s, size_t max, struct err *err)
 {
-    char **to = NULL;
-    size_t n = 0;
-    int rc = contacts_expand(s->op.s->profile->vault, s->to, s->n_to, max, &to, &n, err);
+    struct contacts_list to, given = {.who = s->to, .n = s->n_to};
+    int rc = contacts_expand(s->op.s->profile->vault, &given, max, &to, err);
+    size_t n;
 
     if (rc != ERR_OK)
         return rc;
     send_free_to(s);
-    s->to = to;
+    n = to.n;
+    s->to = to.who;
     s->n_to = n;
     s->persons = calloc(n, sizeof(*s->persons));
     s->slots = calloc(n + 1, sizeof(*s->slots));

@@ -43,7 +43,7 @@ struct satchel_sent {
 };
 
 struct satchel_send_options {
-    const char *path;      /* a regular file or a FIFO */
+    const char *path;      /* a regular file, a folder or a FIFO */
     int fd;                /* with path NULL: what comes out of it; stays the caller's */
     const char *name;      /* shown to recipients; NULL: last part of the path */
     const char *const *to; /* WHO, at least one; a user named twice counts once */
@@ -64,14 +64,14 @@ struct satchel_send_options {
 };
 
 /*
- * Send a file to one or more users as one transfer.  It becomes visible to all
- * or to none.  The file is read while it is sent, encrypted with constant
- * memory; a pipe to its end, whenever that comes.  A connection that is lost is waited for,
- * whatever is sent.  A failure that may pass leaves a record of a file of more than a few pieces:
- * the same send (file, recipients, options) goes on with it, unless the file has changed
- * (kept_pieces).  SATCHEL_E_INVALID: an option, such as an `expires` that has passed or stands
- * beside `lifetime`; SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a readable file, folder or
- * pipe, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
+ * Send a file, a folder (as an archive: proto/FORMATS.md section 8.1) or what comes out of a pipe
+ * to one or more users as one transfer.  It becomes visible to all or to none.  It is read while it
+ * is sent, encrypted with constant memory; a pipe to its end, whenever that comes.  A connection
+ * that is lost is waited for, whatever is sent.  A failure that may pass leaves a record of a file
+ * of more than a few pieces: the same send (file, recipients, options) goes on with it, unless the
+ * file has changed (kept_pieces).  SATCHEL_E_INVALID: an option, such as an `expires` that has
+ * passed or stands beside `lifetime`; SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a
+ * readable file, folder or pipe, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
  */
 SATCHEL_API int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
                                    struct satchel_op **ret_op, struct satchel_error *err);

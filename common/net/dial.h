@@ -30,7 +30,8 @@ struct dial_opts {
     void *cookie;
 };
 
-/* Begin.  Unless it is cancelled, ${on_done} is called once, later, from the loop. */
+/* Begin.  Unless it is cancelled, ${on_done} is called once, later, from the loop.  ERR_NOMEM,
+ * ERR_CONNECT: then it is not called. */
 MUST_CHECK int dial_start(struct dial **ret, const struct dial_opts *opts, struct err *err);
 
 /* Give up; ${on_done} will not be called.  Not after it was called. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * frame - the unit of the wire (PROTOCOL.md, "Frame"):
+ * frame - the unit of the wire (PROTOCOL.md section 2):
  *
  *     u32be head_len | u32be tail_len | head | tail
  *

@@ -71,7 +71,6 @@ static bool choked(const struct stream *s)
     return tls_engine_pending(s->engine) > REPLIES_MAX;
 }
 
-/* Not reading, by the owner's will or for the queue's sake. */
 bool stream_held(const struct stream *s)
 {
     return s->paused || choked(s) ||

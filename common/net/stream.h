@@ -78,12 +78,14 @@ struct stream_opts {
 
 /*
  * Speak over ${conn}, a connected uv_tcp_t or uv_pipe_t from malloc(), which becomes the
- * stream's; on failure it stays the caller's.  ${verify} NULL: we are the server.
+ * stream's; on failure it stays the caller's.  ${verify} NULL: we are the server.  Errors as of
+ * tls_engine_client().
  */
 MUST_CHECK int stream_start(struct stream **ret, const struct stream_opts *opts, uv_stream_t *conn,
                             const struct tls_verify *verify, struct err *err);
 
-/* Connect to ${to} as a client; the host of ${verify} may be NULL, then it is that of ${to}. */
+/* Connect to ${to} as a client; the host of ${verify} may be NULL, then it is that of ${to}. Errors
+ * as of tls_engine_client() and dial_start(); that nobody answers comes with on_closed. */
 MUST_CHECK int stream_connect(struct stream **ret, const struct stream_opts *opts,
                               const struct addr *to, const struct tls_verify *verify,
                               struct err *err);

@@ -73,7 +73,7 @@ void stream_io_pump(struct stream *s);
 void stream_io_on_written(struct sender *out, int status);
 void stream_io_on_turn(struct net_task *task);
 
-/* Let the timer fire when the earliest wait is over. */
+/* Let the timer fire when the earliest wait is over; too early is harmless. */
 void stream_wait_arm(struct stream *s);
 
 #endif /* COMMON_NET_STREAM_PRIV_H */

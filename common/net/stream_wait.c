@@ -40,7 +40,6 @@ static size_t waits(const struct stream *s, struct wait w[WAITS])
 
 static void on_timer(uv_timer_t *timer);
 
-/* Let the timer fire at the earliest end of a wait; firing too early is harmless. */
 void stream_wait_arm(struct stream *s)
 {
     struct wait w[WAITS];

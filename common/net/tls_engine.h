@@ -40,7 +40,10 @@ struct tls_run {
     size_t len;
 };
 
-/* Both take their own reference on ${ctx}.  ${verify} and what it points at are copied. */
+/*
+ * Both take their own reference on ${ctx}.  ${verify} and what it points at are copied.  ERR_NOMEM;
+ * of a client ERR_INVALID: no host where one is needed, or none that can be.
+ */
 MUST_CHECK int tls_engine_server(struct tls_engine **ret, SSL_CTX *ctx, struct err *err);
 MUST_CHECK int tls_engine_client(struct tls_engine **ret, SSL_CTX *ctx,
                                  const struct tls_verify *verify, struct err *err);
@@ -52,7 +55,7 @@ void tls_engine_free(struct tls_engine *e); /* NULL is fine */
  */
 MUST_CHECK int tls_engine_feed(struct tls_engine *e, const void *data, size_t len, struct err *err);
 
-/* Copy what is unread of the lent bytes, so that their owner may reuse them. */
+/* Copy what is unread of the lent bytes, so that their owner may reuse them.  ERR_NOMEM. */
 MUST_CHECK int tls_engine_keep(struct tls_engine *e, struct err *err);
 size_t tls_engine_unread(const struct tls_engine *e);
 

@@ -2,7 +2,7 @@
 /*
  * lmdb_engine - what the parts of the LMDB engine share.
  *
- * Each operation is a row of one or more steps (lmdb_engine.c); each step runs
+ * Each operation is a row of one or more steps (lmdb_steps.c); each step runs
  * inside a transaction on the thread that owns it: a reader, the index writer or the
  * writer of a body environment.  A step returns the operation's code; ERR_OK leads to
  * the next step.  A step that fails should do so before its first change: otherwise

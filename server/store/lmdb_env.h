@@ -42,7 +42,10 @@ struct lmdb_env_stats {
     uint64_t page; /* bytes of a page, as the file was made */
 };
 
-/* Stale readers of dead processes are cleared.  ERR_IO, ERR_FULL, ERR_CORRUPT, ERR_NOMEM. */
+/*
+ * Stale readers of dead processes are cleared.  ERR_IO, ERR_FULL, ERR_CORRUPT, ERR_NOMEM;
+ * ERR_UNSUPPORTED: a file of another version of LMDB.
+ */
 MUST_CHECK int lmdb_env_open(struct lmdb_env **ret_e, const struct lmdb_env_config *cfg,
                              struct err *err);
 void lmdb_env_close(struct lmdb_env *e); /* no transaction is open; NULL is fine */
@@ -95,8 +98,8 @@ MUST_CHECK int lmdb_env_overdraw(struct lmdb_env *e, bool on);
  */
 uint64_t lmdb_env_most(const struct lmdb_env *e);
 
-/* For an LMDB number other than 0: ERR_NOTFOUND, ERR_FULL, ERR_NOMEM, ERR_CORRUPT, ERR_BUSY,
- * ERR_IO. */
+/* ERR_OK for 0; ERR_NOTFOUND, ERR_FULL, ERR_NOMEM, ERR_CORRUPT, ERR_UNSUPPORTED, ERR_BUSY, and
+ * ERR_IO for all other numbers. */
 int lmdb_env_code(int mdb);
 
 /* Any thread; never blocks. */

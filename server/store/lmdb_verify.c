@@ -8,7 +8,13 @@
 #include "server/store/lmdb_parts.h"
 
 /* Few pieces at a time: a read that stays open keeps the writer from using pages again. */
-enum { FAULTS_MAX = 256, PIECES_PER_READ = 64, PIECES_PER_CALL = 4096 };
+enum {
+    PIECES_PER_READ = 64,
+    PIECES_PER_CALL = 4096,
+    FAULTS_PER_CALL = 256,
+    FAULTS_PER_READ = PIECES_PER_READ + STORE_SLOTS_MAX + 4, /* of the transfer itself: at most 4 */
+    FAULTS_MAX = FAULTS_PER_CALL + FAULTS_PER_READ
+};
 
 struct check {
     struct lmdb_txn *t, *body;
@@ -24,7 +30,7 @@ static void fault(struct check *c, uint32_t piece, const char *what)
     struct store_fault *f;
 
     if (c->res->count == FAULTS_MAX)
-        return;
+        return; /* more slots than a transfer has */
     f = &c->faults[c->res->count++];
     memcpy(f->tid, c->tid, sizeof(f->tid));
     f->piece = piece;
@@ -207,7 +213,7 @@ int lmdb_verify_run(struct lmdb_txn *t, struct store_job *job)
                 break;
             c.piece = 0;
         }
-        if (res->u.verify.pieces >= PIECES_PER_CALL)
+        if (res->u.verify.pieces >= PIECES_PER_CALL || res->count >= FAULTS_PER_CALL)
             break;
         rc = check_one(t->engine, &c);
         write_cursor(&c, res->cursor);

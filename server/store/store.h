@@ -10,12 +10,14 @@
  * Asynchronous: a start call that returns ERR_OK is followed by exactly one
  * callback, on the loop of the port and never from inside the start call.  Any
  * other return code means no callback.  There is no cancel: operations are short.
- * Durability: a write whose callback says ERR_OK survives a power cut.
- * Order: pieces, seal and abort of one upload, started from one port, take effect in the order
- * started; any operation sees every write whose callback came before it was started.
- * Nothing here times out: an operation ends when the disk answers.
- * Threads: one struct store for the process; one port for each loop, used on
- * that loop's thread only.  Start calls never block and never touch the disk.
+ * Durability: a write whose callback says ERR_OK survives a power cut; only upload_open may be told
+ * to answer earlier (`early` in store_uploads.h).
+ * Order: of one upload, started from one port, a seal sees the pieces started before it, and an
+ * abort comes behind pieces and seal started before it; what is started behind an abort may
+ * overtake it.  Any operation sees every write whose callback came before it was started, but for
+ * what was opened early. Nothing here times out: an operation ends when the disk answers. Threads:
+ * one struct store for the process; one port for each loop, used on that loop's thread only.  Start
+ * calls never block and never touch the disk.
  */
 #ifndef SERVER_STORE_STORE_H
 #define SERVER_STORE_STORE_H

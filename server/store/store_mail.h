@@ -59,8 +59,9 @@ struct store_mail_find {
 };
 
 /*
- * u.leaves: leaf hashes of stored pieces ${from} and up, for sender or recipients; of an
- * upload that is not sealed, for its sender.  Codes: ERR_NOTFOUND.
+ * u.leaves: leaf hashes of stored pieces ${from} and up, for the sender, and recipients with a
+ * view; of an upload that is not sealed, for its sender.  Codes: ERR_NOTFOUND: also when the body
+ * is gone.
  */
 struct store_leaves_get {
     uint8_t tid[STORE_TID_LEN], uid[STORE_UID_LEN];
@@ -203,7 +204,8 @@ struct store_cells_done {
 /*
  * u.verify: look at up to ${limit} transfers from ${cursor} (NULL: from the first; else
  * STORE_PLACE_LEN bytes of res->cursor, while ${more}): rows complete and readable, every piece
- * there and its hash the leaf's.  A page ends after some GiB of pieces, also inside a transfer.
+ * there and its hash the leaf's.  A page ends after about a GiB of pieces or some hundred faults,
+ * also inside a transfer; every fault is told.
  */
 struct store_verify {
     const uint8_t *cursor;

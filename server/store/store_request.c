@@ -178,6 +178,9 @@ static int check_open(const struct store_upload_open *q)
 {
     if (q->nslots == 0 || q->slots == NULL || q->lease <= q->now || q->expires <= q->now)
         return ERR_INVALID;
+    /* A large piece is looked at where what was opened early is not seen yet. */
+    if (q->early && (q->grows || q->body_max > STORE_SMALL_MAX))
+        return ERR_INVALID;
     return q->nslots > STORE_SLOTS_MAX ? ERR_TOOLARGE : ERR_OK;
 }
 

@@ -34,7 +34,8 @@ struct store_fault {
 
 struct store_result {
     /*
-     * ERR_OK: read, or written durably.  ERR_TIMEOUT: unknown, perhaps written
+     * ERR_OK: read, or written durably (an upload_open with `early` perhaps not
+     * yet).  ERR_TIMEOUT: unknown, perhaps written
      * (engines over a network): read again or repeat, every write is guarded so
      * that repeating it is harmless.  Anything else: nothing was changed.
      * Codes every operation may give: ERR_NOMEM, ERR_IO, ERR_FULL (no room on

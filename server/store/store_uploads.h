@@ -42,8 +42,12 @@ struct store_slot_new {
  * ERR_BADSTATE (another manifest is a slot's user's newest one),
  * ERR_EXISTS (tid taken), ERR_INVALID (two slots alike, no slot), ERR_FULL (the store has no room
  * for the body now, perhaps until the next collect; where ${grows}, its pieces will tell).
- * With ${early} success may come before the upload is durable: what is done to it is behind it in
- * any case, and with the first change that is durable it is so too; a crash before may forget it.
+ *
+ * With ${early} success may come before the upload is durable, and before anybody but its own
+ * upload_open, upload_get, upload_pieces, piece_put, upload_seal and upload_abort sees it (its
+ * quota included): these are behind it in any case, and with the first change that is durable it is
+ * so too; a crash before may forget it.  ERR_INVALID unless the body is one of at most
+ * STORE_SMALL_MAX bytes that does not grow.
  */
 struct store_upload_open {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN], device[STORE_DEVICE_LEN];

@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cut - a connection that is lost at a certain message, once. */
+/* A connection that is cut in the middle of a transfer. */
 #ifndef TESTS_CLIENT_CUT_H
 #define TESTS_CLIENT_CUT_H
 
 #include "tests/client/scene.h"
 
+enum {
+    CUT_PIECES = 20,
+    CUT_LENGTH = (CUT_PIECES - 1) * 262144 + 4321, /* bytes: of a file of so many pieces */
+    CUT_RETRY = 60000                              /* ms: for who tries again until it works */
+};
+
+/* Cut the connection instead of an answer, or of serving a request, once. */
 struct cut {
     Satchel__Envelope__BodyCase kind;
-    unsigned after; /* let so many of them pass */
+    unsigned after; /* let so many of them pass; counted down */
     bool done;
 };
 
-/* For fake.spoil and fake.listen, with a struct cut as fake.cookie: the connection goes instead of
- * the answer, or before the request is served. */
+/* For `spoil` and `listen` of a fake whose cookie is a struct cut. They return true for what goes
+ * its way. */
 bool cut_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail);
 bool cut_request(struct fake *f, const Satchel__Envelope *e);
 
-/* Nothing is cut, but the answer says that the server is busy. */
-bool busy_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail);
-
-/* Open the handle again as one that waits ${ms} for a lost server. */
-void patience(struct actor_handle *h, unsigned ms);
+/* Whether it is now: once, for what is of this kind. For what goes wrong in other ways. */
+bool cut_is_now(struct cut *c, Satchel__Envelope__BodyCase kind);
 
 #endif /* TESTS_CLIENT_CUT_H */

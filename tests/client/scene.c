@@ -226,18 +226,18 @@ struct ending *do_send(struct actor_handle *h, const char *to)
     return wait_for(h);
 }
 
-static struct satchel_op *start_get(struct actor_handle *h, const char *id)
+struct satchel_op *begin_get_as(struct actor_handle *h, struct satchel_get_options o)
 {
     char last[SATCHEL_ID_SIZE];
     struct fake *f = &h->scene->fake;
-    struct satchel_get_options o = {
-        .id = id, .folder = h->scene->out, .cookie = h, .done = scene_on_got};
     struct satchel_op *op = NULL;
 
-    if (id == NULL) {
+    if (o.id == NULL) {
         ids_tid_to_text(&f->transfers[f->n_transfers - 1].tid, last);
         o.id = last;
     }
+    o.cookie = h;
+    o.done = scene_on_got;
     fresh(h);
     assert_int_equal(satchel_get_start(h->s, &o, &op, NULL), SATCHEL_OK);
     assert_false(h->last.done);
@@ -246,12 +246,12 @@ static struct satchel_op *start_get(struct actor_handle *h, const char *id)
 
 struct satchel_op *begin_get(struct actor_handle *h)
 {
-    return start_get(h, NULL);
+    return begin_get_as(h, (struct satchel_get_options){.folder = h->scene->out});
 }
 
 struct ending *do_get(struct actor_handle *h, const char *id)
 {
-    start_get(h, id);
+    begin_get_as(h, (struct satchel_get_options){.id = id, .folder = h->scene->out});
     return wait_for(h);
 }
 
@@ -432,6 +432,12 @@ void handle_again(struct actor_handle *h)
     handle_close(h);
     open_handle(h);
     assert_int_equal(satchel_open(h->s, NULL, NULL, NULL), SATCHEL_OK);
+}
+
+void handle_retry(struct actor_handle *h, unsigned ms)
+{
+    h->retry_ms = ms;
+    handle_again(h);
 }
 
 static void make_user(struct scene *g, struct actor_handle *h, const char *name)

@@ -60,6 +60,9 @@ void handle_close(struct actor_handle *h);
 /* Close and open again: the next operation connects anew. */
 void handle_again(struct actor_handle *h);
 
+/* As handle_again(), and from now on a lost connection is tried again for ${ms}; 0: never. */
+void handle_retry(struct actor_handle *h, unsigned ms);
+
 /* Run the loop until the last operation of ${h} has ended, at most 200 s. */
 struct ending *wait_for(struct actor_handle *h);
 
@@ -74,8 +77,10 @@ struct ending *do_status(struct actor_handle *h, const char *id);
 struct ending *do_log(struct actor_handle *h, const char *id); /* status with the log */
 struct ending *do_extend(struct actor_handle *h, const char *id, uint64_t lifetime);
 
-/* A get that is only begun. */
+/* What is only begun: to be waited for. Of ${o} an ID of NULL is what was sent last; its cookie and
+ * its end are set here. */
 struct satchel_op *begin_get(struct actor_handle *h);
+struct satchel_op *begin_get_as(struct actor_handle *h, struct satchel_get_options o);
 struct satchel_op *begin_send(struct actor_handle *h, const char *to,
                               satchel_progress_cb *progress);
 

@@ -20,12 +20,6 @@
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
-enum {
-    PIECES = 20,
-    LENGTH = (PIECES - 1) * 262144 + 4321, /* bytes */
-    PATIENT = 60000
-};
-
 static char *part_of(struct scene *g)
 {
     return fs_join(g->out, ".file.satchel-part");
@@ -40,35 +34,11 @@ static bool part_is_there(struct scene *g)
     return there;
 }
 
-static void assert_received(struct scene *g)
+/* A get that asks for one piece after the other, ${pieces} a second. */
+static void begin_slow_get(struct scene *g, unsigned pieces)
 {
-    char *path = fs_join(g->out, "file");
-    struct buf a = {0}, b = {0};
-
-    assert_int_equal(fs_read(g->file, LENGTH, &a, NULL), ERR_OK);
-    assert_int_equal(fs_read(path, LENGTH, &b, NULL), ERR_OK);
-    assert_int_equal(a.len, b.len);
-    assert_memory_equal(a.data, b.data, a.len);
-    assert_int_equal(unlink(path), 0);
-    assert_no_output(g);
-    buf_free(&a);
-    buf_free(&b);
-    free(path);
-}
-
-/* A get that asks for one piece after the other, twenty a second. */
-static void begin_slow_get(struct scene *g)
-{
-    char id[SATCHEL_ID_SIZE];
-    struct satchel_get_options o = {.id = id,
-                                    .folder = g->out,
-                                    .limit_rate = 20 * 262400,
-                                    .cookie = &g->bob,
-                                    .done = scene_on_got};
-
-    ids_tid_to_text(&g->fake.transfers[g->fake.n_transfers - 1].tid, id);
-    g->bob.last = (struct ending){0};
-    assert_int_equal(satchel_get_start(g->bob.s, &o, NULL, NULL), SATCHEL_OK);
+    begin_get_as(&g->bob, (struct satchel_get_options){.folder = g->out,
+                                                       .limit_rate = (uint64_t)pieces * 262400});
 }
 
 /* ---- within a command ---------------------------------------------------------------- */
@@ -80,24 +50,24 @@ static void every_answer_may_be_cut(void **state)
         {SATCHEL__ENVELOPE__BODY_RELEASE_REPLY, 0, false},
         {SATCHEL__ENVELOPE__BODY_LEAVES_REPLY, 0, false},
         {SATCHEL__ENVELOPE__BODY_PIECE, 0, false},
-        {SATCHEL__ENVELOPE__BODY_PIECE, PIECES / 2, false},
-        {SATCHEL__ENVELOPE__BODY_PIECE, PIECES - 1, false},
+        {SATCHEL__ENVELOPE__BODY_PIECE, CUT_PIECES / 2, false},
+        {SATCHEL__ENVELOPE__BODY_PIECE, CUT_PIECES - 1, false},
     };
     struct scene *g = *state;
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct cut c = rows[i];
 
-        patience(&g->bob, PATIENT);
+        handle_retry(&g->bob, CUT_RETRY);
         g->fake.spoil = cut_answer;
         g->fake.cookie = &c;
         assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
         honest(g);
         assert_true(c.done);
         assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_RETRY], 1);
-        assert_received(g);
+        assert_output(g);
     }
 }
 
@@ -111,14 +81,14 @@ static void the_last_answers_may_be_cut(void **state)
     for (unsigned after = 0; after < 2; after++) {
         struct cut c = {SATCHEL__ENVELOPE__BODY_DONE, after, false};
 
-        patience(&g->bob, PATIENT);
+        handle_retry(&g->bob, CUT_RETRY);
         g->fake.spoil = cut_answer;
         g->fake.cookie = &c;
         assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
         honest(g);
         assert_true(c.done);
         assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_RETRY], 1);
-        assert_received(g);
+        assert_output(g);
     }
 }
 
@@ -126,40 +96,47 @@ static void a_descriptor_goes_on_too(void **state)
 {
     struct scene *g = *state;
     struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, 9, false};
-    char id[SATCHEL_ID_SIZE], *path = fs_join(g->out, "file");
-    struct satchel_get_options o = {.id = id, .cookie = &g->bob, .done = scene_on_got};
+    char *path = fs_join(g->out, "file");
+    struct satchel_get_options o = {.fd = open(path, O_WRONLY | O_CREAT, 0600)};
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
-    patience(&g->bob, PATIENT);
-    ids_tid_to_text(&g->fake.transfers[0].tid, id);
-    o.fd = open(path, O_WRONLY | O_CREAT, 0600);
+    handle_retry(&g->bob, CUT_RETRY);
     g->fake.spoil = cut_answer;
     g->fake.cookie = &c;
-    g->bob.last = (struct ending){0};
-    assert_int_equal(satchel_get_start(g->bob.s, &o, NULL, NULL), SATCHEL_OK);
+    begin_get_as(&g->bob, o);
     assert_int_equal(wait_for(&g->bob)->code, SATCHEL_OK);
     honest(g);
     close(o.fd);
     free(path);
-    assert_received(g);
+    assert_output(g);
 }
 
 /* Busy is a passing state of a server that is there. */
+static bool say_busy(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    (void)tail;
+    if (!cut_is_now(f->cookie, r->body_case))
+        return true;
+    fake_error(r, SATCHEL__CODE__BUSY, "one moment");
+    r->error->retry_after = 20;
+    return true;
+}
+
 static void busy_is_waited_for(void **state)
 {
     struct scene *g = *state;
     struct cut c = {.kind = SATCHEL__ENVELOPE__BODY_LEAVES_REPLY};
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
-    patience(&g->bob, PATIENT);
-    g->fake.spoil = busy_answer;
+    handle_retry(&g->bob, CUT_RETRY);
+    g->fake.spoil = say_busy;
     g->fake.cookie = &c;
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
     honest(g);
     assert_true(c.done);
-    assert_received(g);
+    assert_output(g);
 }
 
 /* ---- the same command again -------------------------------------------------------------- */
@@ -167,13 +144,12 @@ static void busy_is_waited_for(void **state)
 /* End a get, of which some pieces have come, with the connection; what there is of it stays. */
 static void break_off(struct scene *g)
 {
-    struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, PIECES / 2, false};
+    struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, CUT_PIECES / 2, false};
 
-    g->bob.retry_ms = 0;
-    handle_again(&g->bob);
+    handle_retry(&g->bob, 0);
     g->fake.spoil = cut_answer;
     g->fake.cookie = &c;
-    begin_slow_get(g);
+    begin_slow_get(g, 20);
     assert_int_equal(wait_for(&g->bob)->code, SATCHEL_E_CLOSED);
     honest(g);
     handle_again(&g->bob);
@@ -183,28 +159,28 @@ static void the_same_command_goes_on(void **state)
 {
     struct scene *g = *state;
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
     break_off(g);
     assert_true(part_is_there(g));
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
-    assert_int_equal(g->bob.last.got + g->bob.last.kept, PIECES);
+    assert_int_equal(g->bob.last.got + g->bob.last.kept, CUT_PIECES);
     assert_true(g->bob.last.kept > 0);
     assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_KEPT], 1);
-    assert_received(g);
+    assert_output(g);
 }
 
 static void ctrl_c_leaves_something(void **state)
 {
     struct scene *g = *state;
-    struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, PIECES / 2, false};
+    struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, CUT_PIECES / 2, false};
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
-    patience(&g->bob, PATIENT);
+    handle_retry(&g->bob, CUT_RETRY);
     g->fake.spoil = cut_answer;
     g->fake.cookie = &c;
-    begin_slow_get(g);
+    begin_slow_get(g, 20);
     while (g->bob.last.notices[SATCHEL_NOTICE_RETRY] == 0)
         uv_run(&g->loop, UV_RUN_ONCE);
     honest(g);
@@ -214,7 +190,7 @@ static void ctrl_c_leaves_something(void **state)
     handle_open(g, &g->bob, "bob", true);
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
     assert_true(g->bob.last.kept > 0);
-    assert_received(g);
+    assert_output(g);
 }
 
 /* Bytes that somebody changed meanwhile are not trusted, but asked for again. */
@@ -224,17 +200,17 @@ static void kept_bytes_are_checked(void **state)
     char *part = part_of(g);
     int fd;
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
     break_off(g);
     fd = open(part, O_RDWR);
     assert_true(fd >= 0);
-    for (off_t at = 5; at < LENGTH; at += 262144)
+    for (off_t at = 5; at < CUT_LENGTH; at += 262144)
         assert_int_equal(pwrite(fd, "!!!!!!!!!", 9, at), 9);
     close(fd);
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
     assert_int_equal(g->bob.last.kept, 0);
-    assert_received(g);
+    assert_output(g);
     free(part);
 }
 
@@ -243,13 +219,13 @@ static void another_transfer_is_not_mistaken(void **state)
 {
     struct scene *g = *state;
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
     break_off(g);
     send_to_bob(g); /* the same file, as another transfer */
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
     assert_int_equal(g->bob.last.kept, 0);
-    assert_received(g);
+    assert_output(g);
 }
 
 /* Nor is a file that nobody remembers; one that is too long is cut. */
@@ -258,24 +234,24 @@ static void a_stray_file_is_not_mistaken(void **state)
     struct scene *g = *state;
     char *part = part_of(g);
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
     assert_int_equal(fs_create(part, "x", 1, 0600, NULL), ERR_OK);
-    assert_int_equal(truncate(part, LENGTH + 100000), 0);
+    assert_int_equal(truncate(part, CUT_LENGTH + 100000), 0);
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
     assert_int_equal(g->bob.last.kept, 0);
-    assert_received(g);
+    assert_output(g);
     break_off(g);
-    assert_int_equal(truncate(part, LENGTH + 100000), 0);
+    assert_int_equal(truncate(part, CUT_LENGTH + 100000), 0);
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
-    assert_received(g);
+    assert_output(g);
     free(part);
 }
 
 static bool flip_piece(struct fake *f, Satchel__Envelope *r, struct buf *tail)
 {
     (void)f;
-    if (r->body_case == SATCHEL__ENVELOPE__BODY_PIECE && r->piece->index == PIECES - 1)
+    if (r->body_case == SATCHEL__ENVELOPE__BODY_PIECE && r->piece->index == CUT_PIECES - 1)
         tail->data[7] ^= 1;
     return true;
 }
@@ -285,7 +261,7 @@ static void a_failed_check_leaves_nothing(void **state)
 {
     struct scene *g = *state;
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
     break_off(g);
     g->fake.spoil = flip_piece;
@@ -303,10 +279,9 @@ static void patience_ends(void **state)
     struct scene *g = *state;
     struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE, 3, false};
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
-    g->bob.retry_ms = 1000;
-    handle_again(&g->bob);
+    handle_retry(&g->bob, 1000);
     g->fake.spoil = cut_answer;
     g->fake.cookie = &c;
     begin_get(&g->bob);
@@ -323,24 +298,16 @@ static void patience_ends(void **state)
 static void a_limit_is_kept(void **state)
 {
     struct scene *g = *state;
-    char id[SATCHEL_ID_SIZE];
-    struct satchel_get_options o = {.id = id,
-                                    .folder = g->out,
-                                    .limit_rate = 4 * 262400,
-                                    .cookie = &g->bob,
-                                    .done = scene_on_got};
-    uint64_t begun = uv_hrtime();
+    uint64_t begun;
 
-    scene_fill_file(g, LENGTH);
+    scene_fill_file(g, CUT_LENGTH);
     send_to_bob(g);
-    ids_tid_to_text(&g->fake.transfers[0].tid, id);
     begun = uv_hrtime();
-    g->bob.last = (struct ending){0};
-    assert_int_equal(satchel_get_start(g->bob.s, &o, NULL, NULL), SATCHEL_OK);
+    begin_slow_get(g, 4);
     assert_int_equal(wait_for(&g->bob)->code, SATCHEL_OK);
     /* 19 pieces behind the first, four a second, but for what may come at once. */
     assert_true(uv_hrtime() - begun > (uint64_t)4000 * 1000000);
-    assert_received(g);
+    assert_output(g);
 }
 
 /* A busy machine: the rate's alarm comes when all is asked for, and the disk is slow. */
@@ -380,11 +347,11 @@ static void there_is_one_commit(void **state)
     scene_fill_file(g, 5000);
     send_to_bob(g);
     machine.busy = true;
-    begin_slow_get(g);
+    begin_slow_get(g, 20);
     assert_int_equal(wait_for(&g->bob)->code, SATCHEL_OK);
     machine.busy = false;
     assert_int_equal(machine.commits, 1);
-    assert_received(g);
+    assert_output(g);
 }
 
 int main(void)

@@ -101,7 +101,7 @@ static void cut_and_goes_on(struct scene *g, struct cut c, size_t length)
 {
     size_t before = g->fake.n_transfers;
 
-    patience(&g->alice, PATIENT);
+    handle_retry(&g->alice, CUT_RETRY);
     g->fake.cookie = &c;
     assert_int_equal(do_send_stream(g, length)->code, SATCHEL_OK);
     honest(g);
@@ -152,6 +152,16 @@ static void one_piece_may_be_cut(void **state)
     cut_and_goes_on(g, (struct cut){SATCHEL__ENVELOPE__BODY_PIECE_ACK, 0, false}, SMALL);
 }
 
+static bool busy_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    (void)tail;
+    if (!cut_is_now(f->cookie, r->body_case))
+        return true;
+    fake_clear(r);
+    fake_error(r, SATCHEL__CODE__BUSY, "the store is full, and room is being made");
+    return true;
+}
+
 static void a_busy_server_is_asked_again(void **state)
 {
     struct scene *g = *state;
@@ -166,7 +176,7 @@ static void a_slow_pipe_goes_on(void **state)
     struct scene *g = *state;
     struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE_ACK, 4, false};
 
-    patience(&g->alice, PATIENT);
+    handle_retry(&g->alice, CUT_RETRY);
     g->fake.spoil = cut_answer;
     g->fake.cookie = &c;
     assert_int_equal(send_pipe(g, FEW, true)->code, SATCHEL_OK);
@@ -196,7 +206,7 @@ static void a_lost_piece_is_told(void **state)
     struct scene *g = *state;
     struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE_ACK, 70, false};
 
-    patience(&g->alice, PATIENT);
+    handle_retry(&g->alice, CUT_RETRY);
     g->fake.spoil = lose_and_cut;
     g->fake.cookie = &c;
     assert_int_equal(do_send_stream(g, LENGTH)->code, SATCHEL_E_CLOSED);
@@ -221,7 +231,7 @@ static void invented_pieces_are_noticed(void **state)
     struct scene *g = *state;
     struct cut c = {SATCHEL__ENVELOPE__BODY_PIECE_ACK, 5, false};
 
-    patience(&g->alice, PATIENT);
+    handle_retry(&g->alice, CUT_RETRY);
     g->fake.spoil = invent_pieces;
     g->fake.cookie = &c;
     assert_int_not_equal(do_send_stream(g, LENGTH)->code, SATCHEL_OK);

@@ -268,6 +268,48 @@ static void test_verify_finds_damage(void **state)
     (void)DO(h, slot_get, &get, ERR_OK);
 }
 
+enum { MANY = 300 }; /* transfers: more than a page tells the faults of */
+
+/* No fault is lost where there are many: the page ends, and the next one goes on. */
+static void test_verify_tells_every_fault(void **state)
+{
+    struct harness *h = *state;
+    struct store_verify verify = {0};
+    uint8_t cursor[STORE_PLACE_LEN];
+    const struct store_result *res;
+    struct store_piece_put p;
+    struct sample s;
+    size_t faults = 0, pages = 0;
+
+    harness_user(h, 1, QUOTA);
+    harness_user(h, 2, QUOTA);
+    for (unsigned n = 1; n <= MANY; n++) {
+        harness_sample(&s, n, 1, 2);
+        harness_body(&s, 10);
+        LATER(h, upload_open, &s.open, ERR_OK);
+    }
+    harness_wait(h);
+    for (unsigned n = 1; n <= MANY; n++) {
+        harness_sample(&s, n, 1, 2);
+        harness_body(&s, 10);
+        p = harness_piece(&s, 0); /* its leaf is not its hash */
+        s.seal.piece = (struct store_blob){p.data, p.len};
+        memcpy(s.seal.leaf, p.leaf, sizeof(s.seal.leaf));
+        LATER(h, upload_seal, &s.seal, ERR_OK);
+        free(p.data);
+    }
+    harness_wait(h);
+    do {
+        res = DO(h, verify, &verify, ERR_OK);
+        faults += res->count;
+        pages++;
+        memcpy(cursor, res->cursor, sizeof(cursor));
+        verify.cursor = cursor;
+    } while (res->more);
+    assert_int_equal(faults, MANY);
+    assert_int_equal(pages, 2);
+}
+
 /* A damaged row met by a write fails that write alone, in the middle of a batch. */
 static void test_damage_spares_the_batch(void **state)
 {
@@ -296,9 +338,9 @@ int suite_lmdb(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_newer_schema_is_refused), TEST(test_piece_without_leaf),
-        TEST(test_small_piece_of_schema_1), TEST(test_verify_finds_damage),
-        TEST(test_damage_spares_the_batch),
+        TEST(test_newer_schema_is_refused),  TEST(test_piece_without_leaf),
+        TEST(test_small_piece_of_schema_1),  TEST(test_verify_finds_damage),
+        TEST(test_verify_tells_every_fault), TEST(test_damage_spares_the_batch),
     };
 
     return cmocka_run_group_tests_name("lmdb", tests, NULL, NULL);

@@ -86,6 +86,27 @@ static void test_open_early(void **state)
     (void)DO(h, upload_get, &get, ERR_OK);
 }
 
+/* A piece of anything else would not find it. */
+static void test_open_early_is_for_small_bodies(void **state)
+{
+    struct harness *h = *state;
+    struct store_upload_check look;
+    struct sample s;
+
+    users(h);
+    harness_sample(&s, 1, 1, 2);
+    s.open.early = true;
+    harness_body(&s, STORE_SMALL_MAX + 1);
+    look.open = s.open;
+    (void)DO(h, upload_check, &look, ERR_INVALID);
+    (void)DO(h, upload_open, &s.open, ERR_INVALID);
+    harness_body(&s, STORE_SMALL_MAX);
+    s.open.grows = true;
+    (void)DO(h, upload_open, &s.open, ERR_INVALID);
+    s.open.grows = false;
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+}
+
 static void test_open_again(void **state)
 {
     struct harness *h = *state;
@@ -572,6 +593,7 @@ int suite_uploads(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_open),
         TEST(test_open_early),
+        TEST(test_open_early_is_for_small_bodies),
         TEST(test_open_again),
         TEST(test_open_refuses_bad_requests),
         TEST(test_check),

@@ -82,6 +82,17 @@ void stage_enter(struct peer *p, const struct actor *who)
     actor_enter(p, stage_site.port, who);
 }
 
+void stage_assert_serves(void)
+{
+    Satchel__Ping ping = SATCHEL__PING__INIT;
+    PEER_ENV(env, PING, ping, &ping);
+    struct peer p;
+
+    stage_enter(&p, &alice);
+    MUST(peer_ask(&p, &env) == OK);
+    peer_close(&p);
+}
+
 void stage_parcel(struct parcel *x, uint64_t length, uint32_t seed)
 {
     const struct actor *who[] = {&alice, &bob, &carol};

@@ -28,6 +28,9 @@ int stage_teardown(void **state);
 void stage_greet(struct peer *p);
 void stage_enter(struct peer *p, const struct actor *who);
 
+/* The daemon still serves: alice logs in and pings. */
+void stage_assert_serves(void);
+
 /* The daemon's clock is off by ${ms} from now on; of a site whose clock is the test's. */
 void stage_shift(int64_t ms);
 

@@ -35,18 +35,6 @@ static int teardown(void **state)
     return stage_down();
 }
 
-/* It still serves. */
-static void assert_serves(void)
-{
-    Satchel__Ping ping = SATCHEL__PING__INIT;
-    PEER_ENV(env, PING, ping, &ping);
-    struct peer p;
-
-    stage_enter(&p, &alice);
-    assert_int_equal(peer_ask(&p, &env), OK);
-    peer_close(&p);
-}
-
 static void test_connections_of_one_address(void **state)
 {
     enum { MOST = 20 };
@@ -102,7 +90,7 @@ static void test_too_many_requests(void **state)
     assert_true(none >= 60);
     assert_true(rate > 0);
     peer_close(&p);
-    assert_serves(); /* alice has a bucket of her own */
+    stage_assert_serves(); /* alice has a bucket of her own */
 }
 
 /* Each recipient counts, up to a quarter of the requests of a second. */
@@ -216,7 +204,7 @@ static void test_a_flood_of_pings(void **state)
         if (peer_send(&p, &env, NULL, 0) == 0)
             break;
     }
-    assert_serves();
+    stage_assert_serves();
     for (; got < sent; got++) {
         struct message *m = peer_next(&p);
 

@@ -3,8 +3,7 @@
  * What a client keeps, with the first, second, third ... allocation failing
  * until an operation passes untouched: out of memory and nothing else, nothing
  * handed out, nothing leaked (the address sanitizer looks), and what was on
- * the disk before can still be read.  Linked with malloc, calloc, realloc and
- * strdup wrapped, which reaches our objects.
+ * the disk before can still be read.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,46 +20,11 @@
 #include "client/local/group.h"
 #include "client/local/output.h"
 #include "client/local/profile.h"
+#include "tests/unit/alloc_fail.h"
 #include "tests/unit/locked_heap.h"
 #include "tests/unit/tmpdir.h"
 
 #define NOW ((uint64_t)1800000000000)
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t n, size_t len);
-void *__real_realloc(void *p, size_t len);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t n, size_t len);
-void *__wrap_realloc(void *p, size_t len);
-char *__wrap_strdup(const char *s);
-
-static long countdown = -1; /* allocations until one fails; -1: none does */
-
-static bool fails(void)
-{
-    return countdown >= 0 && countdown-- == 0;
-}
-
-void *__wrap_malloc(size_t len)
-{
-    return fails() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t n, size_t len)
-{
-    return fails() ? NULL : __real_calloc(n, len);
-}
-
-void *__wrap_realloc(void *p, size_t len)
-{
-    return fails() ? NULL : __real_realloc(p, len);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
 
 static struct place place, fresh;
 static struct profile *profile;
@@ -166,42 +130,38 @@ static void keep_record(void)
 /* What is gone here is not left in the server's copy alone: that is noted first. */
 static int op_group_delete(void)
 {
-    long at = countdown;
+    long at = alloc_fail_at(-1);
     int rc;
 
-    countdown = -1;
     assert_int_equal(vault_lock(profile->vault, NULL), ERR_OK);
     assert_int_equal(group_make(profile->vault, "team", NULL), ERR_OK);
     keep_record();
-    countdown = at;
+    (void)alloc_fail_at(at);
     rc = group_delete(profile->vault, "team", NULL);
-    at = countdown;
-    countdown = -1;
+    at = alloc_fail_at(-1);
     assert_true(group_exists(profile->vault, "team") || backup_is_due(profile->vault));
     vault_unlock(profile->vault);
-    countdown = at;
+    (void)alloc_fail_at(at);
     return rc;
 }
 
 static int op_contact_delete(void)
 {
     struct contact c = {0};
-    long at = countdown;
+    long at = alloc_fail_at(-1);
     int rc;
 
-    countdown = -1;
     assert_int_equal(vault_lock(profile->vault, NULL), ERR_OK);
     assert_int_equal(contact_save(profile->vault, &contact, NULL), ERR_OK);
     keep_record();
-    countdown = at;
+    (void)alloc_fail_at(at);
     rc = contact_delete(profile->vault, &contact.chain.uid, NULL);
-    at = countdown;
-    countdown = -1;
+    at = alloc_fail_at(-1);
     assert_true(contact_load(profile->vault, &contact.chain.uid, &c, NULL) == ERR_OK ||
                 backup_is_due(profile->vault));
     contact_free(&c);
     vault_unlock(profile->vault);
-    countdown = at;
+    (void)alloc_fail_at(at);
     return rc;
 }
 
@@ -276,18 +236,18 @@ static int op_place(void)
 
 static void run(int (*op)(void))
 {
-    long n = 0;
+    long n = 0, left;
     int rc;
 
     do {
-        countdown = n++;
+        (void)alloc_fail_at(n++);
         rc = op();
-        if (countdown < 0 && rc != ERR_OK && rc != ERR_NOMEM)
+        left = alloc_fail_at(-1);
+        if (left < 0 && rc != ERR_OK && rc != ERR_NOMEM)
             fail_msg("allocation %ld: %d", n - 1, rc);
-        if (countdown >= 0)
+        if (left >= 0)
             assert_int_equal(rc, ERR_OK);
-    } while (countdown < 0 && n < 10000);
-    countdown = -1;
+    } while (left < 0 && n < 10000);
     assert_true(n > 1 && n < 10000);
     /* What was there before is still whole. */
     assert_int_equal(op_open(), ERR_OK);

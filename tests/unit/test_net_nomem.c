@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stream: every allocation of our own made to fail once.  Linked with
- * malloc, calloc and realloc wrapped, which reaches our objects and neither
- * OpenSSL nor libuv.  Whatever fails, both sides end once and nothing is lost.
+ * stream: every allocation of our own made to fail once, but none of OpenSSL's or
+ * libuv's.  Whatever fails, both sides end once and nothing is lost.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,44 +16,9 @@
 
 #include "common/net/stream.h"
 #include "net_pair.h"
+#include "tests/unit/alloc_fail.h"
 
 enum { FRAMES = 6, TAIL = 150000 };
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t n, size_t len);
-void *__real_realloc(void *p, size_t len);
-int __real_posix_memalign(void **ret, size_t align, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t n, size_t len);
-void *__wrap_realloc(void *p, size_t len);
-int __wrap_posix_memalign(void **ret, size_t align, size_t len);
-
-static long fail_at = -1; /* allocations until the one that fails; -1: none */
-
-static bool fails(void)
-{
-    return fail_at >= 0 && fail_at-- == 0;
-}
-
-void *__wrap_malloc(size_t len)
-{
-    return fails() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t n, size_t len)
-{
-    return fails() ? NULL : __real_calloc(n, len);
-}
-
-void *__wrap_realloc(void *p, size_t len)
-{
-    return fails() ? NULL : __real_realloc(p, len);
-}
-
-int __wrap_posix_memalign(void **ret, size_t align, size_t len)
-{
-    return fails() ? ENOMEM : __real_posix_memalign(ret, align, len);
-}
 
 struct side {
     struct stream *s;
@@ -127,8 +90,10 @@ static const struct stream_events events = {
 /* The tests' own memory is not to fail. */
 static uv_stream_t *pipe_of(uv_loop_t *loop, int fd)
 {
-    uv_pipe_t *pipe = __real_malloc(sizeof(*pipe));
+    long left = alloc_fail_at(-1);
+    uv_pipe_t *pipe = malloc(sizeof(*pipe));
 
+    (void)alloc_fail_at(left);
     assert_non_null(pipe);
     assert_int_equal(uv_pipe_init(loop, pipe, 0), 0);
     assert_int_equal(uv_pipe_open(pipe, fd), 0);
@@ -172,7 +137,7 @@ static bool converse(long n)
 
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(uv_socketpair(SOCK_STREAM, 0, fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE), 0);
-    fail_at = n;
+    (void)alloc_fail_at(n);
     rc = net_loop_new(&net, &loop, NULL);
     if (rc == ERR_OK) {
         int a = start(&server, net, fds[0], NULL), b = start(&client, net, fds[1], &verify);
@@ -182,14 +147,14 @@ static bool converse(long n)
         assert_int_equal(client.closed, b == ERR_OK);
         assert_int_equal(server.released, server.sent);
         assert_int_equal(client.released, client.sent);
-        untouched = server.got == FRAMES && client.got == FRAMES && fail_at >= 0;
+        untouched = server.got == FRAMES && client.got == FRAMES && alloc_fail_left() >= 0;
         net_loop_free(net);
     } else {
         assert_int_equal(rc, ERR_NOMEM);
         (void)close(fds[0]);
         (void)close(fds[1]);
     }
-    fail_at = -1;
+    (void)alloc_fail_at(-1);
     assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(&loop), 0);
     return untouched;

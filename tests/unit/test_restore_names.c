@@ -154,14 +154,17 @@ static void a_lost_group_is_named(void **state)
 
 static int expand(struct vault *v, const char *who, size_t *ret_n)
 {
-    char *name = strdup(who), **to = NULL;
+    char *name = strdup(who);
+    struct contacts_list to = {0}, given = {.who = &name, .n = 1};
     int rc;
 
     assert_non_null(name);
-    rc = contacts_expand(v, &name, 1, GROUP_MAX, &to, ret_n, NULL);
-    for (size_t i = 0; rc == ERR_OK && i < *ret_n; i++)
-        free(to[i]);
-    free(to);
+    rc = contacts_expand(v, &given, GROUP_MAX, &to, NULL);
+    for (size_t i = 0; i < to.n; i++)
+        free(to.who[i]);
+    if (rc == ERR_OK)
+        *ret_n = to.n;
+    free(to.who);
     free(name);
     return rc;
 }
@@ -274,13 +277,14 @@ static void a_damaged_note_says_what_to_do(void **state)
     uint8_t id[VAULT_RECORD_ID_LEN];
     char text[IDS_UID_TEXT];
     struct err err = {0};
-    char *who = text, **to = NULL;
+    char *who = text;
+    struct contacts_list to, given = {.who = &who, .n = 1};
     size_t n = 0;
 
     assert_int_equal(vault_id(v, "restore", part_str("self"), id, NULL), ERR_OK);
     assert_int_equal(vault_put(v, "restore", id, part_str("no message"), NULL), ERR_OK);
     (void)snprintf(text, sizeof(text), "dave");
-    assert_int_equal(contacts_expand(v, &who, 1, GROUP_MAX, &to, &n, &err), ERR_CORRUPT);
+    assert_int_equal(contacts_expand(v, &given, GROUP_MAX, &to, &err), ERR_CORRUPT);
     assert_non_null(strstr(err.hint, "user ID"));
     assert_non_null(strstr(err.hint, "contacts restore"));
     ids_uid_to_text(&p->bob->uid, text);

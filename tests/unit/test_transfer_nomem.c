@@ -2,8 +2,7 @@
 /*
  * Every operation of common/transfer with its first, second, third ...
  * allocation failing, ours and OpenSSL's, until it passes untouched: an error,
- * nothing handed out, nothing leaked (the address sanitizer looks).  Linked with
- * malloc, calloc, realloc and strdup wrapped, which reaches our objects.
+ * nothing handed out, nothing leaked (the address sanitizer looks).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,65 +18,40 @@
 #include "common/transfer/manifest_build.h"
 #include "common/transfer/safety.h"
 #include "tests/sample/sample.h"
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t n, size_t len);
-void *__real_realloc(void *p, size_t len);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t n, size_t len);
-void *__wrap_realloc(void *p, size_t len);
-char *__wrap_strdup(const char *s);
-
-static long countdown = -1; /* allocations until one fails; -1: none does */
+#include "tests/unit/alloc_fail.h"
 
 static bool in_openssl; /* it was one of OpenSSL's */
 
-static bool fails(void)
-{
-    return countdown >= 0 && countdown-- == 0;
-}
-
 static bool fails_in_openssl(void)
 {
-    bool now = fails();
+    bool now = alloc_fail_now();
 
     in_openssl = in_openssl || now;
     return now;
 }
 
-void *__wrap_malloc(size_t len)
-{
-    return fails() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t n, size_t len)
-{
-    return fails() ? NULL : __real_calloc(n, len);
-}
-
-void *__wrap_realloc(void *p, size_t len)
-{
-    return fails() ? NULL : __real_realloc(p, len);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
-
 static void *openssl_malloc(size_t len, const char *file, int line)
 {
+    bool fails = fails_in_openssl();
+    long left = alloc_fail_at(-1); /* it has been counted */
+    void *p = fails ? NULL : malloc(len);
+
     (void)file;
     (void)line;
-    return fails_in_openssl() ? NULL : __real_malloc(len);
+    (void)alloc_fail_at(left);
+    return p;
 }
 
 static void *openssl_realloc(void *p, size_t len, const char *file, int line)
 {
+    bool fails = fails_in_openssl();
+    long left = alloc_fail_at(-1);
+    void *to = fails ? NULL : realloc(p, len);
+
     (void)file;
     (void)line;
-    return fails_in_openssl() ? NULL : __real_realloc(p, len);
+    (void)alloc_fail_at(left);
+    return to;
 }
 
 static void openssl_free(void *p, const char *file, int line)
@@ -301,11 +275,10 @@ static void test_every_allocation(void **state)
         for (bool done = false; !done; n++) {
             int rc;
 
-            countdown = n;
+            (void)alloc_fail_at(n);
             in_openssl = false;
             rc = ops[i].run();
-            done = countdown >= 0;
-            countdown = -1;
+            done = alloc_fail_at(-1) >= 0;
             if (rc != ERR_NOMEM && rc != ERR_INTERNAL && rc != ERR_OK &&
                 !(rc == ERR_INTEGRITY && in_openssl))
                 fail_msg("%s: %s at allocation %ld", ops[i].name, err_name(rc), n);
