@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <wchar.h>
@@ -45,6 +46,9 @@ static bool is_tricky(long c)
     return (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
            (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || c == 0x61c;
 }
+
+/* What a byte may become: an escape. */
+enum { MOST = sizeof("\\x1b") - 1 };
 
 static void safe_one(long c, const char *in, size_t len, char *piece, size_t cap)
 {
@@ -89,9 +93,12 @@ char *text_safe(const char *in, char *out, size_t cap)
     return safe(in, out, cap, false);
 }
 
-char *text_safe_lines(const char *in, char *out, size_t cap)
+char *text_message(const char *in)
 {
-    return safe(in, out, cap, true);
+    size_t cap = strlen(in) * MOST + 1;
+    char *out = malloc(cap);
+
+    return out != NULL ? safe(in, out, cap, true) : NULL;
 }
 
 char *text_size(uint64_t bytes, char out[TEXT_SIZE])

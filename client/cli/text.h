@@ -19,8 +19,8 @@ enum { TEXT_TIME = 32, TEXT_SIZE = 24, TEXT_SAFE = 1024, TEXT_FIT = 4 };
  */
 char *text_safe(const char *in, char *out, size_t cap);
 
-/* As text_safe(), but lines stay lines: for messages. */
-char *text_safe_lines(const char *in, char *out, size_t cap);
+/* All of ${in}, safe as by text_safe() but with its lines: a message.  NULL: out of memory. */
+char *text_message(const char *in); /* the caller frees it */
 
 /* "1.5 MiB", "917 B".  Returns ${out}. */
 char *text_size(uint64_t bytes, char out[TEXT_SIZE]);

@@ -244,6 +244,15 @@ class Exchange(Case):
         shown = self.bob.run("get", tid, "-o", self.work / "x")
         self.assertIn("see page 3", shown.text + shown.errors)
 
+    def test_all_of_a_long_message(self):
+        """As long as a message may be, with characters that take most room when they are made safe."""
+        message = "many words\n" * 1000 + "\x1b" * 5000 + "the end"
+        tid = self.alice.send(self.file(5), "--message", message, to=(self.bob,)).result["id"]
+        shown = self.bob.run("get", tid, "-o", self.work / "long").errors
+        for text in (shown, self.bob.run("status", tid).text, self.alice.run("status", tid).text):
+            self.assertEqual(text.count("many words\n"), 1000)
+            self.assertIn("\\x1b" * 5000 + "the end\n", text)
+
 
 class Nothing(Case):
     """What the daemon keeps tells nothing of what was sent."""
