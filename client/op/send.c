@@ -251,6 +251,20 @@ void send_look_up(struct satchel_op *op)
     people_find(&s->people);
 }
 
+/* Some of what can be read only once is lost. */
+static void fail_stream(struct send *s)
+{
+    bool busy = s->op.retry.why == ERR_BUSY;
+    struct err err = {0};
+
+    err_set(&err, busy ? ERR_BUSY : ERR_CLOSED, "the %s while '%s' was sent",
+            busy ? "server was busy" : "connection was lost", s->name);
+    err_hint(&err, source_facts(s->source)->kind == METADATA_ARCHIVE
+                       ? "nothing of a folder is kept: run the same command again"
+                       : "it cannot be read again, and nothing of it is kept: send it anew");
+    op_end(&s->op, &err);
+}
+
 /* The connection stands again. */
 static void again(struct satchel_op *op)
 {
@@ -258,9 +272,7 @@ static void again(struct satchel_op *op)
 
     /* What a stream gave is gone with the pieces that were on their way. */
     if (s->n_pieces > 0 && s->acked < s->n_pieces && !source_facts(s->source)->again)
-        op_fail(op, op->retry.why == ERR_BUSY ? ERR_BUSY : ERR_CLOSED,
-                "the %s while '%s' was sent, which cannot be read again",
-                op->retry.why == ERR_BUSY ? "server was busy" : "connection was lost", s->name);
+        fail_stream(s);
     else if (s->start_over)
         send_start_anew(s);
     else if (s->opened)
