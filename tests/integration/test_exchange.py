@@ -232,6 +232,8 @@ class Exchange(Case):
         self.assertEqual({to["name"]: to["received"] is None for to in row()["to"]}, {"bob": True, "carol": False})
         shown = self.alice.run("status", tid).text
         self.assertIn("file.bin, 5 B", shown)
+        self.carol.json("delete", tid)
+        self.assertRegex(line(), r"received 1/2$")  # she has had it all the same
         self.assertIn("line\nline", shown)
         self.assertEqual(self.bob.json("status", tid).result["message"], "line\nline")
         self.assertNotIn("to", self.bob.inbox()[0])
