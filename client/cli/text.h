@@ -41,10 +41,13 @@ uint64_t text_now(void);
 long text_decode(const char *s, size_t *ret_len);
 
 /*
- * How many columns a safe text takes: wide characters two, combining ones none.  Where the system
- * has no locale C.UTF-8, all take one.
+ * How many columns a safe text takes: wide characters two, combining ones none, but one each from
+ * the fifth behind the same letter on.  Where the system has no locale C.UTF-8, all take one.
  */
 size_t text_columns(const char *s);
+
+/* How many bytes of ${s} take at most ${columns}, with what joins the last character. */
+size_t text_head(const char *s, size_t columns);
 
 /*
  * ${in}, a safe text, in at most ${columns}: what is too long loses its middle, for which an

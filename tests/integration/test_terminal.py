@@ -285,6 +285,26 @@ class Tables(Case):
         self.assertEqual(self.alice.json("sent").result["transfers"][0]["name"], name)
 
 
+    def test_contacts(self):
+        for number, name in enumerate(("gr\u00fc\u00df", chr(0x6F22) * 6, "e\u0301" * 4)):
+            User(self.daemon, self.work, f"user{number}").register()
+            self.carol.json("contacts", "add", f"user{number}", "--name", name)
+        lines = self.carol.run("contacts").text.splitlines()
+        places = {width(line.replace("\u0301", "").split(" sat1")[0]) for line in lines}
+        self.assertEqual((len(lines), len(places)), (3, 1), lines)
+
+    def test_progress(self):
+        """The end of a name stays, and the line is no wider than the terminal."""
+        path = self.file(12_000_000, f"{chr(0x6F22) * 60}.pdf")
+        for columns in (80, 200):
+            sending = Terminal(self.alice, "send", path, "--to", "bob", "--limit-rate", "1M", columns=columns)
+            sending.until(r"\d MiB ")
+            sending.interrupt()
+            bars = re.findall(r"\r([^\r\n]*)\x1b\[K", sending.end(expect=130))
+            self.assertLess(max(map(width, bars)), columns, bars)
+            self.assertRegex(max(bars), f"^/.*\u2026{chr(0x6F22)}+\\.pdf \\[[#.]")
+
+
 class Interrupted(Case):
     """Ctrl-C: what is kept, and what to run to go on."""
 
