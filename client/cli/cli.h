@@ -22,6 +22,12 @@ enum {
     CLI_OPEN = 1 << 1,   /* the profile registered and opened; implies CLI_HANDLE */
 };
 
+/*
+ * Bytes, padded: of what is smaller nothing is kept when its send or get is interrupted, for it is
+ * fewer than five pieces (proto/FORMATS.md, section 15).
+ */
+enum { CLI_KEPT_FROM = 1 << 20 };
+
 struct cli {
     struct satchel_place place;
     int passphrase_fd;    /* -1: ask */

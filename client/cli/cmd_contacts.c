@@ -8,6 +8,8 @@
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 
+enum { NAME_COLUMNS = 20 }; /* of a list; longer names move what is behind them */
+
 static struct {
     const char *name, *number;
 } o;
@@ -40,9 +42,11 @@ static void print_contact(void *cookie, const struct satchel_contact *c)
 {
     json_t *list = cookie;
     char name[TEXT_SAFE];
+    size_t columns = text_columns(text_safe(c->name, name, sizeof(name)));
 
     (void)json_array_append_new(list, as_json(c));
-    ui_line("%-20s %s  %s", text_safe(c->name, name, sizeof(name)), c->user_id, state_of(c));
+    ui_line("%s%*s %s  %s", name, columns < NAME_COLUMNS ? (int)(NAME_COLUMNS - columns) : 0, "",
+            c->user_id, state_of(c));
 }
 
 static int run_list(struct cli *cli, int argc, char **argv, struct satchel_error *err)

@@ -2,6 +2,7 @@
 /* satchel get - receive transfers into files or standard output. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -95,22 +96,23 @@ static long on_code(void *cookie, const struct satchel_transfer *t, char *buf, s
     return prompt_otp(o.otp_fd, question, buf, size);
 }
 
-/* A folder that is unpacked, or standard output: nothing is kept of a part of it. */
-static bool in_order;
-static bool unpacks; /* the former */
+/* A folder that is unpacked, standard output, or small: nothing is kept of a part of it. */
+static bool begins_anew;
+static bool unpacks; /* the first */
 
 static void on_transfer(void *cookie, const struct satchel_transfer *t)
 {
     const struct satchel_get_options *go = cookie;
 
     unpacks = go->fd < 0 && t->folder && !go->keep_archive;
-    in_order = go->fd >= 0 || unpacks;
+    begins_anew = go->fd >= 0 || unpacks || t->padded_size < CLI_KEPT_FROM;
     progress_begin(t->name);
     get_preview_begin(t);
     if (t->opened && t->message != NULL && t->message[0] != '\0') {
-        char safe[TEXT_SAFE * 4];
+        char *safe = text_message(t->message);
 
-        ui_note("message from %s:\n%s", t->from, text_safe_lines(t->message, safe, sizeof(safe)));
+        ui_note("message from %s:\n%s", t->from, safe != NULL ? safe : "(out of memory)");
+        free(safe);
     }
 }
 
@@ -162,7 +164,7 @@ static void explain(struct cli *cli, const char *id, bool several, struct satche
                  several ? " for those that are left" : "", id);
     else if (err->code == SATCHEL_E_CANCELED && err->hint[0] == '\0')
         cli_hint(err, "run the same command again%s: %s", several ? " for those that are left" : "",
-                 in_order ? "it begins anew" : "it goes on with what is here, and checks it");
+                 begins_anew ? "it begins anew" : "it goes on with what is here, and checks it");
     if (err->code == SATCHEL_E_FACTOR && err->hint[0] == '\0')
         explain_factor(cli, err);
     if (!several || strstr(err->message, id) != NULL)

@@ -141,7 +141,9 @@ static void fill_state(struct listing *l, struct row *row, const struct satchel_
     char text[64];
 
     for (size_t i = 0; i < t->to_count && t->to != NULL; i++)
-        if ((unsigned)t->to[i].state <= SATCHEL_STATE_SPENT)
+        if (t->to[i].received != 0) /* and perhaps deleted behind that */
+            count[SATCHEL_STATE_RECEIVED]++;
+        else if ((unsigned)t->to[i].state <= SATCHEL_STATE_SPENT)
             count[t->to[i].state]++;
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && !is_over(t); i++)
         if (count[order[i]] > 0) {

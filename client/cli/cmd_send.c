@@ -98,6 +98,14 @@ static void on_progress(void *cookie, const struct satchel_progress *p)
         progress_show(NULL, p);
 }
 
+/* What went behind one that was interrupted: it must be known, or it would be sent again. */
+static void tell_others(const struct sending *a)
+{
+    for (int i = a->told; i < a->n; i++)
+        if (a->files[i].ended && a->files[i].code == SATCHEL_OK)
+            report(&a->files[i].sent);
+}
+
 static void tell(struct sending *a)
 {
     while (a->told < a->n && a->files[a->told].ended && a->first != SATCHEL_E_CANCELED) {
@@ -106,6 +114,8 @@ static void tell(struct sending *a)
         progress_clear();
         if (f->code == SATCHEL_OK)
             report(&f->sent);
+        else if (f->code == SATCHEL_E_CANCELED)
+            tell_others(a);
         cli_keep_first(f->code, &f->err, &a->first, a->err);
         if (a->told < a->n)
             progress_begin(label(&a->files[a->told]));
@@ -121,22 +131,24 @@ static void end(struct file *f, int code)
     tell(f->all);
 }
 
-/* What is read once, from the front, so that a later attempt cannot go on with it; NULL: a file. */
-static const char *read_once(const char *path)
+/* What a later attempt cannot go on with: read once, from the front, or small; NULL: it can. */
+static const char *begins_anew(const char *path)
 {
     struct stat st;
 
     if (strcmp(path, "-") == 0)
         return "standard input";
-    if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
+    if (stat(path, &st) != 0)
         return NULL;
+    if (S_ISREG(st.st_mode))
+        return st.st_size < CLI_KEPT_FROM ? "a file below 1 MiB" : NULL;
     return S_ISDIR(st.st_mode) ? "a folder" : "what is no regular file";
 }
 
 /* Interrupted: what to do about it. */
 static void explain(const struct file *f, struct satchel_error *err)
 {
-    const char *what = read_once(f->path);
+    const char *what = begins_anew(f->path);
 
     if (err->code != SATCHEL_E_CANCELED || err->hint[0] != '\0')
         return;

@@ -84,14 +84,16 @@ static void on_transfer(void *cookie, const struct satchel_transfer *t)
 
 static void print_subject(const struct subject *s)
 {
-    char safe[TEXT_SAFE], size[TEXT_SIZE], message[TEXT_SAFE * 4];
+    char safe[TEXT_SAFE], size[TEXT_SIZE];
+    char *message = s->message != NULL ? text_message(s->message) : NULL;
 
     if (s->known)
         ui_line("%-9s %s%s, %s", s->folder ? "folder" : "file",
                 text_safe(s->name, safe, sizeof(safe)), s->folder ? "/" : "",
                 text_size(s->size, size));
     if (s->message != NULL)
-        ui_line("message   %s", text_safe_lines(s->message, message, sizeof(message)));
+        ui_line("message   %s", message != NULL ? message : "(out of memory)");
+    free(message);
 }
 
 static void add_subject(json_t *row, const struct subject *s)

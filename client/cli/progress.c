@@ -12,12 +12,12 @@
 #include "client/cli/text.h"
 #include "client/cli/ui.h"
 
-enum { QUIET_MS = 500, SCREEN_MS = 100, BAR = 24, LABEL = 96 };
+enum { QUIET_MS = 500, SCREEN_MS = 100, BAR = 24, LABEL = 30 };
 
 static struct {
-    char label[LABEL];
-    uint64_t begun, drawn;       /* ms, monotonic */
-    uint64_t rate_at, rate_from; /* when bytes began to move, and where */
+    char label[TEXT_SAFE + TEXT_FIT]; /* at most LABEL columns */
+    uint64_t begun, drawn;            /* ms, monotonic */
+    uint64_t rate_at, rate_from;      /* when bytes began to move, and where */
     enum satchel_phase phase;
     bool on_screen;
 } bar;
@@ -32,9 +32,11 @@ static uint64_t monotonic_ms(void)
 
 void progress_begin(const char *label)
 {
+    char safe[TEXT_SAFE];
+
     progress_clear();
     memset(&bar, 0, sizeof(bar));
-    (void)text_safe(label, bar.label, sizeof(bar.label));
+    (void)text_fit(text_safe(label, safe, sizeof(safe)), LABEL, bar.label);
     bar.begun = monotonic_ms();
 }
 
@@ -47,11 +49,19 @@ void progress_clear(void)
     bar.on_screen = false;
 }
 
-static int columns(void)
+static size_t columns(void)
 {
     struct winsize w;
 
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
+}
+
+/* In place of what the line shows. */
+static void put(const char *line)
+{
+    (void)fprintf(stderr, "\r%.*s\033[K", (int)text_head(line, columns() - 1), line);
+    (void)fflush(stderr);
+    bar.on_screen = true;
 }
 
 static void draw(const struct satchel_progress *p, uint64_t now)
@@ -60,7 +70,7 @@ static void draw(const struct satchel_progress *p, uint64_t now)
     uint64_t ms = now - bar.rate_at, moved = p->done - bar.rate_from;
     uint64_t speed = ms > 0 ? moved * 1000 / ms : 0;
     int filled = p->total > 0 ? (int)((double)p->done / (double)p->total * (double)BAR) : 0;
-    char line[512];
+    char line[sizeof(bar.label) + 256];
 
     for (int i = 0; i < BAR; i++)
         cells[i] = i < filled ? '#' : '.';
@@ -69,28 +79,23 @@ static void draw(const struct satchel_progress *p, uint64_t now)
     if (speed > 0 && p->total >= p->done)
         (void)text_span((p->total - p->done) * 1000 / speed, left);
     if (p->total == 0 && p->phase != SATCHEL_PHASE_TRANSFER) /* there is nothing to count yet */
-        (void)snprintf(line, sizeof(line), "%-.30s%s%s", bar.label,
-                       bar.label[0] != '\0' ? "  " : "", satchel_phase_name(p->phase));
-    else if (p->total == 0) /* nobody knows how much will come */
-        (void)snprintf(line, sizeof(line), "%-.30s  %s  %s/s  %s", bar.label,
-                       text_size(p->done, size), text_size(speed, rate),
+        (void)snprintf(line, sizeof(line), "%s%s%s", bar.label, bar.label[0] != '\0' ? "  " : "",
                        satchel_phase_name(p->phase));
+    else if (p->total == 0) /* nobody knows how much will come */
+        (void)snprintf(line, sizeof(line), "%s  %s  %s/s  %s", bar.label, text_size(p->done, size),
+                       text_size(speed, rate), satchel_phase_name(p->phase));
     else
-        (void)snprintf(line, sizeof(line), "%-.30s [%s] %s of %s  %s/s  %s left  %s", bar.label,
-                       cells, text_size(p->done, size), text_size(p->total, total),
-                       text_size(speed, rate), left, satchel_phase_name(p->phase));
-    (void)fprintf(stderr, "\r%.*s\033[K", columns() - 1, line);
-    (void)fflush(stderr);
-    bar.on_screen = true;
+        (void)snprintf(line, sizeof(line), "%s [%s] %s of %s  %s/s  %s left  %s", bar.label, cells,
+                       text_size(p->done, size), text_size(p->total, total), text_size(speed, rate),
+                       left, satchel_phase_name(p->phase));
+    put(line);
 }
 
 void progress_wait(const char *text)
 {
     if (ui_json() || ui_quiet() || isatty(STDERR_FILENO) == 0)
         return;
-    (void)fprintf(stderr, "\r%.*s\033[K", columns() - 1, text);
-    (void)fflush(stderr);
-    bar.on_screen = true;
+    put(text);
 }
 
 static void emit(const struct satchel_progress *p)

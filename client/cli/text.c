@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <wchar.h>
@@ -45,6 +46,9 @@ static bool is_tricky(long c)
     return (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
            (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || c == 0x61c;
 }
+
+/* What a byte may become: an escape. */
+enum { MOST = sizeof("\\x1b") - 1 };
 
 static void safe_one(long c, const char *in, size_t len, char *piece, size_t cap)
 {
@@ -89,9 +93,12 @@ char *text_safe(const char *in, char *out, size_t cap)
     return safe(in, out, cap, false);
 }
 
-char *text_safe_lines(const char *in, char *out, size_t cap)
+char *text_message(const char *in)
 {
-    return safe(in, out, cap, true);
+    size_t cap = strlen(in) * MOST + 1;
+    char *out = malloc(cap);
+
+    return out != NULL ? safe(in, out, cap, true) : NULL;
 }
 
 char *text_size(uint64_t bytes, char out[TEXT_SIZE])
@@ -136,37 +143,55 @@ static locale_t use_utf8(void)
     return uselocale(utf8); /* none: changes nothing */
 }
 
-/* Of the first character of ${s}, its length in *${ret_len}. */
-static size_t columns_of(const char *s, size_t *ret_len)
+/* How many marks a letter has for nothing.  Languages need no more; a heap of them is no name. */
+enum { MARKS_MOST = 4 };
+
+/*
+ * Of the first character of ${s}, its length in *${ret_len}; *${marks} is how many marks stand
+ * right before it, in the beginning none.
+ */
+static size_t columns_of(const char *s, size_t *marks, size_t *ret_len)
 {
     long c = text_decode(s, ret_len);
     int n = c >= 0 ? wcwidth((wchar_t)c) : -1;
 
-    return n >= 0 ? (size_t)n : 1;
+    if (n == 0)
+        return ++*marks > MARKS_MOST ? 1 : 0;
+    *marks = 0;
+    return n > 0 ? (size_t)n : 1;
 }
 
 size_t text_columns(const char *s)
 {
     locale_t old = use_utf8();
-    size_t n = 0, len;
+    size_t n = 0, marks = 0, len;
 
     for (; *s != '\0'; s += len)
-        n += columns_of(s, &len);
+        n += columns_of(s, &marks, &len);
     (void)uselocale(old);
     return n;
 }
 
-/* How many bytes of ${s} take at most ${columns}, with what joins the last character. */
+/* As text_head(), in the locale that the caller has set. */
 static size_t take(const char *s, size_t columns)
 {
-    size_t used = 0, n = 0, len;
+    size_t used = 0, n = 0, marks = 0, len;
 
     for (; s[used] != '\0'; used += len) {
-        n += columns_of(s + used, &len);
+        n += columns_of(s + used, &marks, &len);
         if (n > columns)
             break;
     }
     return used;
+}
+
+size_t text_head(const char *s, size_t columns)
+{
+    locale_t old = use_utf8();
+    size_t n = take(s, columns);
+
+    (void)uselocale(old);
+    return n;
 }
 
 char *text_fit(const char *in, size_t columns, char *out)
@@ -185,9 +210,9 @@ char *text_fit(const char *in, size_t columns, char *out)
     head = take(in, columns - 1 - end);
     tail = take(in, all - end);
     if (text_columns(in + tail) > end) { /* half of a wide character would stay */
-        size_t len;
+        size_t len, marks = 0;
 
-        (void)columns_of(in + tail, &len);
+        (void)columns_of(in + tail, &marks, &len);
         tail += len;
         tail += take(in + tail, 0);
     }

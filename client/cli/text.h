@@ -19,8 +19,8 @@ enum { TEXT_TIME = 32, TEXT_SIZE = 24, TEXT_SAFE = 1024, TEXT_FIT = 4 };
  */
 char *text_safe(const char *in, char *out, size_t cap);
 
-/* As text_safe(), but lines stay lines: for messages. */
-char *text_safe_lines(const char *in, char *out, size_t cap);
+/* All of ${in}, safe as by text_safe() but with its lines: a message.  NULL: out of memory. */
+char *text_message(const char *in); /* the caller frees it */
 
 /* "1.5 MiB", "917 B".  Returns ${out}. */
 char *text_size(uint64_t bytes, char out[TEXT_SIZE]);
@@ -41,10 +41,13 @@ uint64_t text_now(void);
 long text_decode(const char *s, size_t *ret_len);
 
 /*
- * How many columns a safe text takes: wide characters two, combining ones none.  Where the system
- * has no locale C.UTF-8, all take one.
+ * How many columns a safe text takes: wide characters two, combining ones none, but one each from
+ * the fifth behind the same letter on.  Where the system has no locale C.UTF-8, all take one.
  */
 size_t text_columns(const char *s);
+
+/* How many bytes of ${s} take at most ${columns}, with what joins the last character. */
+size_t text_head(const char *s, size_t columns);
 
 /*
  * ${in}, a safe text, in at most ${columns}: what is too long loses its middle, for which an

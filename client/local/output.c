@@ -15,10 +15,10 @@
 #include "client/local/beneath.h"
 #include "client/local/output_fd.h"
 #include "client/local/output_tree.h"
+#include "client/local/room.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/hex.h"
 #include "common/fs.h"
-#include "common/show.h"
 
 #define PART_SUFFIX ".satchel-part"
 
@@ -289,12 +289,19 @@ const char *output_path(const struct output *o)
 
 /* ---- room ---------------------------------------------------------------------------- */
 
+static int write_failed(const char *what, const struct output *o, struct err *err)
+{
+    int errnum = errno, rc = err_sys(err, errnum, "%s '%s'", what, o->path);
+
+    room_hint(errnum, err);
+    return rc;
+}
+
 /* What the file still needs against what the disk has for us; blocks that it has count. */
 static int check_room(const struct output *o, uint64_t length, struct err *err)
 {
     struct statvfs disk;
     struct stat st;
-    char needs[SHOW_SIZE], left[SHOW_SIZE];
     uint64_t has, free_bytes;
 
     if (fstatvfs(o->fd, &disk) != 0 || fstat(o->fd, &st) != 0 || disk.f_blocks == 0)
@@ -303,10 +310,7 @@ static int check_room(const struct output *o, uint64_t length, struct err *err)
     free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (has >= length || length - has <= free_bytes)
         return ERR_OK;
-    err_set(err, ERR_IO, "no room for '%s': it needs %s, the disk has %s left", o->path,
-            show_size(length - has, needs), show_size(free_bytes, left));
-    err_hint(err, "free some space there, or choose another folder with -o");
-    return ERR_IO;
+    return room_missing(o->path, length - has, free_bytes, err);
 }
 
 int output_expect(struct output *o, uint64_t length, struct err *err)
@@ -324,7 +328,7 @@ int output_expect(struct output *o, uint64_t length, struct err *err)
         return rc;
     if (fallocate(o->fd, 0, 0, (off_t)length) != 0 &&
         (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-        return err_sys(err, errno, "no room for '%s'", o->path);
+        return write_failed("no room for", o, err);
     return ERR_OK; /* other failures: this file system cannot; the writes will see */
 }
 
@@ -358,7 +362,7 @@ static int write_file(struct output *o, uint64_t offset, struct part data, struc
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return err_sys(err, errno, "cannot write '%s'", o->path);
+            return write_failed("cannot write", o, err);
         data.data = (const uint8_t *)data.data + n;
         data.len -= (size_t)n;
         offset += (uint64_t)n;

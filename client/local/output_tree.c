@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "client/local/room.h"
 #include "client/local/unpack.h"
 #include "common/fs.h"
 
@@ -113,7 +114,7 @@ int output_tree_expect(struct output_tree *t, uint64_t length, struct err *err)
     struct statvfs fs;
 
     if (fstatvfs(t->fd, &fs) == 0 && length / fs.f_frsize > fs.f_bavail)
-        return err_sys(err, ENOSPC, "no room for '%s'", t->shown);
+        return room_missing(t->shown, length, (uint64_t)fs.f_bavail * fs.f_frsize, err);
     return ERR_OK;
 }
 

@@ -17,6 +17,7 @@
 
 #include "client/local/archive_load.h"
 #include "client/local/beneath.h"
+#include "client/local/room.h"
 #include "client/local/tree.h"
 
 enum { PATH_BYTES = TREE_PATH_MAX + 1, NAME_BYTES = 255 };
@@ -55,9 +56,13 @@ static int refused(const char *path, const char *why, struct err *err)
 
 static int failed(const char *what, const char *path, struct err *err)
 {
-    if (errno == EEXIST)
+    int errnum = errno, rc;
+
+    if (errnum == EEXIST)
         return refused(path, "which is in it twice", err);
-    return err_sys(err, errno, "cannot %s '%.200s' in the folder", what, path);
+    rc = err_sys(err, errnum, "cannot %s '%.200s' in the folder", what, path);
+    room_hint(errnum, err);
+    return rc;
 }
 
 static int damaged(struct archive *a, const char *path, struct err *err)

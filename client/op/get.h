@@ -100,6 +100,9 @@ MUST_CHECK int get_keep_open(struct get *g, struct err *err);
 void get_keep_check(struct get *g);
 void get_body_fill(struct get *g);
 
+/* Bytes of the file that are where they belong, of whatever attempt. */
+uint64_t get_bytes_done(const struct get *g);
+
 /* It failed for ${code}: leave the partial file if the same get may go on with it. */
 void get_keep_part(struct get *g, int code);
 

@@ -51,17 +51,21 @@ static void piece_free(struct get *g, struct get_piece *p)
     pool_credit_give(g->op.s->pool, 1);
 }
 
+uint64_t get_bytes_done(const struct get *g)
+{
+    uint64_t bytes = (uint64_t)g->finished * BODY_PIECE_PLAIN;
+
+    return bytes < file_len(g) ? bytes : file_len(g);
+}
+
 /* A piece is where it belongs. */
 static void piece_done(struct get *g, struct get_piece *p)
 {
-    uint64_t bytes;
-
     g->have[p->index] = 1;
     piece_free(g, p);
     g->finished++;
-    bytes = (uint64_t)g->finished * BODY_PIECE_PLAIN;
     op_advanced(&g->op);
-    op_progress(&g->op, bytes < file_len(g) ? bytes : file_len(g));
+    op_progress(&g->op, get_bytes_done(g));
     if (!g->op.ended)
         get_body_fill(g);
 }

@@ -119,6 +119,7 @@ static void check_done(struct op_job *job)
         g->kept += g->have[i];
     g->finished = g->kept;
     g->op.progress.pieces_kept = g->kept;
+    g->op.progress.done = get_bytes_done(g); /* told with the phase: what moves counts from here */
     if (g->kept > 0)
         handle_notice(g->op.s, SATCHEL_NOTICE_KEPT, NULL,
                       "'%s': %u of %u pieces were here already, and are right", g->shown.name,

@@ -257,8 +257,7 @@ static void again(struct satchel_op *op)
     struct send *s = (struct send *)op;
 
     if (s->start_over && s->n_pieces > 0 && !source_facts(s->source)->again)
-        op_fail(op, ERR_CLOSED,
-                "the server has lost what it had of '%s', which cannot be read again", s->name);
+        send_stream_lost(s);
     else if (s->start_over)
         send_start_anew(s);
     else if (s->opened)

@@ -170,6 +170,9 @@ static inline bool send_length_known(const struct send *s)
  * a worker had it meanwhile. */
 void send_stream_again(struct send *s, struct send_piece *p);
 
+/* End: the server has not kept what it acknowledged, and that can be read only once. */
+void send_stream_lost(struct send *s);
+
 /* The connection stands again, behind send_body(): go on with what the server lacks. */
 void send_body_again(struct send *s);
 

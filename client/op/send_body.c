@@ -59,11 +59,16 @@ static int piece_work(struct op_job *job, struct err *err)
     return rc;
 }
 
-static void tell_progress(struct send *s)
+static uint64_t bytes_done(const struct send *s)
 {
     uint64_t bytes = (uint64_t)s->acked * BODY_PIECE_PLAIN;
 
-    op_progress(&s->op, bytes < s->size ? bytes : s->size);
+    return bytes < s->size ? bytes : s->size;
+}
+
+static void tell_progress(struct send *s)
+{
+    op_progress(&s->op, bytes_done(s));
     if (s->acked == s->n_pieces)
         op_phase(&s->op, SATCHEL_PHASE_FINISH);
 }
@@ -213,8 +218,7 @@ static bool is_here(struct send *s, const struct send_piece *p)
 {
     if (p->index == s->next_sent && p->buffer != NULL)
         return true;
-    op_fail(&s->op, ERR_CLOSED,
-            "the server has lost what it had of '%s', which cannot be read again", s->name);
+    send_stream_lost(s);
     return false;
 }
 
@@ -316,6 +320,7 @@ bool send_leaves_room(struct send *s, uint32_t n)
 
 static void begin_pass(struct send *s)
 {
+    s->op.progress.done = bytes_done(s); /* told with the phase: what moves counts from here */
     op_phase(&s->op, SATCHEL_PHASE_TRANSFER);
     tell_progress(s);
     if (!op_going(&s->op))

@@ -102,3 +102,14 @@ void send_stream_read(struct send *s, struct send_piece *p)
     s->reading = true;
     op_job(&s->op, &p->job, read_work, was_read);
 }
+
+void send_stream_lost(struct send *s)
+{
+    struct err err = {0};
+
+    err_set(&err, ERR_CLOSED, "the server has lost what it had of '%s'", s->name);
+    err_hint(&err, source_facts(s->source)->kind == METADATA_ARCHIVE
+                       ? "nothing of a folder is kept: run the same command again"
+                       : "it cannot be read again, and nothing of it is kept: send it anew");
+    op_end(&s->op, &err);
+}

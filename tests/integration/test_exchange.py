@@ -232,6 +232,8 @@ class Exchange(Case):
         self.assertEqual({to["name"]: to["received"] is None for to in row()["to"]}, {"bob": True, "carol": False})
         shown = self.alice.run("status", tid).text
         self.assertIn("file.bin, 5 B", shown)
+        self.carol.json("delete", tid)
+        self.assertRegex(line(), r"received 1/2$")  # she has had it all the same
         self.assertIn("line\nline", shown)
         self.assertEqual(self.bob.json("status", tid).result["message"], "line\nline")
         self.assertNotIn("to", self.bob.inbox()[0])
@@ -243,6 +245,15 @@ class Exchange(Case):
         tid = self.alice.send(self.file(5), "--message", "see page 3", to=(self.bob,)).result["id"]
         shown = self.bob.run("get", tid, "-o", self.work / "x")
         self.assertIn("see page 3", shown.text + shown.errors)
+
+    def test_all_of_a_long_message(self):
+        """As long as a message may be, with characters that take most room when they are made safe."""
+        message = "many words\n" * 1000 + "\x1b" * 5000 + "the end"
+        tid = self.alice.send(self.file(5), "--message", message, to=(self.bob,)).result["id"]
+        shown = self.bob.run("get", tid, "-o", self.work / "long").errors
+        for text in (shown, self.bob.run("status", tid).text, self.alice.run("status", tid).text):
+            self.assertEqual(text.count("many words\n"), 1000)
+            self.assertIn("\\x1b" * 5000 + "the end\n", text)
 
 
 class Nothing(Case):

@@ -6,7 +6,7 @@ import termios
 import time
 import unicodedata
 
-from harness import Ahead, Case, Failed, Terminal, User
+from harness import WAIT, Ahead, Case, Failed, Terminal, User
 from test_factor import Authenticator
 
 
@@ -285,6 +285,26 @@ class Tables(Case):
         self.assertEqual(self.alice.json("sent").result["transfers"][0]["name"], name)
 
 
+    def test_contacts(self):
+        for number, name in enumerate(("gr\u00fc\u00df", chr(0x6F22) * 6, "e\u0301" * 4)):
+            User(self.daemon, self.work, f"user{number}").register()
+            self.carol.json("contacts", "add", f"user{number}", "--name", name)
+        lines = self.carol.run("contacts").text.splitlines()
+        places = {width(line.replace("\u0301", "").split(" sat1")[0]) for line in lines}
+        self.assertEqual((len(lines), len(places)), (3, 1), lines)
+
+    def test_progress(self):
+        """The end of a name stays, and the line is no wider than the terminal."""
+        path = self.file(12_000_000, f"{chr(0x6F22) * 60}.pdf")
+        for columns in (80, 200):
+            sending = Terminal(self.alice, "send", path, "--to", "bob", "--limit-rate", "1M", columns=columns)
+            sending.until(r"\d MiB ")
+            sending.interrupt()
+            bars = re.findall(r"\r([^\r\n]*)\x1b\[K", sending.end(expect=130))
+            self.assertLess(max(map(width, bars)), columns, bars)
+            self.assertRegex(max(bars), f"^/.*\u2026{chr(0x6F22)}+\\.pdf \\[[#.]")
+
+
 class Interrupted(Case):
     """Ctrl-C: what is kept, and what to run to go on."""
 
@@ -326,6 +346,52 @@ class Interrupted(Case):
         getting.interrupt()
         self.assertIn("it goes on with what is here", getting.end(expect=130))
         self.assertGreater(self.bob.get(tid, "-o", archive, "--no-unpack").result["kept_pieces"], 0)
+
+    def test_what_went_all_the_same(self):
+        """Of several, those behind the interrupted one: who does not know of them sends them twice."""
+        first, large, behind = self.file(10, "first"), self.file(12_000_000, "large"), self.file(20, "behind")
+        sending = Terminal(self.alice, "send", first, large, behind, "--to", "carol", "--limit-rate", "1M")
+        end = time.monotonic() + WAIT
+        while "behind" not in [row["name"] for row in self.carol.inbox()]:
+            self.assertLess(time.monotonic(), end)
+            sending.poll()
+        sending.until(r"[1-9]\.\d MiB of")
+        sending.interrupt()
+        shown = sending.end(expect=130)
+        self.assertIn("without the files that were sent", shown)
+        self.assertEqual(re.findall(r"sent (\w+) \(", shown), ["first", "behind"])
+
+    def test_what_is_small(self):
+        """Nothing is kept of what is sent, or has come, in a few pieces."""
+        path = self.file(1_000_000)
+        sending = Terminal(self.alice, "send", path, "--to", "bob", "--limit-rate", "100K")
+        sending.until(r" of 976")
+        sending.interrupt()
+        shown = sending.end(expect=130)
+        self.assertIn("hint: nothing of a file below 1 MiB is kept: it has to be sent anew", shown)
+        again = self.alice.json("send", path, "--to", "bob").result
+        self.assertEqual(again["kept_pieces"], 0)
+        getting = Terminal(self.bob, "get", again["id"], "-o", self.folder_of("out"), "--limit-rate", "100K")
+        getting.until(r" of 976")
+        getting.interrupt()
+        self.assertIn("run the same command again: it begins anew", getting.end(expect=130))
+        self.assertEqual(os.listdir(self.work / "out"), [])
+        sending = Terminal(self.alice, "send", self.file(1 << 20), "--to", "bob", "--limit-rate", "100K")
+        sending.until(r"of 1\.0 MiB")
+        sending.interrupt()
+        self.assertIn("it goes on with what the server has", sending.end(expect=130))
+
+    def test_what_cannot_go_on(self):
+        """A connection that is lost is the end of what is read once; it is said what to do."""
+        top = self.folder_of("top")
+        os.rename(self.file(12_000_000), top / "large")
+        sending = Terminal(self.alice, "send", top, "--to", "bob", "--limit-rate", "1M")
+        sending.until(r"[1-9]\.\d MiB")
+        self.daemon.kill()
+        self.daemon.start()
+        shown = sending.end(expect=5)
+        self.assertRegex(shown, r"satchel: the connection was lost while 'top' was sent\r\n")
+        self.assertIn("hint: nothing of a folder is kept: run the same command again", shown)
 
     def test_what_is_sent_anew(self):
         top = self.folder_of("top")

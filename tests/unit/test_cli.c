@@ -346,7 +346,7 @@ static void test_no_error_is_silent(void **state)
 
 static void test_hostile_text_is_escaped(void **state)
 {
-    char out[TEXT_SAFE];
+    char out[TEXT_SAFE], *all;
 
     (void)state;
     assert_string_equal(text_safe("a\nb\x1b[31m", out, sizeof(out)), "a\\nb\\x1b[31m");
@@ -361,7 +361,12 @@ static void test_hostile_text_is_escaped(void **state)
     assert_string_equal(text_safe("\xed\xa0\x80", out, sizeof(out)), "\\xed\\xa0\\x80");
     assert_string_equal(text_safe("\xe2\x82", out, sizeof(out)), "\\xe2\\x82"); /* cut short */
     assert_string_equal(text_safe("ab\x01", out, 5), "ab"); /* an escape is never cut */
-    assert_string_equal(text_safe_lines("a\nb\r", out, sizeof(out)), "a\nb\\x0d");
+    all = text_message("a\nb\r\xff\xe2\x80\xae");
+    assert_string_equal(all, "a\nb\\x0d\\xff\\u202e");
+    free(all);
+    all = text_message("\x01\x02"); /* all of it an escape */
+    assert_string_equal(all, "\\x01\\x02");
+    free(all);
 }
 
 static void test_json_text_repairs(void **state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* output: files that appear whole, the large ones on the disk while more comes. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "client/local/output.h"
+#include "client/local/room.h"
 #include "common/fs.h"
 #include "tests/unit/tmpdir.h"
 
@@ -202,10 +204,43 @@ static void no_disk_is_that_large(void **state)
 
     assert_int_equal(output_expect(s->output, 1ULL << 62, &err), ERR_IO);
     assert_non_null(strstr(err.msg, "no room for"));
+    assert_non_null(strstr(err.hint, "free some space"));
     output_free(s->output);
     s->output = NULL;
     assert_false(is_there(s, "name"));
     assert_false(is_there(s, ".name.satchel-part"));
+}
+
+/* A folder's archive, before anything of it was fetched. */
+static void nor_for_a_folder(void **state)
+{
+    struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir, .unpack = "top"};
+    struct output *o;
+    struct err err = {0};
+
+    assert_int_equal(output_open(&spec, "top", &o, NULL), ERR_OK);
+    assert_int_equal(output_expect(o, 1ULL << 62, &err), ERR_IO);
+    assert_non_null(strstr(err.msg, "top': it needs 4.0 EiB, the disk has "));
+    assert_non_null(strstr(err.hint, "free some space"));
+    output_free(o);
+    assert_false(is_there(s, ".top.satchel-part"));
+}
+
+static void only_a_full_disk_wants_space(void **state)
+{
+    static const struct {
+        int errnum;
+        bool full;
+    } rows[] = {{ENOSPC, true}, {EDQUOT, true}, {EIO, false}, {EFBIG, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct err err = {0};
+
+        room_hint(rows[i].errnum, &err);
+        assert_int_equal(err.hint[0] != '\0', rows[i].full);
+    }
 }
 
 int main(void)
@@ -216,6 +251,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(small_file_has_its_own_length, setup, teardown),
         cmocka_unit_test_setup_teardown(far_pieces_are_where_they_belong, setup, teardown),
         cmocka_unit_test_setup_teardown(no_disk_is_that_large, setup, teardown),
+        cmocka_unit_test_setup_teardown(nor_for_a_folder, setup, teardown),
+        cmocka_unit_test(only_a_full_disk_wants_space),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #define WIDE         "\xe6\xbc\xa2"     /* two columns */
 #define JOINED       "e\xcc\x81"        /* an accent behind its letter: one */
 #define GIFT         "\xf0\x9f\x8e\x81" /* two */
+#define MARK         "\xcc\x81"         /* none, behind a letter */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void test_columns(void **state)
@@ -27,6 +28,11 @@ static void test_columns(void **state)
     assert_int_equal(text_columns(JOINED), 1);
     assert_int_equal(text_columns(GIFT), 2);
     assert_int_equal(text_columns("\xff\xe6\xbc"), 3); /* no characters: one for each byte */
+    assert_int_equal(text_columns("a" MARK MARK MARK MARK), 1); /* as languages have them */
+    assert_int_equal(text_columns("a" MARK MARK MARK MARK MARK MARK),
+                     3); /* a heap of them is not free */
+    assert_int_equal(text_columns("a" MARK MARK MARK MARK "b" MARK MARK MARK MARK), 2);
+    assert_int_equal(text_columns(MARK MARK MARK MARK MARK), 1);
 }
 
 static void test_fitting(void **state)
@@ -51,6 +57,8 @@ static void test_fitting(void **state)
         {"a" WIDE WIDE "b", 3, "a" DOTS "b"},
         {JOINED JOINED JOINED JOINED, 3, JOINED DOTS JOINED}, /* no accent stays alone */
         {"ab\xff\xff\xff", 4, "ab" DOTS "\xff"},
+        {"a" MARK MARK MARK MARK MARK MARK, 2, "a" MARK MARK MARK MARK DOTS},
+        {"a" MARK MARK MARK MARK MARK MARK "bc", 3, "a" MARK MARK MARK MARK DOTS "c"},
     };
     char out[64];
 
@@ -65,7 +73,8 @@ static void test_fitting(void **state)
 /* Every width, with characters of each kind at each place. */
 static void test_fits_always(void **state)
 {
-    static const char text[] = "a" WIDE JOINED GIFT "b" WIDE WIDE JOINED JOINED "c" GIFT "d";
+    static const char text[] = "a" WIDE JOINED GIFT "b" WIDE WIDE JOINED JOINED "c" GIFT
+                               "d" MARK MARK MARK MARK MARK MARK MARK "e";
     char out[sizeof(text) + TEXT_FIT];
 
     (void)state;
