@@ -196,6 +196,28 @@ void call_on_room(struct daemon *d)
     }
 }
 
+bool call_pays(struct call *c, size_t n, call_step *self)
+{
+    size_t most = c->d->settings.requests / 4;
+    uint64_t wait;
+
+    n = n < most ? n : most;
+    if (n == 0)
+        return true;
+    wait = daemon_charge_spare(c->d, DAEMON_REQUESTS, n, PART_OF(c->conn->uid.b));
+    if (wait == 0)
+        return true;
+    if (self == NULL) {
+        call_later(c, ERR_RATE, wait);
+        return false;
+    }
+    store_result_free(c->res);
+    c->res = NULL;
+    count_result(c, 0);
+    call_hold(c, self);
+    return false;
+}
+
 void call_hold(struct call *c, call_step *then)
 {
     c->held = true;

@@ -8,6 +8,7 @@
  *     call_shares(c, shares_x(...), this_step, next_step)
  *     call_reply(), call_done(), call_error()             answered: c may be gone
  *     call_hold(c, next_step)                             until call_wake()
+ *     !call_pays(c, n, this_step)                         until there is something to pay with
  *
  * and nothing touches ${c} after it.  The result of a store operation is c->res
  * in the next step, whatever its code; it lives until the one after.
@@ -77,6 +78,18 @@ void call_on_shares(void *arg);
  * call_store() has it. */
 void call_cells_done(struct call *c, const struct shares_job *job, call_step *self,
                      call_step *then);
+
+/*
+ * The request makes more work than most: it counts like ${n} further ones of its user, at most a
+ * quarter of those of a second.  False: there are not so many left now; it rests, without its
+ * result, and goes on with ${self}, which asks again.  With ${self} NULL it is refused: one that
+ * holds memory is not to rest.  Some are left for requests that cost no more than themselves.  Only
+ * while c->conn is there.
+ */
+bool call_pays(struct call *c, size_t n, call_step *self);
+
+/* So many pieces whose rows are walked, and perhaps hashed, count like a request. */
+enum { CALL_PIECES = 16 };
 
 /* Rest until call_wake(). */
 void call_hold(struct call *c, call_step *then);

@@ -81,6 +81,13 @@ uint64_t daemon_charge_all(struct daemon *d, enum daemon_rate rate, size_t n, st
     return rate_table_take(d->rates[rate], &r, n, key, uv_now(d->loop));
 }
 
+uint64_t daemon_charge_spare(struct daemon *d, enum daemon_rate rate, size_t n, struct part key)
+{
+    struct rate r = rate_of(&d->settings, rate);
+
+    return rate_table_spare(d->rates[rate], &r, n, key, uv_now(d->loop));
+}
+
 uint64_t daemon_charge(struct daemon *d, enum daemon_rate rate, const void *key, size_t len)
 {
     return daemon_charge_all(d, rate, 1, part(key, len));

@@ -114,6 +114,9 @@ uint64_t daemon_charge(struct daemon *d, enum daemon_rate rate, const void *key,
 /* Take ${n} uses together, or none: 0, or the ms until so many will be free. */
 uint64_t daemon_charge_all(struct daemon *d, enum daemon_rate rate, size_t n, struct part key);
 
+/* The same, but some are left for daemon_charge(): what is to wait rather than be refused. */
+uint64_t daemon_charge_spare(struct daemon *d, enum daemon_rate rate, size_t n, struct part key);
+
 /* May this connection (its address is set) stay?  Then it is counted and in the list. */
 bool daemon_admit(struct daemon *d, struct conn *conn);
 void daemon_remove_conn(struct daemon *d, struct conn *conn);

@@ -18,16 +18,29 @@ static uint64_t level(const struct rate_bucket *b, const struct rate *r, uint64_
     return passed >= b->used / r->count + 1 ? 0 : b->used - passed * r->count;
 }
 
-uint64_t rate_take(struct rate_bucket *b, const struct rate *r, uint64_t n, uint64_t now)
+/* ${more} of ${room}, both in units of the bucket. */
+static uint64_t take(struct rate_bucket *b, const struct rate *r, uint64_t more, uint64_t room,
+                     uint64_t now)
 {
-    uint64_t used = level(b, r, now), full = r->count * r->period;
-    uint64_t more = (n < r->count ? n : r->count) * r->period;
+    uint64_t used = level(b, r, now);
 
-    if (used + more > full)
-        return (used + more - full + r->count - 1) / r->count;
+    if (used + more > room)
+        return (used + more - room + r->count - 1) / r->count;
     b->used = used + more;
     b->at = now;
     return 0;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t rate_take(struct rate_bucket *b, const struct rate *r, uint64_t n, uint64_t now)
+{
+    uint64_t full = r->count * r->period;
+
+    return take(b, r, smaller(n, r->count) * r->period, full, now);
 }
 
 int rate_table_new(struct rate_table **ret_t, size_t max, struct err *err)
@@ -73,18 +86,36 @@ static uint64_t sweep(struct rate_table *t, const struct rate *r, uint64_t now)
     return soonest;
 }
 
-uint64_t rate_table_take(struct rate_table *t, const struct rate *r, uint64_t n, struct part key,
-                         uint64_t now)
+/* The bucket of ${key}; NULL: there is none for it, and *ret_wait says how long. */
+static struct rate_bucket *bucket(struct rate_table *t, const struct rate *r, struct part key,
+                                  uint64_t now, uint64_t *ret_wait)
 {
     struct rate_bucket *b = table_get(t->buckets, key.data, key.len);
 
     if (b == NULL && table_len(t->buckets) >= t->max) {
-        uint64_t wait = sweep(t, r, now);
-
+        *ret_wait = sweep(t, r, now);
         if (table_len(t->buckets) >= t->max)
-            return wait;
+            return NULL;
     }
-    if (b == NULL)
-        b = table_add(t->buckets, key.data, key.len);
-    return b != NULL ? rate_take(b, r, n, now) : r->period;
+    *ret_wait = r->period;
+    return b != NULL ? b : table_add(t->buckets, key.data, key.len);
+}
+
+uint64_t rate_table_take(struct rate_table *t, const struct rate *r, uint64_t n, struct part key,
+                         uint64_t now)
+{
+    uint64_t wait;
+    struct rate_bucket *b = bucket(t, r, key, now, &wait);
+
+    return b != NULL ? rate_take(b, r, n, now) : wait;
+}
+
+uint64_t rate_table_spare(struct rate_table *t, const struct rate *r, uint64_t n, struct part key,
+                          uint64_t now)
+{
+    uint64_t wait, room = r->count * r->period - r->count / RATE_KEPT * r->period;
+    struct rate_bucket *b = bucket(t, r, key, now, &wait);
+    uint64_t more = smaller(smaller(n, r->count) * r->period, room);
+
+    return b != NULL ? take(b, r, more, room, now) : wait;
 }

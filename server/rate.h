@@ -45,4 +45,13 @@ void rate_table_free(struct rate_table *t); /* NULL is fine */
 uint64_t rate_table_take(struct rate_table *t, const struct rate *r, uint64_t n, struct part key,
                          uint64_t now);
 
+enum { RATE_KEPT = 4 };
+
+/*
+ * As rate_table_take(), but one in RATE_KEPT of a full bucket stays for rate_table_take(); more
+ * than the rest count as all of it.
+ */
+uint64_t rate_table_spare(struct rate_table *t, const struct rate *r, uint64_t n, struct part key,
+                          uint64_t now);
+
 #endif /* SERVER_RATE_H */

@@ -6,6 +6,8 @@
 #include "server/daemon.h"
 #include "server/req.h"
 
+enum { SEARCH = 64 /* what one costs, in requests */ };
+
 static Satchel__Role role_of(unsigned views)
 {
     if (views == (STORE_VIEW_INBOX | STORE_VIEW_SENT))
@@ -57,14 +59,30 @@ static bool read_prefix(const char *text, struct store_mail_find *in)
     return true;
 }
 
-void req_find(struct call *c)
+static void ask(struct call *c)
 {
     struct store_mail_find in = {.limit = STORE_FIND_MAX};
 
-    if (!read_prefix(c->msg->find_transfers->prefix, &in)) {
-        call_error(c, ERR_INVALID, "prefix is not 1 to 32 lower-case hex digits");
-        return;
-    }
+    (void)read_prefix(c->msg->find_transfers->prefix, &in); /* it was looked at */
     memcpy(in.uid, c->conn->uid.b, sizeof(in.uid));
-    call_store(c, store_mail_find(c->d->port, &in, call_on_store, c), req_find, on_found);
+    call_store(c, store_mail_find(c->d->port, &in, call_on_store, c), ask, on_found);
+}
+
+/* The newest rows of both boxes are walked, unless all digits are there. */
+static void pay(struct call *c)
+{
+    bool whole = strlen(c->msg->find_transfers->prefix) == 2 * STORE_TID_LEN;
+
+    if (whole || call_pays(c, SEARCH, pay))
+        ask(c);
+}
+
+void req_find(struct call *c)
+{
+    struct store_mail_find in = {0};
+
+    if (read_prefix(c->msg->find_transfers->prefix, &in))
+        pay(c);
+    else
+        call_error(c, ERR_INVALID, "prefix is not 1 to 32 lower-case hex digits");
 }

@@ -32,7 +32,8 @@ struct listing {
     size_t *item;  /* of each row among the job's, or SIZE_MAX */
     struct shares_job *job;
     bool single;
-    bool again; /* this is the second look */
+    bool again;        /* this is the second look */
+    size_t owed, paid; /* in requests */
 };
 
 static void listing_free(void *data)
@@ -152,8 +153,7 @@ static void reply(struct call *c)
 
 /* ---- shares ---- */
 
-static void list(struct call *c);
-static void get_row(struct call *c);
+static void read_rows(struct call *c);
 
 /*
  * A cell was erased since its row was read: revoked meanwhile, or moved by an Extend.  The rows
@@ -162,16 +162,9 @@ static void get_row(struct call *c);
 static void look_again(struct call *c)
 {
     struct listing *l = c->data;
-    bool single = l->single;
 
-    free(l->index);
-    free(l->item);
-    shares_job_free(l->job);
-    *l = (struct listing){.now = daemon_time(), .single = single, .again = true};
-    if (single)
-        get_row(c);
-    else
-        list(c);
+    l->again = true;
+    read_rows(c);
 }
 
 static void on_shares(struct call *c)
@@ -224,6 +217,27 @@ static void collect_shares(struct call *c)
 
 /* ---- rows ---- */
 
+/* What could not be paid for was not kept; it is read again. */
+static void pay_first(struct call *c)
+{
+    struct listing *l = c->data;
+
+    if (!call_pays(c, l->owed, pay_first))
+        return;
+    l->paid = l->owed;
+    read_rows(c);
+}
+
+/* Each row is an audit path, and a run of the network if it is open: it counts like a request. */
+static void pay(struct call *c)
+{
+    struct listing *l = c->data;
+
+    l->owed = l->n > 0 ? l->n - 1 : 0; /* one was taken when the request came */
+    if (l->owed <= l->paid || call_pays(c, l->owed - l->paid, pay_first))
+        collect_shares(c);
+}
+
 static size_t row_bytes(const struct store_mail *m)
 {
     return ROW_EXTRA + m->t.header.len + m->t.sig.len + m->t.meta.len + m->t.addendum.len +
@@ -263,8 +277,10 @@ static void on_rows(struct call *c)
         }
         l->index[l->n++] = i;
     }
-    collect_shares(c);
+    pay(c);
 }
+
+static void get_row(struct call *c);
 
 static void list(struct call *c)
 {
@@ -282,6 +298,25 @@ static void list(struct call *c)
                    ? store_inbox_list(c->d->port, &inbox, call_on_store, c)
                    : store_sent_list(c->d->port, &sent, call_on_store, c),
                list, on_rows);
+}
+
+/* As if nothing had been read. */
+static void read_rows(struct call *c)
+{
+    struct listing *l = c->data;
+
+    free(l->index);
+    free(l->item);
+    shares_job_free(l->job);
+    *l = (struct listing){.now = daemon_time(),
+                          .single = l->single,
+                          .again = l->again,
+                          .owed = l->owed,
+                          .paid = l->paid};
+    if (l->single)
+        get_row(c);
+    else
+        list(c);
 }
 
 void req_list(struct call *c)

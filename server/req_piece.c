@@ -221,8 +221,8 @@ void req_put_piece(struct call *c)
         return;
     }
     up = conn_find_upload(c->conn, tid);
-    if (up == NULL)
-        get_upload(c);
-    else
+    if (up != NULL)
         check(c, up);
+    else if (call_pays(c, 1, NULL)) /* the one thread looks that all who write wait for */
+        get_upload(c);
 }

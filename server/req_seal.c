@@ -309,7 +309,7 @@ static void wait_for_pieces(struct call *c)
         seal(c);
     else if (pieces_under_way(c))
         call_hold(c, wait_for_pieces);
-    else
+    else if (call_pays(c, s->pieces / CALL_PIECES, NULL)) /* all are read and hashed */
         get_leaves(c);
 }
 

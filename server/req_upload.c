@@ -64,7 +64,7 @@ static void on_upload(struct call *c)
         call_failed(c);
     else if (c->res->u.upload.sealed)
         call_error(c, ERR_NOTFOUND, NULL);
-    else
+    else if (call_pays(c, c->res->u.upload.pieces / CALL_PIECES, NULL)) /* all rows are walked */
         get_pieces(c);
 }
 

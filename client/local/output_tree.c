@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/local/output_tree.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +13,14 @@
 #include <unistd.h>
 
 #include "client/local/room.h"
+#include "client/local/tree.h"
 #include "client/local/unpack.h"
 #include "common/fs.h"
 
 struct output_tree {
     char *path, *shown; /* of the hidden folder; at the end */
+    int dir;            /* the caller's, with it in it */
+    char *part;         /* its name there */
     int fd;
     bool made; /* it is ours to remove */
     struct unpack *unpack;
@@ -25,28 +28,88 @@ struct output_tree {
 
 /* ---- removing -------------------------------------------------------------------------- */
 
-/* Remove what is below the folder, whatever modes it has by now; links are removed, not followed.
- */
-static int empty(const char *path, struct err *err)
-{
-    char *roots[] = {(char *)(uintptr_t)path, NULL};
-    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    const FTSENT *e;
-    int why = walk == NULL ? errno : 0;
+/* Nobody makes deeper ones here, and each level is a descriptor. */
+enum { LEVELS = TREE_DEPTH_MAX + 1 };
 
-    while (why == 0 && (errno = 0, e = fts_read(walk)) != NULL) {
-        if (e->fts_info == FTS_D) {
-            if ((e->fts_statp->st_mode & 0700) != 0700 && chmod(e->fts_accpath, 0700) != 0)
-                why = errno;
-        } else if (e->fts_level > 0 && remove(e->fts_accpath) != 0) {
-            why = errno;
-        }
+static int empty_at(int fd, unsigned levels);
+
+/* A folder in ours, whatever its mode is by now; -1: errno says why. */
+static int open_below(int dir, const char *name)
+{
+    int path = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd = -1, why;
+    char link[40];
+    struct stat st;
+
+    if (path < 0)
+        return -1;
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
+    if (fstat(path, &st) == 0 && ((st.st_mode & 0700) == 0700 || chmod(link, 0700) == 0))
+        fd = openat(path, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    why = errno;
+    close(path);
+    errno = why;
+    return fd;
+}
+
+/* 0, or errno. */
+static int remove_at(int dir, const char *name, unsigned levels)
+{
+    int fd, why;
+
+    if (unlinkat(dir, name, 0) == 0)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return errno;
+    if (levels == 0)
+        return ELOOP;
+    fd = open_below(dir, name);
+    why = fd >= 0 ? empty_at(fd, levels - 1) : errno;
+    return why != 0 || unlinkat(dir, name, AT_REMOVEDIR) == 0 ? why : errno;
+}
+
+/* One reading of ${d}, whose descriptor is ${dir}; *ret_n: entries that were there. */
+static int empty_once(DIR *d, int dir, unsigned levels, size_t *ret_n)
+{
+    struct dirent *e = NULL;
+    int why = 0;
+
+    *ret_n = 0;
+    rewinddir(d);
+    while (why == 0 && (errno = 0, e = readdir(d)) != NULL) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        why = remove_at(dir, e->d_name, levels);
+        ++*ret_n;
     }
-    if (why == 0)
-        why = errno;
-    if (walk != NULL)
-        fts_close(walk);
-    return why == 0 ? ERR_OK : err_sys(err, why, "cannot remove what is in '%s'", path);
+    return why != 0 ? why : errno;
+}
+
+/*
+ * Remove what is in the folder ${fd}, which it takes; links are removed, not followed.  By
+ * descriptors all the way: a path may lead to something else by now.  0, or errno.
+ */
+static int empty_at(int fd, unsigned levels)
+{
+    DIR *d = fdopendir(fd);
+    int why = d != NULL ? 0 : errno;
+    size_t n = 1;
+
+    if (d == NULL) {
+        close(fd);
+        return why;
+    }
+    while (why == 0 && n > 0) /* a reading may pass over some where others go */
+        why = empty_once(d, fd, levels, &n);
+    closedir(d);
+    return why;
+}
+
+static int empty(const struct output_tree *t, struct err *err)
+{
+    int fd = openat(t->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int why = fd >= 0 ? empty_at(fd, LEVELS) : errno;
+
+    return why == 0 ? ERR_OK : err_sys(err, why, "cannot remove what is in '%s'", t->path);
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */
@@ -76,7 +139,7 @@ static int claim(const struct output_tree_place *place, struct output_tree *t, b
         return ERR_OK;
     if (fchmod(t->fd, 0700) != 0)
         return err_sys(err, errno, "cannot change '%s'", t->path);
-    return empty(t->path, err);
+    return empty(t, err);
 }
 
 int output_tree_open(const struct output_tree_place *place, struct output_tree **ret,
@@ -89,9 +152,11 @@ int output_tree_open(const struct output_tree_place *place, struct output_tree *
     if (t == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     t->fd = -1;
+    t->dir = place->dir;
+    t->part = strdup(place->part);
     t->path = fs_join(place->folder, place->part);
     t->shown = strdup(place->shown);
-    if (t->path == NULL || t->shown == NULL)
+    if (t->part == NULL || t->path == NULL || t->shown == NULL)
         rc = err_set(err, ERR_NOMEM, "out of memory");
     fresh = rc == ERR_OK && mkdirat(place->dir, place->part, 0700) == 0;
     if (rc == ERR_OK && !fresh && errno != EEXIST)
@@ -139,10 +204,11 @@ void output_tree_free(struct output_tree *t, bool keep)
     if (t == NULL)
         return;
     unpack_free(t->unpack);
-    if (t->made && !keep && empty(t->path, NULL) == ERR_OK)
-        (void)rmdir(t->path);
+    if (t->made && !keep && fchmod(t->fd, 0700) == 0 && empty(t, NULL) == ERR_OK)
+        (void)unlinkat(t->dir, t->part, AT_REMOVEDIR); /* not if it is another one with something */
     if (t->fd >= 0)
         close(t->fd);
+    free(t->part);
     free(t->path);
     free(t->shown);
     free(t);

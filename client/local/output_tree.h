@@ -7,7 +7,7 @@
 #include "client/local/output.h"
 
 struct output_tree_place {
-    int dir;            /* stays the caller's */
+    int dir;            /* stays the caller's, and open as long as the tree */
     const char *folder; /* its path */
     const char *part;   /* the hidden folder's name in it */
     const char *shown;  /* the path at the end, for messages */

@@ -57,6 +57,9 @@ static void finish(struct satchel_op *op, const struct satchel_error *err)
                             .folder =
                                 g->spec.unpack != NULL && (g->folder != NULL || g->file != NULL)};
 
+    /* A server that stays away has only not heard of it. */
+    if (g->whole && err != NULL && err->code != SATCHEL_E_CANCELED)
+        err = NULL;
     if (err != NULL) {
         /* The partial file goes before the caller hears of it, unless it is of use. */
         get_keep_part(g, err->code);

@@ -57,6 +57,7 @@ struct get {
     struct secret share_body;
     struct body *body;
 
+    bool whole; /* all is where it belongs, and durable */
     bool no_receipt, receipt_sent;
     struct buf receipt; /* serialised Signed */
     uint64_t max_lifetime;

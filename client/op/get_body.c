@@ -39,7 +39,10 @@ static int commit_work(struct op_job *job, struct err *err)
 
 static void committed(struct op_job *job)
 {
-    get_receipt((struct get *)job->op);
+    struct get *g = (struct get *)job->op;
+
+    g->whole = true;
+    get_receipt(g);
 }
 
 /* Its place and its credit are free again. */

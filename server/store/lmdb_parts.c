@@ -29,6 +29,13 @@ static size_t count_rows(struct lmdb_txn *t, const struct lmdb_key *front)
     return n;
 }
 
+size_t lmdb_parts_count_slots(struct lmdb_txn *t, const uint8_t *tid)
+{
+    struct lmdb_key front = slots_front(t, tid, NULL);
+
+    return count_rows(t, &front);
+}
+
 static void keep_slot(struct lmdb_txn *t, struct store_result *res, const struct lmdb_walk *w,
                       struct store_slot *to)
 {

@@ -20,6 +20,9 @@ enum { LMDB_GARBAGE_BODY = 1, LMDB_GARBAGE_ROWS = 2 };
 size_t lmdb_parts_slots(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
                         const uint8_t *uid, const struct store_slot **ret_slots);
 
+/* How many slots a transfer has. */
+size_t lmdb_parts_count_slots(struct lmdb_txn *t, const uint8_t *tid);
+
 /* What its sender sees of a transfer that ${tr} was loaded of, into ${to} (zeroed).  In
  * lmdb_mail.c. */
 MUST_CHECK int lmdb_mail_keep_sent(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,

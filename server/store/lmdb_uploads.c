@@ -61,11 +61,10 @@ static int load_sealed(struct lmdb_txn *t, const uint8_t *tid, struct store_uplo
     return ERR_OK;
 }
 
-/* ERR_NOTFOUND also for somebody else's. */
-static int load(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
-                const uint8_t *sender)
+/* All but its slots.  ERR_NOTFOUND also for somebody else's. */
+static int load_itself(struct lmdb_txn *t, const uint8_t *tid, const uint8_t *sender,
+                       struct store_upload *up)
 {
-    struct store_upload *up = &res->u.upload;
     int rc = load_open(t, tid, up);
 
     if (rc == ERR_NOTFOUND)
@@ -75,14 +74,29 @@ static int load(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid
     if (memcmp(up->sender, sender, STORE_UID_LEN) != 0)
         return ERR_NOTFOUND;
     memcpy(up->tid, tid, STORE_TID_LEN);
-    return keep_slots(t, res, tid, up);
+    return ERR_OK;
 }
 
+static int load(struct lmdb_txn *t, struct store_result *res, const uint8_t *tid,
+                const uint8_t *sender)
+{
+    struct store_upload *up = &res->u.upload;
+    int rc = load_itself(t, tid, sender, up);
+
+    return rc == ERR_OK ? keep_slots(t, res, tid, up) : rc;
+}
+
+/* The writer does it, for whoever asks: slots are many, and nobody looks at them here. */
 int lmdb_uploads_get(struct lmdb_txn *t, struct store_job *job)
 {
     const struct store_upload_get *in = &job->in->upload_get;
+    struct store_upload *up = &job->res->u.upload;
+    int rc = load_itself(t, in->tid, in->sender, up);
 
-    return load(t, job->res, in->tid, in->sender);
+    if (rc != ERR_OK || up->sealed)
+        return rc;
+    up->nslots = lmdb_parts_count_slots(t, in->tid);
+    return lmdb_txn_code(t);
 }
 
 /* ---- who is to get it ---- */

@@ -70,7 +70,8 @@ struct store_upload_check {
     struct store_upload_open open;
 };
 
-/* u.upload, also when sealed.  Codes: ERR_NOTFOUND. */
+/* u.upload without its slots, also when sealed; their number (nslots) only before.  Codes:
+ * ERR_NOTFOUND. */
 struct store_upload_get {
     uint8_t tid[STORE_TID_LEN], sender[STORE_UID_LEN];
 };

@@ -92,6 +92,35 @@ static void the_last_answers_may_be_cut(void **state)
     }
 }
 
+/* It is cut as above, and all connections behind it as well. */
+static bool cut_for_good(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    struct cut *c = f->cookie;
+
+    if (!c->done)
+        return cut_answer(f, r, tail);
+    fake_drop(f);
+    return false;
+}
+
+static void a_file_in_its_place_is_no_failure(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_DONE, 1, false};
+
+    scene_fill_file(g, 5000);
+    send_to_bob(g);
+    g->bob.retry_ms = 1000;
+    handle_again(&g->bob);
+    g->fake.spoil = cut_for_good;
+    g->fake.cookie = &c;
+    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
+    honest(g);
+    assert_true(c.done);
+    assert_true(g->bob.last.notices[SATCHEL_NOTICE_RETRY] > 0);
+    assert_received(g);
+}
+
 static void a_descriptor_goes_on_too(void **state)
 {
     struct scene *g = *state;
@@ -386,6 +415,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_answer_may_be_cut),
         TEST(the_last_answers_may_be_cut),
+        TEST(a_file_in_its_place_is_no_failure),
         TEST(a_descriptor_goes_on_too),
         TEST(busy_is_waited_for),
         TEST(the_same_command_goes_on),

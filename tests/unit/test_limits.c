@@ -135,6 +135,32 @@ static void test_several_at_once(void **state)
     assert_int_equal(rate_take(&b, &r, 1, 9000), 100);
 }
 
+/* Who may wait leaves something to who is refused. */
+static void test_what_is_spare(void **state)
+{
+    const struct rate r = {8, 1000};
+    struct rate_table *t = NULL;
+    uint8_t key[4] = {1};
+
+    (void)state;
+    assert_int_equal(rate_table_new(&t, 1, NULL), ERR_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(rate_table_spare(t, &r, 3, PART_OF(key), 5000), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(rate_table_spare(t, &r, 1, PART_OF(key), 5000), 125);
+    assert_int_equal(rate_table_take(t, &r, 2, PART_OF(key), 5000), 0);
+    assert_int_equal(rate_table_take(t, &r, 1, PART_OF(key), 5000), 125);
+    assert_int_equal(rate_table_spare(t, &r, 1, PART_OF(key), 5374), 1);
+    assert_int_equal(rate_table_spare(t, &r, 1, PART_OF(key), 5375), 0);
+    /* More than there ever are: all that are spare. */
+    assert_int_equal(rate_table_spare(t, &r, UINT64_MAX, PART_OF(key), 9000), 0);
+    assert_int_equal(rate_table_spare(t, &r, 1, PART_OF(key), 9000), 125);
+    assert_int_equal(rate_table_take(t, &r, 2, PART_OF(key), 9000), 0);
+    key[0]++; /* the table is full */
+    assert_true(rate_table_spare(t, &r, 1, PART_OF(key), 9000) > 0);
+    rate_table_free(t);
+}
+
 static void test_a_large_bucket_does_not_overflow(void **state)
 {
     const struct rate r = {100000, 3600000};
@@ -269,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_table_walk_with_removal),
         cmocka_unit_test(test_a_bucket),
         cmocka_unit_test(test_several_at_once),
+        cmocka_unit_test(test_what_is_spare),
         cmocka_unit_test(test_a_large_bucket_does_not_overflow),
         cmocka_unit_test(test_buckets_of_keys),
         cmocka_unit_test(test_count),
