@@ -10,7 +10,7 @@
  *
  * Threads: one at a time for each network; with one OpenMP thread.
  * Nothing blocks.
- * Errors: as in models/nn.h.
+ * Errors, wherever a function says nothing else: as in models/nn.h.
  */
 #ifndef MODELS_CONV_H
 #define MODELS_CONV_H
@@ -55,7 +55,7 @@ struct conv_params {
 
 struct conv;
 
-/* Make a network; all its numbers are 0.  ERR_INVALID for impossible shapes, ERR_UNSUPPORTED. */
+/* Make a network; all its numbers are 0.  ERR_INVALID for impossible shapes. */
 MUST_CHECK int conv_new(struct conv **ret_net, const struct conv_spec *spec, struct err *err);
 void conv_free(struct conv *net); /* NULL is fine */
 

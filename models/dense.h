@@ -8,6 +8,7 @@
  * dense_forward(), dense_backward(), dense_adam().
  *
  * Threads: one at a time for each object.  Never blocks.
+ * Errors, wherever a function says nothing else: as in models/nn.h.
  */
 #ifndef MODELS_DENSE_H
 #define MODELS_DENSE_H
@@ -35,7 +36,7 @@ struct dense_layer {
     const float *weight_grads, *bias_grads;
 };
 
-/* ERR_INVALID, ERR_UNSUPPORTED (oneDNN cannot run here), ERR_NOMEM.  All parameters are 0. */
+/* All parameters are 0.  ERR_INVALID for an impossible shape; also those above. */
 MUST_CHECK int dense_new(struct dense **ret_net, const struct dense_spec *spec, struct err *err);
 void dense_free(struct dense *net); /* NULL is fine */
 

@@ -14,8 +14,9 @@
  *
  * Threads: struct nn and struct nn_op any; struct nn_ctx and its tasks one at
  * a time.  Objects are freed in the reverse order of making.  Nothing blocks.
- * Errors: ERR_UNSUPPORTED when oneDNN cannot make an operation here, for
- * instance because the process may not have executable memory.
+ * Errors, wherever a function says nothing else: ERR_UNSUPPORTED when oneDNN
+ * cannot make an operation here, for instance because the process may not have
+ * executable memory; ERR_NOMEM; ERR_INTERNAL for whatever else it refuses.
  */
 #ifndef MODELS_NN_H
 #define MODELS_NN_H
@@ -38,7 +39,7 @@ struct nn_packed;
 struct nn_ctx;
 struct nn_task;
 
-/* Make the engine; free it with nn_close().  ERR_UNSUPPORTED, ERR_NOMEM. */
+/* Make the engine; free it with nn_close(). */
 MUST_CHECK int nn_open(struct nn **ret_nn, struct err *err);
 void nn_close(struct nn *nn); /* NULL is fine */
 
@@ -64,7 +65,7 @@ struct nn_matmul {
     bool weights_packed;     /* weights come through nn_pack() */
 };
 
-/* Compile a product.  ERR_UNSUPPORTED, ERR_NOMEM, ERR_INVALID for a size of 0. */
+/* Compile a product.  ERR_INVALID for a size of 0; also those above. */
 MUST_CHECK int nn_matmul_new(struct nn_op **ret_op, struct nn *nn, const struct nn_matmul *spec,
                              struct err *err);
 void nn_op_free(struct nn_op *op); /* NULL is fine */
@@ -88,7 +89,8 @@ void *nn_packed_data(const struct nn_packed *p);
 MUST_CHECK int nn_ctx_new(struct nn_ctx **ret_ctx, struct nn *nn, size_t scratch, struct err *err);
 void nn_ctx_free(struct nn_ctx *ctx); /* wipes the scratchpad; NULL is fine */
 
-/* Bind ${args}, indexed by enum nn_arg and aligned to NN_ALIGN; they must outlive the task. */
+/* Bind ${args}, indexed by enum nn_arg and aligned to NN_ALIGN; they must outlive the task.
+ * ERR_INVALID: the scratchpad of ${ctx} is too small; also those above. */
 MUST_CHECK int nn_task_new(struct nn_task **ret_task, const struct nn_op *op, struct nn_ctx *ctx,
                            void *const args[NN_ARGS], struct err *err);
 void nn_task_free(struct nn_task *t); /* NULL is fine */

@@ -195,7 +195,10 @@ int ctl_show_verify(const json_t *result)
         else
             printf("%s: %s\n", text(f, "id"), text(f, "what"));
     }
-    printf("%" PRId64 " transfers, %" PRId64 " pieces, %zu faults\n", number(result, "transfers"),
-           number(result, "pieces"), json_array_size(list));
+    printf("%" PRId64 " transfers, %" PRId64 " pieces, %" PRId64 " faults",
+           number(result, "transfers"), number(result, "pieces"), number(result, CTL_SHOW_FOUND));
+    if (amount(result, CTL_SHOW_FOUND) > json_array_size(list))
+        printf("; the first %zu are named", json_array_size(list));
+    printf("\n");
     return ctl_show_code(result);
 }

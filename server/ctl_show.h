@@ -5,6 +5,9 @@
 
 #include <jansson.h>
 
+/* In a result with a list: how many there are, where the daemon tells; not all need be listed. */
+#define CTL_SHOW_FOUND "found"
+
 /* Print a result; returns the exit code. */
 typedef int ctl_show_fn(const json_t *result);
 

@@ -358,13 +358,24 @@ static const char *text_of(const json_t *object, const char *key)
     return s != NULL ? s : "";
 }
 
+/* The list takes the place of the daemon's count of it, which is kept beside: of faults not all are
+ * listed. */
+static void put_list(struct answer *a)
+{
+    json_t *count = json_object_get(a->result, a->verb->list);
+
+    if (count != NULL)
+        (void)json_object_set(a->result, CTL_SHOW_FOUND, count);
+    (void)json_object_set(a->result, a->verb->list, a->items);
+}
+
 static int show(struct answer *a)
 {
     if (a->error != NULL)
         return report(a->json, text_of(a->error, "code"), text_of(a->error, "message"),
                       text_of(a->error, "hint"));
     if (a->verb->list != NULL && json_is_object(a->result))
-        (void)json_object_set(a->result, a->verb->list, a->items);
+        put_list(a);
     if (!a->json)
         return a->verb->show(a->result);
     printf("{\"result\":");

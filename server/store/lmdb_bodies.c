@@ -25,7 +25,7 @@ static int check_index(struct lmdb_txn *t, struct store_job *job)
 
     if (rc != ERR_OK)
         return rc;
-    rc = lmdb_uploads_check_piece(&index, &job->in->piece_put, job->res, &u);
+    rc = lmdb_pieces_check(&index, &job->in->piece_put, job->res, &u);
     lmdb_engine_read_end(&index);
     return rc;
 }

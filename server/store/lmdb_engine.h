@@ -80,9 +80,9 @@ STEP(lmdb_factors_put);
 STEP(lmdb_uploads_check);
 STEP(lmdb_uploads_open);
 STEP(lmdb_uploads_get);
-STEP(lmdb_uploads_leaf);
-STEP(lmdb_uploads_pieces);
 STEP(lmdb_uploads_abort);
+STEP(lmdb_pieces_leaf);
+STEP(lmdb_pieces_list);
 STEP(lmdb_seal_run);
 STEP(lmdb_bodies_put);
 STEP(lmdb_bodies_get);
@@ -120,12 +120,12 @@ bool lmdb_seal_gathers(const struct store_job *job);
  * Is there an upload that may take this piece?  ERR_OK with res->duplicate: it has it already;
  * ${ret_u} is then not set.
  */
-MUST_CHECK int lmdb_uploads_check_piece(struct lmdb_txn *t, const struct store_piece_put *in,
-                                        struct store_result *res, struct lmdb_upload *ret_u);
+MUST_CHECK int lmdb_pieces_check(struct lmdb_txn *t, const struct store_piece_put *in,
+                                 struct store_result *res, struct lmdb_upload *ret_u);
 
 /* Put the leaf of a piece, and a small piece with it.  ${res} says duplicate if it was there. */
-MUST_CHECK int lmdb_uploads_add(struct lmdb_txn *t, const struct store_piece_put *in,
-                                struct store_result *res);
+MUST_CHECK int lmdb_pieces_add(struct lmdb_txn *t, const struct store_piece_put *in,
+                               struct store_result *res);
 
 /* The key in "gone-names" of a name that a deleted user had.  ERR_NOMEM, which sticks. */
 MUST_CHECK int lmdb_gone_name(struct lmdb_txn *t, const void *name, size_t len,

@@ -298,7 +298,7 @@ static int look_ahead(struct lmdb_txn *t, const struct store_upload_seal *in, st
 {
     struct store_piece_put piece = piece_of(in);
     struct lmdb_upload before;
-    int rc = lmdb_uploads_check_piece(t, &piece, res, &before);
+    int rc = lmdb_pieces_check(t, &piece, res, &before);
 
     if (rc == ERR_OK && !res->duplicate) {
         u->pieces++;
@@ -315,7 +315,7 @@ static int put_piece(struct lmdb_txn *t, const struct store_upload_seal *in, str
                      struct store_result *res)
 {
     struct store_piece_put piece = piece_of(in);
-    int rc = lmdb_uploads_add(t, &piece, res);
+    int rc = lmdb_pieces_add(t, &piece, res);
 
     res->duplicate = false;
     return rc == ERR_OK ? lmdb_rows_load_upload(t, in->tid, u) : rc;

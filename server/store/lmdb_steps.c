@@ -41,9 +41,9 @@ static const struct step steps[STORE_OP_COUNT][STEPS_MAX] = {
     [STORE_OP_upload_check] = {{READ, lmdb_uploads_check}},
     [STORE_OP_upload_open] = {{INDEX, lmdb_uploads_open}},
     [STORE_OP_upload_get] = {{INDEX, lmdb_uploads_get}},
-    [STORE_OP_piece_put] = {{BODY, lmdb_bodies_put}, {INDEX, lmdb_uploads_leaf}},
+    [STORE_OP_piece_put] = {{BODY, lmdb_bodies_put}, {INDEX, lmdb_pieces_leaf}},
     /* Behind the commit of what was opened early. */
-    [STORE_OP_upload_pieces] = {{INDEX, NULL}, {READ, lmdb_uploads_pieces}},
+    [STORE_OP_upload_pieces] = {{INDEX, NULL}, {READ, lmdb_pieces_list}},
     /* Behind the pieces that were started before, and in the commit of their leaves. */
     [STORE_OP_upload_seal] = {{BODY, NULL}, {INDEX, lmdb_seal_run}},
     [STORE_OP_upload_abort] = {{BODY, NULL}, {INDEX, lmdb_uploads_abort}},

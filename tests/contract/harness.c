@@ -288,6 +288,12 @@ void harness_user(struct harness *h, unsigned n, uint64_t quota)
     (void)DO(h, user_create, &in, ERR_OK);
 }
 
+void harness_users(struct harness *h, unsigned n)
+{
+    for (unsigned i = 1; i <= n; i++)
+        harness_user(h, i, HARNESS_QUOTA);
+}
+
 void harness_manifest(struct harness *h, unsigned n, uint64_t seq, uint8_t ret[STORE_HASH_LEN])
 {
     struct store_manifest_list in = {.from = seq, .limit = 1};

@@ -23,7 +23,10 @@
 
 #include "server/store/store_engine.h"
 
-enum { T0 = 1000000 }; /* the time of most tests */
+enum {
+    T0 = 1000000,            /* the time of most tests */
+    HARNESS_QUOTA = 1 << 30, /* bytes: more than most tests fill */
+};
 
 struct harness {
     char dir[64];
@@ -82,6 +85,8 @@ int harness_later_once(struct harness *h, enum store_op op, const void *in, int 
 /* User number ${n}: its user ID, or the user itself with ${quota}. */
 void harness_uid(unsigned n, uint8_t uid[STORE_UID_LEN]);
 void harness_user(struct harness *h, unsigned n, uint64_t quota);
+/* The users 1 to ${n}, each with HARNESS_QUOTA. */
+void harness_users(struct harness *h, unsigned n);
 /* SHA-256 of the manifest with number ${seq} of user ${n}, as it is stored. */
 void harness_manifest(struct harness *h, unsigned n, uint64_t seq, uint8_t ret[STORE_HASH_LEN]);
 uint64_t harness_used(struct harness *h, unsigned n);

@@ -20,8 +20,9 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: contract_store lmdb|lmdb-failing|lmdb-unknown\n");
         return 2;
     }
-    failed = suite_users() + suite_manifests() + suite_uploads() + suite_seal() + suite_mail() +
-             suite_slots() + suite_life() + suite_gone() + suite_instances() + suite_store();
+    failed = suite_users() + suite_manifests() + suite_uploads() + suite_pieces() + suite_seal() +
+             suite_mail() + suite_slots() + suite_life() + suite_gone() + suite_instances() +
+             suite_store();
     if (!harness_fails())
         failed += suite_lmdb();
     return failed == 0 ? 0 : 1;

@@ -3,8 +3,6 @@
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { QUOTA = 100 << 20 };
-
 static void leave(struct harness *h, unsigned n)
 {
     struct store_user_delete in = {.now = T0 + 50};
@@ -62,7 +60,7 @@ static void test_names(void **state)
 
     harness_uid(1, in.uid);
     (void)DO(h, user_delete, &in, ERR_NOTFOUND);
-    harness_user(h, 1, QUOTA);
+    harness_users(h, 1);
     (void)snprintf(email, sizeof(email), "%s", DO(h, user_get, &get, ERR_OK)->u.user.email);
     ASSERT_FRESH(h, DO(h, user_delete, &in, ERR_OK));
     assert_true(DO(h, user_delete, &in, ERR_OK)->duplicate);
@@ -98,8 +96,7 @@ static void test_nothing_comes_after(void **state)
     struct store_block_set block = {.blocked = true, .now = T0};
     struct sample to, from;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_uid(1, account.uid);
     harness_uid(1, factor.uid);
     harness_uid(1, manifest.uid);
@@ -127,8 +124,7 @@ static void test_records_go(void **state)
     struct store_feed_list feed = {.limit = 10};
     struct sample s;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_uid(1, account.uid);
     harness_uid(1, factor.uid);
     harness_uid(1, block.uid);
@@ -161,8 +157,7 @@ static void test_sent(void **state)
     struct sample opened, unopened;
     struct store_result *res;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_sample(&opened, 1, 1, 2);
     harness_send(h, &opened);
     harness_sample(&unopened, 2, 1, 2);
@@ -196,8 +191,7 @@ static void test_received(void **state)
     struct store_result *res;
     struct sample s;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_send(h, &s);
     leave(h, 2);
@@ -223,8 +217,7 @@ static void test_uploads(void **state)
     struct store_upload_get get = {0};
     struct sample own, to;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_sample(&own, 1, 1, 2);
     (void)DO(h, upload_open, &own.open, ERR_OK);
     harness_sample(&to, 2, 2, 1);
@@ -261,8 +254,7 @@ static void test_parts_and_restarts(void **state)
     bool more = true;
     struct sample s;
 
-    for (unsigned i = 1; i <= 3; i++)
-        harness_user(h, i, QUOTA);
+    harness_users(h, 3);
     for (unsigned i = 0; i < MANY; i++) {
         harness_sample(&s, i + 1, i % 2 == 0 ? 1 : 2, i % 2 == 0 ? 2 : 1);
         harness_send(h, &s);

@@ -3,14 +3,6 @@
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { QUOTA = 100 << 20 };
-
-static void users(struct harness *h)
-{
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
-}
-
 /* Sample ${n}, of which all slots have instance ${mark}. */
 static void sample_of(struct sample *s, unsigned n, uint8_t mark)
 {
@@ -53,7 +45,7 @@ static void test_a_life(void **state)
     struct store_upload_abort abort = {0};
     struct sample s, other;
 
-    users(h);
+    harness_users(h, 2);
     assert_int_equal(count(h, 'a', 0, NULL), 0);
     sample_of(&s, 1, 'a');
     (void)DO(h, upload_open, &s.open, ERR_OK); /* the upload: its share may be asked for again */
@@ -85,7 +77,7 @@ static void test_expired(void **state)
     struct store_slot_update in = {.move = STORE_MOVE_EXPIRE};
     struct sample s;
 
-    users(h);
+    harness_users(h, 2);
     sample_of(&s, 1, 'a');
     harness_send(h, &s);
     memcpy(in.tid, s.open.tid, sizeof(in.tid));
@@ -104,7 +96,7 @@ static void test_pages(void **state)
     struct harness *h = *state;
     unsigned pages;
 
-    users(h);
+    harness_users(h, 2);
     for (unsigned i = 0; i < TRANSFERS; i++) {
         struct sample s;
 
@@ -126,7 +118,7 @@ static void test_behind_the_last(void **state)
     struct store_result *res;
     struct sample s;
 
-    users(h);
+    harness_users(h, 2);
     sample_of(&s, 1, 'a');
     harness_send(h, &s);
     memset(last, 0xff, sizeof(last));

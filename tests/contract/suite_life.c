@@ -3,15 +3,7 @@
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { QUOTA = 100 << 20 };
-
 static const uint64_t later = T0 + 7 * (uint64_t)86400000;
-
-static void users(struct harness *h)
-{
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
-}
 
 /* ---- extend ---- */
 
@@ -49,7 +41,7 @@ static void test_extend(void **state)
     struct extension x;
     struct sample s;
 
-    users(h);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_send(h, &s);
     extension_of(&x, &s, 1);
@@ -107,7 +99,7 @@ static void test_extend_beside_a_revocation(void **state)
     struct sample s;
     bool fresh = false;
 
-    users(h);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_send(h, &s);
     extension_of(&x, &s, 1);
@@ -142,7 +134,7 @@ static void test_feed(void **state)
     struct store_result *res;
     struct sample s;
 
-    users(h);
+    harness_users(h, 2);
     assert_int_equal(feed(h, 1, 0)->u.feed.newest, 0);
     harness_sample(&s, 1, 1, 2);
     harness_uid(1, stored.uid);
@@ -214,7 +206,7 @@ static void test_senders_pay_till_the_end(void **state)
     struct store_revoke revoke;
     struct sample s;
 
-    users(h);
+    harness_users(h, 2);
     harness_uid(2, end.uid);
     for (unsigned way = DELETED; way < WAYS; way++) {
         send_to_bob(h, &s, way + 1);
@@ -246,7 +238,7 @@ static void test_senders_who_end_their_copy_pay_on(void **state)
     struct store_revoke revoke;
     struct sample s;
 
-    users(h);
+    harness_users(h, 2);
     send_to_bob(h, &s, 1);
     revoke = revocation(&s, s.open.sender);
     (void)DO(h, revoke, &revoke, ERR_OK);

@@ -8,7 +8,7 @@
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { QUOTA = 1 << 30, HEADER = 2, LEAF = 6 };
+enum { HEADER = 2, LEAF = 6 };
 
 /* ---- hands on the files, while the store is closed ---- */
 
@@ -110,8 +110,7 @@ static void test_piece_without_leaf(void **state)
     MDB_val k = {sizeof(key), key}, v;
     struct sample s;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 2 * STORE_PIECE_MAX);
     (void)DO(h, upload_open, &s.open, ERR_OK);
@@ -162,8 +161,7 @@ static void test_small_piece_of_schema_1(void **state)
     MDB_val k = {sizeof(row), row}, at = {sizeof(place), place}, v = {sizeof(leaf), leaf};
     struct sample s;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 100);
     p = harness_piece(&s, 0);
@@ -223,8 +221,7 @@ static void test_verify_finds_damage(void **state)
     MDB_val k = {sizeof(key), key}, v = {1, &byte};
     struct sample s[4];
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     for (unsigned n = 0; n < 4; n++)
         send_hashed(h, &s[n], n + 1);
     res = DO(h, verify, &verify, ERR_OK);
@@ -281,8 +278,7 @@ static void test_verify_tells_every_fault(void **state)
     struct sample s;
     size_t faults = 0, pages = 0;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     for (unsigned n = 1; n <= MANY; n++) {
         harness_sample(&s, n, 1, 2);
         harness_body(&s, 10);
@@ -319,8 +315,7 @@ static void test_damage_spares_the_batch(void **state)
     struct store_user_set_quota in = {.quota = 3};
     struct store_stats st;
 
-    for (unsigned n = 1; n <= 20; n++)
-        harness_user(h, n, QUOTA);
+    harness_users(h, 20);
     harness_close(h);
     harness_uid(7, uid);
     change_row(h, "index", "users", k, &v);

@@ -3,14 +3,7 @@
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { QUOTA = 100 << 20, MANY = 10000 };
-
-static void users(struct harness *h)
-{
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
-    harness_user(h, 3, QUOTA);
-}
+enum { MANY = 10000 };
 
 /* ---- one transfer as everybody sees it ---- */
 
@@ -23,7 +16,7 @@ static void test_views(void **state)
     const struct store_mail *m;
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 5000);
     harness_send(h, &s);
@@ -75,7 +68,7 @@ static void test_not_visible_before_the_seal(void **state)
     struct store_piece_put p;
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 100);
     (void)DO(h, upload_open, &s.open, ERR_OK);
@@ -137,7 +130,7 @@ static void test_long_inbox(void **state)
 
     if (harness_fails())
         skip();
-    users(h);
+    harness_users(h, 3);
     store_stats(h->store, &before);
     fill_box(h, MANY);
     store_stats(h->store, &after);
@@ -171,7 +164,7 @@ static void test_newest_first(void **state)
     struct store_result *res;
     unsigned next = 20;
 
-    users(h);
+    harness_users(h, 3);
     if (harness_fails())
         skip();
     fill_box(h, 20);
@@ -193,7 +186,7 @@ static void test_boxes_are_apart(void **state)
     struct store_inbox_list list = {.newest_first = false};
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     for (unsigned i = 0; i < 4; i++) {
         harness_sample(&s, i, i % 2 + 1, i % 3 == 0 ? 3 : 2 - i % 2);
         harness_send(h, &s);
@@ -219,7 +212,7 @@ static void test_leaves_and_pieces(void **state)
     struct sample s;
     uint8_t *taken;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 4 * STORE_PIECE_MAX + 17);
     harness_send(h, &s);

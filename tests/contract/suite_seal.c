@@ -3,14 +3,6 @@
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { QUOTA = 100 << 20 };
-
-static void users(struct harness *h)
-{
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
-}
-
 /* ---- seal ---- */
 
 static void test_seal(void **state)
@@ -21,7 +13,7 @@ static void test_seal(void **state)
     struct store_result *res;
     struct sample s;
 
-    users(h);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 2 * STORE_PIECE_MAX + 1);
     (void)DO(h, upload_seal, &s.seal, ERR_NOTFOUND);
@@ -64,7 +56,7 @@ static void test_seal_refuses(void **state)
     struct store_piece_put p;
     struct sample s, good;
 
-    users(h);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, STORE_PIECE_MAX + 100);
     good = s;
@@ -110,7 +102,7 @@ static void test_cid_only_once(void **state)
     struct store_slot_delete del = {.view = STORE_VIEW_SENT};
     struct sample a, b;
 
-    users(h);
+    harness_users(h, 2);
     harness_sample(&a, 1, 1, 2);
     harness_send(h, &a);
     harness_sample(&b, 2, 1, 2);
@@ -137,7 +129,7 @@ static void test_one_flight(void **state)
 
     if (harness_fails())
         skip();
-    users(h);
+    harness_users(h, 2);
     for (unsigned n = 1; n <= 20; n++) {
         harness_sample(&s, n, 1, 2);
         harness_body(&s, STORE_PIECE_MAX + 1000 + n);
@@ -181,7 +173,7 @@ static void test_small_bodies(void **state)
     static const size_t lengths[] = {1, 4112, STORE_SMALL_MAX, STORE_SMALL_MAX + 1};
     struct harness *h = *state;
 
-    users(h);
+    harness_users(h, 2);
     for (unsigned i = 0; i < 2 * sizeof(lengths) / sizeof(lengths[0]); i++) {
         struct store_piece_put p, copy;
         struct sample s;
@@ -214,7 +206,7 @@ static void test_piece_with_a_bad_seal(void **state)
     struct store_piece_put p, other;
     struct sample a, s;
 
-    users(h);
+    harness_users(h, 2);
     harness_sample(&a, 1, 1, 2);
     harness_send(h, &a);
     harness_sample(&s, 2, 1, 2);
@@ -258,7 +250,7 @@ static void test_a_bad_seal_among_many(void **state)
 
     if (harness_fails())
         skip();
-    users(h);
+    harness_users(h, 2);
     harness_sample(&a, 1, 1, 2);
     harness_send(h, &a);
     for (unsigned i = 0; i < N; i++) {
@@ -302,7 +294,7 @@ static void test_abort(void **state)
     struct store_result *res;
     struct sample s;
 
-    users(h);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 8 * STORE_PIECE_MAX);
     (void)DO(h, upload_open, &s.open, ERR_OK);
@@ -341,7 +333,7 @@ static void test_leases(void **state)
     struct store_piece_put p;
     struct sample s[3];
 
-    users(h);
+    harness_users(h, 2);
     for (unsigned i = 0; i < 3; i++) {
         harness_sample(&s[i], i, 1, 2);
         harness_body(&s[i], STORE_PIECE_MAX);
@@ -381,7 +373,7 @@ static void test_cid_is_forgotten(void **state)
     unsigned uploads, pieces;
     uint64_t year;
 
-    users(h);
+    harness_users(h, 2);
     harness_sample(&a, 1, 1, 2);
     harness_send(h, &a);
     year = a.seal.now + STORE_CID_MS;

@@ -3,15 +3,6 @@
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { QUOTA = 100 << 20 };
-
-static void users(struct harness *h)
-{
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
-    harness_user(h, 3, QUOTA);
-}
-
 /* ---- moves ---- */
 
 static struct store_slot_update move(const struct sample *s, enum store_move m, uint8_t device)
@@ -34,7 +25,7 @@ static void test_opens(void **state)
     struct store_result *res;
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     s.open.opens_max = 2;
     harness_body(&s, 100);
@@ -84,7 +75,7 @@ static void test_too_many_devices(void **state)
     struct store_slot_update in;
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_send(h, &s);
     for (unsigned i = 0; i < STORE_OPENS_MAX; i++)
@@ -112,7 +103,7 @@ static void test_returns_are_counted(void **state)
 
     if (harness_fails()) /* what is tried again is another claim */
         skip();
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     s.open.opens_max = 1;
     harness_body(&s, 100);
@@ -168,7 +159,7 @@ static void test_revoke(void **state)
     uint8_t uids[2 * STORE_UID_LEN];
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 100);
     harness_send(h, &s);
@@ -217,7 +208,7 @@ static void test_ends_of_life(void **state)
     struct sample s, r;
     uint64_t cells[1];
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 1000);
     harness_send(h, &s);
@@ -301,7 +292,7 @@ static void test_ended_rows_go(void **state)
     struct store_stats st;
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 1000);
     harness_send(h, &s);
@@ -343,7 +334,7 @@ static void test_ended_rows_of_what_is_gone(void **state)
     struct store_sent_list sent = {0};
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 1000);
     harness_send(h, &s);
@@ -367,7 +358,7 @@ static void test_delete(void **state)
     struct sample s;
     unsigned pieces;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 12 * STORE_PIECE_MAX);
     harness_send(h, &s);
@@ -414,7 +405,7 @@ static void test_to_oneself(void **state)
     struct store_inbox_list inbox = {0};
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 1);
     s.open.nslots = s.seal.nslots = 1;
     s.seal.slot_leaves.len = STORE_HASH_LEN;
@@ -447,7 +438,7 @@ static void test_events(void **state)
     uint8_t head[STORE_HASH_LEN];
     struct sample s;
 
-    users(h);
+    harness_users(h, 3);
     harness_sample(&s, 1, 1, 2);
     harness_uid(1, arrived.uid);
     s.seal.event = &arrived;

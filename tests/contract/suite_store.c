@@ -5,8 +5,6 @@
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { QUOTA = 1 << 30 };
-
 /* ---- what is there stays there ---- */
 
 static void test_reopen(void **state)
@@ -19,8 +17,7 @@ static void test_reopen(void **state)
     struct store_stats st;
     struct sample s, u;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 3 * STORE_PIECE_MAX);
     harness_send(h, &s);
@@ -93,8 +90,7 @@ static void test_two_body_environments(void **state)
     harness_close(h);
     h->cfg.bodies = 1; /* it was fixed when the store was made */
     harness_open(h);
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     for (unsigned n = 0; n < 4; n++) {
         harness_sample(&s, n, 1, 2);
         harness_body(&s, STORE_PIECE_MAX + n);
@@ -126,8 +122,7 @@ static void check_full(struct harness *h)
     uint64_t used;
     int rc;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 2 * STORE_PIECE_MAX);
     harness_send(h, &s);
@@ -205,8 +200,7 @@ static void test_busy_and_room(void **state)
 
     if (harness_fails())
         skip();
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_sample(&s, 1, 1, 2);
     harness_body(&s, 200ULL * STORE_PIECE_MAX);
     (void)DO(h, upload_open, &s.open, ERR_OK);
@@ -245,8 +239,7 @@ static void test_mixed_load(void **state)
 
     if (harness_fails())
         skip();
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     harness_uid(2, list.uid);
     harness_uid(2, pieces.uid);
     harness_sample(&s, 0, 1, 2);
@@ -287,8 +280,7 @@ static void test_verify(void **state)
     unsigned transfers = 0, pieces = 0, faults = 0, pages = 0;
     struct sample s;
 
-    harness_user(h, 1, QUOTA);
-    harness_user(h, 2, QUOTA);
+    harness_users(h, 2);
     for (unsigned n = 1; n <= 3; n++) {
         harness_sample(&s, n, 1, 2);
         harness_body(&s, n == 2 ? 70 * STORE_PIECE_MAX : 0);

@@ -6,6 +6,7 @@
 int suite_users(void);
 int suite_manifests(void);
 int suite_uploads(void);
+int suite_pieces(void);
 int suite_seal(void);
 int suite_mail(void);
 int suite_slots(void);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/transfer/manifest_build.h"
+
 #define MUST(condition)                                                                            \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
@@ -80,6 +82,34 @@ void stage_greet(struct peer *p)
 void stage_enter(struct peer *p, const struct actor *who)
 {
     actor_enter(p, stage_site.port, who);
+}
+
+void stage_add_device(void)
+{
+    struct manifest_device devices[2] = {bob.u.device, carol.u.device};
+    struct manifest *m = NULL;
+    struct manifest_build_plan plan = {.previous = bob.u.first,
+                                       .created = SAMPLE_TIME,
+                                       .devices = devices,
+                                       .n_devices = 2,
+                                       .eks = &bob.u.key,
+                                       .n_eks = 1};
+    struct peer p;
+
+    MUST(manifest_build(&plan, &bob.u.isk, &m, NULL) == ERR_OK);
+    stage_enter(&p, &bob);
+    MUST(actor_put_manifest(&p, m) == OK);
+    peer_close(&p);
+    manifest_free(m);
+}
+
+struct actor stage_second_device(void)
+{
+    struct actor both = bob;
+
+    both.u.device = carol.u.device;
+    both.u.dsk = carol.u.dsk;
+    return both;
 }
 
 void stage_assert_serves(void)

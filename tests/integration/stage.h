@@ -28,6 +28,11 @@ int stage_teardown(void **state);
 void stage_greet(struct peer *p);
 void stage_enter(struct peer *p, const struct actor *who);
 
+/* Bob has a second device from now on, with carol's device key: publish that, and how he is there.
+ */
+void stage_add_device(void);
+struct actor stage_second_device(void);
+
 /* The daemon still serves: alice logs in and pings. */
 void stage_assert_serves(void);
 

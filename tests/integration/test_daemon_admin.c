@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -259,6 +262,64 @@ static void test_verify(void **state)
     peer_close(&p);
 }
 
+/* Read a line and answer with ${lines}; 0 if that went well. */
+static int answer_line(int fd, const char *lines)
+{
+    char c = '\0';
+
+    while (c != '\n')
+        if (read(fd, &c, 1) != 1)
+            return 1;
+    return write(fd, lines, strlen(lines)) == (ssize_t)strlen(lines) ? 0 : 1;
+}
+
+/* Answer what comes first to the socket ${name}, in a process of its own. */
+static pid_t answer_once(const char *name, const char *lines)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    pid_t pid;
+
+    (void)snprintf(at.sun_path, sizeof(at.sun_path), "%.100s", name);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(answer_line(accept(fd, NULL, NULL), lines));
+    close(fd);
+    return pid;
+}
+
+/* Of a store with many faults only the first are named, but all are counted. */
+static void test_verify_tells_how_many(void **state)
+{
+    static const char lines[] =
+        "{\"item\":{\"id\":\"00ff\",\"what\":\"piece does not match its leaf\",\"piece\":7}}\n"
+        "{\"result\":{\"transfers\":3,\"pieces\":4000,\"faults\":1200}}\n";
+    const char *name = in_site("fake.sock");
+    int status = -1;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        pid_t pid = answer_once(name, lines);
+
+        assert_int_equal(site_run(out, sizeof(out), site_bin("satchelctl"), "--socket", name,
+                                  "verify", i == 0 ? NULL : "--json", NULL),
+                         1);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_int_equal(unlink(name), 0);
+        if (i == 0) {
+            assert_says("00ff piece 7: piece does not match its leaf\n");
+            assert_says("3 transfers, 4000 pieces, 1200 faults; the first 1 are named\n");
+        } else {
+            assert_says("\"faults\":[{");
+            assert_says("\"found\":1200");
+        }
+    }
+}
+
 static void test_reload_and_clock(void **state)
 {
     (void)state;
@@ -377,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_suspend_and_resume),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_verify_tells_how_many),
         cmocka_unit_test(test_reload_and_clock),
         cmocka_unit_test(test_invited_registration),
         cmocka_unit_test(test_closed_registration),

@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "common/crypto/hex.h"
-#include "common/transfer/manifest_build.h"
 #include "tests/integration/stage.h"
 
 #define CODE(x) SATCHEL__CODE__##x
@@ -352,48 +351,23 @@ static void test_to_oneself(void **state)
 
 /* ---- opens ---- */
 
-/* Let bob have a second device, with carol's device key. */
-static void add_device(void)
-{
-    struct manifest_device devices[2] = {bob.u.device, carol.u.device};
-    struct manifest *m = NULL;
-    struct manifest_build_plan plan = {.previous = bob.u.first,
-                                       .created = SAMPLE_TIME,
-                                       .devices = devices,
-                                       .n_devices = 2,
-                                       .eks = &bob.u.key,
-                                       .n_eks = 1};
-
-    assert_int_equal(manifest_build(&plan, &bob.u.isk, &m, NULL), ERR_OK);
-    assert_int_equal(actor_put_manifest(&b, m), OK);
-    manifest_free(m);
-}
-
-static void enter_second_device(struct peer *p)
-{
-    struct actor both = bob;
-
-    both.u.device = carol.u.device;
-    both.u.dsk = carol.u.dsk;
-    stage_enter(p, &both);
-}
-
 static void test_one_open_is_for_one_device(void **state)
 {
     uint8_t one[SHARE_LEN], two[SHARE_LEN];
     struct parcel x;
     struct message *m;
+    struct actor there = stage_second_device();
     struct peer other;
 
     (void)state;
-    add_device();
+    stage_add_device();
     stage_parcel(&x, 10, 400);
     x.header.opens = 1;
     assert_int_equal(parcel_deliver(&a, &x), OK);
     assert_int_equal(parcel_release(&b, &x, one), OK);
     assert_int_equal(parcel_release(&b, &x, two), OK); /* the same open, the same share */
     assert_memory_equal(one, two, SHARE_LEN);
-    enter_second_device(&other);
+    stage_enter(&other, &there);
     assert_int_equal(parcel_release(&other, &x, NULL), CODE(SPENT));
     peer_close(&other);
     assert_int_equal(parcel_release(&c, &x, NULL), OK); /* others have their own */

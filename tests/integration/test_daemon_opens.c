@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "common/transfer/manifest_build.h"
 #include "common/transfer/statement.h"
 #include "tests/integration/stage.h"
 
@@ -19,41 +18,12 @@
 
 enum { RACES = 50, CUTS = 20 };
 
-/* Let bob have a second device, with carol's device key. */
-static void add_device(void)
-{
-    struct manifest_device devices[2] = {bob.u.device, carol.u.device};
-    struct manifest *m = NULL;
-    struct manifest_build_plan plan = {.previous = bob.u.first,
-                                       .created = SAMPLE_TIME,
-                                       .devices = devices,
-                                       .n_devices = 2,
-                                       .eks = &bob.u.key,
-                                       .n_eks = 1};
-    struct peer p;
-
-    assert_int_equal(manifest_build(&plan, &bob.u.isk, &m, NULL), ERR_OK);
-    stage_enter(&p, &bob);
-    assert_int_equal(actor_put_manifest(&p, m), OK);
-    peer_close(&p);
-    manifest_free(m);
-}
-
 static int setup(void **state)
 {
     (void)state;
     stage_up(SETTINGS);
-    add_device();
+    stage_add_device();
     return 0;
-}
-
-static struct actor second_device(void)
-{
-    struct actor both = bob;
-
-    both.u.device = carol.u.device;
-    both.u.dsk = carol.u.dsk;
-    return both;
 }
 
 static void deliver(struct parcel *x, uint64_t length, uint32_t seed, uint32_t opens)
@@ -181,7 +151,7 @@ static void test_receipts_that_are_refused(void **state)
 
 static void test_the_last_commit_spends_the_slot(void **state)
 {
-    struct actor other = second_device();
+    struct actor other = stage_second_device();
     struct parcel x;
     struct peer one, two;
 
@@ -216,7 +186,7 @@ static uint64_t send_release(struct peer *p, const struct parcel *x)
 /* Two devices ask 25 times each for the one open, all at once: one device gets it. */
 static void test_races(void **state)
 {
-    struct actor who[2] = {bob, second_device()};
+    struct actor who[2] = {bob, stage_second_device()};
     struct peer p[2];
     struct parcel x;
 
@@ -251,7 +221,7 @@ static void test_races(void **state)
 
 static void test_a_broken_download(void **state)
 {
-    struct actor other = second_device();
+    struct actor other = stage_second_device();
     uint8_t first[SHARE_LEN], again[SHARE_LEN];
     struct statement s;
     Satchel__SlotState now;
