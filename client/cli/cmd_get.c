@@ -99,6 +99,13 @@ static long on_code(void *cookie, const struct satchel_transfer *t, char *buf, s
 /* A folder that is unpacked, standard output, or small: nothing is kept of a part of it. */
 static bool begins_anew;
 static bool unpacks; /* the first */
+static char *words;  /* the sender's message, for --json; owned; NULL: none */
+
+static void keep_words(const char *text)
+{
+    free(words);
+    words = text != NULL && text[0] != '\0' ? strdup(text) : NULL;
+}
 
 static void on_transfer(void *cookie, const struct satchel_transfer *t)
 {
@@ -108,6 +115,7 @@ static void on_transfer(void *cookie, const struct satchel_transfer *t)
     begins_anew = go->fd >= 0 || unpacks || t->padded_size < CLI_KEPT_FROM;
     progress_begin(t->name);
     get_preview_begin(t);
+    keep_words(t->opened ? t->message : NULL);
     if (t->opened && t->message != NULL && t->message[0] != '\0') {
         char *safe = text_message(t->message);
 
@@ -126,13 +134,14 @@ static void report(const struct satchel_got *r)
 {
     char path[TEXT_SAFE], size[TEXT_SIZE], from[TEXT_SAFE];
 
-    ui_result(json_pack("{s:s,s:o,s:I,s:o,s:s,s:b,s:b,s:o,s:I,s:I,s:b,s:s}", "id", r->id, "path",
-                        ui_json_text(r->path), "size", (json_int_t)r->size, "from",
+    ui_result(json_pack("{s:s,s:o,s:I,s:o,s:s,s:b,s:b,s:o,s:I,s:I,s:b,s:s,s:o}", "id", r->id,
+                        "path", ui_json_text(r->path), "size", (json_int_t)r->size, "from",
                         ui_json_text(r->from), "from_id", r->from_id, "verified", r->verified,
                         "from_verified", r->from_verified, "name", ui_json_text(r->name),
                         "got_pieces", (json_int_t)r->got_pieces, "kept_pieces",
                         (json_int_t)r->kept_pieces, "receipt", r->receipt_sent, "kind",
-                        r->folder ? "folder" : "file"));
+                        r->folder ? "folder" : "file", "message",
+                        words != NULL ? ui_json_text(words) : json_null()));
     if (r->path[0] == '\0')
         ui_note("%.12s  received %s from %s", r->id, text_size(r->size, size),
                 text_safe(r->from, from, sizeof(from)));
@@ -200,6 +209,7 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
         else
             explain(cli, argv[i], argc > 1, &one);
         cli_keep_first(failed, &one, &first, err);
+        keep_words(NULL);
     }
     return rc != SATCHEL_OK ? rc : first;
 }

@@ -121,8 +121,10 @@ void progress_show(void *cookie, const struct satchel_progress *p)
         return;
     bar.phase = p->phase;
     bar.drawn = now;
+    if (ui_quiet())
+        return;
     if (ui_json())
         emit(p);
-    else if (!ui_quiet() && isatty(STDERR_FILENO) && now - bar.begun >= QUIET_MS)
+    else if (isatty(STDERR_FILENO) && now - bar.begun >= QUIET_MS)
         draw(p, now);
 }

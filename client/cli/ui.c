@@ -135,20 +135,22 @@ void ui_notice(void *cookie, const struct satchel_notice *n)
         [SATCHEL_NOTICE_RENAMED] = "renamed",       [SATCHEL_NOTICE_LOST] = "lost",
         [SATCHEL_NOTICE_FACTOR] = "factor_changed", [SATCHEL_NOTICE_USERNAME] = "username",
     };
+    /* Whose keys are used, and who may act for us, is worth a word whenever it changes. */
+    bool always = n->kind == SATCHEL_NOTICE_PINNED || n->kind == SATCHEL_NOTICE_SUCCESSION ||
+                  n->kind == SATCHEL_NOTICE_FACTOR;
     char safe[TEXT_SAFE];
 
     (void)cookie;
-    if (!ui.json && ui.quiet &&
-        (n->kind == SATCHEL_NOTICE_PINNED || n->kind == SATCHEL_NOTICE_SUCCESSION ||
-         n->kind == SATCHEL_NOTICE_FACTOR)) {
-        /* Whose keys are used, and who may act for us, is worth a word whenever it changes. */
-        progress_clear();
-        (void)fprintf(stderr, "satchel: %s\n", text_safe(n->message, safe, sizeof(safe)));
-    } else if (ui.json)
+    if (ui.quiet && !always)
+        return;
+    if (ui.json) {
         ui_event(names[n->kind], json_pack("{s:o,s:o}", "who", ui_json_text(n->who), "message",
                                            ui_json_text(n->message)));
-    else
-        ui_note("satchel: %s", text_safe(n->message, safe, sizeof(safe)));
+        return;
+    }
+    progress_clear();
+    (void)fflush(stdout); /* results that came before stand before it */
+    (void)fprintf(stderr, "satchel: %s\n", text_safe(n->message, safe, sizeof(safe)));
 }
 
 json_t *ui_json_text(const char *s)

@@ -8,7 +8,8 @@
  * cannot be written, or a full disk, must not cost an open.
  *
  * A connection that is lost: before the pieces everything is asked again, behind
- * the output, which stays; from then on what is missing (get_body.c).
+ * the output, which stays; from then on what is missing (get_body.c).  Pieces that the
+ * server does not have any more: everything up to the checks, for the reason is in the row.
  *
  * Ways to fail, with nothing left on the disk but what the same get can go on
  * with (get_keep.c):
@@ -241,6 +242,9 @@ static void checked(struct op_job *job)
     if (g->on_transfer != NULL && !g->told)
         g->on_transfer(g->op.cookie, &g->shown);
     g->told = true;
+    if (g->gone && !g->op.ended)
+        op_fail(&g->op, ERR_NOTFOUND, "transfer '%s': the server does not have all of it any more",
+                g->find.prefix);
     if (!g->op.ended)
         op_job(&g->op, &g->job, output_work, release);
 }
@@ -330,7 +334,7 @@ static void again(struct satchel_op *op)
 {
     struct get *g = (struct get *)op;
 
-    if (get_body_again(g))
+    if (!g->gone && get_body_again(g))
         return;
     row_free(&g->row);
     person_free(&g->sender);

@@ -62,6 +62,7 @@ struct get {
     struct buf receipt; /* serialised Signed */
     uint64_t max_lifetime;
     bool told;       /* on_transfer was called */
+    bool gone;       /* the server has no pieces of it any more: why is asked */
     bool renamed;    /* the output is not called as the sender called it; until that is told */
     char *part_path; /* the partial file is to survive a failure; NULL: it is not */
     bool resuming;   /* it may hold something */

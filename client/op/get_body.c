@@ -184,11 +184,29 @@ static void take_piece(struct get *g, struct get_range *r, const struct answer *
     op_job(&g->op, &p->job, open_work, opened);
 }
 
+/*
+ * Revoked, deleted or expired while it was received: the transfer itself says which, so that it is
+ * looked at again.
+ */
+static void refused(struct get *g, const struct err *why)
+{
+    if (why->code != ERR_NOTFOUND) {
+        op_end(&g->op, why);
+        return;
+    }
+    g->gone = true;
+    op_restart(&g->op);
+}
+
 static void on_pieces(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct get *g = (struct get *)op;
     struct get_range *r = arg;
 
+    if (a->err != NULL) {
+        refused(g, a->err);
+        return;
+    }
     if (!a->last) {
         take_piece(g, r, a);
         return;
@@ -233,7 +251,8 @@ static void ask_range(struct get *g, struct get_range *r, uint32_t count)
                                .expect = SATCHEL__ENVELOPE__BODY_DONE,
                                .more = SATCHEL__ENVELOPE__BODY_PIECE},
                        .cb = on_pieces,
-                       .arg = r};
+                       .arg = r,
+                       .errors = true};
 
     *r = (struct get_range){.busy = true, .next = g->next_asked, .left = count};
     for (uint32_t i = g->next_asked; i < g->next_asked + count; i++) {
@@ -362,10 +381,16 @@ static void ask_leaves(struct get *g);
 static void on_leaves(struct satchel_op *op, void *arg, const struct answer *a)
 {
     struct get *g = (struct get *)op;
-    const Satchel__LeavesReply *m = a->e->leaves_reply;
-    size_t n = m->leaves.len / IDS_HASH_LEN;
+    const Satchel__LeavesReply *m;
+    size_t n;
 
     (void)arg;
+    if (a->err != NULL) {
+        refused(g, a->err);
+        return;
+    }
+    m = a->e->leaves_reply;
+    n = m->leaves.len / IDS_HASH_LEN;
     if (m->first != g->have_leaves || n == 0 || m->leaves.len % IDS_HASH_LEN != 0 ||
         n > g->n_pieces - g->have_leaves) {
         op_fail(op, ERR_INTEGRITY, "the server's list of pieces does not fit the transfer");
@@ -388,7 +413,8 @@ static void ask_leaves(struct get *g)
     Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
     Satchel__GetLeaves m = SATCHEL__GET_LEAVES__INIT;
     struct op_ask a = {.ask = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_LEAVES_REPLY},
-                       .cb = on_leaves};
+                       .cb = on_leaves,
+                       .errors = true};
     uint32_t left = g->n_pieces - g->have_leaves;
 
     m.tid = (ProtobufCBinaryData){IDS_TID_LEN, g->find.tid.b};

@@ -110,15 +110,14 @@ static void a_file_in_its_place_is_no_failure(void **state)
 
     scene_fill_file(g, 5000);
     send_to_bob(g);
-    g->bob.retry_ms = 1000;
-    handle_again(&g->bob);
+    handle_retry(&g->bob, 1000);
     g->fake.spoil = cut_for_good;
     g->fake.cookie = &c;
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
     honest(g);
     assert_true(c.done);
     assert_true(g->bob.last.notices[SATCHEL_NOTICE_RETRY] > 0);
-    assert_received(g);
+    assert_output(g);
 }
 
 static void a_descriptor_goes_on_too(void **state)
@@ -166,6 +165,44 @@ static void busy_is_waited_for(void **state)
     honest(g);
     assert_true(c.done);
     assert_output(g);
+}
+
+/* As cut_answer(), but the server has it no more. */
+static bool say_gone(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    struct cut *c = f->cookie;
+
+    if (r->body_case != c->kind)
+        return true;
+    buf_reset(tail);
+    fake_clear(r);
+    fake_error(r, SATCHEL__CODE__NOT_FOUND, "");
+    c->done = true;
+    return true;
+}
+
+/* What became of it is asked once; a server that shows it and does not give it is told of. */
+static void what_is_gone_is_looked_at_again(void **state)
+{
+    static const Satchel__Envelope__BodyCase kinds[] = {SATCHEL__ENVELOPE__BODY_LEAVES_REPLY,
+                                                        SATCHEL__ENVELOPE__BODY_PIECE};
+    struct scene *g = *state;
+
+    scene_fill_file(g, CUT_LENGTH);
+    send_to_bob(g);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct cut c = {.kind = kinds[i]};
+
+        handle_retry(&g->bob, CUT_RETRY);
+        g->fake.spoil = say_gone;
+        g->fake.cookie = &c;
+        assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_E_NOTFOUND);
+        honest(g);
+        assert_true(c.done);
+        assert_non_null(strstr(g->bob.last.message, "does not have all of it any more"));
+        assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_RETRY], 0);
+        assert_no_output(g);
+    }
 }
 
 /* ---- the same command again -------------------------------------------------------------- */
@@ -418,6 +455,7 @@ int main(void)
         TEST(a_file_in_its_place_is_no_failure),
         TEST(a_descriptor_goes_on_too),
         TEST(busy_is_waited_for),
+        TEST(what_is_gone_is_looked_at_again),
         TEST(the_same_command_goes_on),
         TEST(ctrl_c_leaves_something),
         TEST(kept_bytes_are_checked),

@@ -245,6 +245,9 @@ class Exchange(Case):
         tid = self.alice.send(self.file(5), "--message", "see page 3", to=(self.bob,)).result["id"]
         shown = self.bob.run("get", tid, "-o", self.work / "x")
         self.assertIn("see page 3", shown.text + shown.errors)
+        self.assertEqual(self.bob.get(tid, "-o", self.work / "y").result["message"], "see page 3")
+        tid = self.alice.send(self.file(5), to=(self.bob,)).result["id"]
+        self.assertIsNone(self.bob.get(tid, "-o", self.work / "z").result["message"])
 
     def test_all_of_a_long_message(self):
         """As long as a message may be, with characters that take most room when they are made safe."""

@@ -421,6 +421,12 @@ class Usage(Case):
         for args in (["--home", self.alice.home, "--json", "whoami"], ["whoami", "--json", "--home", self.alice.home]):
             self.assertEqual(elsewhere.run(*args).result["user_id"], self.alice.uid)
 
+    def test_quiet_is_quiet_in_json(self):
+        path = self.file(10)
+        self.alice.json("send", path, "--to", "alice")
+        objects = self.alice.json("--quiet", "send", path, "--to", "alice").objects
+        self.assertEqual([list(item) for item in objects], [["result"]])
+
     def test_json_ends_with_a_result_or_an_error(self):
         for args in (["whoami"], ["inbox"], ["sent"], ["contacts", "list"], ["doctor"], ["get", "f" * 32]):
             with self.subTest(args=args):

@@ -381,6 +381,14 @@ class Interrupted(Case):
         sending.interrupt()
         self.assertIn("it goes on with what the server has", sending.end(expect=130))
 
+    def test_revoked_meanwhile(self):
+        tid = self.alice.send(self.file(12_000_000), to=(self.bob,)).result["id"]
+        getting = Terminal(self.bob, "get", tid, "-o", self.folder_of("out"), "--limit-rate", "1M")
+        getting.until(r"[1-9]\.\d MiB of")
+        self.alice.json("revoke", tid)
+        self.assertRegex(getting.end(expect=4), f"satchel: transfer '{tid}': alice revoked it on ")
+        self.assertEqual(os.listdir(self.work / "out"), [])
+
     def test_what_is_read_once_goes_on(self):
         """A connection that is lost is not the end of a folder."""
         top = self.folder_of("top")
