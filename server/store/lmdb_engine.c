@@ -26,7 +26,7 @@ enum {
     INDEX_STEP = 16 << 20,
     BODY_STEP = 256 << 20,
     GATHER_US = 1000, /* much less than a crowd waits for its turn */
-    READERS = 2,
+    READERS = 3,      /* two for bodies */
     READERS_MAX = 64,
     PAGE_BYTES = 3 << 19 /* of a page of rows, its array included */
 };
@@ -162,9 +162,11 @@ static void go(struct lmdb_engine *e, struct store_job *job)
 {
     switch (step_of(job)->place) {
     case READ:
+        lmdb_readers_submit(e->readers, LMDB_READ_SHORT, job);
+        break;
     case READ_BODY:
     case READ_ITSELF:
-        lmdb_readers_submit(e->readers, job);
+        lmdb_readers_submit(e->readers, LMDB_READ_LONG, job);
         break;
     case INDEX:
         lmdb_writer_submit(e->index_writer, job);
