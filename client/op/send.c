@@ -251,17 +251,26 @@ void send_look_up(struct satchel_op *op)
     people_find(&s->people);
 }
 
+bool send_is_lost(struct send *s)
+{
+    bool busy = s->op.retry.why == ERR_BUSY;
+
+    if (s->n_pieces == 0 || s->acked == s->n_pieces || source_facts(s->source)->again)
+        return false;
+    op_fail(&s->op, busy ? ERR_BUSY : ERR_CLOSED,
+            "the %s while '%s' was sent, which cannot be read again",
+            busy ? "server was busy" : "connection was lost", s->name);
+    return true;
+}
+
 /* The connection stands again. */
 static void again(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
-    /* What a stream gave is gone with the pieces that were on their way. */
-    if (s->n_pieces > 0 && s->acked < s->n_pieces && !source_facts(s->source)->again)
-        op_fail(op, op->retry.why == ERR_BUSY ? ERR_BUSY : ERR_CLOSED,
-                "the %s while '%s' was sent, which cannot be read again",
-                op->retry.why == ERR_BUSY ? "server was busy" : "connection was lost", s->name);
-    else if (s->start_over)
+    if (send_is_lost(s))
+        return;
+    if (s->start_over)
         send_start_anew(s);
     else if (s->opened)
         send_body_again(s);

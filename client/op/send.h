@@ -171,6 +171,10 @@ void send_body_again(struct send *s);
 /* More leaves are durable: send their pieces. */
 void send_body_flush(struct send *s);
 
+/* What a stream gave is gone with the pieces that the server does not have: true, and it has ended.
+ */
+bool send_is_lost(struct send *s);
+
 /* Forget pieces that were on their way; no job runs. */
 void send_body_reset(struct send *s);
 

@@ -332,7 +332,7 @@ static void on_state(struct satchel_op *op, void *arg, const struct answer *a)
         send_start_over(s, "its record is older than what was sent");
     } else if (a->e->upload_state_reply->more) {
         ask_state(s, next);
-    } else {
+    } else if (!send_is_lost(s)) {
         if (s->resuming && s->checked == 0)
             s->kept = s->acked;
         if (s->kept > 0 && s->checked == 0)

@@ -508,6 +508,70 @@ static void a_forgotten_upload_begins_anew(void **state)
     }
 }
 
+/* Busy when it is to seal; then it has no piece of what it has acknowledged. */
+static bool lose_pieces(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    const struct cut *c = f->cookie;
+
+    if (r->body_case == SATCHEL__ENVELOPE__BODY_HELLO_REPLY) {
+        Satchel__HelloReply *m = r->hello_reply;
+
+        m->features = realloc(m->features, (m->n_features + 1) * sizeof(*m->features));
+        assert_non_null(m->features);
+        m->features[m->n_features++] = strdup("open-length");
+    }
+    if (!c->done)
+        return busy_answer(f, r, tail);
+    if (r->body_case == SATCHEL__ENVELOPE__BODY_ERROR) {
+        fake_clear(r);
+        r->body_case = SATCHEL__ENVELOPE__BODY_UPLOAD_STATE_REPLY;
+        r->upload_state_reply = malloc(sizeof(*r->upload_state_reply));
+        assert_non_null(r->upload_state_reply);
+        satchel__upload_state_reply__init(r->upload_state_reply);
+    }
+    return true;
+}
+
+static void on_stream_sent(void *cookie, const struct satchel_error *err,
+                           const struct satchel_sent *r)
+{
+    struct actor_handle *h = cookie;
+
+    (void)r;
+    h->last.done = true;
+    h->last.code = err != NULL ? err->code : SATCHEL_OK;
+    snprintf(h->last.message, sizeof(h->last.message), "%s", err != NULL ? err->message : "");
+}
+
+/* Nothing else is sealed in the place of what was there, and what is said is true. */
+static void a_pipe_is_not_read_again(void **state)
+{
+    static const char *const to[] = {"bob"};
+    static const uint8_t bytes[50000] = {1};
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_SEAL_REPLY, 0, false};
+    struct satchel_send_options o = {
+        .name = "stream", .to = to, .to_count = 1, .cookie = &g->alice, .done = on_stream_sent};
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(write(ends[1], bytes, sizeof(bytes)), sizeof(bytes));
+    close(ends[1]);
+    o.fd = ends[0];
+    patience(&g->alice, PATIENT);
+    g->fake.spoil = lose_pieces;
+    g->fake.cookie = &c;
+    g->alice.last = (struct ending){0};
+    assert_int_equal(satchel_send_start(g->alice.s, &o, NULL, NULL), SATCHEL_OK);
+    assert_int_equal(wait_for(&g->alice)->code, SATCHEL_E_BUSY);
+    assert_non_null(strstr(g->alice.last.message, "'stream'"));
+    assert_non_null(strstr(g->alice.last.message, "read again"));
+    honest(g);
+    assert_true(c.done);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+    close(ends[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,6 +589,7 @@ int main(void)
         TEST(a_forgotten_upload_begins_anew),
         TEST(cut_while_the_seal_is_made),
         TEST(a_lost_answer_of_one_that_is_over),
+        TEST(a_pipe_is_not_read_again),
     };
     int failed = cmocka_run_group_tests_name("resume_send", tests, NULL, NULL);
 
