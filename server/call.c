@@ -208,6 +208,7 @@ bool call_pays(struct call *c, size_t n, call_step *self)
     if (wait == 0)
         return true;
     if (self == NULL) {
+        c->conn->rests = true;
         call_later(c, ERR_RATE, wait);
         return false;
     }

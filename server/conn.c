@@ -343,8 +343,9 @@ size_t conn_room(const struct conn *conn)
 
 static bool is_full(const struct conn *conn)
 {
-    return conn->n_calls >= CONN_CALLS_MAX || conn->n_pieces >= conn->d->settings.window ||
-           conn->n_alone > 0 || over_its_part(conn) || stream_queued(conn->stream) >= OUT_HIGH;
+    return conn->rests || conn->n_calls >= CONN_CALLS_MAX ||
+           conn->n_pieces >= conn->d->settings.window || conn->n_alone > 0 || over_its_part(conn) ||
+           stream_queued(conn->stream) >= OUT_HIGH;
 }
 
 /* Read on or pause, as the limits say now. */
@@ -478,6 +479,10 @@ void conn_tick(struct conn *conn, uint64_t now)
             call_give_up(c);
     }
     watch_pump(conn);
+    if (conn->rests && conn->state != CONN_CLOSING) {
+        conn->rests = false;
+        conn_settle(conn);
+    }
     if (conn->calls != NULL && conn->state != CONN_CLOSING)
         conn_settle(conn); /* what is held may have waited for a time */
 }

@@ -14,7 +14,7 @@
  *  - the daemon stops                        Bye, then close when all is answered
  *
  * Back-pressure: nothing is read while too much of this connection, or of all
- * of them together, is under way.
+ * of them together, is under way, nor for a second after its user has asked too much.
  *
  * Threads: loop thread only.  Never blocks.
  */
@@ -78,6 +78,7 @@ struct conn {
     unsigned n_calls, n_pieces;
     unsigned n_alone; /* of them such that later ones wait */
     bool settling, paused;
+    bool rests;            /* until the next tick: its user asks for more than there is */
     struct watch *watch;   /* of watch.c; NULL: it has not subscribed */
     size_t queued;         /* bytes of pieces in and out that are under way */
     uint64_t opened, used; /* uv_now(): accepted; last request */

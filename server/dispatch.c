@@ -84,6 +84,8 @@ const struct dispatch_row *dispatch_find(Satchel__Envelope__BodyCase body)
 /* What the row costs; 0: go on, otherwise the ms to wait. */
 static uint64_t charge(struct conn *conn, const struct dispatch_row *row)
 {
+    uint64_t wait;
+
     switch (row->rate) {
     case DISPATCH_FREE:
         return 0;
@@ -94,12 +96,14 @@ static uint64_t charge(struct conn *conn, const struct dispatch_row *row)
     }
     if (row->rate != DISPATCH_USER) {
         enum daemon_rate rate = row->rate == DISPATCH_LOOKUP ? DAEMON_LOOKUPS : DAEMON_RELEASES;
-        uint64_t wait = daemon_charge(conn->d, rate, conn->uid.b, sizeof(conn->uid.b));
 
+        wait = daemon_charge(conn->d, rate, conn->uid.b, sizeof(conn->uid.b));
         if (wait > 0)
             return wait;
     }
-    return daemon_charge(conn->d, DAEMON_REQUESTS, conn->uid.b, sizeof(conn->uid.b));
+    wait = daemon_charge(conn->d, DAEMON_REQUESTS, conn->uid.b, sizeof(conn->uid.b));
+    conn->rests |= wait > 0; /* refusing more of them would be work without end */
+    return wait;
 }
 
 static bool id_in_use(const struct conn *conn, const struct call *self)

@@ -28,7 +28,7 @@ enum {
     INDEX_STEP = 16 << 20,
     BODY_STEP = 256 << 20,
     GATHER_US = 1000, /* much less than a crowd waits for its turn */
-    READERS = 2,
+    READERS = 3,      /* two for bodies */
     READERS_MAX = 64,
     PAGE_BYTES = 3 << 19 /* of a page of rows, its array included */
 };

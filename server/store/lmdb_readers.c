@@ -2,37 +2,65 @@
 #include "server/store/lmdb_readers.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
+
+/* Those of a kind. */
+struct queue {
+    struct store_job *first, **last;
+    unsigned running; /* of them, by threads */
+};
 
 struct lmdb_readers {
     void (*run)(struct lmdb_engine *e, struct store_job *job);
     struct lmdb_engine *engine;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct store_job *first, **last; /* under lock */
-    bool stop;                       /* under lock */
+    struct queue queues[LMDB_READ_KINDS]; /* under lock */
+    bool stop;                            /* under lock */
+    unsigned most;                        /* threads for a kind */
     unsigned nthreads;
     pthread_t threads[];
 };
 
+/* Of a kind that may have one more thread; NULL: there is none.  The lock is held. */
+static struct queue *choose(struct lmdb_readers *r)
+{
+    for (unsigned i = 0; i < LMDB_READ_KINDS; i++)
+        if (r->queues[i].first != NULL && r->queues[i].running < r->most)
+            return &r->queues[i];
+    return NULL;
+}
+
+static struct store_job *take(struct queue *q)
+{
+    struct store_job *job = q->first;
+
+    q->first = job->next;
+    if (q->first == NULL)
+        q->last = &q->first;
+    return job;
+}
+
+/* What is left when it stops and may have no more threads is for those that it has. */
 static void *reader_main(void *arg)
 {
     struct lmdb_readers *r = arg;
     struct store_job *job;
+    struct queue *q;
 
     pthread_mutex_lock(&r->lock);
     for (;;) {
-        while (r->first == NULL && !r->stop)
+        while ((q = choose(r)) == NULL && !r->stop)
             pthread_cond_wait(&r->wake, &r->lock);
-        job = r->first;
-        if (job == NULL)
+        if (q == NULL)
             break;
-        r->first = job->next;
-        if (r->first == NULL)
-            r->last = &r->first;
+        job = take(q);
+        q->running++;
         pthread_mutex_unlock(&r->lock);
         r->run(r->engine, job);
         pthread_mutex_lock(&r->lock);
+        q->running--;
     }
     pthread_mutex_unlock(&r->lock);
     return NULL;
@@ -49,7 +77,9 @@ int lmdb_readers_open(struct lmdb_readers **ret_r, unsigned threads,
         return err_set(err, ERR_NOMEM, "out of memory");
     r->run = run;
     r->engine = e;
-    r->last = &r->first;
+    r->most = threads > 1 ? threads - 1 : 1;
+    for (unsigned i = 0; i < LMDB_READ_KINDS; i++)
+        r->queues[i].last = &r->queues[i].first;
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->wake, NULL);
     for (; r->nthreads < threads; r->nthreads++) {
@@ -78,12 +108,14 @@ void lmdb_readers_close(struct lmdb_readers *r)
     free(r);
 }
 
-void lmdb_readers_submit(struct lmdb_readers *r, struct store_job *job)
+void lmdb_readers_submit(struct lmdb_readers *r, enum lmdb_read kind, struct store_job *job)
 {
+    struct queue *q = &r->queues[kind];
+
     job->next = NULL;
     pthread_mutex_lock(&r->lock);
-    *r->last = job;
-    r->last = &job->next;
+    *q->last = job;
+    q->last = &job->next;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
 }

@@ -85,9 +85,11 @@ static void go(struct lmdb_engine *e, struct store_job *job)
 {
     switch (step_of(job)->place) {
     case READ:
+        lmdb_readers_submit(e->readers, LMDB_READ_SHORT, job);
+        break;
     case READ_BODY:
     case READ_ITSELF:
-        lmdb_readers_submit(e->readers, job);
+        lmdb_readers_submit(e->readers, LMDB_READ_LONG, job);
         break;
     case INDEX:
         lmdb_writer_submit(e->index_writer, job);

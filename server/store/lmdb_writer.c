@@ -254,6 +254,17 @@ static int hold(struct lmdb_writer *w, const struct lmdb_txn *t, size_t jobs)
     return 0;
 }
 
+/* Has what is held been held for long enough?  Who never pauses lets nobody time out. */
+static bool is_due(const struct lmdb_writer *w)
+{
+    const struct timespec *until = &w->held_until;
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return w->held.txn != NULL && (now.tv_sec > until->tv_sec ||
+                                   (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec));
+}
+
 /* Answer those of ${b} that are early; the others stay in it. */
 static void answer_early(struct lmdb_writer *w, struct batch *b)
 {
@@ -312,7 +323,7 @@ static int attempt(struct lmdb_writer *w, struct batch *b)
         return rc;
     }
     if (!b->firm && !b->alone)
-        return 0;
+        return is_due(w) ? flush(w) : 0;
     if (!b->alone)
         answer_early(w, b);
     return flush(w);

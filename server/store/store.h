@@ -44,7 +44,7 @@ struct store_config {
     uint64_t body_max;  /* ceiling of each body environment: 16 TiB */
     uint64_t step;      /* bodies grow and are preallocated in such steps: 256 MiB */
     unsigned bodies;    /* body environments, fixed when the store is made: 1 */
-    unsigned readers;   /* reading threads: 2 */
+    unsigned readers;   /* reading threads: 3 */
 };
 
 /*

@@ -215,6 +215,38 @@ static void a_lost_piece_is_told(void **state)
     honest(g);
 }
 
+/* Busy when it is to seal; then it has no piece of what it has acknowledged. */
+static bool lose_all(struct fake *f, Satchel__Envelope *r, struct buf *tail)
+{
+    const struct cut *c = f->cookie;
+
+    if (!c->done)
+        return busy_answer(f, r, tail);
+    if (r->body_case == SATCHEL__ENVELOPE__BODY_ERROR) {
+        fake_clear(r);
+        r->body_case = SATCHEL__ENVELOPE__BODY_UPLOAD_STATE_REPLY;
+        r->upload_state_reply = fake_make(&satchel__upload_state_reply__descriptor);
+    }
+    return true;
+}
+
+/* Nothing else is sealed in the place of what was there, and what is said is true. */
+static void a_pipe_is_not_read_again(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_SEAL_REPLY, 0, false};
+
+    handle_retry(&g->alice, CUT_RETRY);
+    g->fake.spoil = lose_all;
+    g->fake.cookie = &c;
+    assert_int_equal(do_send_stream(g, SMALL)->code, SATCHEL_E_CLOSED);
+    assert_non_null(strstr(g->alice.last.message, "has lost what it had of 'file'"));
+    assert_non_null(strstr(g->alice.last.hint, "cannot be read again"));
+    honest(g);
+    assert_true(c.done);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+}
+
 /* It says that it has what was never sent. */
 static bool invent_pieces(struct fake *f, Satchel__Envelope *r, struct buf *tail)
 {
@@ -262,6 +294,7 @@ int main(void)
         TEST(every_answer_may_be_cut),     TEST(every_request_may_be_cut),
         TEST(one_piece_may_be_cut),        TEST(a_busy_server_is_asked_again),
         TEST(a_slow_pipe_goes_on),         TEST(a_lost_piece_is_told),
+        TEST(a_pipe_is_not_read_again),
         TEST(invented_pieces_are_noticed), TEST(patience_ends),
     };
     int failed = cmocka_run_group_tests_name("resume_stream", tests, NULL, NULL);

@@ -142,6 +142,25 @@ static void test_early_in_any_order(void **state)
     }
 }
 
+/* Those who never pause do not put off the commit of the first of them. */
+static void test_early_without_a_pause(void **state)
+{
+    enum { LATER = 2000000000 }; /* s: nothing times out */
+    struct writer_fix *f = *state;
+
+    writer_fix_set_clock(f, LATER);
+    (void)writer_fix_submit(f, EARLY, 1);
+    writer_fix_wait(f);
+    (void)writer_fix_submit(f, EARLY, 2);
+    writer_fix_wait(f);
+    assert_int_equal(writer_fix_commits(f), 0);
+    writer_fix_set_clock(f, LATER + 1);
+    (void)writer_fix_submit(f, EARLY, 3);
+    writer_fix_wait(f);
+    assert_int_equal(writer_fix_commits(f), 1);
+    assert_true(writer_fix_has(f, 1) && writer_fix_has(f, 2) && writer_fix_has(f, 3));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -152,6 +171,7 @@ int main(void)
         TEST(test_early_when_full),
         TEST(test_what_is_held_goes_before_the_map_grows),
         TEST(test_early_in_any_order),
+        TEST(test_early_without_a_pause),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
