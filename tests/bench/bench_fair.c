@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/integration/actor.h"
+#include "tests/integration/parcel.h"
 
 enum { SMALL = 1024, WINDOW = 32, COUNT_MAX = 100000 };
 #define BULK ((uint64_t)256 << 20)

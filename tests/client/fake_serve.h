@@ -4,6 +4,7 @@
 #define TESTS_CLIENT_FAKE_SERVE_H
 
 #include "tests/client/fake.h"
+#include "tests/must.h"
 
 /* Serve ${e} into ${r}, an empty envelope with its id; ${tail} of a piece may be taken. */
 void fake_serve(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r, struct buf *tail);
@@ -28,13 +29,5 @@ void fake_log_status(struct fake *f, const Satchel__Envelope *e, Satchel__Envelo
 void fake_log_receipt(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r);
 void fake_log_extend(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r);
 void fake_log_events(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r);
-
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 #endif /* TESTS_CLIENT_FAKE_SERVE_H */

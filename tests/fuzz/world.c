@@ -16,8 +16,6 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/nomem.h"
 
-#define MUST_OK(call) MUST((call) == ERR_OK)
-
 enum { SECRET_MODE = 0600, DEAF_TURNS = 4 };
 
 static struct world *now_open; /* for peer_open() */

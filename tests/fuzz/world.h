@@ -4,7 +4,7 @@
  * its own loop, store, key network and share service; connections through
  * mem_stream.h; a clock that stands still (daemon_time() is replaced).
  *
- * tests/integration/actor.h works against it: peers are those of world.c,
+ * tests/integration/parcel.h works against it: peers are those of world.c,
  * whatever port they name.
  *
  * One world at a time.  Functions abort() when they fail.  Threads: one.
@@ -15,7 +15,7 @@
 #include "server/daemon.h"
 #include "tests/fuzz/mem_stream.h"
 #include "tests/fuzz/scratch.h"
-#include "tests/integration/actor.h"
+#include "tests/integration/parcel.h"
 
 enum world_user { WORLD_ALICE, WORLD_BOB, WORLD_CAROL, WORLD_DAVE, WORLD_USERS };
 

@@ -13,13 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
+#include "tests/must.h"
 
 enum { TEXT = 4096, POLL_MS = 10, WAIT_MS = 30000, ARGS = 16 };
 

@@ -7,14 +7,7 @@
 #include <unistd.h>
 
 #include "common/transfer/manifest_build.h"
-
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
+#include "tests/must.h"
 
 struct site stage_site;
 struct actor alice, bob, carol;

@@ -6,7 +6,7 @@
 #ifndef TESTS_INTEGRATION_STAGE_H
 #define TESTS_INTEGRATION_STAGE_H
 
-#include "tests/integration/actor.h"
+#include "tests/integration/parcel.h"
 #include "tests/integration/site.h"
 
 #define OK SATCHEL__CODE__CODE_NONE

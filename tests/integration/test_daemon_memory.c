@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "common/net/frame.h"
-#include "tests/integration/actor.h"
+#include "tests/integration/parcel.h"
 #include "tests/integration/site.h"
 
 #define OK SATCHEL__CODE__CODE_NONE

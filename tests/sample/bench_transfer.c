@@ -4,13 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "tests/must.h"
 #include "tests/sample/sample.h"
-
-#define MUST(call)                                                                                 \
-    do {                                                                                           \
-        if ((call) != ERR_OK)                                                                      \
-            abort();                                                                               \
-    } while (0)
 
 static struct sample s;
 static struct sample_row row;
@@ -26,8 +21,8 @@ static void run_share(void)
     struct share_place place = {.uid = s.user[1].uid};
     uint8_t a[SHARE_INPUT_LEN];
 
-    MUST(share_input(&s.cek, &place, a));
-    MUST(share_output(&s.cek, &place, &instance, o, &pair));
+    MUST_OK(share_input(&s.cek, &place, a));
+    MUST_OK(share_output(&s.cek, &place, &instance, o, &pair));
 }
 
 static void run_seed(void)
@@ -38,8 +33,8 @@ static void run_seed(void)
     uint8_t sealed[SHARE_SEALED_LEN];
     struct secret seed = {0};
 
-    MUST(share_seal_seed(&cells, &place, &s.cek, nonce, sealed));
-    MUST(share_open_seed(&cells, &place, PART_OF(sealed), &seed, NULL));
+    MUST_OK(share_seal_seed(&cells, &place, &s.cek, nonce, sealed));
+    MUST_OK(share_open_seed(&cells, &place, PART_OF(sealed), &seed, NULL));
     secret_free(&seed);
 }
 
@@ -47,12 +42,12 @@ static void run_seal(void)
 {
     struct hash32 leaf;
 
-    MUST(body_seal_piece(body, 0, part(s.plain, BODY_PIECE_PLAIN), piece, &leaf));
+    MUST_OK(body_seal_piece(body, 0, part(s.plain, BODY_PIECE_PLAIN), piece, &leaf));
 }
 
 static void run_open(void)
 {
-    MUST(body_open_piece(body, 0, &s.leaves[0], sample_piece(&s, 0), piece));
+    MUST_OK(body_open_piece(body, 0, &s.leaves[0], sample_piece(&s, 0), piece));
 }
 
 static void run_slot(void)
@@ -66,12 +61,12 @@ static void run_slot(void)
                            .ephemeral = &s.cek};
     struct slot slot;
 
-    MUST(slot_seal(&in, &slot, NULL));
+    MUST_OK(slot_seal(&in, &slot, NULL));
 }
 
 static void run_check(void)
 {
-    MUST(receive_check(&row.in, &received, NULL));
+    MUST_OK(receive_check(&row.in, &received, NULL));
     receive_free(&received);
 }
 
@@ -80,7 +75,7 @@ static void run_manifest(void)
     const struct manifest *m = s.user[0].first;
     struct manifest *again = NULL;
 
-    MUST(manifest_parse(m->body, PART_OF(m->signature), &again, NULL));
+    MUST_OK(manifest_parse(m->body, PART_OF(m->signature), &again, NULL));
     manifest_free(again);
 }
 
@@ -111,7 +106,7 @@ int main(void)
 
     sample_make(&s, 300000);
     sample_row(&s, SAMPLE_BOB, &row);
-    MUST(body_match(&s.cek, &s.header, &body, NULL));
+    MUST_OK(body_match(&s.cek, &s.header, &body, NULL));
     piece = malloc(BODY_PIECE_SEALED);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         double start, each;

@@ -45,7 +45,7 @@ static void write_safety(struct vectors_json *j)
 
     sample_user(&a, "alice");
     sample_user(&b, "bob");
-    MUST(safety_number(b.first, a.first, number_text));
+    MUST_OK(safety_number(b.first, a.first, number_text));
     vectors_json_begin(j, "safety number");
     vectors_json_hex(j, "one_user_id", PART_OF(a.uid.b));
     vectors_json_hex(j, "one_identity_key", PART_OF(a.isk_public));
@@ -67,18 +67,18 @@ static void write_identifiers(struct vectors_json *j)
     write_user(j, "bob");
     write_user(j, "carol");
     sample_bytes("server", key);
-    MUST(ids_server(key, &server));
+    MUST_OK(ids_server(key, &server));
     vectors_json_begin(j, "server");
     vectors_json_hex(j, "server_key", PART_OF(key));
     vectors_json_hex(j, "server_id", PART_OF(server.b));
     vectors_json_end(j);
-    MUST(ids_instance(part_str("a weight file"), &instance));
+    MUST_OK(ids_instance(part_str("a weight file"), &instance));
     vectors_json_begin(j, "instance");
     vectors_json_hex(j, "weight_file", part_str("a weight file"));
     vectors_json_hex(j, "instance_id", PART_OF(instance.b));
     vectors_json_end(j);
     sample_bytes("recovery", key);
-    MUST(kdf_f(rk, PART_OF(key), "recovery key", NULL, 0));
+    MUST_OK(kdf_f(rk, PART_OF(key), "recovery key", NULL, 0));
     vectors_json_begin(j, "recovery");
     vectors_json_hex(j, "recovery_seed", PART_OF(key));
     vectors_json_hex(j, "recovery_key_seed", PART_OF(rk));
@@ -93,7 +93,7 @@ static void write_manifest(struct vectors_json *j, const char *what, const struc
 {
     struct hash32 known;
 
-    MUST(manifest_digest(m, &known));
+    MUST_OK(manifest_digest(m, &known));
     vectors_json_begin(j, what);
     vectors_json_secret(j, "identity_seed", identity);
     vectors_json_hex(j, "body", m->body);
@@ -124,7 +124,7 @@ static struct manifest *second_manifest(const struct sample_user *u, const struc
 
     devices[0].revoked = SAMPLE_TIME - 1;
     eks[1].not_before = SAMPLE_TIME;
-    MUST(manifest_build(&plan, &u->isk, &m, NULL));
+    MUST_OK(manifest_build(&plan, &u->isk, &m, NULL));
     return m;
 }
 
@@ -144,7 +144,7 @@ static void write_manifests(struct vectors_json *j)
     s.uid = u.uid;
     s.last_manifest = second->hash;
     memcpy(s.identity_key, more.isk_public, IDS_KEY_LEN);
-    MUST(manifest_build_succession(&s, &u.rk, &succession, NULL));
+    MUST_OK(manifest_build_succession(&s, &u.rk, &succession, NULL));
     plan = (struct manifest_build_plan){.previous = second,
                                         .created = SAMPLE_TIME + 1,
                                         .devices = &more.device,
@@ -152,7 +152,7 @@ static void write_manifests(struct vectors_json *j)
                                         .eks = &more.key,
                                         .n_eks = 1,
                                         .succession = part(succession.data, succession.len)};
-    MUST(manifest_build(&plan, &more.isk, &third, NULL));
+    MUST_OK(manifest_build(&plan, &more.isk, &third, NULL));
     write_manifest(j, "third, with a succession", third, &more.isk);
     vectors_json_begin(j, "succession");
     vectors_json_secret(j, "recovery_key_seed", &u.rk);
@@ -174,11 +174,11 @@ static void write_next_pin(struct vectors_json *j)
     uint8_t key[IDS_KEY_LEN], sig[SIGNED_SIG_LEN];
 
     sample_secret("server key", &seed);
-    MUST(ed25519_public(key, seed.data));
-    MUST(ids_server(key, &n.server));
+    MUST_OK(ed25519_public(key, seed.data));
+    MUST_OK(ids_server(key, &n.server));
     sample_bytes("pin", n.now.b);
     sample_bytes("next pin", n.next.b);
-    MUST(next_pin_sign(&n, &seed, sig, NULL));
+    MUST_OK(next_pin_sign(&n, &seed, sig, NULL));
     vectors_json_begin(j, "next pin");
     vectors_json_secret(j, "server_seed", &seed);
     vectors_json_hex(j, "server_key", PART_OF(key));
@@ -199,10 +199,10 @@ static void write_login(struct vectors_json *j)
 
     sample_user(&u, "alice");
     sample_bytes("server", key);
-    MUST(ids_server(key, &r.server));
+    MUST_OK(ids_server(key, &r.server));
     sample_bytes("exporter", r.exporter);
     r.manifest = u.first->hash;
-    MUST(login_register_sign(&r, &u.isk, sig, NULL));
+    MUST_OK(login_register_sign(&r, &u.isk, sig, NULL));
     vectors_json_begin(j, "register");
     vectors_json_secret(j, "identity_seed", &u.isk);
     vectors_json_hex(j, "server_id", PART_OF(r.server.b));
@@ -217,7 +217,7 @@ static void write_login(struct vectors_json *j)
     l.device = u.device.id;
     memcpy(l.exporter, r.exporter, sizeof(l.exporter));
     sample_bytes("nonce", l.nonce);
-    MUST(login_sign(&l, &u.dsk, sig, NULL));
+    MUST_OK(login_sign(&l, &u.dsk, sig, NULL));
     vectors_json_begin(j, "login");
     vectors_json_secret(j, "device_seed", &u.dsk);
     vectors_json_hex(j, "server_id", PART_OF(l.server.b));
@@ -248,10 +248,10 @@ static void write_share(struct vectors_json *j, const char *what, const uint8_t 
     sample_fill(12, place.uid.b, sizeof(place.uid));
     sample_fill(13, place.ek_id.b, sizeof(place.ek_id));
     sample_fill(14, instance.b, sizeof(instance));
-    MUST(share_input(&seed, &place, a));
-    MUST(share_output(&seed, &place, &instance, o, &pair));
-    MUST(share_commit(SHARE_META, &place, &pair.meta, &commit[SHARE_META]));
-    MUST(share_commit(SHARE_BODY, &place, &pair.body, &commit[SHARE_BODY]));
+    MUST_OK(share_input(&seed, &place, a));
+    MUST_OK(share_output(&seed, &place, &instance, o, &pair));
+    MUST_OK(share_commit(SHARE_META, &place, &pair.meta, &commit[SHARE_META]));
+    MUST_OK(share_commit(SHARE_BODY, &place, &pair.body, &commit[SHARE_BODY]));
     vectors_json_begin(j, what);
     vectors_json_secret(j, "seed", &seed);
     vectors_json_hex(j, "tid", PART_OF(place.tid.b));
@@ -283,7 +283,7 @@ static void write_sealed_seed(struct vectors_json *j)
     sample_fill(12, place.uid.b, sizeof(place.uid));
     sample_fill(13, place.ek_id.b, sizeof(place.ek_id));
     sample_fill(15, nonce, sizeof(nonce));
-    MUST(share_seal_seed(&cells, &place, &seed, nonce, sealed));
+    MUST_OK(share_seal_seed(&cells, &place, &seed, nonce, sealed));
     vectors_json_begin(j, "sealed seed");
     vectors_json_secret(j, "day_key", &day);
     vectors_json_secret(j, "slot_key", &slot);

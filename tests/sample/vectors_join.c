@@ -23,7 +23,7 @@ static void make_code(struct talk *t)
     struct secret nonce = {0};
 
     sample_secret("join nonce", &nonce);
-    MUST(join_code_make(&t->code, &nonce, &t->alice.uid, NULL));
+    MUST_OK(join_code_make(&t->code, &nonce, &t->alice.uid, NULL));
     t->m = (struct join_meeting){.code = &t->code, .joiner = &t->joiner};
 }
 
@@ -34,7 +34,7 @@ static void make_joiner(struct talk *t)
     memcpy(r->device_key, t->laptop.device.key, sizeof(r->device_key));
     memcpy(r->box, t->laptop.ek_public, sizeof(r->box));
     sample_secret("join key", &t->key);
-    MUST(x25519_public(r->key, t->key.data));
+    MUST_OK(x25519_public(r->key, t->key.data));
     r->has_pin = true;
     sample_bytes("pin", r->pin.b);
     (void)snprintf(r->name, sizeof(r->name), "lap\xc3\xa9top");
@@ -44,8 +44,8 @@ static void make_answer(struct talk *t)
 {
     struct join_answer *a = &t->answer;
 
-    MUST(secret_copy(&a->isk, t->alice.isk.data, t->alice.isk.len, NULL));
-    MUST(secret_copy(&a->account, "an account", 10, NULL));
+    MUST_OK(secret_copy(&a->isk, t->alice.isk.data, t->alice.isk.len, NULL));
+    MUST_OK(secret_copy(&a->account, "an account", 10, NULL));
     (void)snprintf(a->username, sizeof(a->username), "alice");
     (void)snprintf(a->email, sizeof(a->email), "alice@example.org");
     (void)snprintf(a->name, sizeof(a->name), "desk");
@@ -65,7 +65,7 @@ static void make_talk(struct talk *t)
     make_joiner(t);
     make_answer(t);
     sample_bytes("server", server_key);
-    MUST(ids_server(server_key, &t->m.server));
+    MUST_OK(ids_server(server_key, &t->m.server));
 }
 
 static void free_talk(struct talk *t)
@@ -84,7 +84,7 @@ static void write_code(struct vectors_json *j, const struct talk *t)
 {
     struct secret text = {0};
 
-    MUST(join_code_show(&t->code, &text, NULL));
+    MUST_OK(join_code_show(&t->code, &text, NULL));
     vectors_json_begin(j, "code");
     vectors_json_secret(j, "nonce", &t->code.nonce);
     vectors_json_hex(j, "user_id", PART_OF(t->code.uid.b));
@@ -111,7 +111,7 @@ static void write_request(struct vectors_json *j, const char *what, struct talk 
 
     sample_bytes(what, salt);
     buf_reset(&t->request);
-    MUST(join_request_seal(r, &t->m, salt, &t->request, NULL));
+    MUST_OK(join_request_seal(r, &t->m, salt, &t->request, NULL));
     t->m.request = part(t->request.data, t->request.len);
     begin(j, what, t);
     vectors_json_hex(j, "salt", PART_OF(salt));
@@ -129,8 +129,8 @@ static void write_opening(struct vectors_json *j, const struct talk *t)
     char check[JOIN_CHECK_TEXT];
     struct buf opening = {0};
 
-    MUST(join_opening_seal(&t->m, &opening, NULL));
-    MUST(join_check(&t->m, check, NULL));
+    MUST_OK(join_opening_seal(&t->m, &opening, NULL));
+    MUST_OK(join_check(&t->m, check, NULL));
     begin(j, "opening", t);
     vectors_json_secret(j, "nonce", &t->code.nonce);
     vectors_json_hex(j, "user_id", PART_OF(t->code.uid.b));
@@ -148,7 +148,7 @@ static void write_answer(struct vectors_json *j, const struct talk *t)
     struct buf sealed = {0};
 
     sample_secret("join answer", &ephemeral);
-    MUST(join_answer_seal(a, &t->m, &ephemeral, &sealed, NULL));
+    MUST_OK(join_answer_seal(a, &t->m, &ephemeral, &sealed, NULL));
     begin(j, "answer", t);
     vectors_json_secret(j, "key_private", &t->key);
     vectors_json_secret(j, "ephemeral_ikm", &ephemeral);

@@ -4,18 +4,10 @@
 #define TESTS_SAMPLE_VECTORS_JSON_H
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "common/buf.h"
 #include "common/crypto/part.h"
-
-#define MUST(call)                                                                                 \
-    do {                                                                                           \
-        if ((call) != ERR_OK) {                                                                    \
-            fprintf(stderr, "vectors: %s\n", #call);                                               \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
+#include "tests/must.h"
 
 struct vectors_json {
     FILE *out;

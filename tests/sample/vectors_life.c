@@ -17,7 +17,7 @@ static struct statement statement_of(const struct sample *s, int who)
                            .device = u->device.id,
                            .time = SAMPLE_TIME + 5000};
 
-    MUST(header_hash(part(s->header_raw.data, s->header_raw.len), &st.header));
+    MUST_OK(header_hash(part(s->header_raw.data, s->header_raw.len), &st.header));
     return st;
 }
 
@@ -25,7 +25,7 @@ static void make_receipt(const struct sample *s, struct buf *out)
 {
     struct statement st = statement_of(s, SAMPLE_BOB);
 
-    MUST(statement_make(SIGNED_RECEIPT, &st, &s->user[SAMPLE_BOB].dsk, out, NULL));
+    MUST_OK(statement_make(SIGNED_RECEIPT, &st, &s->user[SAMPLE_BOB].dsk, out, NULL));
 }
 
 static void make_addendum(const struct sample *s, struct buf *out)
@@ -34,7 +34,7 @@ static void make_addendum(const struct sample *s, struct buf *out)
 
     st.number = 1;
     st.expires = s->header.expires + SAMPLE_DAY;
-    MUST(statement_make(SIGNED_EXTEND, &st, &s->user[SAMPLE_ALICE].dsk, out, NULL));
+    MUST_OK(statement_make(SIGNED_EXTEND, &st, &s->user[SAMPLE_ALICE].dsk, out, NULL));
 }
 
 static void write_statement(struct vectors_json *j, const struct sample *s, int who,
@@ -43,7 +43,7 @@ static void write_statement(struct vectors_json *j, const struct sample *s, int 
     const struct sample_user *u = &s->user[who];
     struct statement st;
 
-    MUST(statement_read(part(raw->data, raw->len), &st, NULL));
+    MUST_OK(statement_read(part(raw->data, raw->len), &st, NULL));
     vectors_json_begin(j, st.number > 0 ? "extend" : "receipt");
     vectors_json_secret(j, "device_seed", &u->dsk);
     vectors_json_hex(j, "manifest_body", u->first->body);
@@ -76,7 +76,7 @@ static void write_event(struct vectors_json *j, const struct tid *tid,
 {
     struct hash32 prev = *hash;
 
-    MUST(event_log_hash(tid, row, &prev, hash));
+    MUST_OK(event_log_hash(tid, row, &prev, hash));
     vectors_json_begin(j, "event");
     vectors_json_hex(j, "tid", PART_OF(tid->b));
     vectors_json_number(j, "number", row->number);
@@ -99,10 +99,10 @@ static void write_head(struct vectors_json *j, const struct tid *tid, uint32_t n
     struct buf body = {0};
 
     sample_secret("server key", &seed);
-    MUST(ed25519_public(key, seed.data));
-    MUST(ids_server(key, &h.server));
-    MUST(event_log_head_pack(&h, &body, NULL));
-    MUST(signed_make(SIGNED_EVENTS, &seed, part(body.data, body.len), sig, NULL));
+    MUST_OK(ed25519_public(key, seed.data));
+    MUST_OK(ids_server(key, &h.server));
+    MUST_OK(event_log_head_pack(&h, &body, NULL));
+    MUST_OK(signed_make(SIGNED_EVENTS, &seed, part(body.data, body.len), sig, NULL));
     vectors_json_begin(j, "head");
     vectors_json_secret(j, "server_seed", &seed);
     vectors_json_hex(j, "server_id", PART_OF(h.server.b));
@@ -127,7 +127,7 @@ void vectors_life_events(struct vectors_json *j)
     sample_make(&s, 5);
     make_receipt(&s, &receipt);
     make_addendum(&s, &addendum);
-    MUST(header_hash(part(s.header_raw.data, s.header_raw.len), &header));
+    MUST_OK(header_hash(part(s.header_raw.data, s.header_raw.len), &header));
     {
         const struct uid alice = s.user[SAMPLE_ALICE].uid, bob = s.user[SAMPLE_BOB].uid;
         const struct event_log_row rows[] = {

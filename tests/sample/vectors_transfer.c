@@ -19,7 +19,7 @@ void vectors_transfer_slot(struct vectors_json *j)
 
         (void)snprintf(seed, sizeof(seed), "%s ephemeral", u->name);
         sample_bytes(seed, ephemeral);
-        MUST(slot_ctx(&s.header, &u->uid, &s.slot[i], ctx));
+        MUST_OK(slot_ctx(&s.header, &u->uid, &s.slot[i], ctx));
         vectors_json_begin(j, u->name);
         vectors_json_buf(j, "header", &s.header_raw);
         vectors_json_hex(j, "recipient", PART_OF(u->uid.b));
@@ -93,14 +93,15 @@ static void add_preview(struct vectors_json *j, struct sample *s, const struct s
     struct metadata *m = &s->metadata;
     struct buf token = {0};
 
-    MUST(fernet_seal(part_secret(key), SAMPLE_TIME / 1000, iv, PART_OF(latent), &token));
+    MUST_OK(fernet_seal(part_secret(key), SAMPLE_TIME / 1000, iv, PART_OF(latent), &token));
     m->preview = token.data;
     m->preview_len = token.len;
     m->weights_told = true;
     memcpy(m->preview_weights, "\x01\x23\xcd\xef", sizeof(m->preview_weights));
     buf_reset(&s->sealed_metadata);
-    MUST(metadata_seal(&s->mek, &s->header.tid, m, &s->sealed_metadata, NULL));
-    MUST(hash_sha256(s->header.metadata_hash.b, s->sealed_metadata.data, s->sealed_metadata.len));
+    MUST_OK(metadata_seal(&s->mek, &s->header.tid, m, &s->sealed_metadata, NULL));
+    MUST_OK(
+        hash_sha256(s->header.metadata_hash.b, s->sealed_metadata.data, s->sealed_metadata.len));
     vectors_json_hex(j, "latent", PART_OF(latent));
     vectors_json_hex(j, "preview_weights", PART_OF(m->preview_weights));
 }
@@ -112,11 +113,11 @@ static void write_metadata(struct vectors_json *j, const char *name, bool with_p
     struct buf plain = {0};
 
     sample_make(&s, 5);
-    MUST(metadata_preview_key(&s.mek, &s.header.tid, &preview, NULL));
+    MUST_OK(metadata_preview_key(&s.mek, &s.header.tid, &preview, NULL));
     vectors_json_begin(j, name);
     if (with_preview)
         add_preview(j, &s, &preview);
-    MUST(metadata_pack(&s.metadata, &plain, NULL));
+    MUST_OK(metadata_pack(&s.metadata, &plain, NULL));
     vectors_json_secret(j, "mek", &s.mek);
     vectors_json_hex(j, "tid", PART_OF(s.header.tid.b));
     vectors_json_hex(j, "mkid", PART_OF(s.header.mkid.b));
@@ -159,8 +160,8 @@ static void write_pieces(struct vectors_json *j, const struct body *b, uint64_t 
 
         for (size_t k = 0; k < len; k++)
             plain[k] = (uint8_t)(((uint64_t)i * BODY_PIECE_PLAIN + k) % 251);
-        MUST(body_seal_piece(b, i, part(plain, len), sealed, &leaves[i]));
-        MUST(hash_sha256(hash.b, sealed, sealed_len));
+        MUST_OK(body_seal_piece(b, i, part(plain, len), sealed, &leaves[i]));
+        MUST_OK(hash_sha256(hash.b, sealed, sealed_len));
         (void)snprintf(name, sizeof(name), "piece_%u_sha256", i);
         vectors_json_hex(j, name, PART_OF(hash.b));
         (void)snprintf(name, sizeof(name), "piece_%u_leaf", i);
@@ -170,7 +171,7 @@ static void write_pieces(struct vectors_json *j, const struct body *b, uint64_t 
         (void)snprintf(name, sizeof(name), "piece_%u", i);
         vectors_json_hex(j, name, part(sealed, sealed_len));
     }
-    MUST(body_root(leaves, n, root));
+    MUST_OK(body_root(leaves, n, root));
     free(plain);
     free(sealed);
     free(leaves);
@@ -187,9 +188,9 @@ static void write_body(struct vectors_json *j, uint64_t length, uint32_t tweak)
     sample_fill(11, h.tid.b, sizeof(h.tid));
     sample_fill(12, h.sender.b, sizeof(h.sender));
     sample_fill(16, h.salt, sizeof(h.salt));
-    MUST(body_kid(&cek, tweak, &h.kid));
-    MUST(body_cid(&cek, &h.cid));
-    MUST(body_new(&cek, &h, &b, NULL));
+    MUST_OK(body_kid(&cek, tweak, &h.kid));
+    MUST_OK(body_cid(&cek, &h.cid));
+    MUST_OK(body_new(&cek, &h, &b, NULL));
     vectors_json_begin(j, "byte i of the plaintext is i mod 251");
     vectors_json_secret(j, "cek", &cek);
     vectors_json_hex(j, "tid", PART_OF(h.tid.b));
