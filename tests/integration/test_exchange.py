@@ -242,6 +242,16 @@ class Exchange(Case):
         self.assertRegex(line(), r"revoked$")
         self.assertIsNone(self.alice.json("status", tid).result["name"])
 
+    def test_a_place_is_no_id(self):
+        """As for cp: nothing is fetched to where it was not meant to go."""
+        tid = self.alice.send(self.file(5), to=(self.bob,)).result["id"]
+        refused = self.bob.json("get", tid, self.folder_of("there"), expect=2)
+        self.assertIn("there' is not a transfer ID", refused.error["message"])
+        self.assertIn("-o", refused.error["hint"])
+        self.assertEqual(refused.results, [])
+        (row,) = self.alice.json("status", tid).result["recipients"]
+        self.assertEqual(row["state"], "stored")
+
     def test_message(self):
         tid = self.alice.send(self.file(5), "--message", "see page 3", to=(self.bob,)).result["id"]
         shown = self.bob.run("get", tid, "-o", self.work / "x")
