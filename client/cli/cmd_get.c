@@ -182,6 +182,21 @@ static void explain(struct cli *cli, const char *id, bool several, struct satche
     memcpy(err->message, message, sizeof(message));
 }
 
+/* Before anything is fetched: what is no ID is perhaps the place where it should go. */
+static int check_ids(int argc, char **argv, struct satchel_error *err)
+{
+    for (int i = 0; i < argc; i++)
+        if (argv[i][0] == '\0' || argv[i][strspn(argv[i], "0123456789abcdefABCDEF")] != '\0') {
+            int rc = cli_error(err, SATCHEL_E_INVALID,
+                               "'%s' is not a transfer ID, or the beginning of one", argv[i]);
+
+            cli_hint(err,
+                     "'satchel inbox' shows the IDs; where a file is written to goes behind -o");
+            return rc;
+        }
+    return SATCHEL_OK;
+}
+
 static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err)
 {
     struct satchel_get_options go = {.force = o.force,
@@ -191,8 +206,10 @@ static int run(struct cli *cli, int argc, char **argv, struct satchel_error *err
                                      .on_code = on_code,
                                      .on_progress = on_progress,
                                      .on_transfer = on_transfer};
-    int rc = aim(&go, argc > 1, err), first = SATCHEL_OK;
+    int rc = check_ids(argc, argv, err), first = SATCHEL_OK;
 
+    if (rc == SATCHEL_OK)
+        rc = aim(&go, argc > 1, err);
     go.cookie = &go;
     for (int i = 0; rc == SATCHEL_OK && i < argc && first != SATCHEL_E_CANCELED; i++) {
         struct satchel_error one;

@@ -12,6 +12,7 @@
 #include "client/core/link.h"
 #include "client/core/list.h"
 #include "client/core/pool.h"
+#include "client/core/rate.h"
 #include "client/local/profile.h"
 #include "client/satchel.h"
 
@@ -31,6 +32,7 @@ struct satchel {
     struct net_loop *net;
     struct pool *pool;
     struct alarms *alarms;
+    struct rate_level sending, getting; /* of all operations with a limit */
     struct place place;
     unsigned connect_ms, request_ms, retry_ms;
     void *cookie;

@@ -187,7 +187,11 @@ static void release(struct op_job *job)
         handle_notice(g->op.s, SATCHEL_NOTICE_RENAMED, g->shown.from,
                       "'%s' is called '%s' here: with -o FILE you choose a name", g->shown.name,
                       output_path(g->output));
-    g->renamed = false;
+    if (g->replaced)
+        handle_notice(g->op.s, SATCHEL_NOTICE_KEPT, NULL,
+                      "'%s': nothing is kept of what another transfer of that name had left",
+                      g->shown.name);
+    g->renamed = g->replaced = false;
     if (!ask_code(g, code))
         goto wipe; /* what was not sent still counts */
     a.stale = a.recovers = factor_code_kind(code, strlen(code)) == FACTOR_CODE_ONE_TIME;

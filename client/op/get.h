@@ -66,6 +66,7 @@ struct get {
     bool renamed;    /* the output is not called as the sender called it; until that is told */
     char *part_path; /* the partial file is to survive a failure; NULL: it is not */
     bool resuming;   /* it may hold something */
+    bool replaced;   /* it held something of another transfer; until that is told */
     struct op_job checkers[GET_CHECKERS];
     _Atomic uint32_t next_check;
     unsigned checking; /* checkers at work */

@@ -287,7 +287,9 @@ static bool ask_more(struct get *g)
         pool_wait(g->op.s->pool, &g->waiter);
         return false;
     }
-    if (!rate_take(&g->rate, g->op.s->alarms, g->op.s->loop, (uint64_t)got * BODY_PIECE_SEALED)) {
+    /* With a limit it is one: room(). */
+    if (!rate_take(&g->rate, g->op.s->alarms, g->op.s->loop,
+                   (uint64_t)got * body_sealed_len(header_of(g)->body_length, g->next_asked))) {
         pool_credit_give(g->op.s->pool, got);
         return false;
     }
@@ -428,7 +430,7 @@ static void ask_leaves(struct get *g)
 void get_body(struct get *g)
 {
     pool_waiter_init(&g->waiter, on_room);
-    rate_init(&g->rate, g->limit_rate, on_rate);
+    rate_init(&g->rate, g->limit_rate, &g->op.s->getting, on_rate);
     g->n_pieces = body_pieces(header_of(g)->body_length);
     ask_leaves(g);
 }

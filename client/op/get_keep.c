@@ -34,6 +34,7 @@ static int claim_part(struct get *g, struct err *err)
         rc = rc == ERR_NOTFOUND ? ERR_OK : rc;
     }
     g->resuming = ours;
+    g->replaced = !ours && known.length > 0; /* of another transfer */
     if (rc == ERR_OK && !ours)
         rc = output_empty(g->output, err);
     if (rc == ERR_OK && !ours)

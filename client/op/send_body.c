@@ -177,7 +177,8 @@ static void fill(struct send *s)
             return;
         }
         if ((s->have == NULL || !s->have[s->next_read]) &&
-            !rate_take(&s->rate, s->op.s->alarms, s->op.s->loop, BODY_PIECE_SEALED)) {
+            !rate_take(&s->rate, s->op.s->alarms, s->op.s->loop,
+                       body_sealed_len(s->header.body_length, s->next_read))) {
             piece_free(p);
             return;
         }
@@ -477,7 +478,7 @@ static bool make_places(struct send *s)
 static void begin_pieces(struct send *s)
 {
     pool_waiter_init(&s->waiter, on_room);
-    rate_init(&s->rate, s->limit_rate, on_rate);
+    rate_init(&s->rate, s->limit_rate, &s->op.s->sending, on_rate);
     s->n_pieces = body_pieces(s->header.body_length);
     if (!make_places(s)) {
         op_fail(&s->op, ERR_NOMEM, "out of memory");

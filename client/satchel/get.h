@@ -30,12 +30,14 @@ struct satchel_get_options {
      * place of a '.' or '-' at its beginning and of control characters: SATCHEL_NOTICE_RENAMED.
      */
     const char *folder;
-    const char *file;    /* this file */
-    int fd;              /* with both NULL: write here; bytes leave as they verify */
-    bool force;          /* overwrite an existing file, or an empty folder with a folder */
-    bool keep_archive;   /* of a folder: its pax archive, ".tar" behind the sender's name */
-    uint64_t limit_rate; /* bytes of ciphertext a second; 0: no limit */
-    bool no_receipt;     /* the sender sees that the key was handed out, and no more */
+    const char *file;  /* this file */
+    int fd;            /* with both NULL: write here; bytes leave as they verify */
+    bool force;        /* overwrite an existing file, or an empty folder with a folder */
+    bool keep_archive; /* of a folder: its pax archive, ".tar" behind the sender's name */
+    /* Bytes of ciphertext a second; 0: no limit.  All gets of a handle that have the limit which
+     * was used with it first share it. */
+    uint64_t limit_rate;
+    bool no_receipt; /* the sender sees that the key was handed out, and no more */
     void *cookie;
     satchel_progress_cb *on_progress; /* NULL: none */
     /*

@@ -56,7 +56,9 @@ struct satchel_send_options {
     bool no_padding;        /* the server may learn the exact size */
     bool no_preview;        /* make no preview, also of a PNG, JPEG or WebP file */
     bool require_otp;       /* the server releases it only for a fresh one-time password */
-    uint64_t limit_rate;    /* bytes of ciphertext a second; 0: no limit */
+    /* Bytes of ciphertext a second; 0: no limit.  All sends of a handle that have the limit which
+     * was used with it first share it. */
+    uint64_t limit_rate;
     void *cookie;
     satchel_recipient_cb *on_recipient; /* each one, in order, once known; NULL: none */
     satchel_progress_cb *on_progress;   /* NULL: none */

@@ -318,6 +318,8 @@ static void another_transfer_is_not_mistaken(void **state)
     send_to_bob(g); /* the same file, as another transfer */
     assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
     assert_int_equal(g->bob.last.kept, 0);
+    assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_KEPT], 1); /* that nothing is */
+    assert_non_null(strstr(g->bob.last.notice, "another transfer of that name"));
     assert_output(g);
 }
 

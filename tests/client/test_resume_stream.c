@@ -14,6 +14,7 @@
 
 #include "common/fs.h"
 #include "tests/client/cut.h"
+#include "tests/client/fake_serve.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
@@ -291,11 +292,15 @@ static void patience_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_answer_may_be_cut),     TEST(every_request_may_be_cut),
-        TEST(one_piece_may_be_cut),        TEST(a_busy_server_is_asked_again),
-        TEST(a_slow_pipe_goes_on),         TEST(a_lost_piece_is_told),
+        TEST(every_answer_may_be_cut),
+        TEST(every_request_may_be_cut),
+        TEST(one_piece_may_be_cut),
+        TEST(a_busy_server_is_asked_again),
+        TEST(a_slow_pipe_goes_on),
+        TEST(a_lost_piece_is_told),
         TEST(a_pipe_is_not_read_again),
-        TEST(invented_pieces_are_noticed), TEST(patience_ends),
+        TEST(invented_pieces_are_noticed),
+        TEST(patience_ends),
     };
     int failed = cmocka_run_group_tests_name("resume_stream", tests, NULL, NULL);
 

@@ -3,6 +3,7 @@
 import datetime
 import os
 import re
+import time
 import unittest
 
 from harness import LEVEL, SLOW, TREE, Case, Daemon, User, make_file, sha256
@@ -241,6 +242,16 @@ class Exchange(Case):
         self.assertRegex(line(), r"revoked$")
         self.assertIsNone(self.alice.json("status", tid).result["name"])
 
+    def test_a_place_is_no_id(self):
+        """As for cp: nothing is fetched to where it was not meant to go."""
+        tid = self.alice.send(self.file(5), to=(self.bob,)).result["id"]
+        refused = self.bob.json("get", tid, self.folder_of("there"), expect=2)
+        self.assertIn("there' is not a transfer ID", refused.error["message"])
+        self.assertIn("-o", refused.error["hint"])
+        self.assertEqual(refused.results, [])
+        (row,) = self.alice.json("status", tid).result["recipients"]
+        self.assertEqual(row["state"], "stored")
+
     def test_message(self):
         tid = self.alice.send(self.file(5), "--message", "see page 3", to=(self.bob,)).result["id"]
         shown = self.bob.run("get", tid, "-o", self.work / "x")
@@ -257,6 +268,20 @@ class Exchange(Case):
         for text in (shown, self.bob.run("status", tid).text, self.alice.run("status", tid).text):
             self.assertEqual(text.count("many words\n"), 1000)
             self.assertIn("\\x1b" * 5000 + "the end\n", text)
+
+
+class Rate(Case):
+    users = ("alice", "bob")
+
+    def test_one_for_all(self):
+        """Several files, at a time or one after the other, go no faster together than one may."""
+        paths = [self.file(250_000, f"f{n}", n) for n in range(12)]
+        begun = time.monotonic()
+        sent = self.alice.send(*paths, "--limit-rate", "1M", to=(self.bob,)).results
+        self.assertGreater(time.monotonic() - begun, 2)  # three seconds, but for what may go at once
+        begun = time.monotonic()
+        self.bob.json("get", *[row["id"] for row in sent], "-o", self.folder_of("all"), "--limit-rate", "1M")
+        self.assertGreater(time.monotonic() - begun, 2)
 
 
 class Nothing(Case):
