@@ -20,7 +20,8 @@
 
 enum {
     REPLY_MAX = 192 * 1024, /* PROTOCOL.md, ListTransfers */
-    ROW_EXTRA = 512         /* of a row besides its blobs: proof, numbers, tags */
+    ROW_EXTRA = 512,        /* of a row besides its blobs: proof, numbers, tags */
+    ROW_COST = 2            /* in requests: an audit path, and a run of the network */
 };
 #define KEPT_MS ((uint64_t)30 * 24 * 3600 * 1000) /* expired rows are listed so long */
 
@@ -228,12 +229,12 @@ static void pay_first(struct call *c)
     read_rows(c);
 }
 
-/* Each row is an audit path, and a run of the network if it is open: it counts like a request. */
+/* A row alone is no more than a request. */
 static void pay(struct call *c)
 {
     struct listing *l = c->data;
 
-    l->owed = l->n > 0 ? l->n - 1 : 0; /* one was taken when the request came */
+    l->owed = l->n > 1 ? l->n * ROW_COST - 1 : 0; /* one was taken when the request came */
     if (l->owed <= l->paid || call_pays(c, l->owed - l->paid, pay_first))
         collect_shares(c);
 }
