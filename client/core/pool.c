@@ -94,6 +94,11 @@ void pool_give(void *buffer)
     pool_credit_give(b->pool, 1);
 }
 
+bool pool_has_left(const struct pool *p)
+{
+    return p->left > 0;
+}
+
 unsigned pool_credit(struct pool *p, unsigned n)
 {
     if (n > p->left)

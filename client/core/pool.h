@@ -11,6 +11,7 @@
 #ifndef CLIENT_CORE_POOL_H
 #define CLIENT_CORE_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "client/core/list.h"
@@ -25,8 +26,9 @@ struct pool;
 MUST_CHECK int pool_new(struct net_loop *net, struct pool **ret, struct err *err);
 void pool_free(struct pool *p); /* all is back; NULL is fine */
 
-/* BODY_PIECE_SEALED bytes, which know their pool; NULL: none left (or no memory). */
+/* BODY_PIECE_SEALED bytes, which know their pool; NULL: none left, or if there is, no memory. */
 uint8_t *pool_take(struct pool *p);
+bool pool_has_left(const struct pool *p);
 void pool_give(void *buffer); /* NULL is fine */
 
 /* ${buffer} has one more holder: it is free when each of them has given it back. */

@@ -172,6 +172,10 @@ static void fill(struct send *s)
         if (p->buffer != NULL)
             return; /* the oldest is not sealed or not recorded yet */
         p->buffer = pool_take(s->op.s->pool);
+        if (p->buffer == NULL && pool_has_left(s->op.s->pool)) {
+            op_fail(&s->op, ERR_NOMEM, "out of memory");
+            return;
+        }
         if (p->buffer == NULL) {
             pool_wait(s->op.s->pool, &s->waiter);
             return;

@@ -464,6 +464,31 @@ static void a_forgotten_upload_begins_anew(void **state)
     }
 }
 
+/* No memory for a piece.  Whoever waited for it would be called at once, and again. */
+static bool no_memory;
+
+void *__real_aligned_alloc(size_t align, size_t len);
+void *__wrap_aligned_alloc(size_t align, size_t len);
+void *__wrap_aligned_alloc(size_t align, size_t len)
+{
+    return no_memory ? NULL : __real_aligned_alloc(align, len);
+}
+
+static void without_memory_it_ends(void **state)
+{
+    struct scene *g = *state;
+
+    scene_fill_file(g, CUT_LENGTH);
+    no_memory = true;
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_E_NOMEM);
+    no_memory = false;
+    assert_int_equal(records(g), 1);
+    handle_again(&g->alice);
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(records(g), 0);
+    assert_bob_gets_it(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +506,7 @@ int main(void)
         TEST(a_forgotten_upload_begins_anew),
         TEST(cut_while_the_seal_is_made),
         TEST(a_lost_answer_of_one_that_is_over),
+        TEST(without_memory_it_ends),
     };
     int failed = cmocka_run_group_tests_name("resume_send", tests, NULL, NULL);
 
