@@ -94,17 +94,12 @@ static void step(struct call *c, call_step *next)
 /* What the store has given, as long as it is kept, is under way like what came. */
 static void count_result(struct call *c, size_t bytes)
 {
-    size_t counted = bytes > SMALL ? bytes : 0;
-
     if (c->conn == NULL)
         return; /* taken off with its connection */
-    c->queued -= c->counted;
-    c->conn->queued -= c->counted;
-    daemon_queued(c->d, c->counted, false);
-    c->counted = counted;
-    c->queued += counted;
-    c->conn->queued += counted;
-    daemon_queued(c->d, counted, true);
+    c->queued = c->queued - c->counted + bytes;
+    underway_less(c->d->underway, &c->conn->way, c->counted);
+    underway_add(c->d->underway, &c->conn->way, bytes);
+    c->counted = bytes;
 }
 
 /* ---- what is under way ---- */
@@ -129,6 +124,13 @@ static void started(struct call *c, int rc, call_step *self, call_step *then)
 
 void call_store(struct call *c, int rc, call_step *self, call_step *then)
 {
+    started(c, rc, self, then);
+}
+
+void call_store_bytes(struct call *c, size_t bytes, int rc, call_step *self, call_step *then)
+{
+    if (rc == ERR_OK)
+        count_result(c, bytes);
     started(c, rc, self, then);
 }
 
@@ -157,7 +159,7 @@ void call_on_store(void *arg, struct store_result *res)
     store_result_free(c->res);
     judge_full(c, res);
     c->res = res;
-    count_result(c, res->bytes);
+    count_result(c, res->bytes > SMALL ? res->bytes : 0);
     step(c, c->then);
 }
 

@@ -70,6 +70,9 @@ struct call {
 void call_store(struct call *c, int rc, call_step *self, call_step *then);
 void call_on_store(void *arg, struct store_result *res);
 
+/* call_store() for one that may bring ${bytes}: they are under way before its result is there. */
+void call_store_bytes(struct call *c, size_t bytes, int rc, call_step *self, call_step *then);
+
 /* The same for jobs of the share service. */
 void call_shares(struct call *c, int rc, call_step *self, call_step *then);
 void call_on_shares(void *arg);

@@ -34,6 +34,8 @@ void conn_enter(struct conn *conn, enum conn_state next)
 {
     assert((allowed[conn->state] & 1U << next) != 0);
     conn->state = next;
+    if (next == CONN_READY)
+        underway_log_in(conn->d->underway, &conn->way, &conn->uid);
     if (next == CONN_READY && conn->stream != NULL)
         stream_limit_frames(conn->stream, FRAME_HEAD_MAX, FRAME_TAIL_MAX);
 }
@@ -214,8 +216,7 @@ static void on_sent(void *arg)
     struct outgoing *o = arg;
     struct conn *conn = o->conn;
 
-    conn->queued -= o->len;
-    daemon_queued(conn->d, o->len, false);
+    underway_less(conn->d->underway, &conn->way, o->len);
     if (conn->state != CONN_CLOSING)
         net_loop_later(conn->d->net, &conn->turn);
     free(o->data);
@@ -234,8 +235,7 @@ void conn_send_piece(struct conn *conn, const Satchel__Envelope *env, uint8_t *d
     }
     *o = (struct outgoing){conn, data, len};
     conn->moved = uv_now(conn->d->loop);
-    conn->queued += len;
-    daemon_queued(conn->d, len, true);
+    underway_add(conn->d->underway, &conn->way, len);
     send_frame(conn, env, &out);
 }
 
@@ -320,25 +320,17 @@ bool conn_is_busy(const struct conn *conn)
 
 /* ---- flow ---- */
 
-/*
- * While all together have too much under way, each may still have a little:
- * peers that do not read cannot keep the others from being served.
- */
 static bool over_its_part(const struct conn *conn)
 {
-    const struct settings *set = &conn->d->settings;
-
-    return conn->queued >= set->queued ||
-           (conn->queued > 0 && conn->d->queued >= set->queued_total);
+    return conn->way.bytes >= conn->d->settings.queued ||
+           underway_is_full(conn->d->underway, &conn->way);
 }
 
 size_t conn_room(const struct conn *conn)
 {
-    uint64_t total = conn->d->settings.queued_total;
-
     if (conn->stream == NULL || stream_queued(conn->stream) >= OUT_ROOM || over_its_part(conn))
         return 0;
-    return conn->d->queued >= total ? 1 : ROOM_PIECES;
+    return underway_is_short(conn->d->underway, &conn->way) ? 1 : ROOM_PIECES;
 }
 
 static bool is_full(const struct conn *conn)
@@ -433,8 +425,7 @@ void conn_add_call(struct conn *conn, struct call *c)
     if (c->row->tail)
         conn->moved = uv_now(conn->d->loop);
     conn->n_alone += c->row->alone;
-    conn->queued += c->queued;
-    daemon_queued(conn->d, c->queued, true);
+    underway_add(conn->d->underway, &conn->way, c->queued);
 }
 
 void conn_remove_call(struct conn *conn, struct call *c)
@@ -451,8 +442,7 @@ void conn_remove_call(struct conn *conn, struct call *c)
     conn->n_calls--;
     conn->n_pieces -= c->row->tail;
     conn->n_alone -= c->row->alone;
-    conn->queued -= c->queued;
-    daemon_queued(conn->d, c->queued, false);
+    underway_less(conn->d->underway, &conn->way, c->queued);
     if (conn->state != CONN_CLOSING)
         net_loop_later(conn->d->net, &conn->turn);
 }
@@ -483,6 +473,7 @@ void conn_tick(struct conn *conn, uint64_t now)
         conn->rests = false;
         conn_settle(conn);
     }
-    if (conn->calls != NULL && conn->state != CONN_CLOSING)
-        conn_settle(conn); /* what is held may have waited for a time */
+    /* What is held may have waited for a time, or for what others of its user had under way. */
+    if ((conn->calls != NULL || conn->paused) && conn->state != CONN_CLOSING)
+        conn_settle(conn);
 }

@@ -13,8 +13,8 @@
  *  - login refused                           AUTH_FAILED, then close
  *  - the daemon stops                        Bye, then close when all is answered
  *
- * Back-pressure: nothing is read while too much of this connection, or of all
- * of them together, is under way, nor for a second after its user has asked too much.
+ * Back-pressure: nothing is read while too much of this connection, or more than its user's part
+ * (underway.h), is under way, nor for a second after its user has asked too much.
  *
  * Threads: loop thread only.  Never blocks.
  */
@@ -32,6 +32,7 @@
 #include "common/net/stream.h"
 #include "common/transfer/login.h"
 #include "server/store/store_types.h"
+#include "server/underway.h"
 
 struct call;
 struct daemon;
@@ -78,11 +79,11 @@ struct conn {
     unsigned n_calls, n_pieces;
     unsigned n_alone; /* of them such that later ones wait */
     bool settling, paused;
-    bool rests;            /* until the next tick: its user asks for more than there is */
-    struct watch *watch;   /* of watch.c; NULL: it has not subscribed */
-    size_t queued;         /* bytes of pieces in and out that are under way */
-    uint64_t opened, used; /* uv_now(): accepted; last request */
-    uint64_t moved;        /* last piece in or out; 0: none yet */
+    bool rests;               /* until the next tick: its user asks for more than there is */
+    struct watch *watch;      /* of watch.c; NULL: it has not subscribed */
+    struct underway_conn way; /* bytes that are under way */
+    uint64_t opened, used;    /* uv_now(): accepted; last request */
+    uint64_t moved;           /* last piece in or out; 0: none yet */
     struct conn_upload uploads[CONN_UPLOADS_KNOWN];
     struct manifest *manifest; /* the peer's, which its last seal named; NULL: none yet */
     /* The store took the last OpenTransfer that it judged: a small one may skip
@@ -93,7 +94,8 @@ struct conn {
 /* Take over an accepted ${tcp} handle, also on failure.  Limits are checked here. */
 void conn_accept(struct daemon *d, uv_tcp_t *tcp);
 
-/* The only place that changes the state; asserts that the change is allowed. */
+/* The only place that changes the state; asserts that the change is allowed.  READY: its uid is
+ * set. */
 void conn_enter(struct conn *conn, enum conn_state next);
 
 /* Send an envelope.  What cannot be sent ends the connection. */

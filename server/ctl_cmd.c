@@ -87,12 +87,13 @@ static json_t *collector_part(const struct daemon *d)
 void ctl_cmd_status(struct ctl_client *cl)
 {
     struct daemon *d = ctl_client_daemon(cl);
-    json_t *res = json_pack(
-        "{s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "version", SATCHEL_VERSION, "registration",
-        settings_registration_name(&d->settings), "uptime_ms", number(daemon_time() - d->started),
-        "draining", daemon_draining(d), "connections", number(d->n_conns), "accepted",
-        number(d->accepted), "refused", number(d->refused), "queued", number(d->queued), "store",
-        store_part(d), "shares", shares_part(d), "collector", collector_part(d));
+    json_t *res =
+        json_pack("{s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "version", SATCHEL_VERSION,
+                  "registration", settings_registration_name(&d->settings), "uptime_ms",
+                  number(daemon_time() - d->started), "draining", daemon_draining(d), "connections",
+                  number(d->n_conns), "accepted", number(d->accepted), "refused",
+                  number(d->refused), "queued", number(underway_all(d->underway)), "store",
+                  store_part(d), "shares", shares_part(d), "collector", collector_part(d));
 
     ctl_client_result(cl, res);
 }

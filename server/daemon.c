@@ -61,6 +61,8 @@ int daemon_open_limits(struct daemon *d, struct err *err)
 {
     int rc = count_new(&d->addresses, err);
 
+    if (rc == ERR_OK)
+        rc = underway_new(&d->underway, &d->settings.queued_total, err);
     for (int i = 0; rc == ERR_OK && i < DAEMON_RATES; i++)
         rc = rate_table_new(&d->rates[i],
                             i <= DAEMON_JOINS ? ADDRESSES_REMEMBERED : USERS_REMEMBERED, err);
@@ -70,6 +72,7 @@ int daemon_open_limits(struct daemon *d, struct err *err)
 void daemon_close_limits(struct daemon *d)
 {
     count_free(d->addresses);
+    underway_free(d->underway);
     for (int i = 0; i < DAEMON_RATES; i++)
         rate_table_free(d->rates[i]);
 }
@@ -116,6 +119,7 @@ bool daemon_admit(struct daemon *d, struct conn *conn)
         d->refused++;
         return false;
     }
+    underway_enter(d->underway, &conn->way);
     d->accepted++;
     d->n_conns++;
     conn->next = d->conns;
@@ -134,6 +138,7 @@ void daemon_remove_conn(struct daemon *d, struct conn *conn)
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
     d->n_conns--;
+    underway_leave(d->underway, &conn->way);
     count_down(d->addresses, conn->address, sizeof(conn->address));
 }
 
@@ -178,21 +183,6 @@ void daemon_end_user(struct daemon *d, const struct uid *uid, const struct manif
 void daemon_end_others(struct daemon *d, const struct uid *uid, const struct conn *keep)
 {
     end_conns(d, uid, NULL, keep);
-}
-
-void daemon_queued(struct daemon *d, size_t len, bool more)
-{
-    uint64_t limit = d->settings.queued_total;
-    bool was_full = d->queued >= limit;
-
-    if (more)
-        d->queued += len;
-    else
-        d->queued -= len;
-    if (!was_full || d->queued >= limit)
-        return;
-    for (struct conn *conn = d->conns; conn != NULL; conn = conn->next)
-        net_loop_later(d->net, &conn->turn);
 }
 
 void daemon_wait(struct daemon *d, struct call *c)

@@ -26,6 +26,7 @@
 #include "server/settings.h"
 #include "server/shares.h"
 #include "server/store/store.h"
+#include "server/underway.h"
 
 #define DAEMON_SOFTWARE "satcheld/" SATCHEL_VERSION
 
@@ -78,7 +79,7 @@ struct daemon {
     struct rate_bucket handshakes;
     struct conn *conns;
     size_t n_conns, n_calls; /* calls: those without a connection as well */
-    size_t queued;           /* bytes of pieces under way, of all connections */
+    struct underway *underway;
     struct call *waiting, *last_waiting;
     struct buf scratch; /* for one frame at a time */
     uint64_t started;   /* wall clock, ms */
@@ -130,9 +131,6 @@ void daemon_end_user(struct daemon *d, const struct uid *uid, const struct manif
 
 /* The same of all devices, but not of ${keep}. */
 void daemon_end_others(struct daemon *d, const struct uid *uid, const struct conn *keep);
-
-/* ${len} more or fewer bytes of pieces are under way. */
-void daemon_queued(struct daemon *d, size_t len, bool more);
 
 /* ${c} waits until the store has room; all that do, oldest first, no longer waiting. */
 void daemon_wait(struct daemon *d, struct call *c);

@@ -101,8 +101,8 @@ static void on_pieces(struct call *c)
 static void read_on(struct call *c)
 {
     const struct run *r = c->data;
-    size_t room = conn_room(c->conn);
-    struct store_pieces_get in = {.from = r->next, .limit = r->left < room ? r->left : room};
+    size_t room = conn_room(c->conn), n = r->left < room ? r->left : room;
+    struct store_pieces_get in = {.from = r->next, .limit = n};
 
     if (room == 0) {
         call_hold(c, read_on);
@@ -110,7 +110,9 @@ static void read_on(struct call *c)
     }
     memcpy(in.tid, r->tid, sizeof(in.tid));
     memcpy(in.uid, c->conn->uid.b, sizeof(in.uid));
-    call_store(c, store_pieces_get(c->d->port, &in, call_on_store, c), read_on, on_pieces);
+    /* Or many of one user's would be read before the first of them counts. */
+    call_store_bytes(c, n * STORE_PIECE_MAX, store_pieces_get(c->d->port, &in, call_on_store, c),
+                     read_on, on_pieces);
 }
 
 void req_get_pieces(struct call *c)

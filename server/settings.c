@@ -84,7 +84,7 @@ static const struct config_option options[] = {
     {"limits", "queued", CONFIG_SIZE, AT(queued), MIB, GIB, NULL, "16M", false,
      "Bytes under way for one connection; above it nothing more is read from it"},
     {"limits", "queued_total", CONFIG_SIZE, AT(queued_total), 4 * MIB, 64 * GIB, NULL, "32M", false,
-     "The same for all connections together"},
+     "The same for all connections together; those of one user have at most half of it"},
     {"limits", "max_transfer", CONFIG_SIZE, AT(max_transfer), 4 * KIB, 256 * TIB, NULL, "1T", false,
      "Largest transfer, in bytes of padded plaintext"},
     {"limits", "max_recipients", CONFIG_INT, AT(max_recipients), 1, 256, NULL, "256", false,

@@ -250,7 +250,8 @@ static void finish(struct play *p, bool cut)
     peer_close(&p->peer);
     while (d->n_calls > 0)
         (void)uv_run(d->loop, UV_RUN_ONCE);
-    MUST(d->n_conns == 0 && d->conns == NULL && d->queued == 0 && d->waiting == NULL);
+    MUST(d->n_conns == 0 && d->conns == NULL && underway_all(d->underway) == 0 &&
+         d->waiting == NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

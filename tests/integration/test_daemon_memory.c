@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The daemon's private memory stays bounded: while 1 GiB passes, and while
- * many who ask for much read nothing.
+ * many who ask for much read nothing; and those leave enough of it to others.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,6 +28,7 @@ enum { MIB = 1024, LIMIT_KIB = 96 * 1024, SLOW_PEERS = 64 };
 #endif
 
 enum { HALF_PEERS = 180 }; /* what they send is more than queued_total */
+enum { FEW_MIB = 8, DEAF_PEERS = 3 * FEW_MIB };
 
 static struct site site;
 static struct actor alice, bob;
@@ -234,6 +235,90 @@ static void test_pieces_that_never_end(void **state)
     peer_close(&p[0]);
 }
 
+/* ---- what one user may have of it ---- */
+
+/* Bytes under way, of all connections. */
+static unsigned long long under_way(void)
+{
+    static const char name[] = "\"queued\":";
+    char socket[96], out[4096];
+    const char *at;
+
+    (void)snprintf(socket, sizeof(socket), "%s/data/satcheld.sock", site.dir);
+    assert_int_equal(site_run(out, sizeof(out), site_bin("satchelctl"), "--socket", socket,
+                              "--json", "status", NULL),
+                     0);
+    at = strstr(out, name);
+    assert_non_null(at);
+    return strtoull(at + sizeof(name) - 1, NULL, 10);
+}
+
+/* Wait until ${least} to ${most_bytes} bytes are under way; false: it does not come to that. */
+static bool comes_to(unsigned long long least, unsigned long long most_bytes)
+{
+    struct timespec rest = {.tv_nsec = 100000000};
+    unsigned long long n = 0;
+
+    for (int i = 0; i < 150; i++) {
+        n = under_way();
+        if (n >= least && n <= most_bytes)
+            return true;
+        (void)nanosleep(&rest, NULL);
+    }
+    print_message("%llu bytes are under way\n", n);
+    return false;
+}
+
+/* Wait until no more and no less is under way for a while. */
+static unsigned long long settled(void)
+{
+    struct timespec rest = {.tv_nsec = 300000000};
+    unsigned long long before = 0, n = under_way();
+
+    for (int i = 0; i < 50 && n != before; i++) {
+        before = n;
+        (void)nanosleep(&rest, NULL);
+        n = under_way();
+    }
+    assert_true(n == before);
+    return n;
+}
+
+static void ask_for_much(struct peer *p, const struct actor *who)
+{
+    actor_enter(p, site.port, who);
+    for (int k = 0; k < 20; k++)
+        (void)parcel_ask_pieces(p, &big, 0, p->limits.window);
+}
+
+/*
+ * However many connections of one user hold what they can, another user has several pieces under
+ * way at once on a connection, not one after the other.
+ */
+static void test_one_user_does_not_hold_all(void **state)
+{
+    static struct peer deaf[DEAF_PEERS];
+    struct peer a, b;
+    unsigned long long held;
+
+    (void)state;
+    assert_int_equal(site_stop(&site), 0);
+    site_start(&site, "[limits]\nqueued_total = 8M\nqueued = 4M\n[timeouts]\nstall = 10m\n");
+    for (int i = 0; i < DEAF_PEERS; i++)
+        ask_for_much(&deaf[i], &bob);
+    assert_true(comes_to((FEW_MIB / 2) << 20, UINT64_MAX));
+    held = settled();
+    ask_for_much(&a, &alice); /* nor does she read, so that it can be seen */
+    assert_true(comes_to(held + 2 * FRAME_TAIL_MAX, UINT64_MAX));
+    actor_enter(&b, site.port, &alice);
+    get_pieces(&b, &big);
+    for (int i = 0; i < DEAF_PEERS; i++)
+        peer_close(&deaf[i]);
+    peer_close(&a);
+    peer_close(&b);
+    assert_true(comes_to(0, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_peers_that_do_not_read),
         cmocka_unit_test(test_messages_that_grow),
         cmocka_unit_test(test_pieces_that_never_end),
+        cmocka_unit_test(test_one_user_does_not_hold_all),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
