@@ -212,7 +212,7 @@ static void on_erased(void *arg)
 {
     struct collector *c = arg;
     uint64_t *cells = calloc(c->erase->n, sizeof(*cells));
-    struct store_cells_done in = {.cells = cells, .ncells = c->erase->n};
+    struct store_cells_done in = {.cells = cells, .ncells = c->erase->n, .background = true};
     int rc = c->erase->code;
 
     if (rc == ERR_OK && cells == NULL)

@@ -80,6 +80,25 @@ static const struct step *step_of(const struct store_job *job)
 
 /* ---- running them ---- */
 
+/* Does the daemon ask for it by itself?  Then nobody waits for it. */
+static bool is_housekeeping(const struct store_job *job)
+{
+    const union store_request *in = job->in;
+
+    return job->op == STORE_OP_collect || (job->op == STORE_OP_user_clear && in->user_clear.any) ||
+           (job->op == STORE_OP_cells_done && in->cells_done.background) ||
+           (job->op == STORE_OP_slot_update && in->slot_update.move == STORE_MOVE_EXPIRE);
+}
+
+static void write_index(struct lmdb_engine *e, struct store_job *job)
+{
+    job->next = NULL;
+    if (is_housekeeping(job))
+        lmdb_writer_submit_all(e->index_writer, job);
+    else
+        lmdb_writer_submit(e->index_writer, job);
+}
+
 /* Hand ${job} to whoever runs its next step. */
 static void go(struct lmdb_engine *e, struct store_job *job)
 {
@@ -92,7 +111,7 @@ static void go(struct lmdb_engine *e, struct store_job *job)
         lmdb_readers_submit(e->readers, LMDB_READ_LONG, job);
         break;
     case INDEX:
-        lmdb_writer_submit(e->index_writer, job);
+        write_index(e, job);
         break;
     case BODY:
         lmdb_writer_submit(e->body_writers[lmdb_engine_body(e, job->tid)], job);

@@ -39,7 +39,7 @@ struct lmdb_writer {
     struct lmdb_txn held; /* txn NULL: none */
     size_t held_jobs;
     struct timespec held_until;
-    atomic_uint_fast64_t asked_us; /* when a job was last submitted, but for chains */
+    atomic_uint_fast64_t asked_us; /* the last lmdb_writer_submit() */
     atomic_uint_fast64_t commits, committed, largest, commit_us;
 };
 

@@ -45,8 +45,7 @@ struct lmdb_writer_config {
     unsigned gather_us;
     /*
      * A writer to the same disk whose jobs are not to wait long behind this one's: batches are
-     * small while jobs are submitted there, chains excepted.  It must outlive this one.  NULL:
-     * none.
+     * small while lmdb_writer_submit() is called there.  It must outlive this one.  NULL: none.
      */
     const struct lmdb_writer *yields_to;
     /* A chain of jobs is durable (or early) or has failed: res->code.  From the writer's thread. */
@@ -70,8 +69,8 @@ void lmdb_writer_close(struct lmdb_writer *w);
 void lmdb_writer_submit(struct lmdb_writer *w, struct store_job *job);
 
 /*
- * The same for a chain through `next` whose step before is done, in another writer: as far as they
- * fit they go into one commit.
+ * The same for a chain through `next`, to which no other writer yields: their step before is done,
+ * or nobody waits for them.  As far as they fit they go into one commit.
  */
 void lmdb_writer_submit_all(struct lmdb_writer *w, struct store_job *first);
 

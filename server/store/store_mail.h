@@ -198,7 +198,8 @@ struct store_cells_due {
 /* These cells are erased.  Unknown ones are ignored. */
 struct store_cells_done {
     const uint64_t *cells;
-    size_t ncells; /* at most STORE_LIST_MAX */
+    size_t ncells;   /* at most STORE_LIST_MAX */
+    bool background; /* no client waits for it */
 };
 
 /*
