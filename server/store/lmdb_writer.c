@@ -38,7 +38,7 @@ struct lmdb_writer {
     uint64_t ticks;
     struct lmdb_txn held; /* txn NULL: none */
     size_t held_jobs;
-    struct timespec held_until;
+    uint64_t held_until;           /* us */
     atomic_uint_fast64_t asked_us; /* the last lmdb_writer_submit() */
     atomic_uint_fast64_t commits, committed, largest, commit_us;
 };
@@ -90,11 +90,13 @@ static bool is_early(const struct lmdb_writer *w, const struct store_job *job)
 /* The lock is held. */
 static void wait_for_jobs(struct lmdb_writer *w)
 {
+    const struct timespec until = {.tv_sec = (time_t)(w->held_until / 1000000),
+                                   .tv_nsec = (long)(w->held_until % 1000000) * 1000};
     int rc = 0;
 
     while (w->first == NULL && !w->stop && rc != ETIMEDOUT)
         rc = w->held.txn == NULL ? pthread_cond_wait(&w->wake, &w->lock)
-                                 : pthread_cond_timedwait(&w->wake, &w->lock, &w->held_until);
+                                 : pthread_cond_timedwait(&w->wake, &w->lock, &until);
 }
 
 static bool does_gather(const struct lmdb_writer *w, const struct store_job *job)
@@ -241,10 +243,7 @@ static int hold(struct lmdb_writer *w, const struct lmdb_txn *t, size_t jobs)
     }
     if (h->txn == NULL) {
         *h = *t;
-        (void)clock_gettime(CLOCK_MONOTONIC, &w->held_until);
-        w->held_until.tv_nsec += HOLD_MS * 1000000L;
-        w->held_until.tv_sec += w->held_until.tv_nsec / 1000000000L;
-        w->held_until.tv_nsec %= 1000000000L;
+        w->held_until = now_us() + HOLD_MS * 1000;
     } else {
         h->freed |= t->freed;
         for (unsigned i = 0; i < LMDB_COUNTERS; i++)
@@ -257,12 +256,7 @@ static int hold(struct lmdb_writer *w, const struct lmdb_txn *t, size_t jobs)
 /* Has what is held been held for long enough?  Who never pauses lets nobody time out. */
 static bool is_due(const struct lmdb_writer *w)
 {
-    const struct timespec *until = &w->held_until;
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return w->held.txn != NULL && (now.tv_sec > until->tv_sec ||
-                                   (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec));
+    return w->held.txn != NULL && now_us() >= w->held_until;
 }
 
 /* Answer those of ${b} that are early; the others stay in it. */
@@ -344,11 +338,7 @@ static int tick(struct lmdb_writer *w)
         return rc;
     put_be64(value, ++w->ticks);
     lmdb_txn_put(&t, w->cfg.meta, &key, value, sizeof(value));
-    rc = t.hard;
-    if (rc == 0)
-        rc = commit(w, &t, 0);
-    else
-        lmdb_env_abort(w->cfg.env, t.txn);
+    rc = commit(w, &t, 0);
     w->row = t.row;
     return rc;
 }
@@ -407,8 +397,6 @@ static void run_alone(struct lmdb_writer *w, struct store_job *job)
     struct store_job *next = job->next;
     int rc;
 
-    if (w->cfg.passes(job))
-        return;
     job->next = NULL;
     rc = attempt_with_room(w, &one);
     if (lmdb_env_code(rc) == ERR_FULL && w->cfg.urgent(job))
@@ -430,12 +418,12 @@ static void run_batch(struct lmdb_writer *w, struct batch *b)
     if (rc == 0)
         return;
     for (struct store_job *job = b->first; job != NULL; job = job->next) {
-        if (rc == EIO || rc == MDB_PANIC) {
-            if (!w->cfg.passes(job))
-                fail(job, rc);
-        } else {
+        if (w->cfg.passes(job))
+            continue;
+        if (rc == EIO || rc == MDB_PANIC)
+            fail(job, rc);
+        else
             run_alone(w, job);
-        }
     }
 }
 
