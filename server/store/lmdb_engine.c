@@ -6,7 +6,8 @@
  * Threads: one writer for the index, one for each body environment, a few
  * readers.  A job belongs to the thread whose queue it is in.
  * Durability: pieces are committed before the leaf that makes them count, small ones with it; rows
- * before their callback.  Bodies are written and deleted only by jobs that go through their
+ * before their callback, but those of a small transfer's seal may be in the redo log alone for a
+ * moment.  Bodies are written and deleted only by jobs that go through their
  * writer's queue: the collector, which comes behind the row of garbage it acts on, therefore sees
  * every piece whose writer still saw the upload.
  */
@@ -22,10 +23,12 @@
 
 #include "common/fs.h"
 #include "server/store/lmdb_meta.h"
+#include "server/store/lmdb_redo.h"
 #include "server/store/lmdb_steps.h"
 
 enum {
     INDEX_STEP = 16 << 20,
+    INDEX_AHEAD = 4 << 20, /* for what is held: the map cannot grow meanwhile */
     BODY_STEP = 256 << 20,
     GATHER_US = 1000, /* much less than a crowd waits for its turn */
     READERS = 3,      /* two for bodies */
@@ -165,6 +168,19 @@ static int open_env(struct lmdb_env **ret, const char *path, const char *name,
     return rc;
 }
 
+/* On a disk that is full the store does without: what is there can be read, and deleted. */
+static int open_redo(struct lmdb_engine *e, const char *path, struct err *err)
+{
+    struct err full = {0};
+    int rc = lmdb_redo_open(&e->redo, path, &full);
+
+    if (rc == ERR_FULL)
+        return ERR_OK;
+    if (rc != ERR_OK && err != NULL)
+        *err = full;
+    return rc;
+}
+
 static int open_index(struct lmdb_engine *e, const struct store_config *cfg, struct err *err)
 {
     struct lmdb_env_config ec = {
@@ -172,10 +188,13 @@ static int open_index(struct lmdb_engine *e, const struct store_config *cfg, str
         .ntables = T_INDEX_COUNT,
         .max = cfg->index_max > 0 ? cfg->index_max : index_max,
         .step = INDEX_STEP,
+        .ahead = INDEX_AHEAD,
     };
     struct lmdb_txn t = {.engine = e};
     int rc = open_env(&e->index, cfg->path, "index", &ec, err), mdb;
 
+    if (rc == ERR_OK)
+        rc = open_redo(e, cfg->path, err);
     if (rc != ERR_OK)
         return rc;
     t.env = e->index;
@@ -183,6 +202,8 @@ static int open_index(struct lmdb_engine *e, const struct store_config *cfg, str
     if (mdb != 0)
         return err_set(err, lmdb_env_code(mdb), "cannot read the store: %s", mdb_strerror(mdb));
     rc = lmdb_meta_check(&t, cfg->bodies > 0 ? cfg->bodies : 1, &e->nbodies, err);
+    if (rc == ERR_OK && e->redo != NULL)
+        (void)lmdb_redo_replay(e->redo, &t);
     lmdb_meta_load_counts(&t);
     if (rc == ERR_OK && t.hard != 0)
         rc = err_set(err, lmdb_txn_code(&t), "cannot read the store: %s", mdb_strerror(t.hard));
@@ -191,6 +212,8 @@ static int open_index(struct lmdb_engine *e, const struct store_config *cfg, str
         if (mdb != 0)
             rc = err_set(err, lmdb_env_code(mdb), "cannot write to the store: %s",
                          mdb_strerror(mdb));
+        else if (e->redo != NULL)
+            lmdb_redo_begin_anew(e->redo);
     } else {
         lmdb_env_abort(e->index, t.txn);
     }
@@ -228,12 +251,17 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
                                     .early = lmdb_uploads_early,
                                     .gathers = lmdb_seal_gathers,
                                     .gather_us = GATHER_US,
+                                    .redo = e->redo,
+                                    .records = lmdb_seal_records,
+                                    .restored = lmdb_meta_load_counts,
                                     .done = lmdb_steps_done,
                                     .before_commit = lmdb_meta_save_counts,
                                     .after_commit = lmdb_meta_add_counts};
     int rc = lmdb_writer_open(&e->index_writer, &wc, err);
 
-    wc.before_commit = wc.after_commit = NULL;
+    wc.before_commit = wc.after_commit = wc.restored = NULL;
+    wc.redo = NULL;
+    wc.records = NULL;
     wc.early = NULL;
     wc.gathers = NULL;
     wc.meta = T_BODY_META;
@@ -258,6 +286,7 @@ static void close_engine(void *impl)
     for (unsigned i = 0; i < e->nbodies; i++)
         lmdb_env_close(e->bodies[i]);
     lmdb_env_close(e->index);
+    lmdb_redo_close(e->redo);
     if (e->lock_fd >= 0)
         close(e->lock_fd);
     free(e);

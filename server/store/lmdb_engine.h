@@ -20,7 +20,7 @@
 #include "server/store/lmdb_writer.h"
 #include "server/store/store_engine.h"
 
-enum { LMDB_BODIES_MAX = 16, LMDB_SCHEMA = 2 };
+enum { LMDB_BODIES_MAX = 16, LMDB_SCHEMA = 3 };
 
 /* job->phase: number of the step; LAST: none is left. */
 enum { LMDB_PHASE_LAST = 1000 };
@@ -32,6 +32,7 @@ struct lmdb_engine {
     struct lmdb_env *index, *bodies[LMDB_BODIES_MAX];
     struct lmdb_writer *index_writer, *body_writers[LMDB_BODIES_MAX];
     struct lmdb_readers *readers;
+    struct lmdb_redo *redo; /* of the index */
     unsigned nbodies;
     int lock_fd;
     /* Index writer; the others only look. */
@@ -112,6 +113,9 @@ STEP(lmdb_verify_run);
 
 /* May ${job} be answered before its commit? */
 bool lmdb_uploads_early(const struct store_job *job);
+
+/* Is it the seal of a small body, which is all rows of the index? */
+bool lmdb_seal_records(const struct store_job *job);
 
 /* Is it the one commit of a small send, and the last of a large one?  (lmdb_writer.h) */
 bool lmdb_seal_gathers(const struct store_job *job);

@@ -33,7 +33,7 @@ struct lmdb_env {
     char *path;
     const char *const *tables;
     unsigned ntables;
-    uint64_t max, step;
+    uint64_t max, ahead, step;
     bool leaves_room, drops_behind;
     /* Writer only. */
     uint64_t file_size;
@@ -181,6 +181,7 @@ static int env_setup(struct lmdb_env *e, const struct lmdb_env_config *cfg)
     e->tables = cfg->tables;
     e->ntables = cfg->ntables;
     e->max = cfg->max;
+    e->ahead = cfg->ahead;
     e->step = cfg->step;
     e->leaves_room = cfg->leaves_room;
     e->drops_behind = cfg->drops_behind;
@@ -319,7 +320,7 @@ int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_txn)
     int rc = 0;
 
     e->writing = bytes;
-    if (e->used + 2 * bytes + SMALLEST_STEP / 4 > e->map)
+    if (e->used + 2 * bytes + SMALLEST_STEP / 4 + e->ahead > e->map)
         rc = lmdb_env_grow(e);
     /* Where there is no room ahead, pages that are free again may still do. */
     if (rc != 0 && rc != MDB_MAP_FULL && rc != ENOSPC)

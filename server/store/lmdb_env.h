@@ -31,6 +31,7 @@ struct lmdb_env_config {
     const char *const *tables; /* borrowed as long as the environment lives */
     unsigned ntables;
     uint64_t max;      /* ceiling of the map, bytes */
+    uint64_t ahead;    /* beyond what a write asks for this much of the map is to be left */
     uint64_t step;     /* map and file grow by at least this much while the disk has plenty */
     bool leaves_room;  /* does not take the last of the disk, and knows how much is left of it */
     bool drops_behind; /* while the file grows only its newest part stays in the page cache */

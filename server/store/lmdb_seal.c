@@ -357,3 +357,8 @@ bool lmdb_seal_gathers(const struct store_job *job)
 {
     return job->op == STORE_OP_upload_seal;
 }
+
+bool lmdb_seal_records(const struct store_job *job)
+{
+    return job->op == STORE_OP_upload_seal && job->in->upload_seal.body_len <= STORE_SMALL_MAX;
+}

@@ -193,12 +193,25 @@ static int run_read_with(struct lmdb_txn *t, struct store_job *job)
     return rc;
 }
 
-void lmdb_steps_read(struct lmdb_engine *e, struct store_job *job)
+/* A list, or a sum, is to have in it what was acknowledged a moment ago. */
+static bool shows_all(const struct store_job *job)
+{
+    static const bool all[STORE_OP_COUNT] = {
+        [STORE_OP_user_get] = true,  [STORE_OP_user_list] = true, [STORE_OP_inbox_list] = true,
+        [STORE_OP_sent_list] = true, [STORE_OP_mail_find] = true, [STORE_OP_feed_list] = true,
+        [STORE_OP_instances] = true, [STORE_OP_verify] = true,
+    };
+
+    return all[job->op];
+}
+
+static int read_once(struct lmdb_engine *e, struct store_job *job)
 {
     enum place place = step_of(job)->place;
     struct lmdb_txn t = {.engine = e}, body = {0};
     int rc = ERR_OK;
 
+    store_result_reset(job->res);
     if (place == READ_BODY)
         rc = lmdb_engine_read(e, e->bodies[lmdb_engine_body(e, job->tid)], &body);
     if (rc == ERR_OK && place != READ_ITSELF)
@@ -209,6 +222,22 @@ void lmdb_steps_read(struct lmdb_engine *e, struct store_job *job)
     }
     lmdb_engine_read_end(&t);
     lmdb_engine_read_end(&body);
+    return rc;
+}
+
+/*
+ * What only a record holds is not in a snapshot yet.  It is seals of small transfers, whole: who
+ * asks for one either finds all of it, or nothing and looks again.
+ */
+void lmdb_steps_read(struct lmdb_engine *e, struct store_job *job)
+{
+    int rc;
+
+    if (shows_all(job))
+        (void)lmdb_writer_settle(e->index_writer);
+    rc = read_once(e, job);
+    if (rc == ERR_NOTFOUND && lmdb_writer_settle(e->index_writer))
+        rc = read_once(e, job);
     job->res->code = rc;
     store_job_done(job);
 }

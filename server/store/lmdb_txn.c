@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/store/lmdb_env.h"
+#include "server/store/lmdb_redo.h"
 
 const char *const lmdb_tables_index[T_INDEX_COUNT] = {
     [T_META] = "meta",
@@ -160,6 +161,8 @@ void lmdb_txn_put(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_k
     if (t->hard != 0)
         return;
     t->touched = true;
+    if (t->changes != NULL) /* before what ${value} points to moves */
+        lmdb_redo_note_put(t->changes, table, part(key->bytes, key->len), part(value, len));
     rc = mdb_put(t->txn, dbi_of(t, table), &k, &v, 0);
     if (rc != 0)
         (void)lmdb_txn_fail(t, rc);
@@ -180,6 +183,8 @@ void lmdb_txn_del(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_k
     if (t->hard != 0)
         return;
     t->touched = t->freed = true;
+    if (t->changes != NULL)
+        lmdb_redo_note_del(t->changes, table, part(key->bytes, key->len));
     rc = mdb_del(t->txn, dbi_of(t, table), &k, NULL);
     if (rc != 0 && rc != MDB_NOTFOUND)
         (void)lmdb_txn_fail(t, rc);
@@ -278,6 +283,8 @@ void lmdb_walk_del(struct lmdb_walk *w)
     if (w->t->hard != 0)
         return;
     w->t->touched = w->t->freed = true;
+    if (w->t->changes != NULL)
+        lmdb_redo_note_del(w->t->changes, w->table, part(w->key, w->key_len));
     rc = mdb_cursor_del(w->cursor, 0);
     if (rc != 0)
         (void)lmdb_txn_fail(w->t, rc);

@@ -20,7 +20,8 @@
 #include "common/err.h"
 #include "server/store/store_types.h"
 
-/* Tables of the index, in the order of lmdb_tables_index[]: FORMATS.md section 14.2. */
+/* Tables of the index, in the order of lmdb_tables_index[]: FORMATS.md section 14.2.  Their numbers
+ * are in the redo log, section 14.8: another order is another version of it. */
 enum lmdb_table {
     T_META,
     T_USERS,
@@ -73,6 +74,7 @@ struct lmdb_txn {
     int hard;              /* first failure, as LMDB numbers them; 0: none */
     bool touched;          /* something was put or deleted: the user sets it back */
     bool freed;            /* something was deleted */
+    struct buf *changes;   /* every put and delete is noted here (lmdb_redo.h); NULL: nowhere */
     struct buf row;        /* scratch for encoding */
     int64_t added[LMDB_COUNTERS];
     /* The transfer looked up last, and its number; 0: none. */

@@ -16,6 +16,7 @@
 #include "server/store/lmdb_txn.h"
 #include "server/store/store_engine.h"
 
+struct lmdb_redo;
 struct lmdb_writer;
 
 struct lmdb_writer_config {
@@ -43,6 +44,13 @@ struct lmdb_writer_config {
      */
     bool (*gathers)(const struct store_job *job);
     unsigned gather_us;
+    /* The log of rows that are durable before their commit (lmdb_redo.h); NULL: there is none. */
+    struct lmdb_redo *redo;
+    /*
+     * True for a job whose rows are to be durable by a record of that log, together with those of
+     * early jobs.  A batch with any other job is committed.
+     */
+    bool (*records)(const struct store_job *job);
     /*
      * A writer to the same disk whose jobs are not to wait long behind this one's: batches are
      * small while lmdb_writer_submit() is called there.  It must outlive this one.  NULL: none.
@@ -50,9 +58,14 @@ struct lmdb_writer_config {
     const struct lmdb_writer *yields_to;
     /* A chain of jobs is durable (or early) or has failed: res->code.  From the writer's thread. */
     void (*done)(struct lmdb_engine *engine, struct store_job *first);
-    /* Called with every transaction that is about to be, or was, committed; may be NULL. */
+    /*
+     * Called with every transaction that is about to be, or was, committed, and with one of which a
+     * record is written: t->added is what came since the last time.  May be NULL.
+     */
     void (*before_commit)(struct lmdb_txn *t);
     void (*after_commit)(struct lmdb_txn *t);
+    /* Called with a transaction into which rows came back from the log; may be NULL. */
+    void (*restored)(struct lmdb_txn *t);
 };
 
 struct lmdb_writer_stats {
@@ -73,6 +86,12 @@ void lmdb_writer_submit(struct lmdb_writer *w, struct store_job *job);
  * or nobody waits for them.  As far as they fit they go into one commit.
  */
 void lmdb_writer_submit_all(struct lmdb_writer *w, struct store_job *first);
+
+/*
+ * Return when readers see everything that was answered before, but for early jobs; true if they did
+ * not when it was called.  Any thread but a writer's; waits for at most one commit, which may fail.
+ */
+bool lmdb_writer_settle(struct lmdb_writer *w);
 
 /* Any thread; never blocks. */
 void lmdb_writer_stats(const struct lmdb_writer *w, struct lmdb_writer_stats *ret_stats);

@@ -81,12 +81,12 @@ static void test_newer_schema_is_refused(void **state)
     struct err err = {0};
 
     harness_close(h);
-    write_meta(h, "schema", 3);
+    write_meta(h, "schema", 4);
     assert_int_equal(store_open(&s, &h->cfg, &err), ERR_UNSUPPORTED);
-    assert_non_null(strstr(err.msg, "schema 3"));
+    assert_non_null(strstr(err.msg, "schema 4"));
     write_meta(h, "schema", 0);
     assert_int_equal(store_open(&s, &h->cfg, &err), ERR_CORRUPT);
-    write_meta(h, "schema", 2);
+    write_meta(h, "schema", 3);
     write_meta(h, "bodies", 1000);
     assert_int_equal(store_open(&s, &h->cfg, &err), ERR_CORRUPT);
     assert_null(s);
@@ -150,7 +150,7 @@ static uint32_t read_meta(struct harness *h, const char *name)
     return value;
 }
 
-/* Schema 1 kept small pieces with the others: such a store is read, and then has schema 2. */
+/* Schema 1 kept small pieces with the others: such a store is read, and then has the newest. */
 static void test_small_piece_of_schema_1(void **state)
 {
     struct harness *h = *state;
@@ -184,7 +184,7 @@ static void test_small_piece_of_schema_1(void **state)
     assert_int_equal(res->u.pieces[0].len, p.len);
     assert_memory_equal(res->u.pieces[0].data, p.data, p.len);
     harness_close(h);
-    assert_int_equal(read_meta(h, "schema"), 2);
+    assert_int_equal(read_meta(h, "schema"), 3);
     harness_open(h);
     free(p.data);
 }

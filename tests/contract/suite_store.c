@@ -174,12 +174,34 @@ static void test_full_disk(void **state)
 
     harness_close(h);
     harness_remove(h);
-    if (mount("tmpfs", h->dir, "tmpfs", 0, "size=12m") != 0) {
+    if (mount("tmpfs", h->dir, "tmpfs", 0, "size=20m") != 0) {
         harness_open(h);
         skip();
     }
     harness_open(h);
     check_full(h);
+}
+
+/* Where there is no room for the redo log all works as without it. */
+static void test_no_room_for_the_log(void **state)
+{
+    struct harness *h = *state;
+    struct sample s;
+
+    harness_close(h);
+    harness_remove(h);
+    if (mount("tmpfs", h->dir, "tmpfs", 0, "size=4m") != 0) {
+        harness_open(h);
+        skip();
+    }
+    harness_open(h);
+    harness_users(h, 2);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 100);
+    harness_send(h, &s);
+    harness_close(h);
+    harness_open(h);
+    assert_true(harness_used(h, 1) > 0);
 }
 
 /* ---- many at once ---- */
@@ -310,10 +332,9 @@ int suite_store(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_reopen),        TEST(test_only_one_process),
-        TEST(test_open_refuses),  TEST(test_two_body_environments),
-        TEST(test_ceiling),       TEST(test_full_disk),
-        TEST(test_busy_and_room), TEST(test_mixed_load),
+        TEST(test_reopen),       TEST(test_no_room_for_the_log),   TEST(test_only_one_process),
+        TEST(test_open_refuses), TEST(test_two_body_environments), TEST(test_ceiling),
+        TEST(test_full_disk),    TEST(test_busy_and_room),         TEST(test_mixed_load),
         TEST(test_verify),
     };
 

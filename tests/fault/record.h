@@ -33,8 +33,8 @@ struct record_head {
 /* The files that count, below the data folder; ${file} is the place in this list. */
 #define RECORD_FILES                                                                               \
     {                                                                                              \
-        "store/index/data.mdb", "store/bodies-00/data.mdb", "erasable.keys"                        \
+        "store/index/data.mdb", "store/bodies-00/data.mdb", "erasable.keys", "store/redo"          \
     }
-enum { RECORD_FILE_COUNT = 3 };
+enum { RECORD_FILE_COUNT = 4 };
 
 #endif /* TESTS_FAULT_RECORD_H */

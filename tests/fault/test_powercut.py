@@ -92,5 +92,5 @@ class PowerCut(Case):
         result = run([*replay, STATES, seed], timeout=WAIT * 20)
         print(result.text.strip())
         self.assertIn(f"{STATES} states", result.text)
-        for liar in range(3):  # a disk that lies is noticed, whichever file it is
+        for liar in range(4):  # a disk that lies is noticed, whichever file it is
             run([*replay, 200, seed, liar], expect=1, timeout=WAIT * 20)

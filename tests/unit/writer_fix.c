@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "server/store/lmdb_redo.h"
+
 enum { LARGE = 200000 };
 
 static struct writer_fix *fx;
@@ -72,6 +74,7 @@ static int run(struct lmdb_txn *t, struct store_job *job)
     switch ((enum deed)job->note[0]) {
     case PUT:
     case CROWD_PUT:
+    case RECORD_PUT:
     case FAIL_AFTER_A_CHANGE:
         lmdb_txn_put(t, T_CELLS, &key, "x", 1);
         break;
@@ -126,6 +129,12 @@ static bool gathers(const struct store_job *job)
     return job->note[0] == CROWD_PUT;
 }
 
+static bool records(const struct store_job *job)
+{
+    return job->note[0] == RECORD_PUT || job->note[0] == FAIL_CLEAN ||
+           job->note[0] == FAIL_AFTER_A_CHANGE;
+}
+
 static void done(struct lmdb_engine *engine, struct store_job *first)
 {
     (void)engine;
@@ -136,7 +145,7 @@ static void done(struct lmdb_engine *engine, struct store_job *first)
     pthread_mutex_unlock(&fx->lock);
 }
 
-int writer_fix_setup(void **state)
+static int setup(void **state, bool redo)
 {
     struct writer_fix *f = calloc(1, sizeof(*f));
     struct lmdb_env_config ec = {.tables = lmdb_tables_index, .ntables = T_INDEX_COUNT};
@@ -161,12 +170,27 @@ int writer_fix_setup(void **state)
     pthread_cond_init(&f->cond, NULL);
     if (lmdb_env_open(&f->e, &ec, NULL) != ERR_OK)
         return -1;
+    if (redo && lmdb_redo_open(&f->redo, f->dir, NULL) != ERR_OK)
+        return -1;
     wc.env = f->e;
+    wc.redo = f->redo;
+    wc.records = redo ? records : NULL;
     *state = fx = f;
     if (lmdb_writer_open(&f->w, &wc, NULL) != ERR_OK)
         return -1;
     wc.yields_to = f->w;
+    wc.redo = NULL;
     return lmdb_writer_open(&f->bulk, &wc, NULL);
+}
+
+int writer_fix_setup(void **state)
+{
+    return setup(state, false);
+}
+
+int writer_fix_setup_redo(void **state)
+{
+    return setup(state, true);
 }
 
 void writer_fix_close(struct writer_fix *f)
@@ -183,6 +207,9 @@ int writer_fix_teardown(void **state)
 
     writer_fix_close(f);
     lmdb_env_close(f->e);
+    lmdb_redo_close(f->redo);
+    (void)snprintf(file, sizeof(file), "%s/redo", f->dir);
+    (void)unlink(file);
     (void)snprintf(file, sizeof(file), "%s/data.mdb", f->dir);
     (void)unlink(file);
     (void)snprintf(file, sizeof(file), "%s/lock.mdb", f->dir);

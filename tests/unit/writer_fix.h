@@ -16,7 +16,8 @@ enum { JOBS = 4000, MANY = 60, CEILING = 4 << 20 };
 /* What a job does, in job->note[0], to the row job->note[1]. */
 enum deed {
     PUT,
-    CROWD_PUT, /* gathers */
+    CROWD_PUT,  /* gathers */
+    RECORD_PUT, /* a record will do */
     PUT_PAGE,
     PUT_LARGE,
     DELETE,
@@ -33,6 +34,7 @@ enum deed {
 struct writer_fix {
     char dir[64];
     struct lmdb_env *e;
+    struct lmdb_redo *redo;       /* of w; NULL: it has none */
     struct lmdb_writer *w, *bulk; /* bulk yields to w */
     struct store_job jobs[JOBS];
     struct store_result results[JOBS];
@@ -48,6 +50,7 @@ struct writer_fix {
 
 /* Set-up and tear-down of cmocka, whose state is a struct writer_fix; one at a time. */
 int writer_fix_setup(void **state);
+int writer_fix_setup_redo(void **state); /* with a log */
 int writer_fix_teardown(void **state);
 
 /* Close the writers; the tear-down does it otherwise. */

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/store/lmdb_held.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/store/lmdb_redo.h"
+
+enum {
+    HOLD_US = 20000,      /* of early jobs: nobody waits for what is held */
+    RECORDS_US = 1000000, /* of records: after a crash the next start does them again */
+    RIPEN = 2             /* commits from the one that frees a page to the one that may use it */
+};
+
+void lmdb_held_init(struct lmdb_held *h, const struct lmdb_writer_config *cfg)
+{
+    h->cfg = cfg;
+}
+
+void lmdb_held_free(struct lmdb_held *h)
+{
+    buf_free(&h->row);
+    buf_free(&h->changes);
+}
+
+uint64_t lmdb_held_now(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+bool lmdb_held_is_due(const struct lmdb_held *h)
+{
+    return h->txn.txn != NULL && lmdb_held_now() >= h->until;
+}
+
+static struct lmdb_txn new_txn(const struct lmdb_held *h, MDB_txn *txn)
+{
+    return (struct lmdb_txn){
+        .engine = h->cfg->engine, .env = h->cfg->env, .row = h->row, .txn = txn};
+}
+
+/* The scratch may have grown. */
+static void take_back(struct lmdb_held *h, const struct lmdb_txn *t)
+{
+    h->row = t->row;
+    h->row.failed = false;
+}
+
+/* ---- a transaction inside ---- */
+
+int lmdb_held_begin(struct lmdb_held *h, uint64_t bytes, struct lmdb_txn *t)
+{
+    MDB_txn *txn = NULL;
+    int rc = h->txn.txn != NULL ? lmdb_env_nest(h->cfg->env, bytes, h->txn.txn, &txn)
+                                : lmdb_env_write(h->cfg->env, bytes, &txn);
+
+    *t = new_txn(h, txn);
+    t->changes = h->cfg->redo != NULL ? &h->changes : NULL;
+    h->noted = h->changes.len;
+    return rc;
+}
+
+void lmdb_held_undo(struct lmdb_held *h, struct lmdb_txn *t)
+{
+    take_back(h, t);
+    h->changes.len = h->noted;
+    if (h->txn.txn != NULL)
+        lmdb_env_undo(h->cfg->env, t->txn);
+    else
+        lmdb_env_abort(h->cfg->env, t->txn);
+}
+
+/* It is gone: none of it will be committed. */
+static void drop(struct lmdb_held *h)
+{
+    h->lost |= h->records > 0;
+    h->txn = (struct lmdb_txn){0};
+    h->jobs = 0;
+    if (h->changes.cap > LMDB_REDO_LEN) /* of a batch that was never to be a record */
+        buf_free(&h->changes);
+    buf_reset(&h->changes);
+}
+
+int lmdb_held_keep(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs)
+{
+    struct lmdb_txn *held = &h->txn;
+    int rc = held->txn != NULL ? lmdb_env_merge(h->cfg->env, t->txn) : 0;
+
+    take_back(h, t);
+    if (rc != 0) {
+        lmdb_env_abort(h->cfg->env, held->txn);
+        drop(h);
+        return rc;
+    }
+    if (held->txn == NULL) {
+        *held = *t;
+        h->until = lmdb_held_now() + HOLD_US;
+    } else {
+        held->freed |= t->freed;
+        for (unsigned i = 0; i < LMDB_COUNTERS; i++)
+            held->added[i] += t->added[i];
+    }
+    h->jobs += jobs;
+    return 0;
+}
+
+/* ---- durable ---- */
+
+static void count(struct lmdb_held *h, size_t jobs, uint64_t began)
+{
+    h->commit_us += lmdb_held_now() - began;
+    h->commits++;
+    h->committed += jobs;
+    if (h->largest < jobs)
+        h->largest = jobs;
+}
+
+static int commit(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs)
+{
+    const struct lmdb_writer_config *cfg = h->cfg;
+    uint64_t began = lmdb_held_now();
+    int rc;
+
+    t->row = h->row;
+    t->changes = NULL;
+    if (cfg->before_commit != NULL)
+        cfg->before_commit(t);
+    if (h->records > 0)
+        lmdb_redo_mark(cfg->redo, t);
+    take_back(h, t);
+    if (t->hard != 0) {
+        lmdb_env_abort(cfg->env, t->txn);
+        return t->hard;
+    }
+    rc = lmdb_env_commit(cfg->env, t->txn);
+    if (rc != 0)
+        return rc;
+    if (cfg->after_commit != NULL)
+        cfg->after_commit(t);
+    h->ripen = t->freed ? RIPEN : h->ripen > 0 ? h->ripen - 1 : 0;
+    count(h, jobs, began);
+    return 0;
+}
+
+/* Nothing is in the log alone any more. */
+static void seen(struct lmdb_held *h)
+{
+    if (h->cfg->redo != NULL)
+        lmdb_redo_begin_anew(h->cfg->redo);
+    h->records = 0;
+    h->lost = false;
+    h->unseen = false;
+}
+
+int lmdb_held_commit(struct lmdb_held *h)
+{
+    struct lmdb_txn t = h->txn;
+    int rc;
+
+    if (t.txn == NULL)
+        return 0;
+    rc = commit(h, &t, h->jobs);
+    drop(h);
+    if (rc == 0)
+        seen(h);
+    return rc;
+}
+
+bool lmdb_held_record(struct lmdb_held *h)
+{
+    const struct lmdb_writer_config *cfg = h->cfg;
+    uint64_t began = lmdb_held_now();
+    struct err err = {0};
+
+    if (cfg->redo == NULL)
+        return false;
+    if (h->txn.txn == NULL)
+        return true; /* nothing has changed */
+    h->txn.row = h->row;
+    h->txn.changes = &h->changes;
+    if (cfg->before_commit != NULL)
+        cfg->before_commit(&h->txn);
+    take_back(h, &h->txn);
+    if (h->txn.hard != 0 || buf_check(&h->changes, &err) != ERR_OK ||
+        lmdb_redo_write(cfg->redo, &h->changes, &err) != ERR_OK)
+        return false;
+    buf_reset(&h->changes);
+    if (cfg->after_commit != NULL)
+        cfg->after_commit(&h->txn);
+    memset(h->txn.added, 0, sizeof(h->txn.added));
+    if (h->records++ == 0)
+        h->until = lmdb_held_now() + RECORDS_US;
+    h->unseen = true;
+    count(h, h->jobs, began);
+    h->jobs = 0;
+    return true;
+}
+
+int lmdb_held_restore(struct lmdb_held *h)
+{
+    struct lmdb_txn t;
+    MDB_txn *txn = NULL;
+    int rc = lmdb_env_write(h->cfg->env, LMDB_REDO_LEN, &txn);
+
+    if (rc != 0)
+        return rc;
+    t = new_txn(h, txn);
+    (void)lmdb_redo_replay(h->cfg->redo, &t);
+    if (h->cfg->restored != NULL)
+        h->cfg->restored(&t);
+    take_back(h, &t);
+    rc = t.hard;
+    if (rc == 0)
+        rc = lmdb_env_commit(h->cfg->env, txn);
+    else
+        lmdb_env_abort(h->cfg->env, txn);
+    if (rc == 0)
+        seen(h);
+    return rc;
+}
+
+/* ---- room ---- */
+
+/*
+ * A commit for nothing but its number: LMDB uses a page again two commits after the one
+ * that freed it, and in a full store no other commit would come.
+ */
+static int tick(struct lmdb_held *h)
+{
+    struct lmdb_key key = lmdb_key_of("tick", 4);
+    struct lmdb_txn t;
+    MDB_txn *txn = NULL;
+    uint8_t value[8];
+    int rc = lmdb_env_write(h->cfg->env, 0, &txn);
+
+    if (rc != 0)
+        return rc;
+    t = new_txn(h, txn);
+    put_be64(value, ++h->ticks);
+    lmdb_txn_put(&t, h->cfg->meta, &key, value, sizeof(value));
+    return commit(h, &t, 0);
+}
+
+bool lmdb_held_make_room(struct lmdb_held *h, int rc)
+{
+    if (rc != MDB_MAP_FULL && rc != ENOSPC)
+        return false;
+    if (lmdb_env_grow(h->cfg->env) == 0)
+        return true;
+    if (h->ripen == 0)
+        return false;
+    while (h->ripen > 0)
+        if (tick(h) != 0)
+            return false;
+    return true;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lmdb_redo - a log of changed rows that are durable before LMDB commits them (proto/FORMATS.md
+ * section 14.8).
+ *
+ * A commit writes each page that was touched to a place of its own, and the disk takes longer for
+ * thirty places than for one.  A record in this file is one place: it says which rows changed, and
+ * one commit later stands for many records.  Then the file begins anew; after a crash, records that
+ * no commit holds are done again.
+ *
+ * Records are numbered, and no number comes twice: the commit says which one it holds last, and
+ * what stands in the file from before has lower numbers.
+ *
+ * Threads: one at a time.  Every call but those that only note a change blocks on the disk.
+ */
+#ifndef SERVER_STORE_LMDB_REDO_H
+#define SERVER_STORE_LMDB_REDO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/crypto/part.h"
+#include "common/err.h"
+#include "server/store/lmdb_txn.h"
+
+enum { LMDB_REDO_LEN = 4 << 20 }; /* bytes of the file, which never grows */
+
+struct lmdb_redo;
+
+/*
+ * Open "${dir}/redo", or make it, with its blocks.  ERR_IO, ERR_NOMEM; ERR_FULL: the disk is;
+ * ERR_CORRUPT: it is something else; ERR_UNSUPPORTED: of a later version.
+ */
+MUST_CHECK int lmdb_redo_open(struct lmdb_redo **ret_r, const char *dir, struct err *err);
+void lmdb_redo_close(struct lmdb_redo *r); /* NULL is fine */
+
+/* Append a change to ${changes}, for a later record. */
+void lmdb_redo_note_put(struct buf *changes, enum lmdb_table table, struct part key,
+                        struct part value);
+void lmdb_redo_note_del(struct buf *changes, enum lmdb_table table, struct part key);
+
+/*
+ * Write ${changes} as the next record.  ERR_OK: durable.  ERR_FULL: no room for it until the file
+ * begins anew; ERR_IO: the file takes no more; it may hold the record all the same, whose number is
+ * used up.
+ */
+MUST_CHECK int lmdb_redo_write(struct lmdb_redo *r, const struct buf *changes, struct err *err);
+
+/* Put into ${t}, which is about to be committed, that it holds all records so far. */
+void lmdb_redo_mark(const struct lmdb_redo *r, struct lmdb_txn *t);
+
+/* All records so far are in a commit that is durable: the next one goes to the beginning. */
+void lmdb_redo_begin_anew(struct lmdb_redo *r);
+
+/*
+ * Do again in ${t} what the records say that its last commit does not hold; then ${t} is marked,
+ * and behind its commit the file begins anew.  True if there were any.  A failure sticks in ${t}:
+ * ERR_CORRUPT, also for a record that makes no sense.
+ */
+bool lmdb_redo_replay(struct lmdb_redo *r, struct lmdb_txn *t);
+
+#endif /* SERVER_STORE_LMDB_REDO_H */
