@@ -193,13 +193,16 @@ static int run_read_with(struct lmdb_txn *t, struct store_job *job)
     return rc;
 }
 
-/* A list, or a sum, is to have in it what was acknowledged a moment ago. */
+/*
+ * A list, or a sum, is to have in it what was acknowledged a moment ago; and leaves are asked for
+ * of an upload, too, which may be there before the piece that came with its seal.
+ */
 static bool shows_all(const struct store_job *job)
 {
     static const bool all[STORE_OP_COUNT] = {
         [STORE_OP_user_get] = true,  [STORE_OP_user_list] = true, [STORE_OP_inbox_list] = true,
         [STORE_OP_sent_list] = true, [STORE_OP_mail_find] = true, [STORE_OP_feed_list] = true,
-        [STORE_OP_instances] = true, [STORE_OP_verify] = true,
+        [STORE_OP_instances] = true, [STORE_OP_verify] = true,    [STORE_OP_leaves_get] = true,
     };
 
     return all[job->op];

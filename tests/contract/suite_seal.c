@@ -199,6 +199,28 @@ static void test_small_bodies(void **state)
 }
 
 /* A seal that fails leaves nothing of the piece that came along, and may come again. */
+/* The upload was there before; what came with the seal is seen by the one who sealed it. */
+static void test_leaves_of_one_flight(void **state)
+{
+    struct harness *h = *state;
+    struct store_leaves_get leaves = {.limit = 2};
+    struct store_piece_put p;
+    struct sample s;
+
+    harness_users(h, 2);
+    harness_sample(&s, 1, 1, 2);
+    harness_body(&s, 100);
+    (void)DO(h, upload_open, &s.open, ERR_OK);
+    p = harness_piece(&s, 0);
+    s.seal.piece = (struct store_blob){p.data, p.len};
+    memcpy(s.seal.leaf, p.leaf, sizeof(s.seal.leaf));
+    (void)DO(h, upload_seal, &s.seal, ERR_OK);
+    memcpy(leaves.tid, s.seal.tid, sizeof(leaves.tid));
+    memcpy(leaves.uid, s.seal.sender, sizeof(leaves.uid));
+    assert_int_equal(DO(h, leaves_get, &leaves, ERR_OK)->count, 1);
+    free(p.data);
+}
+
 static void test_piece_with_a_bad_seal(void **state)
 {
     struct harness *h = *state;
@@ -405,6 +427,7 @@ int suite_seal(void)
         TEST(test_cid_only_once),
         TEST(test_one_flight),
         TEST(test_small_bodies),
+        TEST(test_leaves_of_one_flight),
         TEST(test_piece_with_a_bad_seal),
         TEST(test_a_bad_seal_among_many),
         TEST(test_abort),
