@@ -19,6 +19,7 @@ enum {
     SHORT_BYTES = 1 << 19, /* slower where nothing else goes on, but a sixteenth of the wait */
     YIELD_MS = 50,         /* from one small send to the next of somebody who sends many */
     ROW_BYTES = 512,       /* what a job may write beside the bytes it brings */
+    SETTLE_TRIES = 2,      /* commits: the second brings back what a first one lost */
     CROWD = 3,             /* jobs that gather, in one commit: many write at a time */
     UNDONE = -1            /* neither an LMDB number nor an errno value */
 };
@@ -31,8 +32,8 @@ struct lmdb_writer {
     struct store_job *first, **last; /* under lock */
     bool stop;                       /* under lock */
     pthread_cond_t settles;
-    bool asked;       /* under lock: somebody waits for a commit */
-    uint64_t settled; /* under lock: commits that were tried */
+    bool asked;              /* under lock: somebody waits for a commit */
+    uint64_t tried, settled; /* under lock: commits, and those that did not fail */
     /* Writer's own. */
     bool crowd; /* so it was with the last that gathered */
     struct lmdb_held held;
@@ -222,7 +223,8 @@ static int commit(struct lmdb_writer *w)
 
     pthread_mutex_lock(&w->lock);
     w->asked = false;
-    w->settled++;
+    w->tried++;
+    w->settled += rc == 0;
     pthread_cond_broadcast(&w->settles);
     pthread_mutex_unlock(&w->lock);
     return rc;
@@ -396,16 +398,18 @@ void lmdb_writer_close(struct lmdb_writer *w)
 
 bool lmdb_writer_settle(struct lmdb_writer *w)
 {
-    uint64_t before;
+    uint64_t tried, settled;
 
     if (!w->held.unseen)
         return false;
     pthread_mutex_lock(&w->lock);
-    before = w->settled;
-    w->asked = true;
-    pthread_cond_signal(&w->wake);
-    while (w->held.unseen && w->settled == before)
+    tried = w->tried;
+    settled = w->settled;
+    while (w->held.unseen && w->settled == settled && w->tried < tried + SETTLE_TRIES) {
+        w->asked = true;
+        pthread_cond_signal(&w->wake);
         pthread_cond_wait(&w->settles, &w->lock);
+    }
     pthread_mutex_unlock(&w->lock);
     return true;
 }

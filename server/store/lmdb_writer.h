@@ -89,7 +89,8 @@ void lmdb_writer_submit_all(struct lmdb_writer *w, struct store_job *first);
 
 /*
  * Return when readers see everything that was answered before, but for early jobs; true if they did
- * not when it was called.  Any thread but a writer's; waits for at most one commit, which may fail.
+ * not when it was called.  Any thread but a writer's; waits for at most two commits, which may
+ * fail: then readers see it as little as before.
  */
 bool lmdb_writer_settle(struct lmdb_writer *w);
 
