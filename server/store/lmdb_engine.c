@@ -181,6 +181,33 @@ static int open_redo(struct lmdb_engine *e, const char *path, struct err *err)
     return rc;
 }
 
+/* Version, number of bodies, what only the log has, counts: in one commit, if any of it is new. */
+static int load_index(struct lmdb_engine *e, unsigned bodies, uint64_t bytes, struct err *err)
+{
+    struct lmdb_txn t = {.engine = e, .env = e->index};
+    int mdb = lmdb_env_write(e->index, bytes, &t.txn), rc;
+
+    if (mdb != 0)
+        return err_set(err, lmdb_env_code(mdb), "cannot read the store: %s", mdb_strerror(mdb));
+    rc = lmdb_meta_check(&t, bodies, &e->nbodies, err);
+    if (rc == ERR_OK && e->redo != NULL)
+        (void)lmdb_redo_replay(e->redo, &t);
+    if (rc == ERR_OK)
+        lmdb_meta_load_counts(&t);
+    if (rc == ERR_OK && t.touched)
+        lmdb_redo_mark(&t);
+    if (rc == ERR_OK && t.hard != 0)
+        rc = err_set(err, lmdb_txn_code(&t), "cannot read the store: %s", mdb_strerror(t.hard));
+    if (rc != ERR_OK || !t.touched) {
+        lmdb_env_abort(e->index, t.txn);
+        return rc;
+    }
+    mdb = lmdb_env_commit(e->index, t.txn);
+    if (mdb != 0)
+        return err_set(err, lmdb_env_code(mdb), "cannot write to the store: %s", mdb_strerror(mdb));
+    return ERR_OK;
+}
+
 static int open_index(struct lmdb_engine *e, const struct store_config *cfg, struct err *err)
 {
     struct lmdb_env_config ec = {
@@ -190,32 +217,18 @@ static int open_index(struct lmdb_engine *e, const struct store_config *cfg, str
         .step = INDEX_STEP,
         .ahead = INDEX_AHEAD,
     };
-    struct lmdb_txn t = {.engine = e};
-    int rc = open_env(&e->index, cfg->path, "index", &ec, err), mdb;
+    unsigned bodies = cfg->bodies > 0 ? cfg->bodies : 1;
+    int rc = open_env(&e->index, cfg->path, "index", &ec, err), back;
 
     if (rc == ERR_OK)
         rc = open_redo(e, cfg->path, err);
-    if (rc != ERR_OK)
-        return rc;
-    t.env = e->index;
-    mdb = lmdb_env_write(e->index, 0, &t.txn);
-    if (mdb != 0)
-        return err_set(err, lmdb_env_code(mdb), "cannot read the store: %s", mdb_strerror(mdb));
-    rc = lmdb_meta_check(&t, cfg->bodies > 0 ? cfg->bodies : 1, &e->nbodies, err);
-    if (rc == ERR_OK && e->redo != NULL)
-        (void)lmdb_redo_replay(e->redo, &t);
-    lmdb_meta_load_counts(&t);
-    if (rc == ERR_OK && t.hard != 0)
-        rc = err_set(err, lmdb_txn_code(&t), "cannot read the store: %s", mdb_strerror(t.hard));
-    if (rc == ERR_OK && t.touched) {
-        mdb = lmdb_env_commit(e->index, t.txn);
-        if (mdb != 0)
-            rc = err_set(err, lmdb_env_code(mdb), "cannot write to the store: %s",
-                         mdb_strerror(mdb));
-        else if (e->redo != NULL)
-            lmdb_redo_begin_anew(e->redo);
-    } else {
-        lmdb_env_abort(e->index, t.txn);
+    if (rc == ERR_OK)
+        rc = load_index(e, bodies, 0, err);
+    /* What only the log has must not keep a full store from being opened, and emptied. */
+    if (rc == ERR_FULL && lmdb_env_overdraw(e->index, true) == 0) {
+        rc = load_index(e, bodies, LMDB_REDO_LEN, err);
+        back = lmdb_env_overdraw(e->index, false);
+        (void)back; /* what was done is done */
     }
     return rc;
 }

@@ -129,8 +129,8 @@ static int commit(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs)
     t->changes = NULL;
     if (cfg->before_commit != NULL)
         cfg->before_commit(t);
-    if (h->records > 0)
-        lmdb_redo_mark(cfg->redo, t);
+    if (cfg->redo != NULL && !h->lost) /* else the log has what it does not hold */
+        lmdb_redo_mark(t);
     take_back(h, t);
     if (t->hard != 0) {
         lmdb_env_abort(cfg->env, t->txn);
@@ -178,7 +178,7 @@ bool lmdb_held_record(struct lmdb_held *h)
 
     if (cfg->redo == NULL)
         return false;
-    if (h->txn.txn == NULL)
+    if (h->txn.txn == NULL || (h->changes.len == 0 && !h->changes.failed))
         return true; /* nothing has changed */
     h->txn.row = h->row;
     h->txn.changes = &h->changes;
@@ -186,7 +186,7 @@ bool lmdb_held_record(struct lmdb_held *h)
         cfg->before_commit(&h->txn);
     take_back(h, &h->txn);
     if (h->txn.hard != 0 || buf_check(&h->changes, &err) != ERR_OK ||
-        lmdb_redo_write(cfg->redo, &h->changes, &err) != ERR_OK)
+        lmdb_redo_write(cfg->redo, &h->txn, &h->changes, &err) != ERR_OK)
         return false;
     buf_reset(&h->changes);
     if (cfg->after_commit != NULL)
@@ -200,7 +200,7 @@ bool lmdb_held_record(struct lmdb_held *h)
     return true;
 }
 
-int lmdb_held_restore(struct lmdb_held *h)
+static int restore(struct lmdb_held *h)
 {
     struct lmdb_txn t;
     MDB_txn *txn = NULL;
@@ -210,16 +210,25 @@ int lmdb_held_restore(struct lmdb_held *h)
         return rc;
     t = new_txn(h, txn);
     (void)lmdb_redo_replay(h->cfg->redo, &t);
-    if (h->cfg->restored != NULL)
+    if (t.hard == 0 && h->cfg->restored != NULL)
         h->cfg->restored(&t);
-    take_back(h, &t);
-    rc = t.hard;
-    if (rc == 0)
-        rc = lmdb_env_commit(h->cfg->env, txn);
-    else
-        lmdb_env_abort(h->cfg->env, txn);
+    lmdb_redo_mark(&t); /* also if a commit got through after all: this one is synced */
+    rc = commit(h, &t, 0);
     if (rc == 0)
         seen(h);
+    return rc;
+}
+
+/* Where the store is full even a job that is to change that must wait for it. */
+int lmdb_held_restore(struct lmdb_held *h)
+{
+    int rc = restore(h), back;
+
+    if (lmdb_env_code(rc) != ERR_FULL || lmdb_env_overdraw(h->cfg->env, true) != 0)
+        return rc;
+    rc = restore(h);
+    back = lmdb_env_overdraw(h->cfg->env, false);
+    (void)back; /* what was done is done */
     return rc;
 }
 

@@ -8,7 +8,7 @@
  * what is held after the commit.
  *
  * If that commit fails, what was acknowledged is in the log alone: it is `lost`, and done again
- * before anything else.
+ * before anything else; until then no commit may take its stamp from it (lmdb_redo.h).
  *
  * Threads: the writer's; stats and unseen may be read by any.  For lmdb_writer.c alone.
  */
@@ -61,7 +61,7 @@ MUST_CHECK int lmdb_held_commit(struct lmdb_held *h);
 /* Make it durable by a record.  False: it must be committed, since there is no log, or no room. */
 MUST_CHECK bool lmdb_held_record(struct lmdb_held *h);
 
-/* Do again what is lost: 0, it is committed. */
+/* Do again what is lost: 0, it is committed.  A store that is full is overdrawn for it. */
 MUST_CHECK int lmdb_held_restore(struct lmdb_held *h);
 
 /*

@@ -10,30 +10,50 @@
 #include <unistd.h>
 
 #include "common/crypto/hash.h"
+#include "common/crypto/rng.h"
 #include "common/fs.h"
 
 enum {
     VERSION = 1,
     MAGIC_LEN = 8,
     BLOCK = 4096, /* the front of the file, and what a record is rounded up to */
-    HEAD = 8 + 4 + HASH_SHA256_LEN,
+    FRONT = LMDB_REDO_STAMP_LEN + 4 + 4, /* of a record, before the hash */
+    HEAD = FRONT + HASH_SHA256_LEN,
     PUT = 1,
     DEL = 2
 };
+
+/* An order of tables that records know: another one is another version. */
+_Static_assert(T_META == 0 && T_GONE_NAMES == 24, "FORMATS.md section 14.8");
 
 static const char magic[MAGIC_LEN] = "satredo";
 
 struct lmdb_redo {
     int fd;
-    bool failed;     /* what it holds is not known any more */
-    uint64_t number; /* of the last record */
-    uint64_t at;     /* where the next one goes */
+    bool failed;                        /* what it holds is not known any more */
+    uint8_t stamp[LMDB_REDO_STAMP_LEN]; /* of the commit that the records stand on */
+    uint32_t records;                   /* behind that commit, durable */
+    uint64_t at;                        /* where the next one goes */
     struct buf record;
 };
 
 static struct lmdb_key row_key(void)
 {
     return lmdb_key_of("redo", 4);
+}
+
+/* What the last commit of the index says; a store that never had a log has zeros. */
+static void get_stamp(struct lmdb_txn *t, uint8_t ret[LMDB_REDO_STAMP_LEN])
+{
+    struct lmdb_key key = row_key();
+    struct rd r;
+
+    memset(ret, 0, LMDB_REDO_STAMP_LEN);
+    if (lmdb_txn_get(t, T_META, &key, &r) != ERR_OK)
+        return;
+    rd_get(&r, ret, LMDB_REDO_STAMP_LEN);
+    if (!rd_done(&r))
+        (void)lmdb_txn_fail(t, MDB_CORRUPTED);
 }
 
 static size_t rounded(size_t len)
@@ -75,8 +95,12 @@ static int check(const struct lmdb_redo *r, const char *path, struct err *err)
 
     if (fstat(r->fd, &st) != 0 || pread(r->fd, front, sizeof(front), 0) < 0)
         return err_sys(err, errno, "cannot read '%s'", path);
-    if (st.st_size != LMDB_REDO_LEN || memcmp(front, magic, sizeof(magic)) != 0)
-        return err_set(err, ERR_CORRUPT, "'%s' is no redo log", path);
+    if (st.st_size != LMDB_REDO_LEN || memcmp(front, magic, sizeof(magic)) != 0) {
+        (void)err_set(err, ERR_CORRUPT, "'%s' is no redo log", path);
+        err_hint(err, "put it back from where the store was copied; without it the store is whole, "
+                      "but may lack the sends of its last second");
+        return ERR_CORRUPT;
+    }
     if (get_be32(front + MAGIC_LEN) != VERSION)
         return err_set(err, ERR_UNSUPPORTED, "'%s' is of a later version", path);
     return ERR_OK;
@@ -187,12 +211,13 @@ static bool redo_change(struct lmdb_txn *t, struct rd *r)
 
 static int digest(uint8_t ret[HASH_SHA256_LEN], const uint8_t *record, size_t len)
 {
-    const struct part parts[] = {part(record, 8 + 4), part(record + HEAD, len)};
+    const struct part parts[] = {part(record, FRONT), part(record + HEAD, len)};
 
     return hash_parts(HASH_SHA256, ret, parts, 2);
 }
 
-int lmdb_redo_write(struct lmdb_redo *r, const struct buf *changes, struct err *err)
+int lmdb_redo_write(struct lmdb_redo *r, struct lmdb_txn *t, const struct buf *changes,
+                    struct err *err)
 {
     size_t len = rounded(HEAD + changes->len);
     uint8_t *p;
@@ -200,91 +225,117 @@ int lmdb_redo_write(struct lmdb_redo *r, const struct buf *changes, struct err *
     if (r->failed)
         return err_set(err, ERR_IO, "a write to the redo log has failed before");
     if (len > LMDB_REDO_LEN - r->at)
-        return ERR_FULL;
+        return err_set(err, ERR_FULL, "the redo log is full");
+    if (r->records == 0)
+        get_stamp(t, r->stamp);
+    if (lmdb_txn_code(t) != ERR_OK)
+        return err_set(err, lmdb_txn_code(t), "cannot read the stamp of the last commit");
     buf_reset(&r->record);
     p = buf_reserve(&r->record, len);
     if (p == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    put_be64(p, r->number + 1);
-    put_be32(p + 8, (uint32_t)changes->len);
+    memcpy(p, r->stamp, sizeof(r->stamp));
+    put_be32(p + LMDB_REDO_STAMP_LEN, r->records + 1);
+    put_be32(p + LMDB_REDO_STAMP_LEN + 4, (uint32_t)changes->len);
     memcpy(p + HEAD, changes->data, changes->len);
     memset(p + HEAD + changes->len, 0, len - HEAD - changes->len);
-    if (digest(p + 12, p, changes->len) != ERR_OK)
+    if (digest(p + FRONT, p, changes->len) != ERR_OK)
         return err_set(err, ERR_INTERNAL, "cannot hash a record of the redo log");
-    r->number++;
     if (pwrite(r->fd, p, len, (off_t)r->at) != (ssize_t)len || fdatasync(r->fd) != 0) {
         r->failed = true;
         return err_sys(err, errno, "cannot write to the redo log");
     }
+    r->records++;
     r->at += len;
     return ERR_OK;
 }
 
-void lmdb_redo_mark(const struct lmdb_redo *r, struct lmdb_txn *t)
+void lmdb_redo_mark(struct lmdb_txn *t)
 {
     struct lmdb_key key = row_key();
-    uint8_t be[8];
+    uint8_t stamp[LMDB_REDO_STAMP_LEN];
 
-    put_be64(be, r->number);
-    lmdb_txn_put(t, T_META, &key, be, sizeof(be));
+    if (rng_bytes(stamp, sizeof(stamp)) != ERR_OK)
+        (void)lmdb_txn_fail(t, EIO);
+    lmdb_txn_put(t, T_META, &key, stamp, sizeof(stamp));
 }
 
 void lmdb_redo_begin_anew(struct lmdb_redo *r)
 {
     r->at = BLOCK;
+    r->records = 0;
 }
 
-/* The record at r->at, if it is the one behind r->number. */
-static bool read_record(struct lmdb_redo *r, struct rd *ret_changes)
+/* As in replay(): where it reads, and what the next record is. */
+struct place {
+    uint8_t stamp[LMDB_REDO_STAMP_LEN];
+    uint32_t records;
+    uint64_t at;
+};
+
+/* ${len} bytes at ${at}; a failure is one of ${t}. */
+static bool read_at(const struct lmdb_redo *r, struct lmdb_txn *t, uint8_t *to, size_t len,
+                    uint64_t at)
+{
+    ssize_t n = pread(r->fd, to, len, (off_t)at);
+
+    if (n != (ssize_t)len)
+        (void)lmdb_txn_fail(t, n < 0 ? errno : EIO);
+    return n == (ssize_t)len;
+}
+
+/*
+ * The record at ${at}, if it is the next one.  What cannot be read is a failure of ${t}, and not
+ * the end: a transfer may be in it that was acknowledged.
+ */
+static bool read_record(struct lmdb_redo *r, struct lmdb_txn *t, struct place *at,
+                        struct rd *ret_changes)
 {
     uint8_t *p, hash[HASH_SHA256_LEN];
-    size_t left = LMDB_REDO_LEN - r->at;
+    size_t left = LMDB_REDO_LEN - at->at;
     uint32_t len;
 
-    buf_reset(&r->record);
-    p = left >= BLOCK ? buf_reserve(&r->record, left) : NULL;
-    if (p == NULL || pread(r->fd, p, HEAD, (off_t)r->at) != HEAD)
+    if (left < BLOCK)
         return false;
-    len = get_be32(p + 8);
-    if (get_be64(p) != r->number + 1 || len > left - HEAD ||
-        pread(r->fd, p + HEAD, len, (off_t)(r->at + HEAD)) != (ssize_t)len ||
-        digest(hash, p, len) != ERR_OK || memcmp(hash, p + 12, sizeof(hash)) != 0)
+    buf_reset(&r->record);
+    p = buf_reserve(&r->record, left);
+    if (p == NULL) {
+        (void)lmdb_txn_fail(t, ENOMEM);
+        return false;
+    }
+    if (!read_at(r, t, p, HEAD, at->at))
+        return false;
+    len = get_be32(p + LMDB_REDO_STAMP_LEN + 4);
+    if (memcmp(p, at->stamp, sizeof(at->stamp)) != 0 ||
+        get_be32(p + LMDB_REDO_STAMP_LEN) != at->records + 1 || len > left - HEAD)
+        return false;
+    if (!read_at(r, t, p + HEAD, len, at->at + HEAD))
+        return false;
+    if (digest(hash, p, len) != ERR_OK) {
+        (void)lmdb_txn_fail(t, ENOMEM);
+        return false;
+    }
+    if (memcmp(hash, p + FRONT, sizeof(hash)) != 0)
         return false;
     *ret_changes = rd_make(p + HEAD, len);
-    r->number++;
-    r->at += rounded(HEAD + len);
+    at->records++;
+    at->at += rounded(HEAD + len);
     return true;
-}
-
-/* What the last commit says; a store that never had a log has 0. */
-static uint64_t marked(struct lmdb_txn *t)
-{
-    struct lmdb_key key = row_key();
-    struct rd r;
-    uint64_t number;
-
-    if (lmdb_txn_get(t, T_META, &key, &r) != ERR_OK)
-        return 0;
-    number = rd_u64(&r);
-    if (!rd_done(&r))
-        (void)lmdb_txn_fail(t, MDB_CORRUPTED);
-    return number;
 }
 
 bool lmdb_redo_replay(struct lmdb_redo *r, struct lmdb_txn *t)
 {
-    uint64_t before = marked(t), last = r->number;
+    struct place at = {.at = BLOCK};
     struct rd changes;
 
-    r->number = before;
-    r->at = BLOCK;
-    while (t->hard == 0 && read_record(r, &changes))
+    get_stamp(t, at.stamp);
+    while (t->hard == 0 && read_record(r, t, &at, &changes))
         while (changes.left > 0 && t->hard == 0)
             if (!redo_change(t, &changes))
                 (void)lmdb_txn_fail(t, MDB_CORRUPTED);
-    if (r->number < last)
-        r->number = last; /* used up, though it cannot be read */
-    if (r->number > before)
-        lmdb_redo_mark(r, t);
-    return r->number > before;
+    /* Of another stamp: the commit that seemed to fail has them. */
+    if (at.records < r->records && memcmp(at.stamp, r->stamp, sizeof(r->stamp)) == 0)
+        (void)lmdb_txn_fail(t, MDB_CORRUPTED);
+    buf_free(&r->record); /* as large as the file */
+    return at.records > 0;
 }

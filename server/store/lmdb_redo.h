@@ -8,8 +8,9 @@
  * one commit later stands for many records.  Then the file begins anew; after a crash, records that
  * no commit holds are done again.
  *
- * Records are numbered, and no number comes twice: the commit says which one it holds last, and
- * what stands in the file from before has lower numbers.
+ * Each commit of the index has a stamp of its own, and records carry that of the commit that they
+ * stand on: those from before the last commit, those that failed, and those of another store or of
+ * another copy of its index do not count.
  *
  * Threads: one at a time.  Every call but those that only note a change blocks on the disk.
  */
@@ -24,7 +25,10 @@
 #include "common/err.h"
 #include "server/store/lmdb_txn.h"
 
-enum { LMDB_REDO_LEN = 4 << 20 }; /* bytes of the file, which never grows */
+enum {
+    LMDB_REDO_LEN = 4 << 20, /* bytes of the file, which never grows */
+    LMDB_REDO_STAMP_LEN = 16
+};
 
 struct lmdb_redo;
 
@@ -41,22 +45,28 @@ void lmdb_redo_note_put(struct buf *changes, enum lmdb_table table, struct part 
 void lmdb_redo_note_del(struct buf *changes, enum lmdb_table table, struct part key);
 
 /*
- * Write ${changes} as the next record.  ERR_OK: durable.  ERR_FULL: no room for it until the file
- * begins anew; ERR_IO: the file takes no more; it may hold the record all the same, whose number is
- * used up.
+ * Write ${changes}, done in ${t}, which is not marked yet, as the next record.  ERR_OK: durable.
+ * ERR_FULL: no room for it until the file begins anew.  ERR_IO: the file takes no more; it may hold
+ * the record all the same, until ${t} or another transaction is marked and committed.  ERR_NOMEM,
+ * ERR_INTERNAL: nothing was written.
  */
-MUST_CHECK int lmdb_redo_write(struct lmdb_redo *r, const struct buf *changes, struct err *err);
+MUST_CHECK int lmdb_redo_write(struct lmdb_redo *r, struct lmdb_txn *t, const struct buf *changes,
+                               struct err *err);
 
-/* Put into ${t}, which is about to be committed, that it holds all records so far. */
-void lmdb_redo_mark(const struct lmdb_redo *r, struct lmdb_txn *t);
+/*
+ * Put into ${t}, which is about to be committed, a stamp of its own.  Every commit of the index is
+ * to be marked, unless there are records that count and whose changes it does not hold.
+ */
+void lmdb_redo_mark(struct lmdb_txn *t);
 
-/* All records so far are in a commit that is durable: the next one goes to the beginning. */
+/* A transaction that was marked is durable: the next record goes to the beginning. */
 void lmdb_redo_begin_anew(struct lmdb_redo *r);
 
 /*
- * Do again in ${t} what the records say that its last commit does not hold; then ${t} is marked,
- * and behind its commit the file begins anew.  True if there were any.  A failure sticks in ${t}:
- * ERR_CORRUPT, also for a record that makes no sense.
+ * Do again in ${t} what the records say that the last commit does not hold.  True if there were
+ * any: then mark ${t}, and begin anew behind its commit.  A failure sticks in ${t}: EIO, ENOMEM;
+ * MDB_CORRUPTED for a record that makes no sense, or when one that was written since the file began
+ * anew is not there.
  */
 bool lmdb_redo_replay(struct lmdb_redo *r, struct lmdb_txn *t);
 

@@ -5,10 +5,12 @@
 #include <openssl/evp.h>
 
 #include "common/buf.h"
+#include "server/store/lmdb_env.h"
+#include "server/store/lmdb_redo.h"
 #include "tests/contract/harness.h"
 #include "tests/contract/suites.h"
 
-enum { HEADER = 2, LEAF = 6 };
+enum { HEADER = 2, LEAF = 6, MANY_ROWS = 600, LONG_ROW = 1500 };
 
 /* ---- hands on the files, while the store is closed ---- */
 
@@ -329,13 +331,69 @@ static void test_damage_spares_the_batch(void **state)
     assert_int_equal(st.failed, 1);
 }
 
+/* ---- the redo log ---- */
+
+/* A record of ${n} rows stands on the last commit. */
+static void write_record(struct harness *h, uint32_t n)
+{
+    static const uint8_t value[LONG_ROW];
+    char index[96];
+    struct lmdb_env_config ec = {
+        .path = index, .tables = lmdb_tables_index, .ntables = T_INDEX_COUNT, .max = 2 << 20};
+    struct lmdb_redo *redo = NULL;
+    struct buf changes = {0};
+    struct lmdb_txn t = {0};
+
+    (void)snprintf(index, sizeof(index), "%s/index", h->dir);
+    assert_int_equal(lmdb_env_open(&t.env, &ec, NULL), ERR_OK);
+    assert_int_equal(lmdb_redo_open(&redo, h->dir, NULL), ERR_OK);
+    for (uint32_t i = 0; i < n; i++) {
+        struct lmdb_key key = {0};
+
+        lmdb_key_u64(&key, i);
+        lmdb_redo_note_put(&changes, T_CELLS, part(key.bytes, key.len), part(value, sizeof(value)));
+    }
+    assert_int_equal(lmdb_env_read(t.env, &t.txn), 0);
+    assert_int_equal(lmdb_redo_write(redo, &t, &changes, NULL), ERR_OK);
+    lmdb_env_read_end(t.env, t.txn);
+    buf_free(&changes);
+    lmdb_redo_close(redo);
+    lmdb_env_close(t.env);
+}
+
+/* It was full before, and is to be emptied. */
+static void test_a_log_for_a_full_store(void **state)
+{
+    struct harness *h = *state;
+    MDB_txn *txn = NULL;
+    MDB_stat st;
+    MDB_env *env;
+    MDB_dbi dbi;
+
+    harness_close(h);
+    harness_remove(h);
+    h->cfg.index_max = 2 << 20;
+    harness_open(h);
+    harness_close(h);
+    write_record(h, MANY_ROWS);
+    harness_open(h);
+    harness_close(h);
+    env = begin(h, "index", "cells", &txn, &dbi);
+    assert_int_equal(mdb_stat(txn, dbi, &st), 0);
+    assert_int_equal(st.ms_entries, MANY_ROWS);
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    harness_open(h);
+}
+
 int suite_lmdb(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
     static const struct CMUnitTest tests[] = {
-        TEST(test_newer_schema_is_refused),  TEST(test_piece_without_leaf),
-        TEST(test_small_piece_of_schema_1),  TEST(test_verify_finds_damage),
-        TEST(test_verify_tells_every_fault), TEST(test_damage_spares_the_batch),
+        TEST(test_newer_schema_is_refused), TEST(test_piece_without_leaf),
+        TEST(test_small_piece_of_schema_1), TEST(test_verify_finds_damage),
+        TEST(test_a_log_for_a_full_store),  TEST(test_verify_tells_every_fault),
+        TEST(test_damage_spares_the_batch),
     };
 
     return cmocka_run_group_tests_name("lmdb", tests, NULL, NULL);

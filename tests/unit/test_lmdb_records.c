@@ -25,9 +25,9 @@ enum {
     FAR = 1 << 30    /* s, where the clock stands: nothing gets due */
 };
 
-/* How many of the next writes of LMDB's meta pages, and of the log, fail. */
-static _Atomic int meta_fails, log_fails;
-static _Atomic int log_fd = -1, never_fails;
+/* How many of the next writes of LMDB's meta pages, of the log, and syncs of it, fail. */
+static _Atomic int meta_fails, log_fails, sync_fails;
+static _Atomic int log_fd = -1, never_fails, meta_error = EIO;
 
 static bool spend(_Atomic int *n)
 {
@@ -40,10 +40,19 @@ static bool spend(_Atomic int *n)
 __attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *buf, size_t len, off_t at)
 {
     if (spend(fd == log_fd ? &log_fails : at < META_END ? &meta_fails : &never_fails)) {
-        errno = EIO;
+        errno = fd == log_fd ? EIO : meta_error;
         return -1;
     }
     return syscall(SYS_pwrite64, fd, buf, len, at);
+}
+
+__attribute__((visibility("default"))) int fdatasync(int fd)
+{
+    if (fd == log_fd && spend(&sync_fails)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
 }
 
 /* ---- a crash ---- */
@@ -67,23 +76,35 @@ static void copy(const char *from, const char *to, const char *name)
     free(target);
 }
 
-static void crash(const struct writer_fix *f, struct crash *c)
+static void crash_begin(struct crash *c)
+{
+    (void)snprintf(c->dir, sizeof(c->dir), "/tmp/satchel-crash-XXXXXX");
+    assert_non_null(mkdtemp(c->dir));
+}
+
+/* What the next start does with the files in it. */
+static void crash_open(struct crash *c)
 {
     struct lmdb_env_config ec = {
         .path = c->dir, .tables = lmdb_tables_index, .ntables = T_INDEX_COUNT, .max = CEILING};
     struct lmdb_txn t = {0};
 
-    (void)snprintf(c->dir, sizeof(c->dir), "/tmp/satchel-crash-XXXXXX");
-    assert_non_null(mkdtemp(c->dir));
-    copy(f->dir, c->dir, "data.mdb");
-    copy(f->dir, c->dir, "redo");
     assert_int_equal(lmdb_env_open(&c->e, &ec, NULL), ERR_OK);
     assert_int_equal(lmdb_redo_open(&c->redo, c->dir, NULL), ERR_OK);
     t.env = c->e;
+    assert_int_equal(lmdb_env_overdraw(c->e, true), 0);
     assert_int_equal(lmdb_env_write(c->e, 0, &t.txn), 0);
     (void)lmdb_redo_replay(c->redo, &t);
     assert_int_equal(lmdb_txn_code(&t), ERR_OK);
     assert_int_equal(lmdb_env_commit(c->e, t.txn), 0);
+}
+
+static void crash(const struct writer_fix *f, struct crash *c)
+{
+    crash_begin(c);
+    copy(f->dir, c->dir, "data.mdb");
+    copy(f->dir, c->dir, "redo");
+    crash_open(c);
 }
 
 static void crash_end(struct crash *c)
@@ -262,6 +283,68 @@ static void test_a_log_that_fails(void **state)
     log_fd = -1;
 }
 
+/* A record whose sync failed may be whole all the same: the commit that stands for it is newer. */
+static void test_a_record_that_failed_is_not_done_again(void **state)
+{
+    struct writer_fix *f = *state;
+
+    writer_fix_set_clock(f, FAR);
+    find_log(f);
+    sync_fails = 1;
+    (void)submit(f, RECORD_PUT, 1);
+    assert_int_equal(sync_fails, 0);
+    assert_int_equal(f->results[0].code, ERR_OK);
+    assert_true(survives(f, 1));
+    (void)submit(f, DELETE, 1);
+    assert_false(survives(f, 1));
+    log_fd = -1;
+}
+
+/* An older copy of the index beside this log is as it was when it was copied. */
+static void test_an_older_index(void **state)
+{
+    struct writer_fix *f = *state;
+    struct crash c = {0};
+
+    writer_fix_set_clock(f, FAR);
+    (void)submit(f, PUT, 1);
+    crash_begin(&c);
+    copy(f->dir, c.dir, "data.mdb");
+    (void)submit(f, PUT, 2);
+    (void)submit(f, RECORD_PUT, 3);
+    copy(f->dir, c.dir, "redo");
+    crash_open(&c);
+    assert_true(crash_has(&c, 1));
+    assert_false(crash_has(&c, 2) || crash_has(&c, 3));
+    crash_end(&c);
+    assert_true(survives(f, 3));
+}
+
+/* In a full store, where a commit for its own sake may come before what is lost is back. */
+static void test_commits_that_fail_in_a_full_store(void **state)
+{
+    struct writer_fix *f = *state;
+
+    for (int fails = 1; fails < 6; fails++) {
+        uint32_t n = 100000 + 10 * (uint32_t)fails;
+
+        writer_fix_set_clock(f, FAR + fails);
+        writer_fix_fill(f, 10000 * (uint32_t)fails);
+        (void)submit(f, DELETE_MANY, 10000 * (uint32_t)fails);
+        (void)submit(f, RECORD_PUT, n);
+        assert_true(survives(f, n));
+        meta_error = ENOSPC;
+        meta_fails = fails;
+        (void)submit(f, PUT, n + 1);
+        meta_fails = 0;
+        assert_true(survives(f, n));
+        (void)submit(f, DELETE, n + 1);
+        lmdb_writer_settle(f->w);
+        assert_true(writer_fix_has(f, n));
+    }
+    meta_error = EIO;
+}
+
 /* The commit behind a record fails: what was acknowledged comes back. */
 static void test_a_commit_that_fails(void **state)
 {
@@ -312,6 +395,9 @@ int main(void)
         TEST(test_it_is_committed_at_the_end),
         TEST(test_many_records),
         TEST(test_a_log_that_fails),
+        TEST(test_a_record_that_failed_is_not_done_again),
+        TEST(test_an_older_index),
+        TEST(test_commits_that_fail_in_a_full_store),
         TEST(test_a_commit_that_fails),
         TEST(test_commits_that_fail),
     };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lmdb_redo: what a record brings back, and what is none. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,6 +23,16 @@ enum { BLOCK = 4096 }; /* proto/FORMATS.md section 14.8 */
 static char dir[64], path[96];
 static struct lmdb_env *env;
 static struct lmdb_redo *redo;
+static unsigned unreadable, reads; /* which read of a record fails, counted from 1; 0: none */
+
+__attribute__((visibility("default"))) ssize_t pread(int fd, void *buf, size_t len, off_t at)
+{
+    if (at >= BLOCK && ++reads == unreadable) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pread64, fd, buf, len, at);
+}
 
 static struct lmdb_key key_of(uint32_t n)
 {
@@ -77,9 +89,21 @@ static void note_del(struct buf *changes, uint32_t n)
     lmdb_redo_note_del(changes, T_CELLS, part(k.bytes, k.len));
 }
 
+/* On what is committed now. */
+static int try_write(const struct buf *changes)
+{
+    struct lmdb_txn t = {.env = env};
+    int rc;
+
+    assert_int_equal(lmdb_env_read(env, &t.txn), 0);
+    rc = lmdb_redo_write(redo, &t, changes, NULL);
+    lmdb_env_read_end(env, t.txn);
+    return rc;
+}
+
 static void write_changes(struct buf *changes)
 {
-    assert_int_equal(lmdb_redo_write(redo, changes, NULL), ERR_OK);
+    assert_int_equal(try_write(changes), ERR_OK);
     buf_free(changes);
 }
 
@@ -106,6 +130,7 @@ static int replay(bool *ret_any)
 
     assert_int_equal(lmdb_env_write(env, 0, &t.txn), 0);
     *ret_any = lmdb_redo_replay(redo, &t);
+    lmdb_redo_mark(&t);
     rc = lmdb_txn_code(&t);
     if (rc == ERR_OK) {
         assert_int_equal(lmdb_env_commit(env, t.txn), 0);
@@ -132,7 +157,7 @@ static void commit_mark(void)
     struct lmdb_txn t = {.env = env};
 
     assert_int_equal(lmdb_env_write(env, 0, &t.txn), 0);
-    lmdb_redo_mark(redo, &t);
+    lmdb_redo_mark(&t);
     assert_int_equal(lmdb_txn_code(&t), ERR_OK);
     assert_int_equal(lmdb_env_commit(env, t.txn), 0);
     lmdb_redo_begin_anew(redo);
@@ -208,16 +233,63 @@ static void test_old_records_stay_away(void **state)
     assert_true(any_again());
     assert_string_equal(row(1), "new");
     assert_string_equal(row(2), "");
-    write_put(3, "newer"); /* numbers go on behind a crash */
+    write_put(3, "newer");
     assert_true(any_again());
     assert_string_equal(row(3), "newer");
     assert_string_equal(row(2), "");
 }
 
+/* Those of another store, or of a newer or older copy of the index. */
+static void test_records_of_another_commit(void **state)
+{
+    struct lmdb_txn t = {.env = env};
+
+    (void)state;
+    write_put(1, "one");
+    assert_int_equal(lmdb_env_write(env, 0, &t.txn), 0);
+    lmdb_redo_mark(&t); /* and the file does not begin anew */
+    assert_int_equal(lmdb_env_commit(env, t.txn), 0);
+    assert_false(any_again());
+    assert_string_equal(row(1), "");
+}
+
+/* It is not taken for an empty one: what was acknowledged may be in it. */
+static void test_a_log_that_cannot_be_read(void **state)
+{
+    bool any;
+
+    (void)state;
+    write_put(1, "one");
+    for (unreadable = 1; unreadable <= 2; unreadable++) {
+        reads = 0;
+        open_again();
+        assert_int_equal(replay(&any), ERR_IO);
+    }
+    unreadable = 0;
+    assert_true(any_again());
+    assert_string_equal(row(1), "one");
+}
+
+/* While the process lives it knows what it has written. */
+static void test_a_record_that_is_gone(void **state)
+{
+    bool any;
+
+    (void)state;
+    write_put(1, "one");
+    write_put(2, "two");
+    damage(2 * BLOCK + 60);
+    assert_int_equal(replay(&any), ERR_CORRUPT);
+    commit_mark(); /* a commit that has them after all */
+    write_put(3, "three");
+    assert_int_equal(replay(&any), ERR_OK);
+    assert_string_equal(row(3), "three");
+}
+
 /* A record that was not written to its end is none, nor is one behind it. */
 static void test_torn_records(void **state)
 {
-    static const off_t places[] = {3, 8, 12, 44, 60};
+    static const off_t places[] = {3, 19, 23, 24, 55, 60};
 
     (void)state;
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -236,7 +308,7 @@ static void test_a_length_beyond_the_file(void **state)
 {
     (void)state;
     write_put(1, "x");
-    damage(BLOCK + 8); /* the highest byte of its length */
+    damage(BLOCK + 20); /* the highest byte of its length */
     assert_false(any_again());
     assert_string_equal(row(1), "");
 }
@@ -251,12 +323,12 @@ static void test_full(void **state)
     (void)state;
     memset(value, 'v', sizeof(value) - 1);
     note_put(&changes, 1, value); /* two blocks */
-    while ((rc = lmdb_redo_write(redo, &changes, NULL)) == ERR_OK)
+    while ((rc = try_write(&changes)) == ERR_OK)
         n++;
     assert_int_equal(rc, ERR_FULL);
     assert_int_equal(n, (LMDB_REDO_LEN / BLOCK - 1) / 2);
     commit_mark();
-    assert_int_equal(lmdb_redo_write(redo, &changes, NULL), ERR_OK);
+    assert_int_equal(try_write(&changes), ERR_OK);
     buf_free(&changes);
     assert_true(any_again());
 }
@@ -269,7 +341,7 @@ static void test_larger_than_the_file(void **state)
     assert_non_null(buf_reserve(&changes, LMDB_REDO_LEN));
     changes.len = LMDB_REDO_LEN;
     memset(changes.data, 0, changes.len);
-    assert_int_equal(lmdb_redo_write(redo, &changes, NULL), ERR_FULL);
+    assert_int_equal(try_write(&changes), ERR_FULL);
     buf_free(&changes);
 }
 
@@ -364,6 +436,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_records_come_back),
+        TEST(test_records_of_another_commit),
+        TEST(test_a_log_that_cannot_be_read),
+        TEST(test_a_record_that_is_gone),
         TEST(test_an_empty_log_says_nothing),
         TEST(test_old_records_stay_away),
         TEST(test_torn_records),
