@@ -137,6 +137,7 @@ static int commit(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs)
         return t->hard;
     }
     rc = lmdb_env_commit(cfg->env, t->txn);
+    h->unsure = rc != 0;
     if (rc != 0)
         return rc;
     if (cfg->after_commit != NULL)
@@ -176,7 +177,7 @@ bool lmdb_held_record(struct lmdb_held *h)
     uint64_t began = lmdb_held_now();
     struct err err = {0};
 
-    if (cfg->redo == NULL)
+    if (cfg->redo == NULL || h->unsure)
         return false;
     if (h->txn.txn == NULL || (h->changes.len == 0 && !h->changes.failed))
         return true; /* nothing has changed */

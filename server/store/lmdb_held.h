@@ -29,6 +29,7 @@ struct lmdb_held {
     size_t noted;        /* bytes of them when the transaction inside began */
     size_t records;      /* that no commit holds */
     bool lost;
+    bool unsure;    /* the last commit failed: a record on what is there might stand on nothing */
     unsigned ripen; /* ticks until what was deleted last can be used */
     uint64_t ticks;
     atomic_bool unseen; /* there are records that readers do not see yet */
@@ -58,7 +59,10 @@ bool lmdb_held_is_due(const struct lmdb_held *h);
 /* Commit it: 0, durable and seen; otherwise it is gone, or lost. */
 MUST_CHECK int lmdb_held_commit(struct lmdb_held *h);
 
-/* Make it durable by a record.  False: it must be committed, since there is no log, or no room. */
+/*
+ * Make it durable by a record, if something has changed.  False: it must be committed, since there
+ * is no log, or no room in it, or the last commit failed.
+ */
 MUST_CHECK bool lmdb_held_record(struct lmdb_held *h);
 
 /* Do again what is lost: 0, it is committed.  A store that is full is overdrawn for it. */

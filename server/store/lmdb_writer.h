@@ -68,6 +68,7 @@ struct lmdb_writer_config {
     void (*restored)(struct lmdb_txn *t);
 };
 
+/* A record counts as a commit, and the commit that stands for it counts again, with no jobs. */
 struct lmdb_writer_stats {
     uint64_t commits, committed, largest, commit_us;
 };

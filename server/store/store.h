@@ -134,11 +134,11 @@ struct store_stats {
     uint64_t users, transfers, uploads, pieces;          /* rows */
     uint64_t index_used, index_map, body_used, body_map; /* bytes; over all body environments */
     uint64_t readers;                                    /* read transactions open now */
-    uint64_t commits, committed;                         /* commits, and writes that shared them */
-    uint64_t largest_commit, commit_us;                  /* writes; time spent in commits so far */
-    uint64_t started, failed, busy;   /* operations: started, ended in an error, refused */
-    uint64_t in_flight, queued_bytes; /* now */
-    uint64_t reopened;                /* environments opened again after a failed write */
+    uint64_t commits, committed;        /* commits and records, and writes that shared them */
+    uint64_t largest_commit, commit_us; /* writes; time spent in commits so far */
+    uint64_t started, failed, busy;     /* operations: started, ended in an error, refused */
+    uint64_t in_flight, queued_bytes;   /* now */
+    uint64_t reopened;                  /* environments opened again after a failed write */
 };
 
 /* A snapshot of counters.  Any thread; never blocks, never touches the disk. */

@@ -168,6 +168,16 @@ static void test_a_record_lasts(void **state)
     assert_true(survives(f, 9));
 }
 
+static void test_no_record_of_nothing(void **state)
+{
+    struct writer_fix *f = *state;
+
+    writer_fix_set_clock(f, FAR);
+    (void)submit(f, RECORD_PUT, 1);
+    (void)submit(f, FAIL_CLEAN, 2);
+    assert_int_equal(writer_fix_commits(f), 1);
+}
+
 /* The record of a job has what was answered early before it. */
 static void test_early_rows_are_in_it(void **state)
 {
@@ -359,6 +369,22 @@ static void test_a_commit_that_fails(void **state)
     assert_true(survives(f, 1));
 }
 
+/* What a commit that failed has left there may not last, so no record stands on it. */
+static void test_no_record_behind_a_commit_that_failed(void **state)
+{
+    struct writer_fix *f = *state;
+
+    writer_fix_set_clock(f, FAR);
+    meta_fails = 1;
+    (void)submit(f, PUT, 1);
+    assert_int_equal(f->results[0].code, ERR_IO);
+    (void)submit(f, RECORD_PUT, 2);
+    assert_true(writer_fix_has(f, 2));
+    (void)submit(f, RECORD_PUT, 3);
+    assert_false(writer_fix_has(f, 3));
+    assert_true(survives(f, 3));
+}
+
 /* With a job that is to be committed with it, and again in the middle of bringing it back. */
 static void test_commits_that_fail(void **state)
 {
@@ -388,6 +414,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_record_lasts),
+        TEST(test_no_record_of_nothing),
         TEST(test_early_rows_are_in_it),
         TEST(test_any_other_job_is_committed),
         TEST(test_what_failed_is_not_in_it),
@@ -399,6 +426,7 @@ int main(void)
         TEST(test_an_older_index),
         TEST(test_commits_that_fail_in_a_full_store),
         TEST(test_a_commit_that_fails),
+        TEST(test_no_record_behind_a_commit_that_failed),
         TEST(test_commits_that_fail),
     };
 
