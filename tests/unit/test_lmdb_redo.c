@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lmdb_redo: what a record brings back, and what is none. */
+/* lmdb_redo: what a record brings back, and what is none.  Link with --wrap=pread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,13 +24,16 @@ static struct lmdb_env *env;
 static struct lmdb_redo *redo;
 static unsigned unreadable, reads; /* which read of a record fails, counted from 1; 0: none */
 
-__attribute__((visibility("default"))) ssize_t pread(int fd, void *buf, size_t len, off_t at)
+ssize_t __real_pread(int fd, void *buf, size_t len, off_t at);
+ssize_t __wrap_pread(int fd, void *buf, size_t len, off_t at);
+
+ssize_t __wrap_pread(int fd, void *buf, size_t len, off_t at)
 {
     if (at >= BLOCK && ++reads == unreadable) {
         errno = EIO;
         return -1;
     }
-    return syscall(SYS_pread64, fd, buf, len, at);
+    return __real_pread(fd, buf, len, at);
 }
 
 static struct lmdb_key key_of(uint32_t n)
@@ -183,7 +185,7 @@ static const char *row(uint32_t n)
 static void damage(off_t at)
 {
     int fd = open(path, O_RDWR);
-    uint8_t byte;
+    uint8_t byte = 0;
 
     assert_true(fd >= 0 && pread(fd, &byte, 1, at) == 1);
     byte ^= 0xff;
