@@ -80,6 +80,8 @@ class PowerCut(Case):
             thread.start()
         for thread in threads:
             thread.join()
+        for source in sources[:2] * 4:  # what the redo log alone holds, whatever sizes chance chose
+            self.mark("A", senders[0].send(source, to=(self.reader,)).result["id"])
         daemon.kill()
         self.assertEqual(failures, [])
 
