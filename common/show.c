@@ -83,6 +83,24 @@ char *show_span(uint64_t ms, char out[SHOW_SIZE])
     return out;
 }
 
+/* ${ms} in ${unit}, to the nearest. */
+static uint64_t nearest(uint64_t ms, const struct unit *u)
+{
+    uint64_t unit = u->s * 1000;
+
+    return ms / unit + (ms % unit >= unit / 2);
+}
+
+char *show_span_near(uint64_t ms, char out[SHOW_SIZE])
+{
+    const struct unit *u = units;
+
+    while (nearest(ms, u) >= u->below / u->s)
+        u++;
+    (void)snprintf(out, SHOW_SIZE, "%" PRIu64 "%c", nearest(ms, u), u->letter);
+    return out;
+}
+
 char *show_span_words(uint64_t ms, char out[SHOW_TIME])
 {
     const struct unit *u = unit_of(ms / 1000);

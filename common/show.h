@@ -28,4 +28,10 @@ char *show_minute(uint64_t ms, char out[SHOW_TIME]);
 char *show_span(uint64_t ms, char out[SHOW_SIZE]);
 char *show_span_words(uint64_t ms, char out[SHOW_TIME]);
 
+/*
+ * As show_span(), but the nearest: what has just begun to last 7 days has "7d" left, a second later
+ * too.  Days are shown from 2 of them on, and are never more than half a day too many.
+ */
+char *show_span_near(uint64_t ms, char out[SHOW_SIZE]);
+
 #endif /* COMMON_SHOW_H */

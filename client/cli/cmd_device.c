@@ -155,8 +155,8 @@ static void show_code(void *cookie, const struct satchel_join_code *c)
     (void)text_time(c->expires, until);
     ui_line("On the new machine, within %s:\n\n  satchel device join --server %s%s%s\n\n"
             "It asks for this code, which lets one machine in: show it to nobody.\n\n  %s\n",
-            text_span(c->expires - text_now() + 500, left), c->server,
-            c->ca != NULL ? " --ca " : "", c->ca != NULL ? c->ca : "", c->code);
+            text_span(c->expires - text_now(), left), c->server, c->ca != NULL ? " --ca " : "",
+            c->ca != NULL ? c->ca : "", c->code);
     if (!ui_json() && terminal)
         (void)qr_draw(stdout, c->uri, true);
     (void)ui_finish();

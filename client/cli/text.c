@@ -113,7 +113,7 @@ char *text_time(uint64_t ms, char out[TEXT_TIME])
 
 char *text_span(uint64_t ms, char out[TEXT_SIZE])
 {
-    return show_span(ms, out);
+    return show_span_near(ms, out);
 }
 
 uint64_t text_now(void)

@@ -28,7 +28,7 @@ char *text_size(uint64_t bytes, char out[TEXT_SIZE]);
 /* RFC 3339 in UTC with milliseconds, as in 2026-11-20T08:00:00.000Z.  Returns ${out}. */
 char *text_time(uint64_t ms, char out[TEXT_TIME]);
 
-/* A length of time in one unit: "45s", "12m", "3h", "6d".  Returns ${out}. */
+/* A length of time to the nearest unit: "45s", "12m", "3h", "6d".  Returns ${out}. */
 char *text_span(uint64_t ms, char out[TEXT_SIZE]);
 
 /* Now, in ms since 1970. */

@@ -397,6 +397,7 @@ static void test_sizes_and_times(void **state)
     assert_string_equal(text_time(1763712000123ULL, time), "2025-11-21T08:00:00.123Z");
     assert_string_equal(text_span(99000, size), "99s");
     assert_string_equal(text_span(7 * 86400000ULL, size), "7d");
+    assert_string_equal(text_span(7 * 86400000ULL - 2000, size), "7d");
     assert_int_equal(text_columns("gr\xc3\xbc\xc3\x9f"), 4);
 }
 
