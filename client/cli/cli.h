@@ -40,6 +40,7 @@ struct cli_cmd {
     const char *name, *args, *summary;
     const char *details; /* below the options of --help, which breaks its lines anew; may be "" */
     const struct opt *opts; /* ends with a row without a name; NULL: none */
+    const char *ids;        /* of a verb that takes an ID: which verbs show them; else NULL */
     int min_args, max_args; /* -1: no limit */
     unsigned needs;
     bool hidden; /* from the list of verbs: other programs call it */

@@ -36,6 +36,7 @@ const struct cli_cmd cmd_extend = {
         "TIME counts from now, as in 7d, or is a day or time in UTC, as in 2026-12-24 or\n"
         "2026-12-24T18:00; it may be sooner than the end was. It works until the transfer has\n"
         "expired, and never beyond the server's longest lifetime, counted from when it was sent.",
+    .ids = "'satchel sent' shows",
     .min_args = 2,
     .max_args = 2,
     .needs = CLI_OPEN,

@@ -241,6 +241,7 @@ const struct cli_cmd cmd_get = {
         "interrupted leaves .NAME.satchel-part beside it; the same command goes on from there.\n"
         "A folder is unpacked, and begins anew; with --no-unpack or a FILE that ends in .tar its\n"
         "archive is kept, as a file is.",
+    .ids = "'satchel inbox' shows",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

@@ -123,6 +123,7 @@ const struct cli_cmd cmd_revoke = {
         "nobody who has not opened it can, not even with the recipient's keys. What was opened\n"
         "before cannot be taken back; revoke says who had. Without --from it ends for everybody,\n"
         "your own copy included.",
+    .ids = "'satchel sent' shows",
     .opts = opts,
     .min_args = 1,
     .max_args = 1,

@@ -248,6 +248,7 @@ const struct cli_cmd cmd_status = {
         "that the file was received whole. The log is the server's, signed by it: satchel keeps\n"
         "how far it went and notices when the server shows another one. --export writes it as\n"
         "JSON that anybody can check: proto/FORMATS.md section 14.7.",
+    .ids = "'satchel inbox' and 'satchel sent' show",
     .opts = status_opts,
     .min_args = 1,
     .max_args = 1,
@@ -263,6 +264,7 @@ const struct cli_cmd cmd_delete = {
         "For good: your key to it is destroyed. Others keep their copies, and what you have sent\n"
         "you cannot revoke any more: while somebody who has not received it can still open it,\n"
         "delete refuses. Revoke it first, or use --force.",
+    .ids = "'satchel inbox' and 'satchel sent' show",
     .opts = delete_opts,
     .min_args = 1,
     .max_args = -1,

@@ -213,7 +213,10 @@ static int check_count(const struct cli_cmd *cmd, int argc, struct satchel_error
         rc = cli_error(err, SATCHEL_E_INVALID, "%s: %s is missing", cmd->name, name);
     else
         rc = cli_error(err, SATCHEL_E_INVALID, "%s: too many arguments", cmd->name);
-    cli_hint(err, "usage: satchel %s %s", cmd->name, cmd->args);
+    if (cmd->ids != NULL && strcmp(name, "ID") == 0)
+        cli_hint(err, "usage: satchel %s %s; %s the IDs", cmd->name, cmd->args, cmd->ids);
+    else
+        cli_hint(err, "usage: satchel %s %s", cmd->name, cmd->args);
     return rc;
 }
 

@@ -341,6 +341,16 @@ class Usage(Case):
             refused = run([program("satchel"), "--json", *args], expect=2)
             self.assertEqual(refused.error["message"], f"{args[0]}: {name} is missing")
 
+    def test_says_where_ids_are(self):
+        for verb, lists in (("get", ("inbox",)), ("delete", ("inbox", "sent")), ("status", ("inbox", "sent")),
+                            ("revoke", ("sent",)), ("extend", ("sent",))):
+            with self.subTest(verb=verb):
+                hint = run([program("satchel"), "--json", verb], expect=2).error["hint"]
+                self.assertIn(f"usage: satchel {verb} ID", hint)
+                self.assertEqual({name for name in ("inbox", "sent") if f"'satchel {name}'" in hint}, set(lists))
+        hint = run([program("satchel"), "--json", "extend", "ab"], expect=2).error["hint"]  # an ID it has
+        self.assertNotIn("sent", hint)
+
     def test_contacts_count(self):
         for args, message in ((("verify",), "verify: WHO is missing"), (("add",), "add: WHO is missing"),
                               (("rename", "bob"), "rename: NAME is missing"),
