@@ -58,7 +58,8 @@
     X(ERR_PASSPHRASE, 32, "passphrase", "wrong passphrase or damaged vault", 4)                    \
     X(ERR_CANCELED, 33, "canceled", "interrupted", 130)                                            \
     X(ERR_REFUSED, 34, "refused", "refused", 4)                                                    \
-    X(ERR_BADREQUEST, 35, "badrequest", "the peer did not accept the request", 1)
+    X(ERR_BADREQUEST, 35, "badrequest", "the peer did not accept the request", 1)                  \
+    X(ERR_LOCKED, 36, "locked", "in use by another process", 7)
 
 enum err_code {
     ERR_OK = 0,

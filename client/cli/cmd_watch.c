@@ -103,6 +103,7 @@ static bool is_passing(int code)
     case SATCHEL_E_RATE:
     case SATCHEL_E_LIMIT:
     case SATCHEL_E_IO:
+    case SATCHEL_E_LOCKED:
         return true;
     default:
         return false;

@@ -40,6 +40,7 @@ SAME(PASSPHRASE);
 SAME(CANCELED);
 SAME(REFUSED);
 SAME(BADREQUEST);
+SAME(LOCKED);
 
 const char *satchel_version(void)
 {

@@ -54,9 +54,9 @@ static unsigned pick_delay(unsigned tries, unsigned advice)
 
 bool op_may_pass(int code)
 {
-    static const int codes[] = {ERR_CLOSED,   ERR_TIMEOUT,  ERR_CONNECT,  ERR_TLS,
-                                ERR_BUSY,     ERR_DRAINING, ERR_RATE,     ERR_FULL,
-                                ERR_INTERNAL, ERR_NOMEM,    ERR_CANCELED, ERR_QUOTA};
+    static const int codes[] = {ERR_CLOSED,   ERR_TIMEOUT, ERR_CONNECT, ERR_TLS,      ERR_BUSY,
+                                ERR_DRAINING, ERR_RATE,    ERR_FULL,    ERR_INTERNAL, ERR_NOMEM,
+                                ERR_CANCELED, ERR_QUOTA,   ERR_LOCKED};
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
         if (codes[i] == code)

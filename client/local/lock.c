@@ -55,9 +55,9 @@ static int lock_file(int fd, unsigned ms, struct err *err)
             break;
         (void)nanosleep(&nap, NULL);
     }
-    err_set(err, ERR_BUSY, "the profile is locked by another satchel");
+    err_set(err, ERR_LOCKED, "the profile is locked by another satchel");
     err_hint(err, "try again when it has finished");
-    return ERR_BUSY;
+    return ERR_LOCKED;
 }
 
 int lock_take(struct lock *l, unsigned ms, struct err *err)
@@ -73,7 +73,7 @@ int lock_take(struct lock *l, unsigned ms, struct err *err)
         until.tv_sec++;
     }
     if (pthread_mutex_timedlock(&l->mutex, &until) != 0)
-        return err_set(err, ERR_BUSY, "the profile is locked by another thread");
+        return err_set(err, ERR_LOCKED, "the profile is locked by another thread");
     rc = lock_file(l->fd, ms, err);
     if (rc != ERR_OK)
         pthread_mutex_unlock(&l->mutex);

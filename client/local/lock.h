@@ -17,7 +17,7 @@ struct lock;
 MUST_CHECK int lock_open(const char *path, struct lock **ret, struct err *err);
 void lock_close(struct lock *l); /* must not be held; NULL is fine */
 
-/* Wait at most ${ms} for the lock.  ERR_BUSY: somebody else keeps it; ERR_IO. */
+/* Wait at most ${ms} for the lock.  ERR_LOCKED: somebody else keeps it; ERR_IO. */
 MUST_CHECK int lock_take(struct lock *l, unsigned ms, struct err *err);
 void lock_give(struct lock *l);
 

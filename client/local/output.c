@@ -205,7 +205,7 @@ static int open_part(struct output *o, struct err *err)
     if (flock(o->fd, LOCK_EX | LOCK_NB) != 0 ||
         fstatat(o->dir, o->part, &there, AT_SYMLINK_NOFOLLOW) != 0 || here.st_ino != there.st_ino ||
         here.st_dev != there.st_dev)
-        return err_set(err, ERR_BUSY, "another satchel is receiving '%s'", o->path);
+        return output_tree_taken(o->path, err);
     o->made = true;
     if (!o->resume)
         return output_empty(o, err);

@@ -36,7 +36,7 @@ struct output;
 /*
  * Look and begin.  ${name} is the sender's.  ERR_REFUSED: a name that no file
  * can have; ERR_EXISTS: the file is there, without force, or something that is neither a file
- * nor a link; ERR_BUSY: another process receives it; ERR_NOTFOUND: no such folder; ERR_IO.
+ * nor a link; ERR_LOCKED: another process receives it; ERR_NOTFOUND: no such folder; ERR_IO.
  */
 MUST_CHECK int output_open(const struct output_spec *spec, const char *name, struct output **ret,
                            struct err *err);

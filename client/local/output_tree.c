@@ -112,6 +112,13 @@ static int empty(const struct output_tree *t, struct err *err)
     return why == 0 ? ERR_OK : err_sys(err, why, "cannot remove what is in '%s'", t->path);
 }
 
+int output_tree_taken(const char *shown, struct err *err)
+{
+    err_set(err, ERR_LOCKED, "another satchel is receiving '%s'", shown);
+    err_hint(err, "try again when it has finished, or choose another place with -o");
+    return ERR_LOCKED;
+}
+
 /* ---- opening ----------------------------------------------------------------------------- */
 
 /*
@@ -133,7 +140,7 @@ static int claim(const struct output_tree_place *place, struct output_tree *t, b
     if (flock(t->fd, LOCK_EX | LOCK_NB) != 0 ||
         fstatat(place->dir, place->part, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
         here.st_ino != there.st_ino || here.st_dev != there.st_dev)
-        return err_set(err, ERR_BUSY, "another satchel is receiving '%s'", t->shown);
+        return output_tree_taken(t->shown, err);
     t->made = true;
     if (fresh)
         return ERR_OK;

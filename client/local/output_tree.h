@@ -16,9 +16,12 @@ struct output_tree_place {
 
 struct output_tree;
 
+/* ERR_LOCKED, with what to do: another process makes what should be called ${shown}. */
+int output_tree_taken(const char *shown, struct err *err);
+
 /*
- * Make the hidden folder, or empty one that an earlier attempt left, and lock it.  ERR_BUSY,
- * ERR_REFUSED (something else has its name), ERR_IO, ERR_NOMEM.
+ * Make the hidden folder, or empty one that an earlier attempt left, and lock it.  Errors:
+ * output_tree_taken(), ERR_REFUSED (something else has its name), ERR_IO, ERR_NOMEM.
  */
 MUST_CHECK int output_tree_open(const struct output_tree_place *place, struct output_tree **ret,
                                 struct err *err);

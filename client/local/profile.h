@@ -91,7 +91,7 @@ MUST_CHECK int profile_discard(struct profile *p, struct err *err);
 /*
  * Remove what is in a profile's folder, readable or not, and the folder: nobody is that user here
  * any more.  A crash leaves a profile that is whole, or none but files to be removed by the same
- * call.  ERR_NOTFOUND: there is no folder; ERR_BUSY: another process is writing.
+ * call.  ERR_NOTFOUND: there is no folder; ERR_LOCKED: another process is writing.
  */
 MUST_CHECK int profile_erase(const char *folder, struct err *err);
 

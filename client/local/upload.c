@@ -39,10 +39,10 @@ static int open_file(struct upload_log *l, int flags, struct err *err)
         return errno == ENOENT ? err_set(err, ERR_NOTFOUND, "there is no unfinished upload")
                                : err_sys(err, errno, "cannot open '%s'", l->path);
     if (flock(l->fd, LOCK_EX | LOCK_NB) != 0)
-        return err_set(err, ERR_BUSY, "another satchel sends the same");
+        return err_set(err, ERR_LOCKED, "another satchel sends the same");
     /* Whoever had it may have removed it between our two calls. */
     if (fstat(l->fd, &here) != 0 || stat(l->path, &there) != 0 || here.st_ino != there.st_ino)
-        return err_set(err, ERR_BUSY, "another satchel has sent the same");
+        return err_set(err, ERR_LOCKED, "another satchel has sent the same");
     return ERR_OK;
 }
 
@@ -274,7 +274,7 @@ static int look(struct vault *v, const uint8_t *id, uint64_t now, struct upload_
                                 .length = u->mark.size,
                                 .created = u->header.created,
                                 .lease = u->lease,
-                                .busy = rc == ERR_BUSY};
+                                .busy = rc == ERR_LOCKED};
     return rc;
 }
 
@@ -297,7 +297,7 @@ int upload_each(struct vault *v, uint64_t now,
         if (!is_log(e->d_name, id))
             continue;
         rc = look(v, id, now, &view, &p, err);
-        if ((rc == ERR_OK || rc == ERR_BUSY) && each != NULL)
+        if ((rc == ERR_OK || rc == ERR_LOCKED) && each != NULL)
             each(cookie, &view);
         upload_past_free(&p);
         if (rc != ERR_NOMEM)

@@ -6,7 +6,7 @@
  * before a piece leaves; then the sealed transfer, durable before it leaves.
  *
  * Touches the disk: not for the loop thread.  Threads: one at a time for each.
- * Errors: ERR_NOTFOUND, ERR_BUSY (another process sends the same), ERR_CORRUPT,
+ * Errors: ERR_NOTFOUND, ERR_LOCKED (another process sends the same), ERR_CORRUPT,
  * ERR_IO, ERR_NOMEM, ERR_INTERNAL.
  */
 #ifndef CLIENT_LOCAL_UPLOAD_H

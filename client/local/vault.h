@@ -86,7 +86,7 @@ MUST_CHECK int vault_destroy(const char *folder, struct err *err);
 /* For upload.h, whose logs lie among the records: their folder; as long as ${v}. */
 const char *vault_records(const struct vault *v);
 
-/* Wait at most VAULT_LOCK_MS.  ERR_BUSY; ERR_BADSTATE: its keys were renewed.  Not recursive. */
+/* Wait at most VAULT_LOCK_MS.  ERR_LOCKED; ERR_BADSTATE: its keys were renewed.  Not recursive. */
 MUST_CHECK int vault_lock(struct vault *v, struct err *err);
 void vault_unlock(struct vault *v);
 

@@ -163,7 +163,7 @@ static int look(struct send *s, struct err *err)
 
     if (rc == ERR_OK)
         rc = upload_log_open(s->op.s->profile->vault, &key, &s->log, err);
-    if (rc == ERR_BUSY) /* the same is being sent by another process: then this is a second one */
+    if (rc == ERR_LOCKED) /* the same is being sent by another process: then this is a second one */
         return ERR_OK;
     if (rc == ERR_OK)
         rc = upload_log_load(s->log, &s->past, err);

@@ -46,6 +46,7 @@ enum satchel_code {
     SATCHEL_E_CANCELED = -33,    /* satchel_cancel() or satchel_close() */
     SATCHEL_E_REFUSED = -34,     /* policy refuses it: a hostile file name, an existing file */
     SATCHEL_E_BADREQUEST = -35,  /* the server did not accept a request */
+    SATCHEL_E_LOCKED = -36,      /* another process is at the same file or profile */
 };
 
 struct satchel_error {

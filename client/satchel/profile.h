@@ -56,7 +56,7 @@ SATCHEL_API int satchel_profile_use(const struct satchel_place *place, struct sa
  * Remove a profile from this machine: keys, contacts, all that is in its folder; an agent of it is
  * ended.  The account at the server stays as it is, and this device in its list: without another
  * device only the recovery words lead back.  A damaged profile can be removed as well; stopped
- * anywhere, the same call finishes.  SATCHEL_E_NOTFOUND; SATCHEL_E_BUSY: another process is
+ * anywhere, the same call finishes.  SATCHEL_E_NOTFOUND; SATCHEL_E_LOCKED: another process is
  * writing; SATCHEL_E_BADSTATE: ${s}, which may be NULL, has it open.
  */
 SATCHEL_API int satchel_profile_reset(struct satchel *s, const struct satchel_place *place,

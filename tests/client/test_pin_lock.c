@@ -28,7 +28,7 @@ static void nothing_is_pinned_without_the_lock(void **state)
     /* Nothing of him would change: nobody has to wait. */
     assert_int_equal(do_add(&g->alice, "bob")->code, SATCHEL_OK);
     /* Another process may be pinning her just now. */
-    assert_int_equal(do_add(&g->alice, "carol")->code, SATCHEL_E_BUSY);
+    assert_int_equal(do_add(&g->alice, "carol")->code, SATCHEL_E_LOCKED);
     assert_int_equal(contact_load(v, &carol, &c, NULL), ERR_NOTFOUND);
     vault_unlock(v);
     assert_int_equal(do_add(&g->alice, "carol")->code, SATCHEL_OK);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files go from one user to others and come back identical; the daemon learns nothing of them."""
 import datetime
+import fcntl
 import os
 import re
 import time
@@ -252,6 +253,17 @@ class Exchange(Case):
         self.assertEqual(refused.results, [])
         (row,) = self.alice.json("status", tid).result["recipients"]
         self.assertEqual(row["state"], "stored")
+
+    def test_two_gets_into_one_place(self):
+        """It is a matter of this machine, and of no network; and it is said what can be done."""
+        tid = self.alice.send(self.file(5), to=(self.bob,)).result["id"]
+        with open(self.work / ".x.satchel-part", "wb") as part:
+            fcntl.flock(part, fcntl.LOCK_EX)  # as the first one does
+            refused = self.bob.get(tid, "-o", self.work / "x", expect=7).error
+            self.assertEqual(refused["code"], "locked")
+            self.assertIn("another satchel is receiving", refused["message"])
+            self.assertIn("-o", refused["hint"])
+        self.bob.get(tid, "-o", self.work / "x")
 
     def test_message(self):
         tid = self.alice.send(self.file(5), "--message", "see page 3", to=(self.bob,)).result["id"]

@@ -312,9 +312,11 @@ static void two_at_once(void **state)
     struct state *s = *state;
     struct output_spec spec = {.folder = s->dir};
     struct output *a = NULL, *b = NULL;
+    struct err err = {0};
 
     assert_int_equal(output_open(&spec, "f", &a, NULL), ERR_OK);
-    assert_int_equal(output_open(&spec, "f", &b, NULL), ERR_BUSY);
+    assert_int_equal(output_open(&spec, "f", &b, &err), ERR_LOCKED);
+    assert_string_not_equal(err.hint, "");
     write_halves(a, "first");
     assert_int_equal(output_commit(a, NULL), ERR_OK);
     output_free(a);

@@ -156,12 +156,28 @@ static void another_folder_of_its_name_is_left_alone(void **state)
     assert_false(is_there(s, "aside/f"));
 }
 
+static void two_at_once(void **state)
+{
+    const struct state *s = *state;
+    struct output_spec spec = {.folder = s->dir, .unpack = "got"};
+    struct output *o = open_tree(s), *other = NULL;
+    struct err err = {0};
+
+    make_file(s, PART "/f");
+    assert_int_equal(output_open(&spec, "got", &other, &err), ERR_LOCKED);
+    assert_string_not_equal(err.hint, "");
+    assert_true(is_there(s, PART "/f"));
+    output_free(o);
+    output_free(open_tree(s));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_of_it_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(deep_ones_go_too, setup, teardown),
         cmocka_unit_test_setup_teardown(another_folder_of_its_name_is_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_at_once, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("output_tree", tests, NULL, NULL);

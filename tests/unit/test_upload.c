@@ -244,7 +244,7 @@ static void one_at_a_time(void **state)
     struct upload_log *one = NULL, *other = NULL;
 
     assert_int_equal(upload_log_open(s->v, &s->key, &one, NULL), ERR_OK);
-    assert_int_equal(upload_log_open(s->v, &s->key, &other, NULL), ERR_BUSY);
+    assert_int_equal(upload_log_open(s->v, &s->key, &other, NULL), ERR_LOCKED);
     upload_log_close(one, false);
     assert_int_equal(upload_log_open(s->v, &s->key, &other, NULL), ERR_OK);
     upload_log_close(other, false);

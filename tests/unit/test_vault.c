@@ -287,7 +287,7 @@ static void one_writer_at_a_time(void **state)
 
     assert_int_equal(lock_open(path, &other, NULL), ERR_OK);
     assert_int_equal(vault_lock(s->vault, NULL), ERR_OK);
-    assert_int_equal(lock_take(other, 0, &err), ERR_BUSY);
+    assert_int_equal(lock_take(other, 0, &err), ERR_LOCKED);
     assert_string_not_equal(err.hint, "");
     vault_unlock(s->vault);
     assert_int_equal(lock_take(other, 0, NULL), ERR_OK);
