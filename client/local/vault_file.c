@@ -41,9 +41,12 @@ struct parsed {
     const uint8_t *wrap;
 };
 
-static int shut(struct err *err)
+int vault_file_shut(struct err *err)
 {
-    return err_set(err, ERR_PASSPHRASE, "cannot open the vault: wrong passphrase or damaged vault");
+    err_set(err, ERR_PASSPHRASE, "cannot open the vault: wrong passphrase or damaged vault");
+    err_hint(err, "type the passphrase again; where it is lost, or the vault is damaged, 'satchel "
+                  "recover --profile NEW' gets the account back with the recovery words");
+    return ERR_PASSPHRASE;
 }
 
 void vault_keys_free(struct vault_keys *k)
@@ -133,7 +136,7 @@ static int parse_factor(struct rd *r, struct factor *ret, struct err *err)
     struct rd in = rd_make(at, at != NULL ? len : 0);
 
     if (at == NULL)
-        return shut(err);
+        return vault_file_shut(err);
     if (f.kind != VAULT_PASSPHRASE && !is_device(f.kind))
         return unsupported(err, "a factor of kind", f.kind);
     rd_get(&in, f.salt, SALT_LEN);
@@ -143,10 +146,10 @@ static int parse_factor(struct rd *r, struct factor *ret, struct err *err)
         f.p = rd_u32(&in);
         if (f.log_n < 1 || f.log_n > SCRYPT_LOG_N_MAX || f.r < 1 || f.r > SCRYPT_R_MAX || f.p < 1 ||
             f.p > SCRYPT_P_MAX)
-            return shut(err);
+            return vault_file_shut(err);
     }
     if (!rd_done(&in))
-        return shut(err);
+        return vault_file_shut(err);
     *ret = f;
     return ERR_OK;
 }
@@ -165,7 +168,7 @@ static int parse_head(struct rd *r, struct parsed *v, struct err *err)
         return unsupported(err, "policy", policy);
     v->n = rd_u32(r);
     if (r->bad || v->n < 1 || v->n > VAULT_FILE_FACTORS_MAX)
-        return shut(err);
+        return vault_file_shut(err);
     for (uint32_t i = 0; i < v->n; i++) {
         int rc = parse_factor(r, &v->factors[i], err);
 
@@ -173,7 +176,7 @@ static int parse_head(struct rd *r, struct parsed *v, struct err *err)
             return rc;
         for (uint32_t j = 0; j < i; j++)
             if (is_device(v->factors[j].kind) == is_device(v->factors[i].kind))
-                return shut(err);
+                return vault_file_shut(err);
     }
     return ERR_OK;
 }
@@ -188,12 +191,12 @@ static int parse(struct part file, struct parsed *ret, struct err *err)
 
     if (file.len < sizeof(file_magic) + WRAP_LEN + SUM_LEN || file.len > VAULT_FILE_MAX ||
         memcmp(bytes, file_magic, sizeof(file_magic)) != 0)
-        return shut(err);
+        return vault_file_shut(err);
     rc = checksum(part(bytes, file.len - SUM_LEN), sum);
     if (rc != ERR_OK)
         return err_set(err, rc, "cannot check the vault");
     if (memcmp(sum, bytes + file.len - SUM_LEN, SUM_LEN) != 0)
-        return shut(err);
+        return vault_file_shut(err);
     v.head = part(bytes, file.len - SUM_LEN - WRAP_LEN);
     v.wrap = bytes + v.head.len;
     r = rd_make(v.head.data, v.head.len);
@@ -201,7 +204,7 @@ static int parse(struct part file, struct parsed *ret, struct err *err)
     if (rc != ERR_OK)
         return rc;
     if (!rd_done(&r))
-        return shut(err);
+        return vault_file_shut(err);
     *ret = v;
     return ERR_OK;
 }
@@ -217,11 +220,11 @@ static int factor_key(const struct factor *f, const struct vault_factors *given,
 
     if (is_device(f->kind)) {
         if (given->device == NULL || given->device->len != VAULT_FILE_KEY_LEN)
-            return shut(err);
+            return vault_file_shut(err);
         return secret_copy(ret_key, given->device->data, given->device->len, err);
     }
     if (given->passphrase == NULL || given->passphrase->len == 0)
-        return shut(err);
+        return vault_file_shut(err);
     rc = secret_new(&key, VAULT_FILE_KEY_LEN, err);
     if (rc != ERR_OK)
         return rc;
@@ -351,7 +354,7 @@ int vault_file_unwrap(struct part file, const struct vault_factors *factors, str
         *ret = k;
         k = (struct vault_keys){0};
     } else {
-        rc = rc == ERR_INTEGRITY ? shut(err) : err_set(err, rc, "cannot open the vault");
+        rc = rc == ERR_INTEGRITY ? vault_file_shut(err) : err_set(err, rc, "cannot open the vault");
     }
 done:
     vault_keys_free(&k);

@@ -67,6 +67,9 @@ MUST_CHECK int vault_file_wrap(const struct vault_keys *keys, const struct vault
 MUST_CHECK int vault_file_unwrap(struct part file, const struct vault_factors *factors,
                                  struct vault_keys *ret, struct err *err);
 
+/* Say that a vault does not open, and what can be done: ERR_PASSPHRASE. */
+int vault_file_shut(struct err *err);
+
 /* What is needed for opening?  The same errors. */
 MUST_CHECK int vault_file_look(struct part file, struct vault_view *ret, struct err *err);
 

@@ -59,8 +59,7 @@ static int read_key_file(const char *folder, struct buf *out, struct err *err)
     if (rc == ERR_OK)
         rc = fs_read(path, VAULT_FILE_MAX, out, err);
     if (rc == ERR_TOOLARGE)
-        rc = err_set(err, ERR_PASSPHRASE,
-                     "cannot open the vault: wrong passphrase or damaged vault");
+        rc = vault_file_shut(err);
     free(path);
     return rc;
 }

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from harness import LEVEL, WAIT, Case, Failed, User, program, run
+from harness import LEVEL, WAIT, Case, Failed, User, program, run, with_fd
 
 
 class Locked(Case):
@@ -63,6 +63,16 @@ class Locked(Case):
         self.opens_with(bob, "first", expect=4)
         self.call(bob, "passphrase", "--none", passphrases=("second",))
         self.assertEqual(self.call(bob, "contacts").result["contacts"][0]["name"], "alice")
+
+    def test_a_lost_one(self):
+        """What is said then is what helps."""
+        lena = self.person("lena")
+        refused = self.opens_with(lena, "wrong", expect=4).error
+        self.assertEqual(refused["code"], "passphrase")
+        self.assertIn("'satchel recover --profile NEW'", refused["hint"])
+        with_fd(lena.words, "--words-fd", lena.json, "recover", "--profile", "new", "--server", self.daemon.server,
+                "--name", "lena", "--pin", self.daemon.pin, "--no-passphrase")
+        self.assertEqual(lena.json("whoami", "--profile", "new").result["user_id"], lena.uid)
 
     def test_renew_makes_old_copies_worthless(self):
         carl = self.person("carl")

@@ -68,8 +68,10 @@ static int try_open(struct part file, const struct secret *passphrase, const str
 
     if (rc != ERR_OK)
         assert_null(keys.master.data);
-    if (rc == ERR_PASSPHRASE)
+    if (rc == ERR_PASSPHRASE) {
         assert_string_equal(err.msg, "cannot open the vault: wrong passphrase or damaged vault");
+        assert_string_not_equal(err.hint, "");
+    }
     vault_keys_free(&keys);
     return rc;
 }
