@@ -2,10 +2,11 @@
 # shellcheck shell=bash
 # bash completion for satchel, satcheld and satchelctl.
 
-# Values of one field in the objects that `satchel --json VERB` prints.
+# Values of one field in the objects that `satchel --json VERB` prints: none of a profile that is
+# locked, for descriptor 0 gives no passphrase, and nothing is asked.
 _satchel_values()
 {
-    satchel --json --quiet "$1" 2>/dev/null </dev/null | grep -o "\"$2\":\"[^\"]*\"" | cut -d '"' -f 4
+    satchel --json --quiet --passphrase-fd 0 "$1" 2>/dev/null </dev/null | grep -o "\"$2\":\"[^\"]*\"" | cut -d '"' -f 4
 }
 
 _satchel()

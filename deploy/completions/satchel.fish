@@ -2,7 +2,7 @@
 # fish completion for satchel.
 
 function __satchel_values
-    satchel --json --quiet $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
+    satchel --json --quiet --passphrase-fd 0 $argv[1] 2>/dev/null </dev/null | string match -rga "\"$argv[2]\":\"([^\"]*)\""
 end
 
 set -l verbs register recover whoami contacts keys device profile send inbox get sent status watch revoke extend delete receipts doctor preview factor fernet passphrase unlock lock account help

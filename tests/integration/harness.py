@@ -352,13 +352,14 @@ class Ahead:
 class Terminal:
     """A command on a terminal of its own, with somebody who reads and types; 0 columns: it does not know its width."""
 
-    def __init__(self, user, *args, env=None, columns=0):
+    def __init__(self, user, *args, env=None, columns=0, command=None):
+        command = command or program("satchel")
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.environ.update(env or {})
             os.environ["SATCHEL_HOME"] = str(user.home)
-            os.execv(program("satchel"), [program("satchel"), *map(str, args)])
+            os.execvp(command, [command, *map(str, args)])
         self.shown = ""
         self.seen = 0  # how much of it until() has passed
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from harness import LEVEL, WAIT, Case, Failed, User, program, run, with_fd
+from harness import LEVEL, TREE, WAIT, Case, Failed, Terminal, User, program, run, with_fd
 
 
 class Locked(Case):
@@ -73,6 +73,33 @@ class Locked(Case):
         with_fd(lena.words, "--words-fd", lena.json, "recover", "--profile", "new", "--server", self.daemon.server,
                 "--name", "lena", "--pin", self.daemon.pin, "--no-passphrase")
         self.assertEqual(lena.json("whoami", "--profile", "new").result["user_id"], lena.uid)
+
+    def test_completion_asks_nothing(self):
+        """A TAB is no command: where it takes a passphrase to know names, none are offered."""
+        nora = self.person("nora")
+        self.call(nora, "contacts", "add", "alice", passphrases=("first",))
+        asked = self.work / "asked"
+        asking = self.work / "ask"
+        asking.write_text(f"#!/bin/sh\n: >{asked}\necho first\n")
+        asking.chmod(0o700)
+        script = TREE / "deploy" / "completions" / "satchel.bash"
+        line = (f"source {script}; COMP_WORDS=(satchel send --to ''); COMP_CWORD=3; _satchel; "
+                'echo "<${COMPREPLY[*]}>"')
+        path = f"{pathlib.Path(program('satchel')).parent}:{os.environ['PATH']}"
+
+        def complete(**env):
+            terminal = Terminal(nora, "-c", line, command="bash", env={**self.env, "PATH": path, **env})
+            self.assertNotEqual(terminal.until("<[a-z]*>|Passphrase").group(), "Passphrase")
+            return terminal.end().strip()
+
+        self.assertEqual(complete(), "<>")
+        self.assertEqual(complete(SATCHEL_ASKPASS=str(asking)), "<>")
+        self.assertFalse(asked.exists())
+        self.call(nora, "unlock", passphrases=("first",))
+        self.assertEqual(complete(), "<alice>")
+        self.call(nora, "lock")
+        for name in ("_satchel", "satchel.fish"):
+            self.assertIn(" --passphrase-fd 0 ", (script.parent / name).read_text())
 
     def test_renew_makes_old_copies_worthless(self):
         carl = self.person("carl")
