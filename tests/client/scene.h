@@ -9,7 +9,10 @@
 #include "client/satchel.h"
 #include "tests/client/fake.h"
 
-enum { SCENE_FILE = 600000 /* bytes: three pieces */ };
+enum {
+    SCENE_FILE = 600000,  /* bytes: three pieces */
+    SCENE_MOST = 64 << 20 /* bytes that a test sends at most */
+};
 
 /* How an operation ended. */
 struct ending {
@@ -97,6 +100,7 @@ struct plan {
     size_t n;            /* what that may need */
     bool swallow;        /* do not send it */
 };
+plan_change plan_flip;                         /* a bit of byte ${n} of a piece */
 void hostile(struct scene *g, struct plan *p); /* ${p} must live as long as it is in force */
 void honest(struct scene *g);
 

@@ -45,13 +45,6 @@ static void honest_round_trip(void **state)
 /* ---- pieces ------------------------------------------------------------------------------------
  */
 
-static void piece_flip(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
-{
-    (void)f;
-    (void)r;
-    tail->data[n % tail->len] ^= 1;
-}
-
 static void piece_cut(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
 {
     (void)f;
@@ -120,13 +113,13 @@ static void spoiled_pieces(void **state)
         unsigned after;
         int code;
     } rows[] = {
-        {piece_flip, 0, 0, SATCHEL_E_INTEGRITY},      {piece_flip, 262399, 0, SATCHEL_E_INTEGRITY},
-        {piece_flip, 100000, 1, SATCHEL_E_INTEGRITY}, {piece_flip, 5, 2, SATCHEL_E_INTEGRITY},
-        {piece_cut, 1, 0, SATCHEL_E_PROTO},           {piece_cut, 262400, 0, SATCHEL_E_PROTO},
-        {piece_cut, 16, 2, SATCHEL_E_PROTO},          {piece_grow, 0, 2, SATCHEL_E_PROTO},
-        {piece_index, 1, 0, SATCHEL_E_PROTO},         {piece_index, 0xffffffff, 0, SATCHEL_E_PROTO},
-        {piece_index, 3, 2, SATCHEL_E_PROTO},         {piece_other, 1, 0, SATCHEL_E_INTEGRITY},
-        {piece_twice, 0, 0, SATCHEL_E_PROTO},         {piece_twice, 0, 2, SATCHEL_E_PROTO},
+        {plan_flip, 0, 0, SATCHEL_E_INTEGRITY},      {plan_flip, 262399, 0, SATCHEL_E_INTEGRITY},
+        {plan_flip, 100000, 1, SATCHEL_E_INTEGRITY}, {plan_flip, 5, 2, SATCHEL_E_INTEGRITY},
+        {piece_cut, 1, 0, SATCHEL_E_PROTO},          {piece_cut, 262400, 0, SATCHEL_E_PROTO},
+        {piece_cut, 16, 2, SATCHEL_E_PROTO},         {piece_grow, 0, 2, SATCHEL_E_PROTO},
+        {piece_index, 1, 0, SATCHEL_E_PROTO},        {piece_index, 0xffffffff, 0, SATCHEL_E_PROTO},
+        {piece_index, 3, 2, SATCHEL_E_PROTO},        {piece_other, 1, 0, SATCHEL_E_INTEGRITY},
+        {piece_twice, 0, 0, SATCHEL_E_PROTO},        {piece_twice, 0, 2, SATCHEL_E_PROTO},
     };
     struct scene *g = *state;
 

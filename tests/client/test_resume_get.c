@@ -221,27 +221,17 @@ static void break_off(struct scene *g)
     handle_again(&g->bob);
 }
 
-/* Where the bytes of a file begin to move: a rate counts from there. */
-static uint64_t moves_from;
-
-static void on_progress(void *cookie, const struct satchel_progress *p)
-{
-    (void)cookie;
-    if (p->phase == SATCHEL_PHASE_TRANSFER && moves_from == UINT64_MAX)
-        moves_from = p->done;
-}
-
 static struct ending *get_with_progress(struct scene *g)
 {
     char id[SATCHEL_ID_SIZE];
     struct satchel_get_options o = {.id = id,
                                     .folder = g->out,
                                     .cookie = &g->bob,
-                                    .on_progress = on_progress,
+                                    .on_progress = cut_on_progress,
                                     .done = scene_on_got};
 
     ids_tid_to_text(&g->fake.transfers[g->fake.n_transfers - 1].tid, id);
-    moves_from = UINT64_MAX;
+    cut_moves_from = UINT64_MAX;
     memset(&g->bob.last, 0, sizeof(g->bob.last));
     assert_int_equal(satchel_get_start(g->bob.s, &o, NULL, NULL), SATCHEL_OK);
     return wait_for(&g->bob);
@@ -256,7 +246,7 @@ static void the_same_command_goes_on(void **state)
     break_off(g);
     assert_true(part_is_there(g));
     assert_int_equal(get_with_progress(g)->code, SATCHEL_OK);
-    assert_int_equal(moves_from, g->bob.last.kept * 262144); /* not from nothing */
+    assert_int_equal(cut_moves_from, g->bob.last.kept * 262144); /* not from nothing */
     assert_int_equal(g->bob.last.got + g->bob.last.kept, CUT_PIECES);
     assert_true(g->bob.last.kept > 0);
     assert_int_equal(g->bob.last.notices[SATCHEL_NOTICE_KEPT], 1);

@@ -29,12 +29,6 @@ static void change_file(struct scene *g, off_t at)
     close(fd);
 }
 
-static void assert_bob_gets_it(struct scene *g)
-{
-    assert_int_equal(do_get(&g->bob, NULL)->code, SATCHEL_OK);
-    assert_output(g);
-}
-
 static size_t records(struct scene *g)
 {
     char pattern[160];
@@ -80,17 +74,6 @@ static void every_answer_may_be_cut(void **state)
     assert_int_equal(g->fake.two_plaintexts, 0);
 }
 
-/* As cut_answer(), but the server has no room for the moment. */
-static bool busy_answer(struct fake *f, Satchel__Envelope *r, struct buf *tail)
-{
-    (void)tail;
-    if (!cut_is_now(f->cookie, r->body_case))
-        return true;
-    fake_clear(r);
-    fake_error(r, SATCHEL__CODE__BUSY, "the store is full, and room is being made");
-    return true;
-}
-
 /* The piece is asked for again, on the same connection. */
 static void a_busy_server_is_asked_again(void **state)
 {
@@ -99,7 +82,7 @@ static void a_busy_server_is_asked_again(void **state)
 
     scene_fill_file(g, CUT_LENGTH);
     handle_retry(&g->alice, CUT_RETRY);
-    g->fake.spoil = busy_answer;
+    g->fake.spoil = cut_busy;
     g->fake.cookie = &c;
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
     honest(g);
@@ -149,16 +132,6 @@ static void break_off(struct scene *g, struct cut c)
     handle_again(&g->alice);
 }
 
-/* Where the bytes of a file begin to move: a rate counts from there. */
-static uint64_t moves_from;
-
-static void on_progress(void *cookie, const struct satchel_progress *p)
-{
-    (void)cookie;
-    if (p->phase == SATCHEL_PHASE_TRANSFER && moves_from == UINT64_MAX)
-        moves_from = p->done;
-}
-
 static void the_same_command_goes_on(void **state)
 {
     struct scene *g = *state;
@@ -166,10 +139,10 @@ static void the_same_command_goes_on(void **state)
     scene_fill_file(g, CUT_LENGTH);
     break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, CUT_PIECES / 2, false});
     assert_int_equal(records(g), 1);
-    moves_from = UINT64_MAX;
-    begin_send(&g->alice, "bob", on_progress);
+    cut_moves_from = UINT64_MAX;
+    begin_send(&g->alice, "bob", cut_on_progress);
     assert_int_equal(wait_for(&g->alice)->code, SATCHEL_OK);
-    assert_int_equal(moves_from, (uint64_t)(CUT_PIECES / 2) * 262144); /* not from nothing */
+    assert_int_equal(cut_moves_from, (uint64_t)(CUT_PIECES / 2) * 262144); /* not from nothing */
     assert_int_equal(g->alice.last.kept, CUT_PIECES / 2);
     assert_int_equal(g->alice.last.sent, CUT_PIECES - CUT_PIECES / 2);
     assert_int_equal(g->alice.last.notices[SATCHEL_NOTICE_KEPT], 1);

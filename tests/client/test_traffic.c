@@ -132,17 +132,10 @@ static void to_a_pipe_that_nobody_reads(void **state)
 }
 
 /* A changed piece behind good ones: what has left has left, but the end is an error. */
-static void piece_flip(struct fake *f, Satchel__Envelope *r, struct buf *tail, size_t n)
-{
-    (void)f;
-    (void)r;
-    tail->data[n] ^= 1;
-}
-
 static void a_late_fault_on_a_descriptor(void **state)
 {
     struct scene *g = *state;
-    struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_PIECE, .after = 40, .change = piece_flip};
+    struct plan p = {.kind = SATCHEL__ENVELOPE__BODY_PIECE, .after = 40, .change = plan_flip};
     char path[100];
     struct buf got = {0}, sent = {0};
     int fd;
