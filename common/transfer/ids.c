@@ -54,16 +54,6 @@ int ids_server(const uint8_t key[IDS_KEY_LEN], struct server_id *ret_id)
     return rc;
 }
 
-int ids_instance(struct part weight_file, struct instance_id *ret_id)
-{
-    uint8_t digest[HASH_SHA256_LEN];
-    int rc = hash_sha256(digest, weight_file.data, weight_file.len);
-
-    if (rc == ERR_OK)
-        memcpy(ret_id->b, digest, IDS_INSTANCE_LEN);
-    return rc;
-}
-
 void ids_uid_to_text(const struct uid *uid, char ret_text[IDS_UID_TEXT])
 {
     uid_to_text(ret_text, uid->b);

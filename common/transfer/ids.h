@@ -47,7 +47,7 @@ struct ek_id {
     uint8_t b[IDS_EK_LEN];
 };
 struct instance_id {
-    uint8_t b[IDS_INSTANCE_LEN];
+    uint8_t b[IDS_INSTANCE_LEN]; /* the first bytes of the hash of a weight file */
 };
 struct hash32 {
     uint8_t b[IDS_HASH_LEN];
@@ -59,9 +59,6 @@ MUST_CHECK int ids_uid(const uint8_t first_identity_key[IDS_KEY_LEN],
 MUST_CHECK int ids_device(const uint8_t key[IDS_KEY_LEN], struct device_id *ret_id);
 MUST_CHECK int ids_ek(uint32_t suite, struct part key, struct ek_id *ret_id);
 MUST_CHECK int ids_server(const uint8_t key[IDS_KEY_LEN], struct server_id *ret_id);
-
-/* The first 16 bytes of the hash of a weight file. */
-MUST_CHECK int ids_instance(struct part weight_file, struct instance_id *ret_id);
 
 /* bech32m with the prefix "sat", in lower case.  ERR_INVALID tells a typing error from a wrong
  * prefix or length. */
