@@ -14,17 +14,6 @@ static const struct {
     [HASH_SHA512] = {"sha512", HASH_SHA512_LEN},
 };
 
-bool hash_by_name(const char *name, enum hash_id *ret_id)
-{
-    for (int id = 0; id < HASH_COUNT; id++) {
-        if (strcmp(name, hashes[id].name) == 0) {
-            *ret_id = (enum hash_id)id;
-            return true;
-        }
-    }
-    return false;
-}
-
 const char *hash_name(enum hash_id id)
 {
     return hashes[id].name;

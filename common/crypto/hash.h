@@ -11,7 +11,6 @@
 #ifndef COMMON_CRYPTO_HASH_H
 #define COMMON_CRYPTO_HASH_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,10 +21,7 @@ enum { HASH_SHA256_LEN = 32, HASH_SHA512_LEN = 64, HASH_MAX_LEN = 64 };
 
 enum hash_id { HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512, HASH_COUNT };
 
-/* "sha1", "sha256", "sha384" or "sha512"; false and ${ret_id} untouched for any other name. */
-bool hash_by_name(const char *name, enum hash_id *ret_id);
-
-/* The name that hash_by_name() takes. */
+/* "sha1", "sha256", "sha384" or "sha512", as OpenSSL takes it. */
 const char *hash_name(enum hash_id id);
 size_t hash_len(enum hash_id id); /* bytes of the result */
 

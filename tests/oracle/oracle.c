@@ -52,10 +52,21 @@ static bool read_number(const char *field, uint64_t *ret)
     return *field != '\0';
 }
 
+static bool read_hash(const char *name, enum hash_id *ret)
+{
+    for (int id = 0; id < HASH_COUNT; id++) {
+        if (strcmp(name, hash_name((enum hash_id)id)) == 0) {
+            *ret = (enum hash_id)id;
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum oracle_answer read_arg(char kind, char *field, struct oracle_arg *ret)
 {
     if (kind == 'h')
-        return hash_by_name(field, &ret->hash) ? ORACLE_OK : ORACLE_UNSUPPORTED;
+        return read_hash(field, &ret->hash) ? ORACLE_OK : ORACLE_UNSUPPORTED;
     if (kind == 't')
         ret->bytes = part_str(field);
     if (kind == 'o')

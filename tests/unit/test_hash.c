@@ -44,23 +44,6 @@ static void test_known_answers(void **state)
     assert_hex(out, HASH_SHA512_LEN, abc[HASH_SHA512]);
 }
 
-static void test_names(void **state)
-{
-    enum hash_id id = HASH_SHA384;
-
-    (void)state;
-    assert_true(hash_by_name("sha1", &id));
-    assert_int_equal(id, HASH_SHA1);
-    assert_false(hash_by_name("sha224", &id));
-    assert_false(hash_by_name("SHA256", &id));
-    assert_false(hash_by_name("", &id));
-    assert_int_equal(id, HASH_SHA1);
-    for (int i = 0; i < HASH_COUNT; i++) {
-        assert_true(hash_by_name(hash_name((enum hash_id)i), &id));
-        assert_int_equal(id, i);
-    }
-}
-
 static void test_pieces_make_the_same(void **state)
 {
     struct hash h = {0};
@@ -131,7 +114,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_known_answers),
-        cmocka_unit_test(test_names),
         cmocka_unit_test(test_pieces_make_the_same),
         cmocka_unit_test(test_lengths_stand_before_the_parts),
     };
