@@ -6,7 +6,7 @@
  * of change, 8 bytes of a length, 8 of a number, then the message.
  */
 #include "common/buf.h"
-#include "common/crypto/chunked_msg.h"
+#include "tests/chunked_msg.h"
 #include "tests/fuzz/fuzz.h"
 
 static const uint8_t key[CHUNKED_KEY_LEN] = {1, 2, 3};

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "common/crypto/chunked_msg.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/fernet.h"
 #include "common/crypto/gcm.h"
@@ -15,6 +14,7 @@
 #include "common/crypto/totp.h"
 #include "common/crypto/uid.h"
 #include "common/crypto/x25519.h"
+#include "tests/chunked_msg.h"
 
 /* Enough for the largest vector of RFC 7914, which takes 1 GiB. */
 #define SCRYPT_MEM ((uint64_t)2 << 30)

@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "common/crypto/chunked_msg.h"
 #include "common/crypto/gcm.h"
 #include "common/crypto/hkdf.h"
+#include "tests/chunked_msg.h"
 
 static const uint8_t key[CHUNKED_KEY_LEN] = {1, 2, 3}, salt[CHUNKED_SALT_LEN] = {4, 5, 6};
 static const size_t sizes[] = {0,      1,      16383,  16384,  16385, 262143,

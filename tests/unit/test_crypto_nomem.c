@@ -13,7 +13,6 @@
 #include <cmocka.h>
 #include <openssl/crypto.h>
 
-#include "common/crypto/chunked_msg.h"
 #include "common/crypto/ed25519.h"
 #include "common/crypto/fernet.h"
 #include "common/crypto/gcm.h"
@@ -25,6 +24,7 @@
 #include "common/crypto/rng.h"
 #include "common/crypto/scrypt.h"
 #include "common/crypto/words.h"
+#include "tests/chunked_msg.h"
 
 enum { NEVER = -1, OUT_MAX = 128 };
 

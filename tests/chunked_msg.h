@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/crypto/chunked_msg.h"
+/*
+ * chunked_msg - a whole message of C2SP chunked encryption in memory, in its published form, which
+ * vectors are in: salt || commitment || chunks.  No program has it so.  Errors as in chunked.h.
+ */
+#ifndef TESTS_CHUNKED_MSG_H
+#define TESTS_CHUNKED_MSG_H
 
-int chunked_msg_seal(const uint8_t key[CHUNKED_KEY_LEN], const uint8_t salt[CHUNKED_SALT_LEN],
-                     struct part context, struct part msg, uint8_t *out)
+#include <string.h>
+
+#include "common/crypto/chunked.h"
+
+/* ${out} takes CHUNKED_PREFIX_LEN + chunked_sealed_len(msg.len) bytes and must not overlap ${msg}.
+ */
+static inline int chunked_msg_seal(const uint8_t key[CHUNKED_KEY_LEN],
+                                   const uint8_t salt[CHUNKED_SALT_LEN], struct part context,
+                                   struct part msg, uint8_t *out)
 {
     const struct chunked_run run = {.first = 0, .final = true, .in = msg};
     struct chunked *c = NULL;
@@ -17,8 +29,9 @@ int chunked_msg_seal(const uint8_t key[CHUNKED_KEY_LEN], const uint8_t salt[CHUN
     return rc;
 }
 
-int chunked_msg_open(const uint8_t key[CHUNKED_KEY_LEN], struct part context, struct part in,
-                     uint8_t *out, size_t *ret_len)
+/* ${out} takes in.len bytes (less is written) and must not overlap ${in}. */
+static inline int chunked_msg_open(const uint8_t key[CHUNKED_KEY_LEN], struct part context,
+                                   struct part in, uint8_t *out, size_t *ret_len)
 {
     const uint8_t *bytes = in.data;
     struct chunked_run run = {.first = 0, .final = true};
@@ -37,3 +50,5 @@ int chunked_msg_open(const uint8_t key[CHUNKED_KEY_LEN], struct part context, st
     chunked_free(c);
     return rc;
 }
+
+#endif /* TESTS_CHUNKED_MSG_H */
