@@ -22,7 +22,7 @@ static struct {
     struct when expires;
     uint64_t limit_rate;
     uint32_t opens;
-    bool no_padding, no_preview, require_otp;
+    bool no_padding, no_preview, require_otp, abandon;
 } o;
 
 static const struct opt opts[] = {
@@ -42,6 +42,8 @@ static const struct opt opts[] = {
     {"no-preview", 0, OPT_FLAG, &o.no_preview, NULL,
      "send no preview of a picture; PNG, JPEG and WebP have one"},
     {"no-padding", 0, OPT_FLAG, &o.no_padding, NULL, "let the server learn the exact size"},
+    {"abandon", 0, OPT_FLAG, &o.abandon, NULL,
+     "send nothing: give up what the same command, interrupted, has left here and at the server"},
     {0},
 };
 
@@ -54,6 +56,10 @@ static void report(const struct satchel_sent *r)
                         (json_int_t)r->sent_pieces, "kept_pieces", (json_int_t)r->kept_pieces,
                         "name", ui_json_text(r->name), "created", ui_json_time(r->created),
                         "expires", ui_json_time(r->expires)));
+    if (o.abandon) {
+        ui_line("%.12s  gave up sending %s", r->id, text_safe(r->name, name, sizeof(name)));
+        return;
+    }
     ui_line("%.12s  sent %s (%s) to %u %s, until %s", r->id, text_safe(r->name, name, sizeof(name)),
             text_size(r->size, size), r->recipients, r->recipients == 1 ? "person" : "people",
             show_minute(r->expires, until));
@@ -150,12 +156,14 @@ static void explain(const struct file *f, struct satchel_error *err)
 {
     const char *what = begins_anew(f->path);
 
-    if (err->code != SATCHEL_E_CANCELED || err->hint[0] != '\0')
+    if (err->code != SATCHEL_E_CANCELED || err->hint[0] != '\0' || o.abandon)
         return;
     if (what != NULL)
         cli_hint(err, "nothing of %s is kept: it has to be sent anew", what);
     else
-        cli_hint(err, "run the same command again%s: it goes on with what the server has by now",
+        cli_hint(err,
+                 "run the same command again%s: it goes on with what the server has by now; or "
+                 "with --abandon: that is given up",
                  f->all->n > 1 ? ", without the files that were sent" : "");
 }
 
@@ -191,6 +199,7 @@ static int start(struct file *f)
         .no_padding = o.no_padding,
         .no_preview = o.no_preview,
         .require_otp = o.require_otp,
+        .abandon = o.abandon,
         .limit_rate = o.limit_rate,
         .cookie = f,
         .on_progress = on_progress,
@@ -254,8 +263,8 @@ const struct cli_cmd cmd_send = {
         "Every file or folder is a transfer of its own, encrypted on this machine; - is standard\n"
         "input. Recipients need not be online. --to may be repeated. A person seen for the first\n"
         "time is pinned and reported.\n"
-        "The same command after an interruption goes on with what the server has of a file;\n"
-        "a folder and standard input are sent anew.",
+        "The same command after an interruption goes on with what the server has of a file,\n"
+        "or gives that up with --abandon; a folder and standard input are sent anew.",
     .opts = opts,
     .min_args = 1,
     .max_args = -1,

@@ -163,7 +163,8 @@ static void tell_uploads(struct doctor *d)
         tell(d, SATCHEL_CHECK_OK, "", "no send was interrupted");
     else
         tell(d, SATCHEL_CHECK_WARN,
-             "the same command goes on with it; otherwise it is forgotten in time",
+             "the same command goes on with it, or gives it up with --abandon; otherwise it is "
+             "forgotten in time",
              "%u interrupted send%s, one of them of '%s'", d->uploads, d->uploads == 1 ? "" : "s",
              d->upload);
 }

@@ -13,6 +13,9 @@
  * An upload that was begun is abandoned if the connection still stands, unless its
  * record stays (send_record.c): then the same command goes on with it.
  *
+ * With `abandon`: find the recipients -> the record -> AbandonUpload -> done.  Nothing was left
+ * ERR_NOTFOUND, it is being sent ERR_LOCKED, it has arrived ERR_BADSTATE.
+ *
  * A connection that is lost: before the transfer is open everything is asked
  * again, behind it the pieces that the server does not have (send_body.c).
  */
@@ -66,7 +69,7 @@ static void finish(struct satchel_op *op, const struct satchel_error *err)
         full = *err;
         send_say_whose(s, &full);
         err = &full;
-    } else if (err == NULL) {
+    } else if (err == NULL && !s->abandon) {
         op->s->link.used += send_room(s);
     }
     s->done(op->done_cookie, err, err == NULL ? &r : NULL);
@@ -208,7 +211,7 @@ static void found(struct satchel_op *op)
         return;
     if (rc == ERR_OK && op->s->link.session == NULL)
         rc = err_set(&err, ERR_CLOSED, "the connection was lost");
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && !s->abandon)
         rc = send_fill_header(s, session_hello(op->s->link.session), &err);
     if (rc == ERR_OK && !s->asked && rng_bytes(s->upload_key, sizeof(s->upload_key)) != ERR_OK)
         rc = err_set(&err, ERR_INTERNAL, "cannot draw random bytes");
@@ -274,6 +277,10 @@ static int first_work(struct op_job *job, struct err *err)
     const struct source_named named = {s->path, s->name};
     int rc = send_expand(s, TO_MAX, err);
 
+    if (rc == ERR_OK && s->abandon) {
+        begin_persons(s);
+        return ERR_OK; /* its record says all that is needed of the file */
+    }
     if (rc == ERR_OK)
         rc = s->path != NULL ? source_open(&named, &s->source, err)
                              : source_open_fd(s->fd, &s->source, err);
@@ -337,6 +344,8 @@ static int check(const struct satchel_send_options *o, const char *name, struct 
         return err_set(err, ERR_INVALID, "no file to send");
     if (o->path == NULL && (o->fd < 0 || name == NULL))
         return err_set(err, ERR_INVALID, "what comes from a descriptor needs a name");
+    if (o->path == NULL && o->abandon)
+        return err_set(err, ERR_INVALID, "nothing is kept of what comes from a descriptor");
     if (o->to_count < 1 || o->to_count > TO_MAX)
         return err_set(err, ERR_INVALID, "1 to %d recipients", TO_MAX);
     if (o->expires != 0 && (o->lifetime != 0 || o->expires <= handle_now()))
@@ -384,6 +393,7 @@ static int copy_options(struct send *s, const struct satchel_send_options *o, co
     s->policy = o->require_otp ? HEADER_REQUIRE_OTP : 0;
     s->no_padding = o->no_padding;
     s->no_preview = o->no_preview;
+    s->abandon = o->abandon;
     s->limit_rate = o->limit_rate < RATE_MAX ? o->limit_rate : RATE_MAX;
     s->on_recipient = o->on_recipient;
     s->done = o->done;

@@ -51,7 +51,7 @@ struct send {
     int fd; /* with path NULL */
     uint64_t lifetime, expires;
     uint32_t opens, policy;
-    bool no_padding, no_preview;
+    bool no_padding, no_preview, abandon;
     uint64_t limit_rate;
     satchel_recipient_cb *on_recipient;
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_sent *r);
@@ -147,6 +147,9 @@ void send_open(struct send *s);
 
 /* Tell the server that nothing more comes for this upload; if it does not hear, its lease ends. */
 void send_abandon(struct send *s, const struct tid *tid);
+
+/* The same for what an earlier process has left, `past`, as the operation's aim. */
+void send_give_up(struct send *s);
 
 /* Keys on a worker, then all pieces that the server does not have, then send_seal(). */
 void send_body(struct send *s);

@@ -5,19 +5,63 @@
 
 /* ---- giving up ---- */
 
+static struct ask abandon_ask(Satchel__Envelope *e, Satchel__AbandonUpload *m,
+                              const struct tid *tid)
+{
+    satchel__envelope__init(e);
+    satchel__abandon_upload__init(m);
+    m->tid = (ProtobufCBinaryData){sizeof(tid->b), (uint8_t *)tid->b};
+    e->body_case = SATCHEL__ENVELOPE__BODY_ABANDON_UPLOAD;
+    e->abandon_upload = m;
+    return (struct ask){.e = e, .expect = SATCHEL__ENVELOPE__BODY_DONE};
+}
+
 void send_abandon(struct send *s, const struct tid *tid)
 {
     struct session *session = s->op.s->link.session;
-    Satchel__Envelope e = SATCHEL__ENVELOPE__INIT;
-    Satchel__AbandonUpload m = SATCHEL__ABANDON_UPLOAD__INIT;
-    struct ask a = {.e = &e, .expect = SATCHEL__ENVELOPE__BODY_DONE};
+    Satchel__Envelope e;
+    Satchel__AbandonUpload m;
+    struct ask a = abandon_ask(&e, &m, tid);
 
-    m.tid = (ProtobufCBinaryData){sizeof(tid->b), (uint8_t *)tid->b};
-    e.body_case = SATCHEL__ENVELOPE__BODY_ABANDON_UPLOAD;
-    e.abandon_upload = &m;
     /* Otherwise the daemon does it when the lease ends. */
     if (session != NULL && session_ask(session, &a, NULL, NULL) != ERR_OK)
         return;
+}
+
+static void on_abandoned(struct satchel_op *op, void *arg, const struct answer *a)
+{
+    const struct send *s = (struct send *)op;
+    struct err err = {0};
+
+    (void)arg;
+    if (a->err == NULL || (a->err->code == ERR_NOTFOUND && s->past.sealed.len == 0)) {
+        op_end(op, NULL);
+    } else if (a->err->code == ERR_NOTFOUND) {
+        /* SealTransfer may have left, and what is sealed is no upload any more. */
+        err_set(&err, ERR_BADSTATE,
+                "'%s' cannot be given up: all of it has arrived, or the server has forgotten it",
+                s->name);
+        err_hint(&err,
+                 "'satchel sent' shows whether it has arrived; 'satchel revoke %s' ends it then",
+                 s->id);
+        op_end(op, &err);
+    } else {
+        op_end(op, a->err);
+    }
+}
+
+void send_give_up(struct send *s)
+{
+    const struct upload *u = &s->past.upload;
+    Satchel__Envelope e;
+    Satchel__AbandonUpload m;
+    struct op_ask a = {
+        .ask = abandon_ask(&e, &m, &u->header.tid), .cb = on_abandoned, .errors = true};
+
+    s->header = u->header;
+    s->size = u->mark.size;
+    ids_tid_to_text(&s->header.tid, s->id);
+    (void)op_ask(&s->op, &a);
 }
 
 /* ---- its answer ---- */

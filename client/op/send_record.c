@@ -8,6 +8,8 @@
  *          -> sealed             -> SealTransfer again: "duplicate", or now
  *          -> begun, same file   -> OpenTransfer finds the upload -> UploadState
  *          -> begun, but changed -> it is abandoned, and as with nothing
+ * With `abandon`:
+ *     find -> nothing, or begun     -> ERR_NOTFOUND, or AbandonUpload and the log goes
  *
  * Transfers of a few pieces have no log: they would pay for syncs that save nothing.
  */
@@ -163,7 +165,9 @@ static int look(struct send *s, struct err *err)
 
     if (rc == ERR_OK)
         rc = upload_log_open(s->op.s->profile->vault, &key, &s->log, err);
-    if (rc == ERR_LOCKED) /* the same is being sent by another process: then this is a second one */
+    if (rc == ERR_LOCKED && s->abandon)
+        err_hint(err, "interrupt that one first");
+    else if (rc == ERR_LOCKED) /* by another process: then this is a second one */
         return ERR_OK;
     if (rc == ERR_OK)
         rc = upload_log_load(s->log, &s->past, err);
@@ -180,7 +184,7 @@ static int find_work(struct op_job *job, struct err *err)
     const char *why = NULL;
     int rc = look(s, err);
 
-    if (rc != ERR_OK || s->past.upload.path == NULL)
+    if (rc != ERR_OK || s->past.upload.path == NULL || s->abandon)
         return rc;
     why = unusable(s, &s->past);
     s->resuming = why == NULL;
@@ -224,10 +228,28 @@ static int take_past(struct send *s, struct err *err)
     return rc;
 }
 
+static void give_up(struct send *s)
+{
+    struct err err = {0};
+
+    if (s->past.upload.path != NULL) {
+        send_give_up(s);
+        return;
+    }
+    err_set(&err, ERR_NOTFOUND, "nothing was left of an interrupted send of '%s'", s->name);
+    err_hint(&err, "path, recipients and options must be those of the command that was "
+                   "interrupted; 'satchel doctor' tells whether there is one");
+    op_end(&s->op, &err);
+}
+
 static void decide(struct send *s)
 {
     struct err err = {0};
 
+    if (s->abandon) {
+        give_up(s);
+        return;
+    }
     if (s->why_not != NULL)
         handle_notice(s->op.s, SATCHEL_NOTICE_KEPT, NULL,
                       "'%s': nothing of the interrupted send is kept: %s", s->name, s->why_not);
@@ -254,8 +276,8 @@ static void found(struct op_job *job)
 
 void send_record_find(struct send *s)
 {
-    bool worth =
-        source_facts(s->source)->again && body_pieces(s->header.body_length) >= SEND_RECORD_MIN;
+    bool worth = s->abandon || (source_facts(s->source)->again &&
+                                body_pieces(s->header.body_length) >= SEND_RECORD_MIN);
 
     if (s->looked || !worth) {
         decide(s);
@@ -338,6 +360,8 @@ void send_record_leaves(struct send *s)
 
 bool send_record_stays(const struct send *s)
 {
+    if (s->abandon) /* BADSTATE: there is nothing that could be given up */
+        return s->log != NULL && s->op.err.code != ERR_OK && s->op.err.code != ERR_BADSTATE;
     return s->log != NULL && !s->sealed && s->op.err.code != ERR_OK && op_may_pass(s->op.err.code);
 }
 

@@ -59,6 +59,8 @@ struct satchel_send_options {
     /* Bytes of ciphertext a second; 0: no limit.  All sends of a handle that have the limit which
      * was used with it first share it. */
     uint64_t limit_rate;
+    /* Send nothing: give up what the same send, interrupted, has left (satchel_send_start()). */
+    bool abandon;
     void *cookie;
     satchel_recipient_cb *on_recipient; /* each one, in order, once known; NULL: none */
     satchel_progress_cb *on_progress;   /* NULL: none */
@@ -74,6 +76,10 @@ struct satchel_send_options {
  * file has changed (kept_pieces).  SATCHEL_E_INVALID: an option, such as an `expires` that has
  * passed or stands beside `lifetime`; SATCHEL_E_NOTFOUND: file or user; SATCHEL_E_IO: not a
  * readable file, folder or pipe, or it changed meanwhile; SATCHEL_E_KEYCHANGED, _QUOTA, _TOOLARGE.
+ *
+ * With `abandon` such a record goes, and what the server has of it; the file need not be there any
+ * more.  SATCHEL_E_NOTFOUND: there is none; SATCHEL_E_LOCKED: it is being sent;
+ * SATCHEL_E_BADSTATE: all of it has arrived, or the server has forgotten it.
  */
 SATCHEL_API int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
                                    struct satchel_op **ret_op, struct satchel_error *err);

@@ -36,7 +36,7 @@ _satchel()
         case $verb in
         register) options+=' --server --name --email --invite --pin --ca --no-passphrase --recovery-fd' ;;
         recover) options+=' --server --name --id --words-fd --otp-fd --pin --ca --no-passphrase' ;;
-        send) options+=' --to --message --expires --opens --name --no-preview --no-padding --require-otp --limit-rate' ;;
+        send) options+=' --to --message --expires --opens --name --no-preview --no-padding --require-otp --limit-rate --abandon' ;;
         inbox) options+=' --all --previews' ;;
         profile) options+=' --yes' ;;
         device) options+=' --last --yes --valid --name --otp-fd --server --code-fd --pin --ca --no-passphrase' ;;

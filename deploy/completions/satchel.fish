@@ -33,6 +33,7 @@ complete -c satchel -n '__fish_seen_subcommand_from send' -l name -x -d 'File na
 complete -c satchel -n '__fish_seen_subcommand_from send' -l no-preview -d 'No preview of a picture'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l no-padding -d 'Let the server learn the exact size'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l require-otp -d 'Ask recipients for a one-time password'
+complete -c satchel -n '__fish_seen_subcommand_from send' -l abandon -d 'Give up what was interrupted'
 complete -c satchel -n '__fish_seen_subcommand_from send' -l limit-rate -x -d 'Bytes a second at most'
 complete -c satchel -n '__fish_seen_subcommand_from inbox' -l all -d 'Also what is over'
 complete -c satchel -n '__fish_seen_subcommand_from inbox' -l previews -d 'Draw the previews of pictures'

@@ -370,10 +370,14 @@ static void on_upload_state(struct fake *f, const Satchel__Envelope *e, Satchel_
 static void on_abandon(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope *r)
 {
     struct fake_transfer *t = by_tid(f, e->abandon_upload->tid);
+    bool gone = t == NULL || t->sealed || t->abandoned;
 
     if (t != NULL)
-        t->abandoned = true;
-    fake_done(r);
+        t->abandoned = true; /* it was asked to */
+    if (gone)
+        fake_error(r, SATCHEL__CODE__NOT_FOUND, "no such upload");
+    else
+        fake_done(r);
 }
 
 /* ---- downloads -------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,7 +19,10 @@
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
-enum { SMALL = 1000 /* bytes: one piece */ };
+enum {
+    SMALL = 1000,                             /* bytes: one piece */
+    LARGE = 79 * 262144 + CUT_LENGTH % 262144 /* more pieces than a client holds at a time */
+};
 
 /* Change one byte in place. */
 static void change_file(struct scene *g, off_t at)
@@ -304,6 +308,108 @@ static void a_damaged_record_begins_anew(void **state)
     assert_bob_gets_it(g);
 }
 
+/* ---- given up ------------------------------------------------------------------------------ */
+
+static struct ending *give_up(struct scene *g, const char *to)
+{
+    struct satchel_send_options o = {.path = g->file,
+                                     .to = &to,
+                                     .to_count = 1,
+                                     .message = "a word with it", /* as do_send() */
+                                     .abandon = true,
+                                     .cookie = &g->alice,
+                                     .done = scene_on_sent};
+
+    memset(&g->alice.last, 0, sizeof(g->alice.last));
+    assert_int_equal(satchel_send_start(g->alice.s, &o, NULL, NULL), SATCHEL_OK);
+    return wait_for(&g->alice);
+}
+
+/* Before the transfer is sealed, with ${length} LARGE; with fewer pieces it may be already. */
+static void break_off_early(struct scene *g, size_t length)
+{
+    scene_fill_file(g, length);
+    break_off(g, (struct cut){SATCHEL__ENVELOPE__BODY_PUT_PIECE, CUT_PIECES / 2, false});
+    assert_int_equal(records(g), 1);
+}
+
+static void what_was_interrupted_is_given_up(void **state)
+{
+    struct scene *g = *state;
+    char id[SATCHEL_ID_SIZE];
+
+    break_off_early(g, CUT_LENGTH);
+    assert_int_equal(unlink(g->file), 0); /* it is not needed for that */
+    assert_int_equal(give_up(g, "bob")->code, SATCHEL_OK);
+    ids_tid_to_text(&g->fake.transfers[0].tid, id);
+    assert_string_equal(g->alice.last.id, id);
+    assert_true(g->fake.transfers[0].abandoned);
+    assert_int_equal(records(g), 0);
+    scene_fill_file(g, CUT_LENGTH);
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(g->alice.last.kept, 0);
+    assert_bob_gets_it(g);
+}
+
+static void only_what_there_is_is_given_up(void **state)
+{
+    struct scene *g = *state;
+
+    break_off_early(g, LARGE);
+    assert_int_equal(give_up(g, "carol")->code, SATCHEL_E_NOTFOUND);
+    assert_string_not_equal(g->alice.last.hint, "");
+    assert_false(g->fake.transfers[0].abandoned);
+    assert_int_equal(records(g), 1);
+    /* The server has forgotten it: what is left here goes. */
+    g->fake.transfers[0].abandoned = true;
+    assert_int_equal(give_up(g, "bob")->code, SATCHEL_OK);
+    assert_int_equal(records(g), 0);
+    assert_int_equal(give_up(g, "bob")->code, SATCHEL_E_NOTFOUND);
+    assert_int_equal(records(g), 0);
+}
+
+/* Whoever sends it holds its record. */
+static void what_is_being_sent_is_not_given_up(void **state)
+{
+    struct scene *g = *state;
+    char pattern[160];
+    glob_t found;
+    int fd;
+
+    break_off_early(g, CUT_LENGTH);
+    snprintf(pattern, sizeof(pattern), "%s/profiles/default/records/upload-*", g->alice.home);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    fd = open(found.gl_pathv[0], O_RDWR);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(give_up(g, "bob")->code, SATCHEL_E_LOCKED);
+    assert_string_not_equal(g->alice.last.hint, "");
+    close(fd);
+    globfree(&found);
+    assert_false(g->fake.transfers[0].abandoned);
+    assert_int_equal(records(g), 1);
+}
+
+/* Only the last answer was lost: to take it back is a matter for revoke. */
+static void what_has_arrived_is_not_given_up(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {SATCHEL__ENVELOPE__BODY_SEAL_REPLY, 0, false};
+    char id[SATCHEL_ID_SIZE];
+
+    scene_fill_file(g, CUT_LENGTH);
+    handle_retry(&g->alice, 0);
+    g->fake.spoil = cut_answer;
+    g->fake.cookie = &c;
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_E_CLOSED);
+    honest(g);
+    handle_again(&g->alice);
+    assert_int_equal(give_up(g, "bob")->code, SATCHEL_E_BADSTATE);
+    ids_tid_to_text(&g->fake.transfers[0].tid, id);
+    assert_non_null(strstr(g->alice.last.hint, id));
+    assert_int_equal(records(g), 0);
+    assert_bob_gets_it(g);
+}
+
 /* ---- small ones --------------------------------------------------------------------------- */
 
 static void small_files_leave_no_record(void **state)
@@ -475,6 +581,10 @@ int main(void)
         TEST(a_seal_without_its_pieces_goes_on),
         TEST(an_upload_that_is_gone_begins_anew),
         TEST(a_damaged_record_begins_anew),
+        TEST(what_was_interrupted_is_given_up),
+        TEST(only_what_there_is_is_given_up),
+        TEST(what_is_being_sent_is_not_given_up),
+        TEST(what_has_arrived_is_not_given_up),
         TEST(small_files_leave_no_record),
         TEST(a_forgotten_upload_begins_anew),
         TEST(cut_while_the_seal_is_made),

@@ -319,6 +319,33 @@ class Interrupted(Case):
         again = self.alice.json("send", path, "--to", "bob")
         self.assertGreater(again.result["kept_pieces"], 0)
 
+    def test_given_up(self):
+        """The server does not wait for the rest any more, and a later send begins anew."""
+        def waiting():
+            return self.daemon.ctl("--json", "status").result["store"]["uploads"]
+
+        before = waiting()
+        path = self.file(12_000_000)
+        command = ("send", path, "--to", "bob", "--message", "large")
+        sending = Terminal(self.alice, *command, "--limit-rate", "1M")
+        sending.until(r"[1-9]\.\d MiB of")
+        sending.interrupt()
+        self.assertIn("or with --abandon: that is given up", sending.end(expect=130))
+        (left,) = [check for check in self.alice.json("doctor").result["checks"] if "interrupted" in check["detail"]]
+        self.assertIn("--abandon", left["hint"])
+        self.assertEqual(waiting(), before + 1)
+        # Another command is not meant.
+        self.assertEqual(self.alice.json("send", path, "--to", "bob", "--abandon", expect=3).error["code"], "notfound")
+        self.alice.json("send", "-", "--to", "bob", "--abandon", expect=2)
+        os.unlink(path)
+        self.assertRegex(self.alice.run(*command, "--abandon").text, r"^[0-9a-f]{12}  gave up sending file\.bin\n$")
+        self.assertEqual(waiting(), before)
+        details = [check["detail"] for check in self.alice.json("doctor").result["checks"]]
+        self.assertIn("no send was interrupted", details)
+        self.assertEqual(self.alice.json(*command, "--abandon", expect=3).error["code"], "notfound")
+        self.file(12_000_000)
+        self.assertEqual(self.alice.json(*command).result["kept_pieces"], 0)
+
     def test_get(self):
         tid = self.alice.send(self.file(12_000_000), to=(self.bob,)).result["id"]
         out = self.folder_of("out")
