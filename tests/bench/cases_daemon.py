@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 
 from cases import KIB, Place
@@ -14,6 +15,7 @@ CLIENTS = 64
 SENDS = int(os.environ.get("SATCHEL_BENCH_SENDS", "20000"))
 CONNECTIONS = int(os.environ.get("SATCHEL_BENCH_CONNECTIONS", "2000"))
 TRANSFERS = int(os.environ.get("SATCHEL_BENCH_TRANSFERS", "1000000"))
+FLASK = "Flask under gunicorn, fsync, no TLS"
 OPEN_LIMITS = {("limits", name): "100000" for name in
                ("registrations", "connections_per_address", "requests", "lookups", "uploads", "handshakes",
                 "handshakes_per_address", "connections")}
@@ -50,25 +52,39 @@ def small(folder):
             say("small", rate, "sends/s", peer, theirs, clients=clients, p99_ms=round(p99, 2),
                 client_cpu_us=round(client_us), daemon_cpu_us=round(daemon_us), **more)
 
-        def bare(*how):
-            return json.loads(run([program("bench_small_bare"), *how[:-1], daemon.data / "keynet.weights", str(how[-1]),
-                                   folder / "bare"]).out)
+        def bare(count, *how, file=()):
+            store = folder / "bare"
+            shutil.rmtree(store, ignore_errors=True)  # a store that grows, as the daemon's does
+            return json.loads(run([program("bench_small_bare"), *how, daemon.data / "keynet.weights", str(count),
+                                   store, *file]).out)
+
+        def real(count):
+            done = bare(count, "--run", file=[path])
+            return done["per_s"], done["client_cpu_us"], done["server_cpu_us"], done["sends_per_commit"]
 
         def syncs():
             return json.loads(run([program("bench_small"), "--syncs", "200", folder / "synced"]).out)["per_s"]
 
         for clients, count in ((CLIENTS, SENDS), (1, SENDS // 10)):
-            medians = in_turns({"satchel": lambda c=clients, n=count: ours(c, n),
-                                "flask": lambda c=clients, n=count: flask.load(c, n),
-                                "syncs": syncs})
-            line(clients, "Flask under gunicorn, fsync, no TLS", medians["satchel"], medians["flask"],
+            contenders = {"satchel": lambda c=clients, n=count: ours(c, n),
+                          "flask": lambda c=clients, n=count: flask.load(c, n),
+                          "syncs": syncs}
+            if clients == CLIENTS:
+                contenders["bound"] = lambda n=count: real(n)
+            medians = in_turns(contenders)
+            line(clients, FLASK, medians["satchel"], medians["flask"],
                  **({"least": 3000, "least_ratio": 1.4} if clients == CLIENTS else {"least": 500}))
             # A commit waits for the disk twice, data and meta page: one client alone cannot pass half of this.
             line(clients, "4 KiB written and synced, again and again", medians["satchel"], medians["syncs"])
+            if "bound" in medians:
+                rate, client_us, server_us, together = medians["bound"]
+                say("small.bound", rate, "sends/s", FLASK, medians["flask"], clients=clients,
+                    what="a program of the steps alone", client_cpu_us=client_us, server_cpu_us=server_us,
+                    sends_per_commit=together)
         # The same steps and rows with no protocol and no event loop: on two cores that never rest; one after the other.
         least = bare(SENDS)
-        say("small.bound", least.pop("per_s"), "sends/s", clients=CLIENTS, what="the steps of a send alone", **least)
-        say("small.bound", bare("--one", SENDS // 10)["per_s"], "sends/s", clients=1, what="the steps of a send alone")
+        say("small.bound", least.pop("per_s"), "sends/s", clients=CLIENTS, what="CPU of the steps, two cores", **least)
+        say("small.bound", bare(SENDS // 10, "--one")["per_s"], "sends/s", clients=1, what="a program of the steps alone")
     finally:
         flask.close()
         daemon.stop()
