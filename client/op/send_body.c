@@ -97,6 +97,11 @@ static void on_ack(struct satchel_op *op, void *arg, const struct answer *a)
     struct send *s = (struct send *)op;
     uint32_t index = (uint32_t)(uintptr_t)arg;
 
+    if (a->err != NULL) {
+        if (!send_was_forgotten(s, a->err))
+            op_end(op, a->err);
+        return;
+    }
     if (a->e->piece_ack->index != index) {
         op_fail(op, ERR_PROTO, "the server acknowledged another piece");
         return;
@@ -124,7 +129,8 @@ static bool put(struct send *s, struct send_piece *p)
                                .release = pool_give,
                                .arg = p->buffer},
                        .cb = on_ack,
-                       .arg = (void *)(uintptr_t)p->index};
+                       .arg = (void *)(uintptr_t)p->index,
+                       .errors = true};
 
     m.tid = (ProtobufCBinaryData){sizeof(s->header.tid.b), s->header.tid.b};
     m.index = p->index;

@@ -292,6 +292,10 @@ static void on_put(struct fake *f, const Satchel__Envelope *e, Satchel__Envelope
     MUST(t != NULL && q->index < FAKE_PIECES && q->leaf.len == 32);
     MUST(body_leaf(part(tail->data, tail->len), &leaf) == ERR_OK);
     MUST(memcmp(leaf.b, q->leaf.data, 32) == 0);
+    if (t->abandoned) {
+        fake_error(r, SATCHEL__CODE__NOT_FOUND, "no such upload");
+        return;
+    }
     f->puts++;
     f->repeats += t->pieces[q->index].len > 0;
     f->two_plaintexts +=

@@ -543,6 +543,34 @@ static void a_forgotten_upload_begins_anew(void **state)
     }
 }
 
+/* The upload is gone when its piece comes, though nobody hung up. */
+static bool lose_upload(struct fake *f, const Satchel__Envelope *e)
+{
+    struct cut *c = f->cookie;
+
+    if (e->body_case == SATCHEL__ENVELOPE__BODY_PUT_PIECE && !c->done) {
+        c->done = true;
+        f->transfers[f->n_transfers - 1].abandoned = true;
+    }
+    return true;
+}
+
+static void an_upload_lost_by_a_server_that_stands(void **state)
+{
+    struct scene *g = *state;
+    struct cut c = {0};
+
+    g->fake.cookie = &c;
+    g->fake.listen = lose_upload;
+    handle_retry(&g->alice, CUT_RETRY);
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    honest(g);
+    assert_true(c.done);
+    assert_int_equal(g->fake.n_transfers, 2);
+    assert_true(g->fake.transfers[1].sealed);
+    assert_int_equal(g->fake.two_plaintexts, 0);
+}
+
 /* No memory for a piece.  Whoever waited for it would be called at once, and again. */
 static bool no_memory;
 
@@ -587,6 +615,7 @@ int main(void)
         TEST(what_has_arrived_is_not_given_up),
         TEST(small_files_leave_no_record),
         TEST(a_forgotten_upload_begins_anew),
+        TEST(an_upload_lost_by_a_server_that_stands),
         TEST(cut_while_the_seal_is_made),
         TEST(a_lost_answer_of_one_that_is_over),
         TEST(without_memory_it_ends),
