@@ -21,6 +21,7 @@ enum {
     CACHED = 128 << 20,         /* what has come last stays in the page cache */
     DROP_STEP = 32 << 20,
     OVERDRAFT = 1 << 20,
+    AHEAD_OF_DISK = 16, /* the part of it that may be taken for what comes later */
 };
 
 struct lmdb_env {
@@ -38,6 +39,7 @@ struct lmdb_env {
     /* Writer only. */
     uint64_t file_size;
     uint64_t writing; /* bytes of the write under way */
+    uint64_t touched; /* bytes of the pages that it has touched so far, if it was told */
     uint64_t dropped; /* the file up to here need not be in the page cache */
     uint64_t own_map; /* map before it was overdrawn */
     atomic_uint_fast64_t used, map, page, readers, reopened;
@@ -315,12 +317,38 @@ void lmdb_env_read_end(struct lmdb_env *e, MDB_txn *txn)
     pthread_rwlock_unlock(&e->gate);
 }
 
+/* Bytes that the file may take of the disk. */
+static uint64_t room_on_disk(const struct lmdb_env *e)
+{
+    struct statvfs fs;
+    uint64_t room, others = 0;
+
+    if (statvfs(e->path, &fs) != 0)
+        return UINT64_MAX;
+    room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (e->leaves_room) {
+        others = (uint64_t)fs.f_blocks * fs.f_frsize / 16;
+        others = others < ROOM_FOR_OTHERS ? others : ROOM_FOR_OTHERS;
+    }
+    return room > others ? room - others : 0;
+}
+
+/* What is only to be there ahead must not take a disk that is nearly full from others. */
+static bool is_short(const struct lmdb_env *e, uint64_t bytes)
+{
+    uint64_t end = e->used + 2 * bytes + SMALLEST_STEP / 4;
+
+    return end > e->map || (end + e->ahead > e->map && e->map < e->max &&
+                            room_on_disk(e) / AHEAD_OF_DISK > e->ahead);
+}
+
 int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_txn)
 {
     int rc = 0;
 
     e->writing = bytes;
-    if (e->used + 2 * bytes + SMALLEST_STEP / 4 + e->ahead > e->map)
+    e->touched = 0;
+    if (is_short(e, bytes))
         rc = lmdb_env_grow(e);
     /* Where there is no room ahead, pages that are free again may still do. */
     if (rc != 0 && rc != MDB_MAP_FULL && rc != ENOSPC)
@@ -334,9 +362,14 @@ void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn)
     pthread_rwlock_unlock(&e->gate);
 }
 
+void lmdb_env_touched(struct lmdb_env *e, uint64_t pages)
+{
+    e->touched += pages * e->page;
+}
+
 int lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn)
 {
-    if (e->used + 2 * (e->writing + bytes) + SMALLEST_STEP / 4 > e->map)
+    if (e->used + 2 * (e->writing + bytes) + e->touched + SMALLEST_STEP / 4 > e->map)
         return MDB_MAP_FULL;
     e->writing += bytes;
     return mdb_txn_begin(e->env, parent, 0, ret_txn);
@@ -414,22 +447,6 @@ int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn)
     if (repair(e, generation) == 0 && got_through(e, id))
         return 0;
     return rc;
-}
-
-/* Bytes that the file may take of the disk. */
-static uint64_t room_on_disk(const struct lmdb_env *e)
-{
-    struct statvfs fs;
-    uint64_t room, others = 0;
-
-    if (statvfs(e->path, &fs) != 0)
-        return UINT64_MAX;
-    room = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (e->leaves_room) {
-        others = (uint64_t)fs.f_blocks * fs.f_frsize / 16;
-        others = others < ROOM_FOR_OTHERS ? others : ROOM_FOR_OTHERS;
-    }
-    return room > others ? room - others : 0;
 }
 
 uint64_t lmdb_env_most(const struct lmdb_env *e)

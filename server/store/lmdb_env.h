@@ -30,9 +30,9 @@ struct lmdb_env_config {
     const char *path;          /* folder, made if missing */
     const char *const *tables; /* borrowed as long as the environment lives */
     unsigned ntables;
-    uint64_t max;      /* ceiling of the map, bytes */
-    uint64_t ahead;    /* beyond what a write asks for this much of the map is to be left */
-    uint64_t step;     /* map and file grow by at least this much while the disk has plenty */
+    uint64_t max;   /* ceiling of the map, bytes */
+    uint64_t ahead; /* of the map to be left beyond what a write asks for, if the disk has plenty */
+    uint64_t step;  /* map and file grow by at least this much while the disk has plenty */
     bool leaves_room;  /* does not take the last of the disk, and knows how much is left of it */
     bool drops_behind; /* while the file grows only its newest part stays in the page cache */
 };
@@ -64,6 +64,12 @@ void lmdb_env_read_end(struct lmdb_env *e, MDB_txn *txn);
  */
 MUST_CHECK int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_txn);
 void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn);
+
+/*
+ * The write under way has touched so many pages, each of which it may have to copy: what the bytes
+ * that it was begun for do not tell.
+ */
+void lmdb_env_touched(struct lmdb_env *e, uint64_t pages);
 
 /*
  * A write inside ${parent}, which can be undone without it; never grows the map: MDB_MAP_FULL if it

@@ -174,7 +174,7 @@ static void test_full_disk(void **state)
 
     harness_close(h);
     harness_remove(h);
-    if (mount("tmpfs", h->dir, "tmpfs", 0, "size=20m") != 0) {
+    if (mount("tmpfs", h->dir, "tmpfs", 0, "size=16m") != 0) {
         harness_open(h);
         skip();
     }

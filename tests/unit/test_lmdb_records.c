@@ -256,6 +256,29 @@ static void test_many_records(void **state)
     assert_true(survives(f, 0) && survives(f, many / 2) && survives(f, many - 1));
 }
 
+/*
+ * Each touches another page, which the bytes that it brings do not tell: what is held is committed
+ * before there is no room left for that.
+ */
+static void test_the_map_has_room_for_the_commit(void **state)
+{
+    enum { PAIRS = 250 };
+    struct writer_fix *f = *state;
+    unsigned i;
+
+    writer_fix_set_clock(f, FAR);
+    for (uint32_t n = 0; n < 2 * PAIRS; n++) /* two on a page */
+        (void)submit(f, PUT_PAGE, n);
+    for (uint32_t n = 0; n < PAIRS; n++) {
+        (void)submit(f, EARLY, 10000 + n);
+        i = submit(f, RECORD_PUT, 2 * n);
+        assert_int_equal(f->results[i].code, ERR_OK);
+    }
+    (void)lmdb_writer_settle(f->w);
+    for (uint32_t n = 0; n < PAIRS; n++)
+        assert_true(writer_fix_has(f, 10000 + n));
+}
+
 /* ---- when the disk fails ---- */
 
 static void find_log(const struct writer_fix *f)
@@ -421,6 +444,7 @@ int main(void)
         TEST(test_it_is_committed_by_itself),
         TEST(test_it_is_committed_at_the_end),
         TEST(test_many_records),
+        TEST(test_the_map_has_room_for_the_commit),
         TEST(test_a_log_that_fails),
         TEST(test_a_record_that_failed_is_not_done_again),
         TEST(test_an_older_index),
