@@ -9,9 +9,9 @@
  * For each send all of bench_small_steps.h, and two round trips over TLS 1.3 on loopback.
  *
  * The steps alone: all in one thread, client and server; 64 sends share a run of the key network
- * and a commit.  There is no protocol and no event loop, nobody ever waits for anybody, and no
+ * and a record.  There is no protocol and no event loop, nobody ever waits for anybody, and no
  * program of this design can do it with less.  One client: two processes of one thread each, which
- * is the least that may be, and a commit for each send.
+ * is the least that may be, and a record for each send.
  *
  * One JSON object: sends a second (of the steps alone: as many as two cores could do that never
  * rest; otherwise in the time that it took), and but for one client CPU us for each send, both ends
@@ -126,7 +126,6 @@ static void check_one(const struct bare *b, size_t i)
 /* IDs are random bytes of what came. */
 static void keep_all(struct bare *b)
 {
-    MDB_txn *txn = steps_begin(&b->keeper);
     size_t body = body_sealed_len(STEPS_BODY, 0);
 
     for (size_t i = 0; i < b->n; i++) {
@@ -139,9 +138,9 @@ static void keep_all(struct bare *b)
 
         (void)memcpy(kept.uid, o->ticket.uid, sizeof(kept.uid));
         (void)memcpy(kept.seed, o->seed, sizeof(kept.seed));
-        steps_keep(&b->keeper, txn, &kept);
+        steps_keep(&b->keeper, &kept);
     }
-    steps_commit(txn);
+    steps_durable(&b->keeper);
 }
 
 static void send_all(struct bare *b)

@@ -24,7 +24,7 @@ enum {
 /* What has been used up at a moment. */
 struct mark {
     double time, client, server; /* seconds, CPU seconds */
-    unsigned commits;
+    unsigned records;
 };
 
 struct run {
@@ -63,7 +63,7 @@ static void mark(const struct run *r, struct mark *m)
     *m = (struct mark){.time = steps_seconds(CLOCK_MONOTONIC),
                        .client = steps_seconds(CLOCK_PROCESS_CPUTIME_ID),
                        .server = steps_seconds(r->server),
-                       .commits = atomic_load(&r->counts->commits)};
+                       .records = atomic_load(&r->counts->records)};
 }
 
 /* ---- a send ---- */
@@ -263,11 +263,11 @@ static void report(const struct run *r)
     double us = 1e6 / r->count, seconds = r->ended.time - r->began.time;
     double client = us * (r->ended.client - r->began.client);
     double server = us * (r->ended.server - r->began.server);
-    unsigned commits = r->ended.commits - r->began.commits;
+    unsigned records = r->ended.records - r->began.records;
 
     (void)printf("{\"per_s\": %.0f, \"cpu_us\": %.0f, \"client_cpu_us\": %.0f, "
-                 "\"server_cpu_us\": %.0f, \"sends_per_commit\": %.1f}\n",
-                 r->count / seconds, client + server, client, server, (double)r->count / commits);
+                 "\"server_cpu_us\": %.0f, \"sends_per_record\": %.1f}\n",
+                 r->count / seconds, client + server, client, server, (double)r->count / records);
 }
 
 void small_run(const struct small_run *what)

@@ -9,8 +9,8 @@
  * other.
  *
  * The server has a loop that serves together whoever has said something meanwhile: a run of the
- * key network, then signatures; and a thread that writes, with one durable commit for all that has
- * gathered during the one before.
+ * key network, then signatures; and a thread that writes, with one durable record for all that
+ * has gathered during the one before, and a commit when the log is full.
  *
  * It has no limits, no time-outs, and no states but those, checks nothing but signatures, knows
  * nobody, and does not wait for the cells of slots to be on the disk.
@@ -26,7 +26,7 @@ struct small_run {
 };
 
 /* Print one JSON object: sends a second, CPU us for each, of both ends and of either, and how many
- * sends shared a commit.  Ends the program when anything fails. */
+ * sends shared a record.  Ends the program when anything fails. */
 void small_run(const struct small_run *r);
 
 #endif /* TESTS_BENCH_BENCH_SMALL_RUN_H */

@@ -10,7 +10,7 @@
 
 /* Memory that both processes see. */
 struct serve_counts {
-    atomic_uint commits;
+    atomic_uint records;
 };
 
 /* Serve ${pairs} until all of them have ended. */

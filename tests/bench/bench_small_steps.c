@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/bench/bench_small_steps.h"
 
+enum { LOG_BLOCK = 4096 };
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@
 enum { CELL = 32 };
 
 /* The tables of the store that a send writes to. */
-enum table { T_ROWS, T_TIDS, T_IDEM, T_CIDS, T_TIMES, T_BOXES, T_USERS };
+enum table { K_ROWS, K_TIDS, K_IDEM, K_CIDS, K_TIMES, K_BOXES, K_USERS };
 
 static const char *const table_names[STEPS_TABLES] = {"rows",  "tids",  "idem", "cids",
                                                       "times", "boxes", "users"};
@@ -213,9 +215,63 @@ void steps_check(const struct keeper *k, struct part header, struct part signatu
 
 /* ---- the daemon's half: the store ---- */
 
+static void begin(struct keeper *k)
+{
+    if (k->txn == NULL)
+        steps_must(mdb_txn_begin(k->env, NULL, 0, &k->txn) == 0, "begin");
+}
+
+static void commit(struct keeper *k)
+{
+    steps_must(mdb_txn_commit(k->txn) == 0, "commit");
+    k->txn = NULL;
+    k->logged = 0;
+}
+
+/* As a record: hashed, and up to a whole block. */
+static bool write_record(struct keeper *k)
+{
+    static const uint8_t zeros[LOG_BLOCK];
+    uint8_t hash[HASH_SHA256_LEN];
+    size_t len;
+
+    steps_must(hash_sha256(hash, k->changes.data, k->changes.len) == ERR_OK, "hash");
+    buf_put(&k->changes, hash, sizeof(hash));
+    len = (k->changes.len + LOG_BLOCK - 1) / LOG_BLOCK * LOG_BLOCK;
+    if (len > LMDB_REDO_LEN - k->logged)
+        return false;
+    buf_put(&k->changes, zeros, len - k->changes.len);
+    steps_must(buf_check(&k->changes, NULL) == ERR_OK &&
+                   pwrite(k->log, k->changes.data, len, (off_t)k->logged) == (ssize_t)len &&
+                   fdatasync(k->log) == 0,
+               "redo log");
+    k->logged += len;
+    return true;
+}
+
+void steps_durable(struct keeper *k)
+{
+    if (!write_record(k))
+        commit(k);
+    buf_reset(&k->changes);
+}
+
+static int open_log(const char *store)
+{
+    static const uint8_t zeros[LMDB_REDO_LEN];
+    char path[4096];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/redo", store);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    steps_must(fd >= 0 && pwrite(fd, zeros, sizeof(zeros), 0) == (ssize_t)sizeof(zeros) &&
+                   fsync(fd) == 0,
+               "redo log");
+    return fd;
+}
+
 static void open_store(struct keeper *k, const char *path)
 {
-    MDB_txn *txn = NULL;
     char cells[4096];
 
     (void)snprintf(cells, sizeof(cells), "%s/cells", path);
@@ -226,10 +282,12 @@ static void open_store(struct keeper *k, const char *path)
                    mdb_env_set_maxdbs(k->env, STEPS_TABLES) == 0 &&
                    mdb_env_open(k->env, path, 0, 0600) == 0,
                "open store");
-    txn = steps_begin(k);
+    k->log = open_log(path);
+    begin(k);
     for (size_t i = 0; i < STEPS_TABLES; i++)
-        steps_must(mdb_dbi_open(txn, table_names[i], MDB_CREATE, &k->tables[i]) == 0, "open table");
-    steps_commit(txn);
+        steps_must(mdb_dbi_open(k->txn, table_names[i], MDB_CREATE, &k->tables[i]) == 0,
+                   "open table");
+    commit(k);
 }
 
 void steps_keeper(struct keeper *k, const char *weights, const char *store)
@@ -249,19 +307,6 @@ void steps_keeper(struct keeper *k, const char *weights, const char *store)
     open_store(k, store);
 }
 
-MDB_txn *steps_begin(struct keeper *k)
-{
-    MDB_txn *txn = NULL;
-
-    steps_must(mdb_txn_begin(k->env, NULL, 0, &txn) == 0, "begin");
-    return txn;
-}
-
-void steps_commit(MDB_txn *txn)
-{
-    steps_must(mdb_txn_commit(txn) == 0, "commit");
-}
-
 /* A row whose key are these parts. */
 struct row {
     enum table table;
@@ -269,7 +314,7 @@ struct row {
     struct part value;
 };
 
-static void put_row(const struct keeper *k, MDB_txn *txn, const struct row *row)
+static void put_row(struct keeper *k, const struct row *row)
 {
     uint8_t bytes[128];
     MDB_val key = {0, bytes}, value = {row->value.len, (void *)(uintptr_t)part_bytes(row->value)};
@@ -278,10 +323,12 @@ static void put_row(const struct keeper *k, MDB_txn *txn, const struct row *row)
         (void)memcpy(bytes + key.mv_size, part_bytes(row->key[i]), row->key[i].len);
         key.mv_size += row->key[i].len;
     }
-    steps_must(mdb_put(txn, k->tables[row->table], &key, &value, 0) == 0, "put");
+    lmdb_redo_note_put(&k->changes, (enum lmdb_table)row->table, part(bytes, key.mv_size),
+                       row->value);
+    steps_must(mdb_put(k->txn, k->tables[row->table], &key, &value, 0) == 0, "put");
 }
 
-void steps_keep(struct keeper *k, MDB_txn *txn, const struct kept *kept)
+void steps_keep(struct keeper *k, const struct kept *kept)
 {
     static const uint8_t zeros[160];
     uint8_t number[8];
@@ -290,29 +337,30 @@ void steps_keep(struct keeper *k, MDB_txn *txn, const struct kept *kept)
     uint8_t state[STEPS_SLOTS][SHARE_SEALED_LEN + 60] = {{0}};
     /* Time stands for what rises as well as it does. */
     const struct row rows[] = {
-        {T_TIDS, {kept->tid}, nr},
-        {T_IDEM, {from, kept->idem}, kept->tid},
-        {T_ROWS, {nr, part_str("1")}, PART_OF(zeros)},
-        {T_ROWS, {nr, part_str("2")}, kept->rest}, /* slots too */
-        {T_ROWS, {nr, part_str("3"), to}, part(zeros, 60)},
-        {T_ROWS, {nr, part_str("3"), from}, part(zeros, 60)},
-        {T_ROWS, {nr, part_str("4"), to}, PART_OF(state[0])},
-        {T_ROWS, {nr, part_str("4"), from}, PART_OF(state[1])},
-        {T_ROWS, {nr, part_str("6")}, kept->body},
-        {T_ROWS, {nr, part_str("7")}, PART_OF(zeros)},
-        {T_BOXES, {to, nr, kept->tid}, nr},
-        {T_BOXES, {from, nr, kept->tid}, nr},
-        {T_CIDS, {kept->cid}, kept->tid},
-        {T_TIMES, {part_str("c"), nr, kept->cid}, none},
-        {T_TIMES, {part_str("e"), nr, to}, none},
-        {T_TIMES, {part_str("e"), nr, from}, none},
-        {T_USERS, {to}, part(zeros, 80)},
-        {T_USERS, {from}, part(zeros, 80)},
+        {K_TIDS, {kept->tid}, nr},
+        {K_IDEM, {from, kept->idem}, kept->tid},
+        {K_ROWS, {nr, part_str("1")}, PART_OF(zeros)},
+        {K_ROWS, {nr, part_str("2")}, kept->rest}, /* slots too */
+        {K_ROWS, {nr, part_str("3"), to}, part(zeros, 60)},
+        {K_ROWS, {nr, part_str("3"), from}, part(zeros, 60)},
+        {K_ROWS, {nr, part_str("4"), to}, PART_OF(state[0])},
+        {K_ROWS, {nr, part_str("4"), from}, PART_OF(state[1])},
+        {K_ROWS, {nr, part_str("6")}, kept->body},
+        {K_ROWS, {nr, part_str("7")}, PART_OF(zeros)},
+        {K_BOXES, {to, nr, kept->tid}, nr},
+        {K_BOXES, {from, nr, kept->tid}, nr},
+        {K_CIDS, {kept->cid}, kept->tid},
+        {K_TIMES, {part_str("c"), nr, kept->cid}, none},
+        {K_TIMES, {part_str("e"), nr, to}, none},
+        {K_TIMES, {part_str("e"), nr, from}, none},
+        {K_USERS, {to}, part(zeros, 80)},
+        {K_USERS, {from}, part(zeros, 80)},
     };
 
     put_be64(number, ++k->next);
     for (size_t i = 0; i < STEPS_SLOTS; i++)
         (void)memcpy(state[i], kept->seed[i], SHARE_SEALED_LEN);
+    begin(k);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        put_row(k, txn, &rows[i]);
+        put_row(k, &rows[i]);
 }

@@ -4,8 +4,8 @@
  *
  * A sealer is the client's half: it draws keys, seals a body of 4 KiB (1 KiB, padded), metadata and
  * two slots, the recipient's and its own, and signs the header.  A keeper is the daemon's: it draws
- * and seals the seeds of both slots, derives their shares, checks the signature, and commits the
- * rows of proto/FORMATS.md section 14.
+ * and seals the seeds of both slots, derives their shares, checks the signature, and makes the rows
+ * of proto/FORMATS.md section 14 durable by a record in a log like the redo log of 14.8.
  *
  * Every function ends the program when it fails.  Threads: one at a time for each sealer and each
  * keeper, but for the store of a keeper, which may have another thread than its shares.
@@ -19,6 +19,7 @@
 #include "common/crypto/ed25519.h"
 #include "common/crypto/rng.h"
 #include "server/share_batch.h"
+#include "server/store/lmdb_redo.h"
 #include "tests/sample/sample.h"
 
 enum {
@@ -77,10 +78,14 @@ struct keeper {
     uint64_t cell; /* the next one */
     MDB_env *env;
     MDB_dbi tables[STEPS_TABLES];
-    uint64_t next; /* number of a transfer */
+    uint64_t next;      /* number of a transfer */
+    int log;            /* like the redo log */
+    size_t logged;      /* bytes of it in use */
+    struct buf changes; /* that are not durable */
+    MDB_txn *txn;       /* with all that no commit holds; NULL: there is nothing */
 };
 
-/* What is committed of a send. */
+/* What is kept of a send. */
 struct kept {
     struct uid uid[STEPS_SLOTS]; /* to whom, and from whom */
     struct part tid, cid, idem, body, rest;
@@ -103,9 +108,10 @@ void steps_derive(struct keeper *k);
 
 void steps_check(const struct keeper *k, struct part header, struct part signature);
 
-/* The rows of one send, in a transaction that the caller begins and commits. */
-MDB_txn *steps_begin(struct keeper *k);
-void steps_keep(struct keeper *k, MDB_txn *txn, const struct kept *kept);
-void steps_commit(MDB_txn *txn);
+/* Put the rows of one send. */
+void steps_keep(struct keeper *k, const struct kept *kept);
+
+/* All that were put are durable: by a record of the redo log, or, when it is full, a commit. */
+void steps_durable(struct keeper *k);
 
 #endif /* TESTS_BENCH_BENCH_SMALL_STEPS_H */

@@ -60,7 +60,7 @@ def small(folder):
 
         def real(count):
             done = bare(count, "--run", file=[path])
-            return done["per_s"], done["client_cpu_us"], done["server_cpu_us"], done["sends_per_commit"]
+            return done["per_s"], done["client_cpu_us"], done["server_cpu_us"], done["sends_per_record"]
 
         def syncs():
             return json.loads(run([program("bench_small"), "--syncs", "200", folder / "synced"]).out)["per_s"]
@@ -74,13 +74,13 @@ def small(folder):
             medians = in_turns(contenders)
             line(clients, FLASK, medians["satchel"], medians["flask"],
                  **({"least": 3000, "least_ratio": 1.4} if clients == CLIENTS else {"least": 500}))
-            # A commit waits for the disk twice, data and meta page: one client alone cannot pass half of this.
+            # A record waits for the disk once: one client alone cannot pass this.
             line(clients, "4 KiB written and synced, again and again", medians["satchel"], medians["syncs"])
             if "bound" in medians:
                 rate, client_us, server_us, together = medians["bound"]
                 say("small.bound", rate, "sends/s", FLASK, medians["flask"], clients=clients,
                     what="a program of the steps alone", client_cpu_us=client_us, server_cpu_us=server_us,
-                    sends_per_commit=together)
+                    sends_per_record=together)
         # The same steps and rows with no protocol and no event loop: on two cores that never rest; one after the other.
         least = bare(SENDS)
         say("small.bound", least.pop("per_s"), "sends/s", clients=CLIENTS, what="CPU of the steps, two cores", **least)
