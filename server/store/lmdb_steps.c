@@ -193,16 +193,13 @@ static int run_read_with(struct lmdb_txn *t, struct store_job *job)
     return rc;
 }
 
-/*
- * A list, or a sum, is to have in it what was acknowledged a moment ago; and leaves are asked for
- * of an upload, too, which may be there before the piece that came with its seal.
- */
+/* A list, or a sum, is to have in it what was acknowledged a moment ago. */
 static bool shows_all(const struct store_job *job)
 {
     static const bool all[STORE_OP_COUNT] = {
         [STORE_OP_user_get] = true,  [STORE_OP_user_list] = true, [STORE_OP_inbox_list] = true,
         [STORE_OP_sent_list] = true, [STORE_OP_mail_find] = true, [STORE_OP_feed_list] = true,
-        [STORE_OP_instances] = true, [STORE_OP_verify] = true,    [STORE_OP_leaves_get] = true,
+        [STORE_OP_instances] = true, [STORE_OP_verify] = true,
     };
 
     return all[job->op];
@@ -228,6 +225,13 @@ static int read_once(struct lmdb_engine *e, struct store_job *job)
     return rc;
 }
 
+/* An upload may be there before the piece that came with its seal. */
+static bool is_missing(const struct store_job *job, int rc)
+{
+    return rc == ERR_NOTFOUND ||
+           (rc == ERR_OK && job->op == STORE_OP_leaves_get && job->res->count == 0);
+}
+
 /*
  * What only a record holds is not in a snapshot yet.  It is seals of small transfers, whole: who
  * asks for one either finds all of it, or nothing and looks again.
@@ -239,7 +243,7 @@ void lmdb_steps_read(struct lmdb_engine *e, struct store_job *job)
     if (shows_all(job))
         (void)lmdb_writer_settle(e->index_writer);
     rc = read_once(e, job);
-    if (rc == ERR_NOTFOUND && lmdb_writer_settle(e->index_writer))
+    if (is_missing(job, rc) && lmdb_writer_settle(e->index_writer))
         rc = read_once(e, job);
     job->res->code = rc;
     store_job_done(job);
