@@ -21,7 +21,8 @@ enum {
     CACHED = 128 << 20,         /* what has come last stays in the page cache */
     DROP_STEP = 32 << 20,
     OVERDRAFT = 1 << 20,
-    AHEAD_OF_DISK = 16, /* the part of it that may be taken for what comes later */
+    COMMIT_ROOM = 1 << 18, /* the list of pages that it frees, and its tables */
+    AHEAD_OF_DISK = 16,    /* the part of it that may be taken for what comes later */
 };
 
 struct lmdb_env {
@@ -39,7 +40,6 @@ struct lmdb_env {
     /* Writer only. */
     uint64_t file_size;
     uint64_t writing; /* bytes of the write under way */
-    uint64_t touched; /* bytes of the pages that it has touched so far, if it was told */
     uint64_t dropped; /* the file up to here need not be in the page cache */
     uint64_t own_map; /* map before it was overdrawn */
     atomic_uint_fast64_t used, map, page, readers, reopened;
@@ -347,7 +347,6 @@ int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_txn)
     int rc = 0;
 
     e->writing = bytes;
-    e->touched = 0;
     if (is_short(e, bytes))
         rc = lmdb_env_grow(e);
     /* Where there is no room ahead, pages that are free again may still do. */
@@ -362,15 +361,34 @@ void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn)
     pthread_rwlock_unlock(&e->gate);
 }
 
-void lmdb_env_touched(struct lmdb_env *e, uint64_t pages)
+/*
+ * Is there room in the map for what a commit of ${txn} still writes, whatever happens inside it?
+ * The bytes that it was begun for do not tell how many pages it has copied, nor does LMDB: so this
+ * takes as much, and gives it back.
+ */
+static int probe(const struct lmdb_env *e, MDB_txn *parent)
 {
-    e->touched += pages * e->page;
+    char name[] = "probe";
+    MDB_val key = {sizeof(name), name}, value = {COMMIT_ROOM, NULL};
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(e->env, parent, 0, &txn);
+
+    if (rc != 0)
+        return rc;
+    rc = mdb_put(txn, e->dbi[0], &key, &value, MDB_RESERVE); /* nothing is copied */
+    mdb_txn_abort(txn);
+    return rc;
 }
 
 int lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn)
 {
-    if (e->used + 2 * (e->writing + bytes) + e->touched + SMALLEST_STEP / 4 > e->map)
+    int rc;
+
+    if (e->used + 2 * (e->writing + bytes) + SMALLEST_STEP / 4 > e->map)
         return MDB_MAP_FULL;
+    rc = probe(e, parent);
+    if (rc != 0)
+        return rc;
     e->writing += bytes;
     return mdb_txn_begin(e->env, parent, 0, ret_txn);
 }

@@ -66,15 +66,9 @@ MUST_CHECK int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_
 void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn);
 
 /*
- * The write under way has touched so many pages, each of which it may have to copy: what the bytes
- * that it was begun for do not tell.
- */
-void lmdb_env_touched(struct lmdb_env *e, uint64_t pages);
-
-/*
  * A write inside ${parent}, which can be undone without it; never grows the map: MDB_MAP_FULL if it
- * looks short.  End it by merge (what it did is part of ${parent}; if that fails ${parent} is good
- * for nothing but abort) or undo.
+ * looks short, or would leave ${parent} no room for its own commit.  End it by merge (what it did
+ * is part of ${parent}; if that fails ${parent} is good for nothing but abort) or undo.
  */
 MUST_CHECK int lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent,
                              MDB_txn **ret_txn);

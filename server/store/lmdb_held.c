@@ -105,7 +105,6 @@ int lmdb_held_keep(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs)
             held->added[i] += t->added[i];
     }
     h->jobs += jobs;
-    lmdb_env_touched(h->cfg->env, t->pages);
     return 0;
 }
 

@@ -8,8 +8,6 @@
 #include "server/store/lmdb_env.h"
 #include "server/store/lmdb_redo.h"
 
-enum { SMALLEST_PAGE = 4096 };
-
 const char *const lmdb_tables_index[T_INDEX_COUNT] = {
     [T_META] = "meta",
     [T_USERS] = "users",
@@ -163,7 +161,6 @@ void lmdb_txn_put(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_k
     if (t->hard != 0)
         return;
     t->touched = true;
-    t->pages += 1 + len / SMALLEST_PAGE;
     if (t->changes != NULL) /* before what ${value} points to moves */
         lmdb_redo_note_put(t->changes, table, part(key->bytes, key->len), part(value, len));
     rc = mdb_put(t->txn, dbi_of(t, table), &k, &v, 0);
@@ -186,7 +183,6 @@ void lmdb_txn_del(struct lmdb_txn *t, enum lmdb_table table, const struct lmdb_k
     if (t->hard != 0)
         return;
     t->touched = t->freed = true;
-    t->pages++;
     if (t->changes != NULL)
         lmdb_redo_note_del(t->changes, table, part(key->bytes, key->len));
     rc = mdb_del(t->txn, dbi_of(t, table), &k, NULL);
@@ -287,7 +283,6 @@ void lmdb_walk_del(struct lmdb_walk *w)
     if (w->t->hard != 0)
         return;
     w->t->touched = w->t->freed = true;
-    w->t->pages++;
     if (w->t->changes != NULL)
         lmdb_redo_note_del(w->t->changes, w->table, part(w->key, w->key_len));
     rc = mdb_cursor_del(w->cursor, 0);

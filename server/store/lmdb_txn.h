@@ -74,7 +74,6 @@ struct lmdb_txn {
     int hard;              /* first failure, as LMDB numbers them; 0: none */
     bool touched;          /* something was put or deleted: the user sets it back */
     bool freed;            /* something was deleted */
-    uint64_t pages;        /* that puts and deletes may have touched */
     struct buf *changes;   /* every put and delete is noted here (lmdb_redo.h); NULL: nowhere */
     struct buf row;        /* scratch for encoding */
     int64_t added[LMDB_COUNTERS];
