@@ -198,7 +198,6 @@ static void test_small_bodies(void **state)
     }
 }
 
-/* A seal that fails leaves nothing of the piece that came along, and may come again. */
 /* The upload was there before; what came with the seal is seen by the one who sealed it. */
 static void test_leaves_of_one_flight(void **state)
 {
@@ -221,6 +220,7 @@ static void test_leaves_of_one_flight(void **state)
     free(p.data);
 }
 
+/* A seal that fails leaves nothing of the piece that came along, and may come again. */
 static void test_piece_with_a_bad_seal(void **state)
 {
     struct harness *h = *state;
