@@ -62,8 +62,8 @@ int shares_begin(struct shares *s, struct shares_job *job, enum shares_kind kind
     else
         s->first = job;
     s->last = job;
-    pthread_cond_signal(&s->work);
     pthread_mutex_unlock(&s->lock);
+    pthread_cond_signal(&s->work); /* here, so that who wakes finds the lock free */
     return ERR_OK;
 }
 

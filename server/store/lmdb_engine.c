@@ -266,13 +266,13 @@ static int start_threads(struct lmdb_engine *e, unsigned readers, struct err *er
                                     .gather_us = GATHER_US,
                                     .redo = e->redo,
                                     .records = lmdb_seal_records,
-                                    .restored = lmdb_meta_load_counts,
+                                    .restored = lmdb_meta_restore_counts,
                                     .done = lmdb_steps_done,
-                                    .before_commit = lmdb_meta_save_counts,
+                                    .before_keep = lmdb_meta_save_counts,
                                     .after_commit = lmdb_meta_add_counts};
     int rc = lmdb_writer_open(&e->index_writer, &wc, err);
 
-    wc.before_commit = wc.after_commit = wc.restored = NULL;
+    wc.before_keep = wc.after_commit = wc.restored = NULL;
     wc.redo = NULL;
     wc.records = NULL;
     wc.early = NULL;

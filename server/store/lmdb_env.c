@@ -361,15 +361,11 @@ void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn)
     pthread_rwlock_unlock(&e->gate);
 }
 
-/*
- * Is there room in the map for what a commit of ${txn} still writes, whatever happens inside it?
- * The bytes that it was begun for do not tell how many pages it has copied, nor does LMDB: so this
- * takes as much, and gives it back.
- */
-static int probe(const struct lmdb_env *e, MDB_txn *parent)
+/* The bytes that it was begun for do not tell how many pages it has copied, nor does LMDB. */
+int lmdb_env_probe(const struct lmdb_env *e, MDB_txn *parent, size_t bytes)
 {
     char name[] = "probe";
-    MDB_val key = {sizeof(name), name}, value = {COMMIT_ROOM, NULL};
+    MDB_val key = {sizeof(name), name}, value = {bytes + COMMIT_ROOM, NULL};
     MDB_txn *txn = NULL;
     int rc = mdb_txn_begin(e->env, parent, 0, &txn);
 
@@ -380,17 +376,21 @@ static int probe(const struct lmdb_env *e, MDB_txn *parent)
     return rc;
 }
 
-int lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn)
+int lmdb_env_more(struct lmdb_env *e, uint64_t bytes)
 {
-    int rc;
-
     if (e->used + 2 * (e->writing + bytes) + SMALLEST_STEP / 4 > e->map)
         return MDB_MAP_FULL;
-    rc = probe(e, parent);
-    if (rc != 0)
-        return rc;
     e->writing += bytes;
-    return mdb_txn_begin(e->env, parent, 0, ret_txn);
+    return 0;
+}
+
+int lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn)
+{
+    int rc = lmdb_env_more(e, bytes);
+
+    if (rc == 0)
+        rc = lmdb_env_probe(e, parent, 0);
+    return rc == 0 ? mdb_txn_begin(e->env, parent, 0, ret_txn) : rc;
 }
 
 int lmdb_env_merge(struct lmdb_env *e, MDB_txn *txn)

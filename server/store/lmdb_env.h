@@ -66,6 +66,15 @@ MUST_CHECK int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_
 void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn);
 
 /*
+ * Is there room in the map for ${bytes} more in ${parent}, and for what its commit still writes?
+ * This takes as much, and gives it back.  0, or a number of LMDB; ${parent} is as it was.
+ */
+MUST_CHECK int lmdb_env_probe(const struct lmdb_env *e, MDB_txn *parent, size_t bytes);
+
+/* About ${bytes} more are to be written in what was begun: MDB_MAP_FULL if the map looks short. */
+MUST_CHECK int lmdb_env_more(struct lmdb_env *e, uint64_t bytes);
+
+/*
  * A write inside ${parent}, which can be undone without it; never grows the map: MDB_MAP_FULL if it
  * looks short, or would leave ${parent} no room for its own commit.  End it by merge (what it did
  * is part of ${parent}; if that fails ${parent} is good for nothing but abort) or undo.

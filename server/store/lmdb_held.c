@@ -10,8 +10,13 @@
 enum {
     HOLD_US = 20000,      /* of early jobs: nobody waits for what is held */
     RECORDS_US = 1000000, /* of records: after a crash the next start does them again */
-    RIPEN = 2             /* commits from the one that frees a page to the one that may use it */
+    SHARED_BYTES = 1 << 18,
+    ROOM_JOBS = 64, /* most small jobs touch fewer than sixteen pages that no other one did */
+    ROOM_BYTES = ROOM_JOBS << 16,
+    RIPEN = 2 /* commits from the one that frees a page to the one that may use it */
 };
+
+#define NOT_NOTED SIZE_MAX /* memory was short: what is held is not all in the changes */
 
 void lmdb_held_init(struct lmdb_held *h, const struct lmdb_writer_config *cfg)
 {
@@ -50,28 +55,48 @@ static void take_back(struct lmdb_held *h, const struct lmdb_txn *t)
     h->row.failed = false;
 }
 
-/* ---- a transaction inside ---- */
+/* ---- batches ---- */
 
-int lmdb_held_begin(struct lmdb_held *h, uint64_t bytes, struct lmdb_txn *t)
+/*
+ * Is there room for ${jobs} more of small changes, and for a commit?  To try it costs as much as
+ * such a job does, so it is tried for many at a time.
+ */
+static bool has_room(struct lmdb_held *h, size_t jobs)
 {
-    MDB_txn *txn = NULL;
-    int rc = h->txn.txn != NULL ? lmdb_env_nest(h->cfg->env, bytes, h->txn.txn, &txn)
-                                : lmdb_env_write(h->cfg->env, bytes, &txn);
-
-    *t = new_txn(h, txn);
-    t->changes = h->cfg->redo != NULL ? &h->changes : NULL;
-    h->noted = h->changes.len;
-    return rc;
+    if (jobs > ROOM_JOBS || h->tight)
+        return false;
+    if (h->room < jobs) {
+        h->tight = lmdb_env_probe(h->cfg->env, h->txn.txn, ROOM_BYTES) != 0;
+        if (h->tight)
+            return false;
+        h->room = ROOM_JOBS;
+    }
+    h->room -= jobs;
+    return true;
 }
 
-void lmdb_held_undo(struct lmdb_held *h, struct lmdb_txn *t)
+/* May a batch work in the held transaction itself?  If it is undone, all of that is done again. */
+static bool may_share(struct lmdb_held *h, uint64_t bytes, size_t jobs)
 {
-    take_back(h, t);
-    h->changes.len = h->noted;
-    if (h->txn.txn != NULL)
-        lmdb_env_undo(h->cfg->env, t->txn);
+    return h->txn.txn != NULL && h->cfg->redo != NULL && h->noted != NOT_NOTED &&
+           bytes <= SHARED_BYTES && has_room(h, jobs);
+}
+
+int lmdb_held_begin(struct lmdb_held *h, uint64_t bytes, size_t jobs, struct lmdb_txn *t)
+{
+    MDB_txn *txn = h->txn.txn;
+    int rc;
+
+    h->noted = h->changes.failed ? NOT_NOTED : h->changes.len;
+    if (may_share(h, bytes, jobs))
+        rc = lmdb_env_more(h->cfg->env, bytes);
+    else if (txn != NULL)
+        rc = lmdb_env_nest(h->cfg->env, bytes, h->txn.txn, &txn);
     else
-        lmdb_env_abort(h->cfg->env, t->txn);
+        rc = lmdb_env_write(h->cfg->env, bytes, &txn);
+    *t = new_txn(h, txn);
+    t->changes = h->cfg->redo != NULL ? &h->changes : NULL;
+    return rc;
 }
 
 /* It is gone: none of it will be committed. */
@@ -80,32 +105,87 @@ static void drop(struct lmdb_held *h)
     h->lost |= h->records > 0;
     h->txn = (struct lmdb_txn){0};
     h->jobs = 0;
+    h->room = 0;
+    h->tight = false;
     if (h->changes.cap > LMDB_REDO_LEN) /* of a batch that was never to be a record */
         buf_free(&h->changes);
     buf_reset(&h->changes);
 }
 
+/* The changes of the batch that was begun last are not to be. */
+static void forget_batch(struct lmdb_held *h)
+{
+    if (h->noted == NOT_NOTED)
+        return;
+    h->changes.len = h->noted;
+    h->changes.failed = false;
+}
+
+/* What is held is gone, with a batch that failed in it; what was there before is known. */
+static void break_off(struct lmdb_held *h)
+{
+    lmdb_env_abort(h->cfg->env, h->txn.txn);
+    if (h->cfg->redo == NULL || h->noted == NOT_NOTED) {
+        drop(h);
+        return;
+    }
+    forget_batch(h);
+    h->lost |= h->records > 0 || h->changes.len > 0;
+    h->txn = (struct lmdb_txn){0};
+    h->room = 0;
+    h->tight = false;
+}
+
+void lmdb_held_undo(struct lmdb_held *h, struct lmdb_txn *t)
+{
+    bool changed = t->hard != 0 || h->changes.failed || h->changes.len != h->noted;
+
+    take_back(h, t);
+    if (t->txn == h->txn.txn) {
+        if (changed)
+            break_off(h);
+        return;
+    }
+    forget_batch(h);
+    if (h->txn.txn != NULL)
+        lmdb_env_undo(h->cfg->env, t->txn);
+    else
+        lmdb_env_abort(h->cfg->env, t->txn);
+}
+
+static void add(struct lmdb_txn *held, const struct lmdb_txn *t)
+{
+    held->freed |= t->freed;
+    for (unsigned i = 0; i < LMDB_COUNTERS; i++)
+        held->added[i] += t->added[i];
+}
+
 int lmdb_held_keep(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs)
 {
     struct lmdb_txn *held = &h->txn;
-    int rc = held->txn != NULL ? lmdb_env_merge(h->cfg->env, t->txn) : 0;
+    int rc = 0;
 
     take_back(h, t);
-    if (rc != 0) {
-        lmdb_env_abort(h->cfg->env, held->txn);
-        drop(h);
-        return rc;
-    }
     if (held->txn == NULL) {
         *held = *t;
         h->until = lmdb_held_now() + HOLD_US;
     } else {
-        held->freed |= t->freed;
-        for (unsigned i = 0; i < LMDB_COUNTERS; i++)
-            held->added[i] += t->added[i];
+        if (held->txn != t->txn)
+            rc = lmdb_env_merge(h->cfg->env, t->txn);
+        add(held, t);
     }
-    h->jobs += jobs;
-    return 0;
+    if (rc == 0 && h->cfg->before_keep != NULL) {
+        held->row = h->row;
+        held->changes = t->changes;
+        h->cfg->before_keep(held);
+        take_back(h, held);
+        rc = held->hard;
+    }
+    if (rc != 0)
+        break_off(h);
+    else
+        h->jobs += jobs;
+    return rc;
 }
 
 /* ---- durable ---- */
@@ -127,8 +207,6 @@ static int commit(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs)
 
     t->row = h->row;
     t->changes = NULL;
-    if (cfg->before_commit != NULL)
-        cfg->before_commit(t);
     if (cfg->redo != NULL && !h->lost) /* else the log has what it does not hold */
         lmdb_redo_mark(t);
     take_back(h, t);
@@ -181,12 +259,7 @@ bool lmdb_held_record(struct lmdb_held *h)
         return false;
     if (h->txn.txn == NULL || (h->changes.len == 0 && !h->changes.failed))
         return true; /* nothing has changed */
-    h->txn.row = h->row;
-    h->txn.changes = &h->changes;
-    if (cfg->before_commit != NULL)
-        cfg->before_commit(&h->txn);
-    take_back(h, &h->txn);
-    if (h->txn.hard != 0 || buf_check(&h->changes, &err) != ERR_OK ||
+    if (buf_check(&h->changes, &err) != ERR_OK ||
         lmdb_redo_write(cfg->redo, &h->txn, &h->changes, &err) != ERR_OK)
         return false;
     buf_reset(&h->changes);
@@ -211,12 +284,15 @@ static int restore(struct lmdb_held *h)
         return rc;
     t = new_txn(h, txn);
     (void)lmdb_redo_replay(h->cfg->redo, &t);
+    lmdb_redo_do_again(&t, &h->changes);
     if (t.hard == 0 && h->cfg->restored != NULL)
         h->cfg->restored(&t);
     lmdb_redo_mark(&t); /* also if a commit got through after all: this one is synced */
-    rc = commit(h, &t, 0);
-    if (rc == 0)
+    rc = commit(h, &t, h->jobs);
+    if (rc == 0) {
+        drop(h);
         seen(h);
+    }
     return rc;
 }
 
@@ -225,11 +301,13 @@ int lmdb_held_restore(struct lmdb_held *h)
 {
     int rc = restore(h), back;
 
-    if (lmdb_env_code(rc) != ERR_FULL || lmdb_env_overdraw(h->cfg->env, true) != 0)
-        return rc;
-    rc = restore(h);
-    back = lmdb_env_overdraw(h->cfg->env, false);
-    (void)back; /* what was done is done */
+    if (lmdb_env_code(rc) == ERR_FULL && lmdb_env_overdraw(h->cfg->env, true) == 0) {
+        rc = restore(h);
+        back = lmdb_env_overdraw(h->cfg->env, false);
+        (void)back; /* what was done is done */
+    }
+    if (rc != 0 && h->records == 0) /* nobody was told that it would last */
+        buf_reset(&h->changes);
     return rc;
 }
 

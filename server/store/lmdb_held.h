@@ -3,7 +3,9 @@
  * lmdb_held - the transaction that a writer leaves open, and how what was done in it gets durable.
  *
  * Batches of jobs are transactions inside it, so that the failure of one does not touch what was
- * done before.  It becomes durable in a commit, or, where there is a redo log, by a record of its
+ * done before; small ones, where there is a redo log, work in it directly, and if one of them fails
+ * what was done before is done again, from the log and the changes that no record has yet.  It
+ * becomes durable in a commit, or, where there is a redo log, by a record of its
  * changes; then it stays open, and a commit comes later, for all records together.  Readers see
  * what is held after the commit.
  *
@@ -26,9 +28,11 @@ struct lmdb_held {
     uint64_t until;      /* us: when it is to be committed at the latest */
     struct buf row;      /* scratch */
     struct buf changes;  /* that no record has, if there is a log */
-    size_t noted;        /* bytes of them when the transaction inside began */
+    size_t noted;        /* bytes of them when the last batch began */
+    size_t room;         /* there is room for so many jobs in it */
+    bool tight;          /* there is not for many */
     size_t records;      /* that no commit holds */
-    bool lost;
+    bool lost;           /* nothing is held; the log and changes have what is to be */
     bool unsure;    /* the last commit failed: a record on what is there might stand on nothing */
     unsigned ripen; /* ticks until what was deleted last can be used */
     uint64_t ticks;
@@ -41,13 +45,17 @@ void lmdb_held_init(struct lmdb_held *h, const struct lmdb_writer_config *cfg);
 void lmdb_held_free(struct lmdb_held *h); /* nothing is held */
 
 /*
- * Begin a transaction of about ${bytes}, inside what is held if there is something.  0, or a number
- * of LMDB.  End it by keep or undo.
+ * Begin a batch of ${jobs} that write about ${bytes}, in what is held if there is something.  0, or
+ * a number of LMDB.  End it by keep or undo; what was held may be lost behind the latter.
  */
-MUST_CHECK int lmdb_held_begin(struct lmdb_held *h, uint64_t bytes, struct lmdb_txn *t);
+MUST_CHECK int lmdb_held_begin(struct lmdb_held *h, uint64_t bytes, size_t jobs,
+                               struct lmdb_txn *t);
 void lmdb_held_undo(struct lmdb_held *h, struct lmdb_txn *t);
 
-/* What ${jobs} did in ${t} is held, with what is held already.  If it fails nothing is. */
+/*
+ * What ${jobs} did in ${t} is held, with what is held already.  If it fails nothing is, and what
+ * was may be lost.
+ */
 MUST_CHECK int lmdb_held_keep(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs);
 
 /* CLOCK_MONOTONIC, in us. */
@@ -65,7 +73,10 @@ MUST_CHECK int lmdb_held_commit(struct lmdb_held *h);
  */
 MUST_CHECK bool lmdb_held_record(struct lmdb_held *h);
 
-/* Do again what is lost: 0, it is committed.  A store that is full is overdrawn for it. */
+/*
+ * Do again what is lost: 0, it is committed.  A store that is full is overdrawn for it.  After a
+ * failure it still is; where there are no records, without the changes.
+ */
 MUST_CHECK int lmdb_held_restore(struct lmdb_held *h);
 
 /*

@@ -48,6 +48,15 @@ void lmdb_meta_load_counts(struct lmdb_txn *t)
         (void)lmdb_txn_fail(t, MDB_CORRUPTED);
 }
 
+void lmdb_meta_restore_counts(struct lmdb_txn *t)
+{
+    uint64_t next = t->engine->next_number;
+
+    lmdb_meta_load_counts(t);
+    if (t->engine->next_number < next)
+        t->engine->next_number = next;
+}
+
 /* ---- version ---- */
 
 static int read_meta(struct lmdb_txn *t, const char *name, uint32_t *ret)

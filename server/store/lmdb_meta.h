@@ -24,10 +24,13 @@ MUST_CHECK int lmdb_meta_check(struct lmdb_txn *t, unsigned bodies, unsigned *re
 /* Into the engine; fails by sticking in ${t}. */
 void lmdb_meta_load_counts(struct lmdb_txn *t);
 
-/* Before a commit: how many rows there are after it.  Fails by sticking in ${t}. */
+/* As that, where rows came back; transfer numbers that were given since stay used. */
+void lmdb_meta_restore_counts(struct lmdb_txn *t);
+
+/* How many rows there are when ${t} is committed.  Fails by sticking in it. */
 void lmdb_meta_save_counts(struct lmdb_txn *t);
 
-/* After it: that many there are. */
+/* It is: that many there are. */
 void lmdb_meta_add_counts(struct lmdb_txn *t);
 
 /* A transfer number that was never used. */

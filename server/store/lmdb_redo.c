@@ -207,6 +207,18 @@ static bool redo_change(struct lmdb_txn *t, struct rd *r)
     return true;
 }
 
+static void do_again(struct lmdb_txn *t, struct rd changes)
+{
+    while (changes.left > 0 && t->hard == 0)
+        if (!redo_change(t, &changes))
+            (void)lmdb_txn_fail(t, MDB_CORRUPTED);
+}
+
+void lmdb_redo_do_again(struct lmdb_txn *t, const struct buf *changes)
+{
+    do_again(t, rd_make(changes->data, changes->len));
+}
+
 /* ---- records ---- */
 
 static int digest(uint8_t ret[HASH_SHA256_LEN], const uint8_t *record, size_t len)
@@ -330,9 +342,7 @@ bool lmdb_redo_replay(struct lmdb_redo *r, struct lmdb_txn *t)
 
     get_stamp(t, at.stamp);
     while (t->hard == 0 && read_record(r, t, &at, &changes))
-        while (changes.left > 0 && t->hard == 0)
-            if (!redo_change(t, &changes))
-                (void)lmdb_txn_fail(t, MDB_CORRUPTED);
+        do_again(t, changes);
     /* Of another stamp: the commit that seemed to fail has them. */
     if (at.records < r->records && memcmp(at.stamp, r->stamp, sizeof(r->stamp)) == 0)
         (void)lmdb_txn_fail(t, MDB_CORRUPTED);

@@ -44,6 +44,9 @@ void lmdb_redo_note_put(struct buf *changes, enum lmdb_table table, struct part 
                         struct part value);
 void lmdb_redo_note_del(struct buf *changes, enum lmdb_table table, struct part key);
 
+/* Do ${changes}, all of them whole, again in ${t}, where a failure sticks. */
+void lmdb_redo_do_again(struct lmdb_txn *t, const struct buf *changes);
+
 /*
  * Write ${changes}, done in ${t}, which is not marked yet, as the next record.  ERR_OK: durable.
  * ERR_FULL: no room for it until the file begins anew.  ERR_IO: the file takes no more; it may hold

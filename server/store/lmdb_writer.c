@@ -69,8 +69,8 @@ void lmdb_writer_submit_all(struct lmdb_writer *w, struct store_job *first)
     pthread_mutex_lock(&w->lock);
     *w->last = first;
     w->last = &last->next;
-    pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
+    pthread_cond_signal(&w->wake); /* here, so that who wakes finds the lock free */
 }
 
 static bool is_early(const struct lmdb_writer *w, const struct store_job *job)
@@ -205,7 +205,7 @@ static void answer_early(struct lmdb_writer *w, struct batch *b)
 /* Run the jobs in a transaction of their own, which is left open if they changed something. */
 static int run_all(struct lmdb_writer *w, const struct batch *b, struct lmdb_txn *t, bool *any)
 {
-    int rc = lmdb_held_begin(&w->held, b->bytes, t);
+    int rc = lmdb_held_begin(&w->held, b->bytes, b->jobs, t);
 
     if (rc != 0)
         return rc;
@@ -246,9 +246,8 @@ static int attempt(struct lmdb_writer *w, struct batch *b)
     if (rc == 0 && any)
         rc = lmdb_held_keep(&w->held, &t, b->jobs);
     if (rc != 0) {
-        lost = commit(w);
-        (void)lost; /* nobody was told that it would last, or the log has it */
-        return rc;
+        lost = commit(w); /* nobody was told that it would last, or the log has it */
+        return w->held.lost ? lost : rc;
     }
     if (!b->firm && !b->alone)
         return b->asked || lmdb_held_is_due(&w->held) ? commit(w) : 0;

@@ -59,10 +59,11 @@ struct lmdb_writer_config {
     /* A chain of jobs is durable (or early) or has failed: res->code.  From the writer's thread. */
     void (*done)(struct lmdb_engine *engine, struct store_job *first);
     /*
-     * Called with every transaction that is about to be, or was, committed, and with one of which a
-     * record is written: t->added is what came since the last time.  May be NULL.
+     * Called with a transaction in which a batch changed something, before that is held;
+     * t->added is what came since the last commit or record.  May be NULL.
      */
-    void (*before_commit)(struct lmdb_txn *t);
+    void (*before_keep)(struct lmdb_txn *t);
+    /* Called with one that was committed, or of which a record was written.  May be NULL. */
     void (*after_commit)(struct lmdb_txn *t);
     /* Called with a transaction into which rows came back from the log; may be NULL. */
     void (*restored)(struct lmdb_txn *t);

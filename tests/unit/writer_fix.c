@@ -76,8 +76,14 @@ static int run(struct lmdb_txn *t, struct store_job *job)
     case CROWD_PUT:
     case RECORD_PUT:
     case FAIL_AFTER_A_CHANGE:
+    case EARLY:
         lmdb_txn_put(t, T_CELLS, &key, "x", 1);
+        t->added[0]++;
         break;
+    case BREAK_AFTER_A_CHANGE:
+        lmdb_txn_put(t, T_CELLS, &key, "x", 1);
+        t->added[0]++;
+        return lmdb_txn_fail(t, MDB_CORRUPTED);
     case PUT_PAGE:
         lmdb_txn_put(t, T_CELLS, &key, large, 1500);
         break;
@@ -97,9 +103,6 @@ static int run(struct lmdb_txn *t, struct store_job *job)
         return lmdb_txn_fail(t, MDB_CORRUPTED);
     case SEES:
         return lmdb_txn_get(t, T_CELLS, &key, NULL);
-    case EARLY:
-        lmdb_txn_put(t, T_CELLS, &key, "x", 1);
-        break;
     case EARLY_FAIL:
         return ERR_EXISTS;
     case FAIL_CLEAN:
@@ -108,6 +111,42 @@ static int run(struct lmdb_txn *t, struct store_job *job)
     }
     return job->note[0] == FAIL_CLEAN || job->note[0] == FAIL_AFTER_A_CHANGE ? ERR_QUOTA : ERR_OK;
 }
+
+/* ---- what is counted ---- */
+
+static struct lmdb_key count_key(void)
+{
+    return lmdb_key_of("counts", 6);
+}
+
+static void save_count(struct lmdb_txn *t)
+{
+    struct lmdb_key key = count_key();
+    uint8_t value[8];
+
+    put_be64(value, (uint64_t)(fx->count + t->added[0]));
+    lmdb_txn_put(t, T_META, &key, value, sizeof(value));
+}
+
+static void add_count(struct lmdb_txn *t)
+{
+    fx->count += t->added[0];
+}
+
+static int64_t load_count(struct lmdb_txn *t)
+{
+    struct lmdb_key key = count_key();
+    struct rd r;
+
+    return lmdb_txn_get(t, T_META, &key, &r) == ERR_OK ? (int64_t)rd_u64(&r) : 0;
+}
+
+static void restore_count(struct lmdb_txn *t)
+{
+    fx->count = load_count(t);
+}
+
+/* ---- the kinds of jobs ---- */
 
 static bool urgent(const struct store_job *job)
 {
@@ -132,7 +171,7 @@ static bool gathers(const struct store_job *job)
 static bool records(const struct store_job *job)
 {
     return job->note[0] == RECORD_PUT || job->note[0] == FAIL_CLEAN ||
-           job->note[0] == FAIL_AFTER_A_CHANGE;
+           job->note[0] == FAIL_AFTER_A_CHANGE || job->note[0] == BREAK_AFTER_A_CHANGE;
 }
 
 static void done(struct lmdb_engine *engine, struct store_job *first)
@@ -145,7 +184,7 @@ static void done(struct lmdb_engine *engine, struct store_job *first)
     pthread_mutex_unlock(&fx->lock);
 }
 
-static int setup(void **state, bool redo)
+static int setup(void **state, bool redo, uint64_t max)
 {
     struct writer_fix *f = calloc(1, sizeof(*f));
     struct lmdb_env_config ec = {.tables = lmdb_tables_index, .ntables = T_INDEX_COUNT};
@@ -164,8 +203,9 @@ static int setup(void **state, bool redo)
     if (mkdtemp(f->dir) == NULL)
         return -1;
     ec.path = f->dir;
-    ec.max = CEILING;
-    ec.step = 1 << 20;
+    ec.max = max;
+    ec.step = max / 4;
+    ec.ahead = max == ROOMY ? ec.step : 0;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->cond, NULL);
     if (lmdb_env_open(&f->e, &ec, NULL) != ERR_OK)
@@ -175,22 +215,31 @@ static int setup(void **state, bool redo)
     wc.env = f->e;
     wc.redo = f->redo;
     wc.records = redo ? records : NULL;
+    wc.before_keep = save_count;
+    wc.after_commit = add_count;
+    wc.restored = restore_count;
     *state = fx = f;
     if (lmdb_writer_open(&f->w, &wc, NULL) != ERR_OK)
         return -1;
     wc.yields_to = f->w;
     wc.redo = NULL;
+    wc.before_keep = wc.after_commit = wc.restored = NULL;
     return lmdb_writer_open(&f->bulk, &wc, NULL);
 }
 
 int writer_fix_setup(void **state)
 {
-    return setup(state, false);
+    return setup(state, false, CEILING);
 }
 
 int writer_fix_setup_redo(void **state)
 {
-    return setup(state, true);
+    return setup(state, true, CEILING);
+}
+
+int writer_fix_setup_roomy(void **state)
+{
+    return setup(state, true, ROOMY);
 }
 
 void writer_fix_close(struct writer_fix *f)
@@ -285,6 +334,17 @@ bool writer_fix_has(struct writer_fix *f, uint32_t n)
     rc = lmdb_txn_get(&t, T_CELLS, &key, NULL);
     lmdb_env_read_end(f->e, t.txn);
     return rc == ERR_OK;
+}
+
+uint64_t writer_fix_count(struct writer_fix *f)
+{
+    struct lmdb_txn t = {.env = f->e};
+    int64_t n;
+
+    assert_int_equal(lmdb_env_read(f->e, &t.txn), 0);
+    n = load_count(&t);
+    lmdb_env_read_end(f->e, t.txn);
+    return (uint64_t)n;
 }
 
 uint64_t writer_fix_commits(struct writer_fix *f)

@@ -11,7 +11,7 @@
 
 #include "server/store/lmdb_writer.h"
 
-enum { JOBS = 4000, MANY = 60, CEILING = 4 << 20 };
+enum { JOBS = 4000, MANY = 60, CEILING = 4 << 20, ROOMY = 64 << 20 };
 
 /* What a job does, in job->note[0], to the row job->note[1]. */
 enum deed {
@@ -25,6 +25,7 @@ enum deed {
     FAIL_CLEAN,
     FAIL_AFTER_A_CHANGE,
     BREAK,
+    BREAK_AFTER_A_CHANGE,
     PASS,
     EARLY,
     EARLY_FAIL,
@@ -36,6 +37,7 @@ struct writer_fix {
     struct lmdb_env *e;
     struct lmdb_redo *redo;       /* of w; NULL: it has none */
     struct lmdb_writer *w, *bulk; /* bulk yields to w */
+    int64_t count; /* writer's: of rows that were put, which a row of meta says too */
     struct store_job jobs[JOBS];
     struct store_result results[JOBS];
     pthread_mutex_t lock;
@@ -50,7 +52,8 @@ struct writer_fix {
 
 /* Set-up and tear-down of cmocka, whose state is a struct writer_fix; one at a time. */
 int writer_fix_setup(void **state);
-int writer_fix_setup_redo(void **state); /* with a log */
+int writer_fix_setup_redo(void **state);  /* with a log */
+int writer_fix_setup_roomy(void **state); /* and a map with room ahead, up to ROOMY */
 int writer_fix_teardown(void **state);
 
 /* Close the writers; the tear-down does it otherwise. */
@@ -77,6 +80,9 @@ void writer_fix_wait(struct writer_fix *f);
 
 /* Is the row ${n} there, for a reader? */
 bool writer_fix_has(struct writer_fix *f, uint32_t n);
+
+/* How many rows were put, as the store says: PUT, RECORD_PUT and EARLY count. */
+uint64_t writer_fix_count(struct writer_fix *f);
 
 /* How many commits there were. */
 uint64_t writer_fix_commits(struct writer_fix *f);
