@@ -28,6 +28,13 @@
 
 enum { TO_MAX = HEADER_SLOTS_MAX - 1 };
 
+static atomic_uint under_way; /* sends of the process, which share its workers */
+
+bool send_is_alone(void)
+{
+    return atomic_load(&under_way) == 1;
+}
+
 /* ---- the end -------------------------------------------------------------------- */
 
 static void pause_send(struct satchel_op *op)
@@ -79,9 +86,11 @@ static void free_send(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
 
+    atomic_fetch_sub(&under_way, 1);
     upload_log_close(s->log, send_record_stays(s));
     upload_past_free(&s->past);
     send_body_free(s);
+    send_slots_free(s);
     source_free(s->source);
     for (size_t i = 0; s->persons != NULL && i < s->n_to; i++)
         person_free(&s->persons[i]);
@@ -429,6 +438,7 @@ int satchel_send_start(struct satchel *s, const struct satchel_send_options *o,
     op = calloc(1, sizeof(*op));
     if (op == NULL)
         return op_no_memory(error);
+    atomic_fetch_add(&under_way, 1);
     rc = copy_options(op, o, name, &err);
     if (rc != ERR_OK) {
         free_send(&op->op);

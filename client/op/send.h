@@ -2,7 +2,7 @@
 /* send - what the files of this operation share: send.c (course), send_to.c (recipients),
  * send_open.c (OpenTransfer),
  * send_body.c (pieces), send_stream.c (of a source whose length is not known), send_seal.c (keys,
- * metadata, slots, header), send_preview.c, send_record.c (what survives).  Nobody else
+ * metadata, header), send_slots.c, send_preview.c, send_record.c (what survives).  Nobody else
  * includes it.
  */
 #ifndef CLIENT_OP_SEND_H
@@ -16,6 +16,7 @@
 #include "common/transfer/receive.h"
 
 enum {
+    SEND_AHEAD_MAX = 4,     /* slots of which something is made ahead */
     SEND_RECORD_MIN = 5,    /* pieces of a transfer that is worth a record */
     SEND_RECORD_BATCH = 16, /* leaves for which one sync is paid, while others are on their way */
 };
@@ -42,6 +43,21 @@ struct send_slot {
     struct secret share[2]; /* by enum share_part */
 };
 
+/* Of slots, what is made while the server opens the transfer (send_slots.c). */
+struct send_ahead_slot {
+    struct uid to;
+    struct manifest_ek ek; /* but for its key: the manifest may go meanwhile */
+    uint8_t key[HPKE_KEY_LEN];
+    struct hpke_kem kem;
+};
+struct send_ahead {
+    struct net_task turn;
+    struct op_job job;
+    atomic_bool made; /* by the worker: all that could be */
+    size_t n;         /* once for a send: later ones draw their own */
+    struct send_ahead_slot of[SEND_AHEAD_MAX];
+};
+
 struct send {
     struct satchel_op op;
     /* Options. */
@@ -57,6 +73,7 @@ struct send {
     void (*done)(void *cookie, const struct satchel_error *err, const struct satchel_sent *r);
 
     struct op_job job, numbers;
+    struct send_ahead ahead;
     struct source *source;
     atomic_bool stop;       /* for workers: it has ended */
     uint64_t size;          /* of what the source gives; a stream's is unknown before its end */
@@ -194,6 +211,20 @@ void send_body_free(struct send *s);
 /* For workers: the keys of a transfer, unless an earlier process drew them, and all of the header
  * that follows from them. */
 MUST_CHECK int send_make_keys(struct send *s, struct err *err);
+
+/* Is there one piece, whose worker can make the seal as well? */
+bool send_is_small(const struct send *s);
+
+/* Is no other send under way in this process? */
+bool send_is_alone(void);
+
+/* OpenTransfer is about to leave: make meanwhile what the slots of a small send need no answer
+ * for. */
+void send_slots_ahead(struct send *s);
+void send_slots_free(struct send *s); /* no job runs */
+
+/* For workers: the slots, and their root in the header. */
+MUST_CHECK int send_slots_seal(struct send *s, struct err *err);
 
 /* For workers: what send_seal() makes, of a body whose only piece has this leaf. */
 MUST_CHECK int send_seal_ahead(struct send *s, const struct hash32 *leaf, struct err *err);

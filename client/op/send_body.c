@@ -31,7 +31,7 @@ static int read_piece(struct send *s, struct send_piece *p, size_t len, struct e
  * Nothing will be known later that the seal needs: then the worker that has the piece makes it as
  * well.  Not of what was there before, whose leaf is to be compared first.
  */
-static bool is_all(const struct send *s)
+bool send_is_small(const struct send *s)
 {
     return body_pieces(s->header.body_length) == 1 && s->known == 0 && s->log == NULL &&
            send_length_known(s) && source_facts(s->source)->again;
@@ -54,7 +54,7 @@ static int piece_work(struct op_job *job, struct err *err)
     memset(p->buffer + p->len, 0, len - p->len); /* padding */
     rc = body_seal_piece(p->body, p->index, part(p->buffer, len), p->buffer, &p->leaf);
     p->there = rc == ERR_OK;
-    if (rc == ERR_OK && is_all(s))
+    if (rc == ERR_OK && send_is_small(s))
         rc = send_seal_ahead(s, &p->leaf, err);
     return rc;
 }
@@ -510,7 +510,7 @@ static void keyed(struct op_job *job)
 /* One job for keys, piece and seal: each that comes behind another waits for a thread once more. */
 void send_body(struct send *s)
 {
-    s->unkeyed = !s->resuming && is_all(s);
+    s->unkeyed = !s->resuming && send_is_small(s);
     if (s->unkeyed)
         begin_pieces(s);
     else

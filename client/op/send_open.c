@@ -215,5 +215,6 @@ void send_open(struct send *s)
     m.policy_flags = s->header.policy_flags;
     e.body_case = SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER;
     e.open_transfer = &m;
-    (void)op_ask(&s->op, &a);
+    if (op_ask(&s->op, &a) && !s->resuming && send_is_small(s))
+        send_slots_ahead(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What workers make of a send beside its pieces: its keys, and at its end metadata, slots, header,
- * signature (proto/FORMATS.md sections 6 to 8).
+ * What workers make of a send beside its pieces and its slots: its keys, and at its end metadata,
+ * header, signature (proto/FORMATS.md sections 6 to 8).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,81 +72,6 @@ static int seal_metadata(struct send *s, struct err *err)
     return rc;
 }
 
-/* A random number below ${n}, without bias. */
-static int draw_below(uint32_t n, uint32_t *ret)
-{
-    uint32_t limit = UINT32_MAX - UINT32_MAX % n, x = 0;
-    int rc;
-
-    do
-        rc = rng_bytes(&x, sizeof(x));
-    while (rc == ERR_OK && x >= limit);
-    if (rc == ERR_OK)
-        *ret = x % n;
-    return rc;
-}
-
-/* The order of slots must not tell who was named first. */
-static int shuffle(uint32_t *order, size_t n)
-{
-    int rc = ERR_OK;
-
-    for (size_t i = 0; i < n; i++)
-        order[i] = (uint32_t)i;
-    for (size_t i = n; rc == ERR_OK && i > 1; i--) {
-        uint32_t j = 0, swap;
-
-        rc = draw_below((uint32_t)i, &j);
-        swap = order[i - 1];
-        order[i - 1] = order[j];
-        order[j] = swap;
-    }
-    return rc;
-}
-
-static int seal_slot(struct send *s, const struct send_slot *to, struct buf *out, struct err *err)
-{
-    struct secret ephemeral = {0};
-    struct slot slot;
-    struct slot_seal in = {.header = &s->header,
-                           .to = &to->uid,
-                           .ek = to->ek,
-                           .share = {&to->share[0], &to->share[1]},
-                           .mek = &s->mek,
-                           .cek = &s->cek,
-                           .ephemeral = &ephemeral};
-    uint8_t transcript[IDS_TID_LEN + IDS_UID_LEN];
-    int rc;
-
-    memcpy(transcript, s->header.tid.b, IDS_TID_LEN);
-    memcpy(transcript + IDS_TID_LEN, to->uid.b, IDS_UID_LEN);
-    rc = hedge_draw(s->op.s->profile->hedge, "ephemeral", PART_OF(transcript), &ephemeral, err);
-    if (rc == ERR_OK)
-        rc = slot_seal(&in, &slot, err);
-    if (rc == ERR_OK)
-        rc = slot_pack(&slot, out, err);
-    secret_free(&ephemeral);
-    return rc;
-}
-
-static int seal_slots(struct send *s, struct err *err)
-{
-    uint32_t order[HEADER_SLOTS_MAX];
-    struct part packed[HEADER_SLOTS_MAX];
-    int rc = shuffle(order, s->n_slots);
-
-    for (size_t i = 0; rc == ERR_OK && i < s->n_slots; i++) {
-        const struct send_slot *to = &s->slots[order[i]];
-
-        rc = seal_slot(s, to, &s->packed_slots[i], err);
-        s->slot_uids[i] = to->uid;
-        packed[i] = part(s->packed_slots[i].data, s->packed_slots[i].len);
-    }
-    if (rc == ERR_OK)
-        rc = slot_root(packed, s->n_slots, &s->header.slots_root);
-    return rc;
-}
-
 /* What was made for an attempt that was cut before it left: all of it is made anew. */
 static void forget_seal(struct send *s)
 {
@@ -166,7 +91,7 @@ static int make_seal(struct send *s, const struct hash32 *leaves, struct err *er
     if (rc == ERR_OK)
         rc = seal_metadata(s, err);
     if (rc == ERR_OK)
-        rc = seal_slots(s, err);
+        rc = send_slots_seal(s, err);
     if (rc == ERR_OK)
         rc = header_pack(&s->header, &s->packed_header, err);
     if (rc == ERR_OK)

@@ -141,23 +141,45 @@ static int key_schedule(struct hpke *ret_h, uint16_t aead, const uint8_t shared[
     return rc;
 }
 
+int hpke_kem_new(struct hpke_kem *ret, const uint8_t public_key[HPKE_KEY_LEN],
+                 const uint8_t ikm[HPKE_IKM_LEN])
+{
+    uint8_t sk[HPKE_KEY_LEN], context[2 * HPKE_KEY_LEN];
+    struct secret shared = {0};
+    int rc = secret_new(&shared, HASH_SHA256_LEN, NULL);
+
+    if (rc == ERR_OK)
+        rc = hpke_keypair(part(ikm, HPKE_IKM_LEN), sk, context);
+    if (rc == ERR_OK) {
+        memcpy(context + HPKE_KEY_LEN, public_key, HPKE_KEY_LEN);
+        rc = shared_secret(sk, public_key, context, shared.data);
+    }
+    if (rc == ERR_OK) {
+        memcpy(ret->enc, context, HPKE_ENC_LEN);
+        secret_move(&ret->shared, &shared);
+    }
+    secret_wipe(sk, sizeof(sk));
+    secret_free(&shared);
+    return rc;
+}
+
+int hpke_setup(struct hpke *ret_h, const struct hpke_kem *k, struct part info)
+{
+    return key_schedule(ret_h, HPKE_AES_256_GCM, k->shared.data, info);
+}
+
 int hpke_encap(struct hpke *ret_h, uint8_t ret_enc[HPKE_ENC_LEN],
                const uint8_t public_key[HPKE_KEY_LEN], struct part info,
                const uint8_t ikm[HPKE_IKM_LEN])
 {
-    uint8_t sk[HPKE_KEY_LEN], shared[HASH_SHA256_LEN], context[2 * HPKE_KEY_LEN];
-    int rc = hpke_keypair(part(ikm, HPKE_IKM_LEN), sk, context);
+    struct hpke_kem k = {0};
+    int rc = hpke_kem_new(&k, public_key, ikm);
 
-    if (rc == ERR_OK) {
-        memcpy(context + HPKE_KEY_LEN, public_key, HPKE_KEY_LEN);
-        rc = shared_secret(sk, public_key, context, shared);
-    }
     if (rc == ERR_OK)
-        rc = key_schedule(ret_h, HPKE_AES_256_GCM, shared, info);
+        rc = hpke_setup(ret_h, &k, info);
     if (rc == ERR_OK)
-        memcpy(ret_enc, context, HPKE_ENC_LEN);
-    secret_wipe(sk, sizeof(sk));
-    secret_wipe(shared, sizeof(shared));
+        memcpy(ret_enc, k.enc, HPKE_ENC_LEN);
+    secret_free(&k.shared);
     return rc;
 }
 

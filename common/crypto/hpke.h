@@ -33,6 +33,12 @@ struct hpke {
     uint16_t aead;
 };
 
+/* What an encapsulation gives before it is known what for.  Zero-initialised is empty. */
+struct hpke_kem {
+    uint8_t enc[HPKE_ENC_LEN];
+    struct secret shared; /* wipe with secret_free() */
+};
+
 /* DeriveKeyPair of section 7.1.3; ${ikm} has at least 32 bytes (else ERR_INVALID). */
 MUST_CHECK int hpke_keypair(struct part ikm, uint8_t ret_private[HPKE_KEY_LEN],
                             uint8_t ret_public[HPKE_KEY_LEN]);
@@ -41,6 +47,14 @@ MUST_CHECK int hpke_keypair(struct part ikm, uint8_t ret_private[HPKE_KEY_LEN],
 MUST_CHECK int hpke_encap(struct hpke *ret_h, uint8_t ret_enc[HPKE_ENC_LEN],
                           const uint8_t public_key[HPKE_KEY_LEN], struct part info,
                           const uint8_t ikm[HPKE_IKM_LEN]);
+
+/*
+ * SetupBaseS in two steps, for whoever has time between them: Encap, where all work with curves is,
+ * and KeySchedule.  A struct hpke_kem is for one context.
+ */
+MUST_CHECK int hpke_kem_new(struct hpke_kem *ret, const uint8_t public_key[HPKE_KEY_LEN],
+                            const uint8_t ikm[HPKE_IKM_LEN]);
+MUST_CHECK int hpke_setup(struct hpke *ret_h, const struct hpke_kem *kem, struct part info);
 
 /* SetupBaseR: the same context from ${enc}. */
 MUST_CHECK int hpke_decap(struct hpke *ret_h, const uint8_t enc[HPKE_ENC_LEN],

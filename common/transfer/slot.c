@@ -121,39 +121,62 @@ static int seal_part(const struct slot_seal *in, const struct hpke *hpke, enum s
     return rc;
 }
 
+static int ek_check(const struct manifest_ek *ek, struct err *err)
+{
+    return ek->suite == IDS_SUITE_X25519 && ek->key.len == HPKE_KEY_LEN
+               ? ERR_OK
+               : err_set(err, ERR_UNSUPPORTED, "slot: suite %u is not known", ek->suite);
+}
+
+int slot_encap(const struct manifest_ek *ek, const struct secret *ephemeral, struct hpke_kem *ret,
+               struct err *err)
+{
+    int rc = ek_check(ek, err);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (ephemeral->len != HPKE_IKM_LEN)
+        return err_set(err, ERR_INVALID, "slot: a key or a share has the wrong size");
+    rc = hpke_kem_new(ret, ek->key.data, ephemeral->data);
+    if (rc == ERR_INTEGRITY)
+        return err_set(err, rc, "the recipient's key is of small order");
+    return rc == ERR_OK ? rc : err_set(err, rc, "cannot seal a slot");
+}
+
 static int seal_check(const struct slot_seal *in, struct err *err)
 {
-    if (in->ek->suite != IDS_SUITE_X25519 || in->ek->key.len != HPKE_KEY_LEN)
-        return err_set(err, ERR_UNSUPPORTED, "slot: suite %u is not known", in->ek->suite);
     if (in->mek->len != SLOT_KEY_LEN || in->cek->len != SLOT_KEY_LEN ||
         in->share[SHARE_META]->len != SHARE_LEN || in->share[SHARE_BODY]->len != SHARE_LEN ||
-        in->ephemeral->len != HPKE_IKM_LEN)
+        (in->kem != NULL && in->kem->shared.len == 0))
         return err_set(err, ERR_INVALID, "slot: a key or a share has the wrong size");
-    return ERR_OK;
+    return ek_check(in->ek, err);
 }
 
 int slot_seal(const struct slot_seal *in, struct slot *ret_s, struct err *err)
 {
     struct share_place place = {.tid = in->header->tid, .uid = *in->to, .ek_id = in->ek->id};
     struct slot s = {.ek_id = in->ek->id};
+    struct hpke_kem made = {0};
+    const struct hpke_kem *kem = in->kem != NULL ? in->kem : &made;
     struct hpke hpke = {0};
     struct buf info = {0};
     int rc = seal_check(in, err);
 
+    if (rc == ERR_OK && in->kem == NULL)
+        rc = slot_encap(in->ek, in->ephemeral, &made, err);
     if (rc != ERR_OK)
         return rc;
+    memcpy(s.enc, kem->enc, sizeof(s.enc));
     rc = hpke_info(in->header, in->to, &s.ek_id, &info);
     if (rc == ERR_OK)
-        rc = hpke_encap(&hpke, s.enc, in->ek->key.data, part(info.data, info.len),
-                        in->ephemeral->data);
+        rc = hpke_setup(&hpke, kem, part(info.data, info.len));
     for (int i = SHARE_META; rc == ERR_OK && i <= SHARE_BODY; i++)
         rc = share_commit((enum share_part)i, &place, in->share[i], &s.share_commit[i]);
     for (int i = SHARE_META; rc == ERR_OK && i <= SHARE_BODY; i++)
         rc = seal_part(in, &hpke, (enum share_part)i, &s);
+    secret_free(&made.shared);
     hpke_free(&hpke);
     buf_free(&info);
-    if (rc == ERR_INTEGRITY)
-        return err_set(err, rc, "the recipient's key is of small order");
     if (rc != ERR_OK)
         return err_set(err, rc, "cannot seal a slot");
     *ret_s = s;

@@ -12,6 +12,7 @@
 #define COMMON_TRANSFER_SLOT_H
 
 #include "common/buf.h"
+#include "common/crypto/hpke.h"
 #include "common/secret.h"
 #include "common/transfer/header.h"
 #include "common/transfer/ids.h"
@@ -53,8 +54,17 @@ struct slot_seal {
     const struct manifest_ek *ek;   /* of suite 1 */
     const struct secret *share[2];  /* by enum share_part */
     const struct secret *mek, *cek; /* SLOT_KEY_LEN bytes each */
-    const struct secret *ephemeral; /* 32 hedged bytes, fresh for every call */
+    const struct secret *ephemeral; /* 32 hedged bytes, fresh for every call; unless there is a */
+    const struct hpke_kem *kem;     /* slot_encap() of this key, for this call alone */
 };
+
+/*
+ * The recipient's half of a slot's keys, which is the same whatever the transfer is: all work with
+ * curves, for ahead of time.  ${ephemeral}: 32 hedged bytes, fresh for every call.
+ */
+MUST_CHECK int slot_encap(const struct manifest_ek *ek, const struct secret *ephemeral,
+                          struct hpke_kem *ret, struct err *err);
+
 MUST_CHECK int slot_seal(const struct slot_seal *in, struct slot *ret_s, struct err *err);
 
 struct slot_open {

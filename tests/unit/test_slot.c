@@ -155,6 +155,53 @@ static void test_small_order_keys(void **state)
     secret_free(&cut);
 }
 
+/* The half that is made ahead gives the slot that it gives at once. */
+static void test_sealing_ahead(void **state)
+{
+    struct sample *s = *state;
+    struct hpke_kem kem = {0}, none = {0};
+    struct slot_seal in = {.header = &s->header,
+                           .to = &s->user[1].uid,
+                           .ek = &s->user[1].key,
+                           .share = {&s->share[1].meta, &s->share[1].body},
+                           .mek = &s->mek,
+                           .cek = &s->cek,
+                           .ephemeral = &s->cek};
+    struct slot at_once, ahead;
+    struct err err;
+
+    assert_int_equal(slot_seal(&in, &at_once, &err), ERR_OK);
+    assert_int_equal(slot_encap(in.ek, &s->cek, &kem, &err), ERR_OK);
+    in.ephemeral = NULL;
+    in.kem = &kem;
+    assert_int_equal(slot_seal(&in, &ahead, &err), ERR_OK);
+    assert_memory_equal(&ahead, &at_once, sizeof(ahead));
+    in.kem = &none;
+    assert_int_equal(slot_seal(&in, &ahead, &err), ERR_INVALID);
+    secret_free(&kem.shared);
+}
+
+static void test_bad_keys_ahead(void **state)
+{
+    struct sample *s = *state;
+    uint8_t zero[32] = {0};
+    struct manifest_ek ek = {.suite = 1, .key = PART_OF(zero)};
+    struct secret cut = {0};
+    struct hpke_kem kem = {0};
+    struct err err;
+
+    assert_int_equal(slot_encap(&ek, &s->cek, &kem, &err), ERR_INTEGRITY);
+    ek.suite = 2;
+    assert_int_equal(slot_encap(&ek, &s->cek, &kem, &err), ERR_UNSUPPORTED);
+    ek = s->user[1].key;
+    ek.key.len--;
+    assert_int_equal(slot_encap(&ek, &s->cek, &kem, &err), ERR_UNSUPPORTED);
+    assert_int_equal(secret_new(&cut, 31, &err), ERR_OK);
+    assert_int_equal(slot_encap(&s->user[1].key, &cut, &kem, &err), ERR_INVALID);
+    assert_null(kem.shared.data);
+    secret_free(&cut);
+}
+
 /* Another ephemeral, another slot; the same one, the same slot. */
 static void test_sealing_is_fresh(void **state)
 {
@@ -244,6 +291,8 @@ int main(void)
         TEST(test_context),
         TEST(test_small_order_keys),
         TEST(test_sealing_is_fresh),
+        TEST(test_sealing_ahead),
+        TEST(test_bad_keys_ahead),
         TEST(test_parse),
         TEST(test_tree),
     };
