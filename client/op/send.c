@@ -204,6 +204,20 @@ static bool server_compares(const struct send *s)
     return session != NULL && session_hello(session)->known_manifest;
 }
 
+/*
+ * Nobody else has it: ten bytes are random.  In front of them is the time, so that the server finds
+ * those of one sender side by side.
+ */
+static int draw_upload_key(struct send *s)
+{
+    enum { TIME_LEN = 6 };
+    uint8_t now[8];
+
+    put_be64(now, handle_now());
+    memcpy(s->upload_key, now + sizeof(now) - TIME_LEN, TIME_LEN);
+    return rng_bytes(s->upload_key + TIME_LEN, sizeof(s->upload_key) - TIME_LEN);
+}
+
 static void found(struct satchel_op *op)
 {
     struct send *s = (struct send *)op;
@@ -222,7 +236,7 @@ static void found(struct satchel_op *op)
         rc = err_set(&err, ERR_CLOSED, "the connection was lost");
     if (rc == ERR_OK && !s->abandon)
         rc = send_fill_header(s, session_hello(op->s->link.session), &err);
-    if (rc == ERR_OK && !s->asked && rng_bytes(s->upload_key, sizeof(s->upload_key)) != ERR_OK)
+    if (rc == ERR_OK && !s->asked && draw_upload_key(s) != ERR_OK)
         rc = err_set(&err, ERR_INTERNAL, "cannot draw random bytes");
     if (rc == ERR_OK)
         send_record_find(s);

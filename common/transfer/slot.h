@@ -54,18 +54,20 @@ struct slot_seal {
     const struct manifest_ek *ek;   /* of suite 1 */
     const struct secret *share[2];  /* by enum share_part */
     const struct secret *mek, *cek; /* SLOT_KEY_LEN bytes each */
-    const struct secret *ephemeral; /* 32 hedged bytes, fresh for every call; unless there is a */
-    const struct hpke_kem *kem;     /* slot_encap() of this key, for this call alone */
+    const struct secret *ephemeral; /* 32 hedged bytes, fresh for every call; or instead of it: */
+    const struct hpke_kem *kem; /* of slot_encap() with this key, for this call alone; or NULL */
 };
 
+/* ERR_UNSUPPORTED: a key of another suite; ERR_INTEGRITY: one of small order. */
+MUST_CHECK int slot_seal(const struct slot_seal *in, struct slot *ret_s, struct err *err);
+
 /*
- * The recipient's half of a slot's keys, which is the same whatever the transfer is: all work with
- * curves, for ahead of time.  ${ephemeral}: 32 hedged bytes, fresh for every call.
+ * The part of slot_seal() that does not depend on the transfer, all its work with curves, for ahead
+ * of time.  ${ephemeral}: 32 hedged bytes, fresh for every call.  Errors as there.  Free what it
+ * gives with secret_free(&ret->shared).
  */
 MUST_CHECK int slot_encap(const struct manifest_ek *ek, const struct secret *ephemeral,
                           struct hpke_kem *ret, struct err *err);
-
-MUST_CHECK int slot_seal(const struct slot_seal *in, struct slot *ret_s, struct err *err);
 
 struct slot_open {
     const struct header *header; /* its signature checked */

@@ -28,7 +28,7 @@
 
 enum {
     INDEX_STEP = 16 << 20,
-    INDEX_AHEAD = 16 << 20, /* for what is held: the map cannot grow meanwhile */
+    INDEX_AHEAD = 32 << 20, /* for what is held: the map cannot grow meanwhile */
     BODY_STEP = 256 << 20,
     GATHER_US = 1000, /* much less than a crowd waits for its turn */
     READERS = 3,      /* two for bodies */

@@ -9,7 +9,7 @@
 
 enum {
     HOLD_US = 20000,      /* of early jobs: nobody waits for what is held */
-    RECORDS_US = 1000000, /* of records: after a crash the next start does them again */
+    RECORDS_US = 2000000, /* of records: after a crash the next start does them again */
     SHARED_BYTES = 1 << 18,
     ROOM_JOBS = 64, /* most small jobs touch fewer than sixteen pages that no other one did */
     ROOM_BYTES = ROOM_JOBS << 16,

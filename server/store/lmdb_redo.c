@@ -20,7 +20,8 @@ enum {
     FRONT = LMDB_REDO_STAMP_LEN + 4 + 4, /* of a record, before the hash */
     HEAD = FRONT + HASH_SHA256_LEN,
     PUT = 1,
-    DEL = 2
+    DEL = 2,
+    FEW = 128 /* changes, of which each may be compared with all behind it */
 };
 
 /* An order of tables that records know: another one is another version. */
@@ -34,6 +35,7 @@ struct lmdb_redo {
     uint8_t stamp[LMDB_REDO_STAMP_LEN]; /* of the commit that the records stand on */
     uint32_t records;                   /* behind that commit, durable */
     uint64_t at;                        /* where the next one goes */
+    uint64_t len;                       /* of the file */
     struct buf record;
 };
 
@@ -88,21 +90,23 @@ static int fill(int fd)
     return sys == 0 && fsync(fd) != 0 ? errno : sys;
 }
 
-static int check(const struct lmdb_redo *r, const char *path, struct err *err)
+static int check(struct lmdb_redo *r, const char *path, struct err *err)
 {
     uint8_t front[MAGIC_LEN + 4] = {0};
     struct stat st;
 
     if (fstat(r->fd, &st) != 0 || pread(r->fd, front, sizeof(front), 0) < 0)
         return err_sys(err, errno, "cannot read '%s'", path);
-    if (st.st_size != LMDB_REDO_LEN || memcmp(front, magic, sizeof(magic)) != 0) {
+    if ((st.st_size != LMDB_REDO_LEN && st.st_size != LMDB_REDO_LEN_OLD) ||
+        memcmp(front, magic, sizeof(magic)) != 0) {
         (void)err_set(err, ERR_CORRUPT, "'%s' is no redo log", path);
         err_hint(err, "put it back from where the store was copied; without it the store is whole, "
-                      "but may lack the sends of its last second");
+                      "but may lack the sends of its last two seconds");
         return ERR_CORRUPT;
     }
     if (get_be32(front + MAGIC_LEN) != VERSION)
         return err_set(err, ERR_UNSUPPORTED, "'%s' is of a later version", path);
+    r->len = (uint64_t)st.st_size;
     return ERR_OK;
 }
 
@@ -138,6 +142,7 @@ int lmdb_redo_open(struct lmdb_redo **ret_r, const char *dir, struct err *err)
         return err_set(err, ERR_NOMEM, "out of memory");
     }
     r->at = BLOCK;
+    r->len = LMDB_REDO_LEN;
     r->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (r->fd >= 0)
         rc = check(r, path, err);
@@ -189,21 +194,35 @@ static struct rd take_lp(struct rd *r)
     return rd_make(p, p != NULL ? len : 0);
 }
 
+struct change {
+    uint8_t what, table;
+    struct rd key, value;
+};
+
+/* False: it makes no sense. */
+static bool take_change(struct rd *r, struct change *ret)
+{
+    ret->what = rd_u8(r);
+    ret->table = rd_u8(r);
+    ret->key = take_lp(r);
+    ret->value = ret->what == PUT ? take_lp(r) : rd_make(NULL, 0);
+    return !r->bad && (ret->what == PUT || ret->what == DEL) && ret->table < T_INDEX_COUNT &&
+           ret->key.left > 0 && ret->key.left <= sizeof(((struct lmdb_key *)0)->bytes);
+}
+
 /* Do one change; false: it makes no sense. */
 static bool redo_change(struct lmdb_txn *t, struct rd *r)
 {
-    uint8_t what = rd_u8(r), table = rd_u8(r);
-    struct rd key = take_lp(r), value = what == PUT ? take_lp(r) : rd_make(NULL, 0);
     struct lmdb_key k = {0};
+    struct change c;
 
-    if (r->bad || (what != PUT && what != DEL) || table >= T_INDEX_COUNT || key.left == 0 ||
-        key.left > sizeof(k.bytes))
+    if (!take_change(r, &c))
         return false;
-    lmdb_key_add(&k, key.p, key.left);
-    if (what == PUT)
-        lmdb_txn_put(t, table, &k, value.p, value.left);
+    lmdb_key_add(&k, c.key.p, c.key.left);
+    if (c.what == PUT)
+        lmdb_txn_put(t, c.table, &k, c.value.p, c.value.left);
     else
-        lmdb_txn_del(t, table, &k);
+        lmdb_txn_del(t, c.table, &k);
     return true;
 }
 
@@ -221,6 +240,47 @@ void lmdb_redo_do_again(struct lmdb_txn *t, const struct buf *changes)
 
 /* ---- records ---- */
 
+static bool is_same_row(const struct change *a, const struct change *b)
+{
+    return a->table == b->table && a->key.left == b->key.left &&
+           memcmp(a->key.p, b->key.p, a->key.left) == 0;
+}
+
+/*
+ * Copy ${changes} to ${to}, which has room for all of them, without those that a later one of the
+ * same row makes void: an upload that is opened and sealed in one record changes most of its rows
+ * twice.  Returns how many bytes are left.
+ */
+static size_t copy_changes(uint8_t *to, const struct buf *changes)
+{
+    struct rd r = rd_make(changes->data, changes->len);
+    const uint8_t *begins[FEW + 1];
+    struct change c[FEW];
+    size_t n = 0, len = 0;
+    bool clear = true;
+
+    for (; n < FEW && r.left > 0 && clear; n++) {
+        begins[n] = r.p;
+        clear = take_change(&r, &c[n]);
+    }
+    if (r.left > 0 || !clear) {
+        memcpy(to, changes->data, changes->len);
+        return changes->len;
+    }
+    begins[n] = r.p;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = i + 1, size = (size_t)(begins[i + 1] - begins[i]);
+
+        while (k < n && !is_same_row(&c[i], &c[k]))
+            k++;
+        if (k < n)
+            continue;
+        memcpy(to + len, begins[i], size);
+        len += size;
+    }
+    return len;
+}
+
 static int digest(uint8_t ret[HASH_SHA256_LEN], const uint8_t *record, size_t len)
 {
     const struct part parts[] = {part(record, FRONT), part(record + HEAD, len)};
@@ -228,32 +288,48 @@ static int digest(uint8_t ret[HASH_SHA256_LEN], const uint8_t *record, size_t le
     return hash_parts(HASH_SHA256, ret, parts, 2);
 }
 
+/* The record of ${changes}, in r->record, whole blocks. */
+static int make_record(struct lmdb_redo *r, const struct buf *changes, struct err *err)
+{
+    size_t len;
+    uint8_t *p;
+
+    buf_reset(&r->record);
+    p = buf_reserve(&r->record, rounded(HEAD + changes->len));
+    if (p == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    len = copy_changes(p + HEAD, changes);
+    r->record.len = rounded(HEAD + len);
+    memcpy(p, r->stamp, sizeof(r->stamp));
+    put_be32(p + LMDB_REDO_STAMP_LEN, r->records + 1);
+    put_be32(p + LMDB_REDO_STAMP_LEN + 4, (uint32_t)len);
+    memset(p + HEAD + len, 0, r->record.len - HEAD - len);
+    return digest(p + FRONT, p, len) == ERR_OK
+               ? ERR_OK
+               : err_set(err, ERR_INTERNAL, "cannot hash a record of the redo log");
+}
+
 int lmdb_redo_write(struct lmdb_redo *r, struct lmdb_txn *t, const struct buf *changes,
                     struct err *err)
 {
-    size_t len = rounded(HEAD + changes->len);
-    uint8_t *p;
+    size_t len;
+    int rc;
 
     if (r->failed)
         return err_set(err, ERR_IO, "a write to the redo log has failed before");
-    if (len > LMDB_REDO_LEN - r->at)
+    if (changes->len > r->len)
         return err_set(err, ERR_FULL, "the redo log is full");
     if (r->records == 0)
         get_stamp(t, r->stamp);
     if (lmdb_txn_code(t) != ERR_OK)
         return err_set(err, lmdb_txn_code(t), "cannot read the stamp of the last commit");
-    buf_reset(&r->record);
-    p = buf_reserve(&r->record, len);
-    if (p == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory");
-    memcpy(p, r->stamp, sizeof(r->stamp));
-    put_be32(p + LMDB_REDO_STAMP_LEN, r->records + 1);
-    put_be32(p + LMDB_REDO_STAMP_LEN + 4, (uint32_t)changes->len);
-    memcpy(p + HEAD, changes->data, changes->len);
-    memset(p + HEAD + changes->len, 0, len - HEAD - changes->len);
-    if (digest(p + FRONT, p, changes->len) != ERR_OK)
-        return err_set(err, ERR_INTERNAL, "cannot hash a record of the redo log");
-    if (pwrite(r->fd, p, len, (off_t)r->at) != (ssize_t)len || fdatasync(r->fd) != 0) {
+    rc = make_record(r, changes, err);
+    if (rc != ERR_OK)
+        return rc;
+    len = r->record.len;
+    if (len > r->len - r->at)
+        return err_set(err, ERR_FULL, "the redo log is full");
+    if (pwrite(r->fd, r->record.data, len, (off_t)r->at) != (ssize_t)len || fdatasync(r->fd) != 0) {
         r->failed = true;
         return err_sys(err, errno, "cannot write to the redo log");
     }
@@ -304,7 +380,7 @@ static bool read_record(struct lmdb_redo *r, struct lmdb_txn *t, struct place *a
                         struct rd *ret_changes)
 {
     uint8_t *p, hash[HASH_SHA256_LEN];
-    size_t left = LMDB_REDO_LEN - at->at;
+    size_t left = r->len - at->at;
     uint32_t len;
 
     if (left < BLOCK)

@@ -26,7 +26,8 @@
 #include "server/store/lmdb_txn.h"
 
 enum {
-    LMDB_REDO_LEN = 4 << 20, /* bytes of the file, which never grows */
+    LMDB_REDO_LEN = 8 << 20,     /* bytes of the file, which never grows; */
+    LMDB_REDO_LEN_OLD = 4 << 20, /* of stores of before */
     LMDB_REDO_STAMP_LEN = 16
 };
 

@@ -335,6 +335,75 @@ static void test_full(void **state)
     assert_true(any_again());
 }
 
+/* ${n} changes of 20 rows: long values, then short ones, and a row that comes and goes. */
+static void note_many(struct buf *changes, uint32_t n)
+{
+    char long_value[BLOCK / 2] = {0}, last[16];
+
+    memset(long_value, 'v', sizeof(long_value) - 1);
+    for (uint32_t i = 0; i < n - 22; i++)
+        note_put(changes, i % 20, long_value);
+    for (uint32_t i = 0; i < 20; i++) {
+        (void)snprintf(last, sizeof(last), "last %u", i);
+        note_put(changes, i, last);
+    }
+    note_put(changes, 20, "comes");
+    note_del(changes, 20);
+}
+
+/* Of a row that is changed more than once only the last change takes room, if they are not many. */
+static void test_the_last_change_of_a_row(void **state)
+{
+    enum { FEW = 128 };
+    static const uint32_t counts[] = {22, 23, 42, FEW, FEW + 1};
+    char last[16];
+
+    (void)state;
+    for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+        struct buf changes = {0};
+        uint8_t len[4];
+        int fd = open(path, O_RDONLY);
+
+        note_many(&changes, counts[k]);
+        assert_int_equal(try_write(&changes), ERR_OK);
+        assert_int_equal(pread(fd, len, sizeof(len), BLOCK + 20), 4);
+        close(fd);
+        if (counts[k] <= FEW)
+            assert_true(get_be32(len) < 21 * 32);
+        else
+            assert_int_equal(get_be32(len), changes.len);
+        buf_free(&changes);
+        assert_true(any_again());
+        for (uint32_t i = 0; i < 20; i++) {
+            (void)snprintf(last, sizeof(last), "last %u", i);
+            assert_string_equal(row(i), last);
+        }
+        assert_string_equal(row(20), "");
+    }
+}
+
+/* Of an earlier version: it stays as it is. */
+static void test_a_shorter_file(void **state)
+{
+    struct buf changes = {0};
+    char value[BLOCK] = {0};
+    unsigned n = 0;
+    int rc;
+
+    (void)state;
+    lmdb_redo_close(redo);
+    assert_int_equal(truncate(path, LMDB_REDO_LEN_OLD), 0);
+    assert_int_equal(lmdb_redo_open(&redo, dir, NULL), ERR_OK);
+    memset(value, 'v', sizeof(value) - 1);
+    note_put(&changes, 1, value); /* two blocks */
+    while ((rc = try_write(&changes)) == ERR_OK)
+        n++;
+    assert_int_equal(rc, ERR_FULL);
+    assert_int_equal(n, (LMDB_REDO_LEN_OLD / BLOCK - 1) / 2);
+    buf_free(&changes);
+    assert_true(any_again());
+}
+
 static void test_larger_than_the_file(void **state)
 {
     struct buf changes = {0};
@@ -446,6 +515,8 @@ int main(void)
         TEST(test_torn_records),
         TEST(test_a_length_beyond_the_file),
         TEST(test_full),
+        TEST(test_the_last_change_of_a_row),
+        TEST(test_a_shorter_file),
         TEST(test_larger_than_the_file),
         TEST(test_records_that_make_no_sense),
         TEST(test_other_files),
