@@ -3,47 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "common/fs.h"
+#include "server/store/lmdb_env_priv.h"
 
 enum {
-    TABLES_MAX = 32,
     RESIZE_TRIES = 8,
-    SMALLEST_STEP = 1 << 20,
-    LARGEST_STEP = 1 << 30,
-    ROOM_FOR_OTHERS = 64 << 20, /* of the disk; a sixteenth of a small one */
-    CACHED = 128 << 20,         /* what has come last stays in the page cache */
+    CACHED = 128 << 20, /* what has come last stays in the page cache */
     DROP_STEP = 32 << 20,
-    OVERDRAFT = 1 << 20,
-    COMMIT_ROOM = 1 << 18, /* the list of pages that it frees, and its tables */
-    AHEAD_OF_DISK = 16,    /* the part of it that may be taken for what comes later */
-};
-
-struct lmdb_env {
-    pthread_rwlock_t gate;
-    /* Under the gate: changed only by who holds it alone. */
-    MDB_env *env; /* NULL: could not be opened again; the next user tries */
-    uint64_t generation;
-    MDB_dbi dbi[TABLES_MAX];
-
-    char *path;
-    const char *const *tables;
-    unsigned ntables;
-    uint64_t max, ahead, step;
-    bool leaves_room, drops_behind;
-    /* Writer only. */
-    uint64_t file_size;
-    uint64_t writing; /* bytes of the write under way */
-    uint64_t dropped; /* the file up to here need not be in the page cache */
-    uint64_t own_map; /* map before it was overdrawn */
-    atomic_uint_fast64_t used, map, page, readers, reopened;
-    atomic_uint_fast64_t live; /* bytes of pages with something in them, if leaves_room */
 };
 
 int lmdb_env_code(int mdb)
@@ -69,11 +40,6 @@ int lmdb_env_code(int mdb)
         if (map[i].mdb == mdb)
             return map[i].code;
     return ERR_IO;
-}
-
-static uint64_t round_up(uint64_t n, uint64_t step)
-{
-    return (n + step - 1) / step * step;
 }
 
 /* Learn size and use again.  The gate is held, shared or alone. */
@@ -120,19 +86,6 @@ static int open_tables(struct lmdb_env *e)
     return mdb_txn_commit(txn);
 }
 
-/* The map to open with: what the file has room for, or had when it was open before. */
-static uint64_t first_map(const struct lmdb_env *e)
-{
-    char *file = fs_join(e->path, "data.mdb");
-    uint64_t size = e->map > SMALLEST_STEP ? e->map : SMALLEST_STEP;
-    struct stat st = {0};
-
-    if (file != NULL && stat(file, &st) == 0 && (uint64_t)st.st_size > size + OVERDRAFT)
-        size = round_up((uint64_t)st.st_size - OVERDRAFT, SMALLEST_STEP);
-    free(file);
-    return size;
-}
-
 /* The gate is held alone, or nobody else has ${e} yet. */
 static int open_env(struct lmdb_env *e)
 {
@@ -145,9 +98,9 @@ static int open_env(struct lmdb_env *e)
         e->env = NULL;
         return rc;
     }
-    rc = mdb_env_set_mapsize(e->env, first_map(e));
+    rc = mdb_env_set_mapsize(e->env, lmdb_env_first_map(e));
     if (rc == 0)
-        rc = mdb_env_set_maxdbs(e->env, TABLES_MAX);
+        rc = mdb_env_set_maxdbs(e->env, LMDB_ENV_TABLES_MAX);
     if (rc == 0)
         rc = mdb_env_open(e->env, e->path, MDB_NOTLS, 0600);
     if (rc == 0)
@@ -252,8 +205,7 @@ static int repair(struct lmdb_env *e, uint64_t generation)
     return rc;
 }
 
-/* Take another map: ${size}, at least what is in use; 0 for what another process made it. */
-static int resize(struct lmdb_env *e, uint64_t size)
+int lmdb_env_resize(struct lmdb_env *e, uint64_t size)
 {
     int rc = 0;
 
@@ -292,7 +244,7 @@ static int begin(struct lmdb_env *e, unsigned flags, MDB_txn **ret_txn)
             return 0;
         pthread_rwlock_unlock(&e->gate);
         if (rc == MDB_MAP_RESIZED)
-            rc = resize(e, 0);
+            rc = lmdb_env_resize(e, 0);
         else if (rc == MDB_PANIC)
             rc = repair(e, generation);
         if (rc != 0)
@@ -317,37 +269,12 @@ void lmdb_env_read_end(struct lmdb_env *e, MDB_txn *txn)
     pthread_rwlock_unlock(&e->gate);
 }
 
-/* Bytes that the file may take of the disk. */
-static uint64_t room_on_disk(const struct lmdb_env *e)
-{
-    struct statvfs fs;
-    uint64_t room, others = 0;
-
-    if (statvfs(e->path, &fs) != 0)
-        return UINT64_MAX;
-    room = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (e->leaves_room) {
-        others = (uint64_t)fs.f_blocks * fs.f_frsize / 16;
-        others = others < ROOM_FOR_OTHERS ? others : ROOM_FOR_OTHERS;
-    }
-    return room > others ? room - others : 0;
-}
-
-/* What is only to be there ahead must not take a disk that is nearly full from others. */
-static bool is_short(const struct lmdb_env *e, uint64_t bytes)
-{
-    uint64_t end = e->used + 2 * bytes + SMALLEST_STEP / 4;
-
-    return end > e->map || (end + e->ahead > e->map && e->map < e->max &&
-                            room_on_disk(e) / AHEAD_OF_DISK > e->ahead);
-}
-
 int lmdb_env_write(struct lmdb_env *e, uint64_t bytes, MDB_txn **ret_txn)
 {
     int rc = 0;
 
     e->writing = bytes;
-    if (is_short(e, bytes))
+    if (lmdb_env_is_short(e, bytes))
         rc = lmdb_env_grow(e);
     /* Where there is no room ahead, pages that are free again may still do. */
     if (rc != 0 && rc != MDB_MAP_FULL && rc != ENOSPC)
@@ -359,29 +286,6 @@ void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn)
 {
     mdb_txn_abort(txn);
     pthread_rwlock_unlock(&e->gate);
-}
-
-/* The bytes that it was begun for do not tell how many pages it has copied, nor does LMDB. */
-int lmdb_env_probe(const struct lmdb_env *e, MDB_txn *parent, size_t bytes)
-{
-    char name[] = "probe";
-    MDB_val key = {sizeof(name), name}, value = {bytes + COMMIT_ROOM, NULL};
-    MDB_txn *txn = NULL;
-    int rc = mdb_txn_begin(e->env, parent, 0, &txn);
-
-    if (rc != 0)
-        return rc;
-    rc = mdb_put(txn, e->dbi[0], &key, &value, MDB_RESERVE); /* nothing is copied */
-    mdb_txn_abort(txn);
-    return rc;
-}
-
-int lmdb_env_more(struct lmdb_env *e, uint64_t bytes)
-{
-    if (e->used + 2 * (e->writing + bytes) + SMALLEST_STEP / 4 > e->map)
-        return MDB_MAP_FULL;
-    e->writing += bytes;
-    return 0;
 }
 
 int lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn)
@@ -465,63 +369,6 @@ int lmdb_env_commit(struct lmdb_env *e, MDB_txn *txn)
     if (repair(e, generation) == 0 && got_through(e, id))
         return 0;
     return rc;
-}
-
-uint64_t lmdb_env_most(const struct lmdb_env *e)
-{
-    uint64_t map = e->map, disk;
-
-    if (!e->leaves_room)
-        return UINT64_MAX;
-    disk = room_on_disk(e);
-    return disk < e->max && map + disk < e->max ? map + disk : e->max; /* the map has its blocks */
-}
-
-/* Give the file its blocks up to ${size}, so that no commit has to look for them. */
-static int allocate(struct lmdb_env *e, uint64_t size)
-{
-    mdb_filehandle_t fd = -1;
-    int rc;
-
-    pthread_rwlock_rdlock(&e->gate);
-    rc = e->env != NULL ? mdb_env_get_fd(e->env, &fd) : 0;
-    if (rc == 0 && fd >= 0 && size > e->file_size) {
-        if (fallocate(fd, 0, (off_t)e->file_size, (off_t)(size - e->file_size)) == 0)
-            e->file_size = size;
-        else if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-            rc = ENOSPC;
-        /* Other failures: this file system cannot; the writes will see. */
-    }
-    pthread_rwlock_unlock(&e->gate);
-    return rc;
-}
-
-int lmdb_env_grow(struct lmdb_env *e)
-{
-    uint64_t map = e->map, size, more = map / 4, room;
-    int rc;
-
-    if (map >= e->max)
-        return MDB_MAP_FULL;
-    more = more > e->step ? more : e->step;
-    more = more < LARGEST_STEP ? more : LARGEST_STEP;
-    room = room_on_disk(e);
-    if (more > room / 4)
-        more = room / 4 > SMALLEST_STEP ? room / 4 : SMALLEST_STEP;
-    if (more + OVERDRAFT > room)
-        return ENOSPC;
-    size = round_up(map + more, SMALLEST_STEP);
-    size = size < e->max ? size : e->max;
-    rc = allocate(e, size + OVERDRAFT);
-    return rc == 0 ? resize(e, size) : rc;
-}
-
-int lmdb_env_overdraw(struct lmdb_env *e, bool on)
-{
-    if (!on)
-        return resize(e, e->own_map);
-    e->own_map = e->map;
-    return resize(e, e->own_map + OVERDRAFT);
 }
 
 void lmdb_env_stats(const struct lmdb_env *e, struct lmdb_env_stats *ret_stats)
