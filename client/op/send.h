@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* send - what the files of this operation share: send.c (course), send_to.c (recipients),
- * send_open.c (OpenTransfer),
- * send_body.c (pieces), send_stream.c (of a source whose length is not known), send_seal.c (keys,
- * metadata, header), send_slots.c, send_preview.c, send_record.c (what survives).  Nobody else
- * includes it.
+/*
+ * send - what the files of this operation share: send.c (course), send_to.c (recipients),
+ * send_open.c (OpenTransfer), send_body.c (pieces), send_have.c (which of them the server has),
+ * send_stream.c (of a source whose length is not known), send_slots.c (slots), send_seal.c (keys,
+ * metadata, header), send_preview.c, send_record.c (what survives).  Nobody else includes it.
  */
 #ifndef CLIENT_OP_SEND_H
 #define CLIENT_OP_SEND_H
@@ -195,6 +195,12 @@ void send_stream_lost(struct send *s);
 
 /* The connection stands again, behind send_body(): go on with what the server lacks. */
 void send_body_again(struct send *s);
+
+/* Ask the server which pieces it has, into `have` and `acked`; then send_body_pass(). */
+void send_have_ask(struct send *s);
+
+/* All pieces from the first on, but for those that the server has. */
+void send_body_pass(struct send *s);
 
 /* More leaves are durable: send their pieces. */
 void send_body_flush(struct send *s);
