@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * lmdb_env: growth, and a disk that fails under it.
- *
- * The functions below stand between LMDB and the file: they fail on demand.
- */
-#include <errno.h>
+/* lmdb_env: growth, and a disk that fails under it. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,62 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "server/store/lmdb_env.h"
+#include "tests/unit/disk_fails.h"
 
-enum { META_END = 8192, STEP = 1 << 20 };
-
-/* How many of the next calls of each kind fail. */
-static struct {
-    _Atomic int meta, data, sync;
-    _Atomic int meta_done; /* these are done, and then said to have failed */
-} fails;
-
-static bool spend(_Atomic int *n)
-{
-    if (*n == 0)
-        return false;
-    --*n;
-    return true;
-}
-
-__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *buf, size_t len, off_t at)
-{
-    if (at < META_END && spend(&fails.meta_done)) {
-        (void)syscall(SYS_pwrite64, fd, buf, len, at);
-        errno = EIO;
-        return -1;
-    }
-    if (spend(at < META_END ? &fails.meta : &fails.data)) {
-        errno = at < META_END ? EIO : ENOSPC;
-        return -1;
-    }
-    return syscall(SYS_pwrite64, fd, buf, len, at);
-}
-
-__attribute__((visibility("default"))) ssize_t writev(int fd, const struct iovec *iov, int n)
-{
-    if (spend(&fails.data)) {
-        errno = ENOSPC;
-        return -1;
-    }
-    return syscall(SYS_writev, fd, iov, n);
-}
-
-__attribute__((visibility("default"))) int fdatasync(int fd)
-{
-    if (spend(&fails.sync)) {
-        errno = EIO;
-        return -1;
-    }
-    return (int)syscall(SYS_fdatasync, fd);
-}
+enum { STEP = 1 << 20 };
 
 /* ---- fixture ---- */
 
@@ -102,7 +50,7 @@ static int teardown(void **state)
 {
     char file[128];
 
-    fails.meta = fails.data = fails.sync = 0;
+    disk_fails = (struct disk_fails){0};
     lmdb_env_close(*state);
     (void)snprintf(file, sizeof(file), "%s/data.mdb", path);
     (void)unlink(file);
@@ -159,7 +107,7 @@ static void test_panic_is_not_for_ever(void **state)
     struct lmdb_env *e = *state;
 
     assert_int_equal(put(e, 1, 100), 0);
-    fails.meta = 1;
+    disk_fails.meta = 1;
     assert_int_not_equal(put(e, 2, 200), 0);
     assert_int_equal(reopened(e), 1);
     assert_int_equal(get(e, 1), 100);
@@ -167,7 +115,7 @@ static void test_panic_is_not_for_ever(void **state)
     assert_int_equal(put(e, 2, 300), 0);
     assert_int_equal(get(e, 2), 300);
     /* Also when the attempt to take it back fails. */
-    fails.meta = 2;
+    disk_fails.meta = 2;
     assert_int_not_equal(put(e, 3, 100), 0);
     assert_int_equal(reopened(e), 2);
     assert_int_equal(get(e, 2), 300);
@@ -185,8 +133,8 @@ static void test_a_commit_that_got_through(void **state)
 {
     struct lmdb_env *e = *state;
 
-    fails.meta_done = 1;
-    fails.meta = 1; /* LMDB cannot take it back */
+    disk_fails.meta_done = 1;
+    disk_fails.meta = 1; /* LMDB cannot take it back */
     assert_int_equal(put(e, 1, 100), 0);
     assert_int_equal(reopened(e), 1);
     assert_int_equal(get(e, 1), 100);
@@ -197,7 +145,7 @@ static void test_a_failing_sync_writes_nothing(void **state)
     struct lmdb_env *e = *state;
 
     assert_int_equal(put(e, 1, 100), 0);
-    fails.sync = 1;
+    disk_fails.sync = 1;
     assert_int_equal(lmdb_env_code(put(e, 2, 100)), ERR_IO);
     assert_int_equal(get(e, 2), -1);
     assert_int_equal(put(e, 2, 200), 0);
@@ -210,7 +158,7 @@ static void test_no_room_writes_nothing(void **state)
     struct lmdb_env *e = *state;
 
     assert_int_equal(put(e, 1, 100), 0);
-    fails.data = 1;
+    disk_fails.data = 1;
     assert_int_equal(lmdb_env_code(put(e, 2, 100000)), ERR_FULL);
     assert_int_equal(get(e, 1), 100);
     assert_int_equal(get(e, 2), -1);
@@ -226,7 +174,7 @@ static void test_gone_and_back(void **state)
 
     assert_int_equal(put(e, 1, 100), 0);
     (void)snprintf(away, sizeof(away), "%s/away", dir);
-    fails.meta = 1;
+    disk_fails.meta = 1;
     assert_int_equal(rename(path, away), 0);
     assert_int_not_equal(put(e, 2, 100), 0);
     assert_int_equal(get(e, 1), -2);
@@ -315,7 +263,7 @@ static void test_room(void **state)
         assert_int_equal(put(e, n, 200000), 0);
     lmdb_env_stats(e, &st);
     assert_in_range(st.live, empty + 5 * 200000, empty + 5 * 204800 + 8192);
-    fails.data = 1;
+    disk_fails.data = 1;
     assert_int_not_equal(put(e, 5, 200000), 0);
     assert_int_equal(drop(e, 0), 0);
     assert_int_equal(drop(e, 1), 0);
@@ -363,7 +311,7 @@ static void test_growth_under_readers(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, reader_main, &r[i]), 0);
     for (uint32_t n = 1; n < 100; n++) {
         if (n % 30 == 0)
-            fails.meta = 1; /* and an environment that is opened again under them */
+            disk_fails.meta = 1; /* and an environment that is opened again under them */
         if (put(*state, n, 200000) != 0)
             assert_int_equal(put(*state, n, 200000), 0);
     }

@@ -8,52 +8,16 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/fs.h"
 #include "server/store/lmdb_redo.h"
+#include "tests/unit/disk_fails.h"
 #include "tests/unit/writer_fix.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, writer_fix_setup_redo, writer_fix_teardown)
-
-enum {
-    META_END = 8192, /* of LMDB's file: where a commit ends */
-    FAR = 1 << 30    /* s, where the clock stands: nothing gets due */
-};
-
-/* How many of the next writes of LMDB's meta pages, of the log, and syncs of it, fail. */
-static _Atomic int meta_fails, log_fails, sync_fails;
-static _Atomic int log_fd = -1, never_fails, meta_error = EIO;
-
-static bool spend(_Atomic int *n)
-{
-    if (*n == 0)
-        return false;
-    --*n;
-    return true;
-}
-
-__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *buf, size_t len, off_t at)
-{
-    if (spend(fd == log_fd ? &log_fails : at < META_END ? &meta_fails : &never_fails)) {
-        errno = fd == log_fd ? EIO : meta_error;
-        return -1;
-    }
-    return syscall(SYS_pwrite64, fd, buf, len, at);
-}
-
-__attribute__((visibility("default"))) int fdatasync(int fd)
-{
-    if (fd == log_fd && spend(&sync_fails)) {
-        errno = EIO;
-        return -1;
-    }
-    return (int)syscall(SYS_fdatasync, fd);
-}
 
 /* ---- a crash ---- */
 
@@ -292,10 +256,10 @@ static void find_log(const struct writer_fix *f)
         n = readlink(link, target, sizeof(target) - 1);
         target[n > 0 ? n : 0] = '\0';
         if (strcmp(target, path) == 0)
-            log_fd = fd;
+            disk_fails.log_fd = fd;
     }
     free(path);
-    assert_true(log_fd >= 0);
+    assert_true(disk_fails.log_fd != 0);
 }
 
 /* A log that fails is not used any more. */
@@ -306,14 +270,14 @@ static void test_a_log_that_fails(void **state)
     writer_fix_set_clock(f, FAR);
     find_log(f);
     (void)submit(f, RECORD_PUT, 1);
-    log_fails = 1;
+    disk_fails.log = 1;
     (void)submit(f, RECORD_PUT, 2);
     assert_int_equal(f->results[1].code, ERR_OK);
     assert_true(writer_fix_has(f, 1) && writer_fix_has(f, 2));
     (void)submit(f, RECORD_PUT, 3);
     assert_true(writer_fix_has(f, 3));
     assert_true(survives(f, 1) && survives(f, 2) && survives(f, 3));
-    log_fd = -1;
+    disk_fails.log_fd = 0;
 }
 
 /* A record whose sync failed may be whole all the same: the commit that stands for it is newer. */
@@ -323,14 +287,14 @@ static void test_a_record_that_failed_is_not_done_again(void **state)
 
     writer_fix_set_clock(f, FAR);
     find_log(f);
-    sync_fails = 1;
+    disk_fails.log_sync = 1;
     (void)submit(f, RECORD_PUT, 1);
-    assert_int_equal(sync_fails, 0);
+    assert_int_equal(disk_fails.log_sync, 0);
     assert_int_equal(f->results[0].code, ERR_OK);
     assert_true(survives(f, 1));
     (void)submit(f, DELETE, 1);
     assert_false(survives(f, 1));
-    log_fd = -1;
+    disk_fails.log_fd = 0;
 }
 
 /* An older copy of the index beside this log is as it was when it was copied. */
@@ -366,16 +330,16 @@ static void test_commits_that_fail_in_a_full_store(void **state)
         (void)submit(f, DELETE_MANY, 10000 * (uint32_t)fails);
         (void)submit(f, RECORD_PUT, n);
         assert_true(survives(f, n));
-        meta_error = ENOSPC;
-        meta_fails = fails;
+        disk_fails.meta_error = ENOSPC;
+        disk_fails.meta = fails;
         (void)submit(f, PUT, n + 1);
-        meta_fails = 0;
+        disk_fails.meta = 0;
         assert_true(survives(f, n));
         (void)submit(f, DELETE, n + 1);
         lmdb_writer_settle(f->w);
         assert_true(writer_fix_has(f, n));
     }
-    meta_error = EIO;
+    disk_fails.meta_error = 0;
 }
 
 /* The commit behind a record fails: what was acknowledged comes back. */
@@ -385,9 +349,9 @@ static void test_a_commit_that_fails(void **state)
 
     writer_fix_set_clock(f, FAR);
     (void)submit(f, RECORD_PUT, 1);
-    meta_fails = 1;
+    disk_fails.meta = 1;
     lmdb_writer_settle(f->w);
-    assert_int_equal(meta_fails, 0);
+    assert_int_equal(disk_fails.meta, 0);
     assert_true(writer_fix_has(f, 1)); /* a second commit has brought it back */
     assert_true(survives(f, 1));
 }
@@ -398,7 +362,7 @@ static void test_no_record_behind_a_commit_that_failed(void **state)
     struct writer_fix *f = *state;
 
     writer_fix_set_clock(f, FAR);
-    meta_fails = 1;
+    disk_fails.meta = 1;
     (void)submit(f, PUT, 1);
     assert_int_equal(f->results[0].code, ERR_IO);
     (void)submit(f, RECORD_PUT, 2);
@@ -419,9 +383,9 @@ static void test_commits_that_fail(void **state)
 
         writer_fix_set_clock(f, FAR + fails);
         (void)submit(f, RECORD_PUT, n);
-        meta_fails = fails;
+        disk_fails.meta = fails;
         last = submit(f, PUT, n + 1);
-        meta_fails = 0;
+        disk_fails.meta = 0;
         assert_true(survives(f, n));
         if (f->results[last].code == ERR_OK)
             assert_true(writer_fix_has(f, n + 1));

@@ -1,39 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lmdb_writer with a redo log and room: batches in the transaction that is held, and their
  * failures. */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "server/store/lmdb_redo.h"
+#include "tests/unit/disk_fails.h"
 #include "tests/unit/writer_fix.h"
 
 #define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, writer_fix_setup_roomy, writer_fix_teardown)
 
-enum {
-    META_END = 8192, /* of LMDB's file: where a commit ends */
-    FAR = 1 << 30    /* s, where the clock stands: nothing gets due */
-};
-
-static _Atomic int meta_fails; /* of the next writes of LMDB's meta pages */
-static _Atomic int nested;     /* transactions inside another one */
-
-__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *buf, size_t len, off_t at)
-{
-    if (at < META_END && meta_fails > 0) {
-        meta_fails--;
-        errno = EIO;
-        return -1;
-    }
-    return syscall(SYS_pwrite64, fd, buf, len, at);
-}
+static _Atomic int nested; /* transactions inside another one */
 
 int __real_lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn);
 int __wrap_lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn);
@@ -162,9 +144,9 @@ static void test_early_ones_that_are_lost(void **state)
 
     writer_fix_set_clock(f, FAR);
     assert_int_equal(submit(f, EARLY, 1), ERR_OK);
-    meta_fails = 1;
+    disk_fails.meta = 1;
     assert_int_equal(submit(f, FAIL_AFTER_A_CHANGE, 2), ERR_IO);
-    assert_int_equal(meta_fails, 0);
+    assert_int_equal(disk_fails.meta, 0);
     assert_int_equal(submit(f, PUT, 3), ERR_OK);
     assert_true(writer_fix_has(f, 3));
     assert_false(writer_fix_has(f, 1) || writer_fix_has(f, 2));
@@ -181,9 +163,9 @@ static void test_records_are_not_lost(void **state)
         uint32_t n = 10 * (uint32_t)fails;
 
         assert_int_equal(submit(f, RECORD_PUT, n), ERR_OK);
-        meta_fails = fails;
+        disk_fails.meta = fails;
         (void)submit(f, FAIL_AFTER_A_CHANGE, n + 1);
-        meta_fails = 0;
+        disk_fails.meta = 0;
         assert_int_equal(submit(f, RECORD_PUT, n + 2), ERR_OK);
         (void)lmdb_writer_settle(f->w);
         assert_true(writer_fix_has(f, n) && writer_fix_has(f, n + 2));

@@ -11,7 +11,13 @@
 
 #include "server/store/lmdb_writer.h"
 
-enum { JOBS = 4000, MANY = 60, CEILING = 4 << 20, ROOMY = 64 << 20 };
+enum {
+    JOBS = 4000,
+    MANY = 60,
+    CEILING = 4 << 20, /* bytes of the map, and with room ahead: */
+    ROOMY = 64 << 20,
+    FAR = 1 << 30 /* s: where the clock may stand: nothing gets due */
+};
 
 /* What a job does, in job->note[0], to the row job->note[1]. */
 enum deed {
