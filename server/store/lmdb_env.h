@@ -67,11 +67,15 @@ void lmdb_env_abort(struct lmdb_env *e, MDB_txn *txn);
 
 /*
  * Is there room in the map for ${bytes} more in ${parent}, and for what its commit still writes?
- * This takes as much, and gives it back.  0, or a number of LMDB; ${parent} is as it was.
+ * This takes as much, and gives it back.  0: there is; MDB_MAP_FULL, or another number of LMDB.
+ * ${parent} is as it was.
  */
 MUST_CHECK int lmdb_env_probe(const struct lmdb_env *e, MDB_txn *parent, size_t bytes);
 
-/* About ${bytes} more are to be written in what was begun: MDB_MAP_FULL if the map looks short. */
+/*
+ * About ${bytes} more are to be written in what was begun: they count from here on.  0, or
+ * MDB_MAP_FULL if the map looks short: they do not.
+ */
 MUST_CHECK int lmdb_env_more(struct lmdb_env *e, uint64_t bytes);
 
 /*

@@ -8,11 +8,11 @@
 #include "server/store/lmdb_redo.h"
 
 enum {
-    HOLD_US = 20000,      /* of early jobs: nobody waits for what is held */
-    RECORDS_US = 2000000, /* of records: after a crash the next start does them again */
-    SHARED_BYTES = 1 << 18,
-    ROOM_JOBS = 64, /* most small jobs touch fewer than sixteen pages that no other one did */
-    ROOM_BYTES = ROOM_JOBS << 16,
+    HOLD_US = 20000,              /* of early jobs: nobody waits for what is held */
+    RECORDS_US = 2000000,         /* of records: after a crash the next start does them again */
+    SHARED_BYTES = 1 << 18,       /* most that a batch may write in the held transaction itself */
+    ROOM_JOBS = 64,               /* for so many room is tried at a time */
+    ROOM_BYTES = ROOM_JOBS << 16, /* most touch fewer than sixteen pages that no other one did */
     RIPEN = 2 /* commits from the one that frees a page to the one that may use it */
 };
 
@@ -58,8 +58,9 @@ static void take_back(struct lmdb_held *h, const struct lmdb_txn *t)
 /* ---- batches ---- */
 
 /*
- * Is there room for ${jobs} more of small changes, and for a commit?  To try it costs as much as
- * such a job does, so it is tried for many at a time.
+ * Is there room for ${jobs} more with small changes, and for a commit?  To try it costs as much as
+ * such a job does, so it is tried for many at a time; where there is none for many, it is left to
+ * transactions inside, which try it for themselves.
  */
 static bool has_room(struct lmdb_held *h, size_t jobs)
 {
@@ -75,7 +76,10 @@ static bool has_room(struct lmdb_held *h, size_t jobs)
     return true;
 }
 
-/* May a batch work in the held transaction itself?  If it is undone, all of that is done again. */
+/*
+ * May a batch work in the held transaction itself, which spares the cost of one inside?  If it is
+ * undone, all of that is done again: so the log and the changes must have all of it.
+ */
 static bool may_share(struct lmdb_held *h, uint64_t bytes, size_t jobs)
 {
     return h->txn.txn != NULL && h->cfg->redo != NULL && h->noted != NOT_NOTED &&
@@ -91,7 +95,7 @@ int lmdb_held_begin(struct lmdb_held *h, uint64_t bytes, size_t jobs, struct lmd
     if (may_share(h, bytes, jobs))
         rc = lmdb_env_more(h->cfg->env, bytes);
     else if (txn != NULL)
-        rc = lmdb_env_nest(h->cfg->env, bytes, h->txn.txn, &txn);
+        rc = lmdb_env_nest(h->cfg->env, bytes, txn, &txn);
     else
         rc = lmdb_env_write(h->cfg->env, bytes, &txn);
     *t = new_txn(h, txn);
@@ -99,14 +103,20 @@ int lmdb_held_begin(struct lmdb_held *h, uint64_t bytes, size_t jobs, struct lmd
     return rc;
 }
 
-/* It is gone: none of it will be committed. */
+/* The transaction has ended. */
+static void let_go(struct lmdb_held *h)
+{
+    h->txn = (struct lmdb_txn){0};
+    h->room = 0;
+    h->tight = false;
+}
+
+/* It is committed, or gone with all that no record has. */
 static void drop(struct lmdb_held *h)
 {
     h->lost |= h->records > 0;
-    h->txn = (struct lmdb_txn){0};
+    let_go(h);
     h->jobs = 0;
-    h->room = 0;
-    h->tight = false;
     if (h->changes.cap > LMDB_REDO_LEN) /* of a batch that was never to be a record */
         buf_free(&h->changes);
     buf_reset(&h->changes);
@@ -121,7 +131,10 @@ static void forget_batch(struct lmdb_held *h)
     h->changes.failed = false;
 }
 
-/* What is held is gone, with a batch that failed in it; what was there before is known. */
+/*
+ * All that is held is undone, for a batch failed in it: what was there before is lost, to be done
+ * again; if the changes lack some of it, what no record has is gone.
+ */
 static void break_off(struct lmdb_held *h)
 {
     lmdb_env_abort(h->cfg->env, h->txn.txn);
@@ -131,9 +144,7 @@ static void break_off(struct lmdb_held *h)
     }
     forget_batch(h);
     h->lost |= h->records > 0 || h->changes.len > 0;
-    h->txn = (struct lmdb_txn){0};
-    h->room = 0;
-    h->tight = false;
+    let_go(h);
 }
 
 void lmdb_held_undo(struct lmdb_held *h, struct lmdb_txn *t)
@@ -142,7 +153,7 @@ void lmdb_held_undo(struct lmdb_held *h, struct lmdb_txn *t)
 
     take_back(h, t);
     if (t->txn == h->txn.txn) {
-        if (changed)
+        if (changed) /* else it is as it was */
             break_off(h);
         return;
     }
@@ -153,11 +164,25 @@ void lmdb_held_undo(struct lmdb_held *h, struct lmdb_txn *t)
         lmdb_env_abort(h->cfg->env, t->txn);
 }
 
+/* What ${t} counted counts for ${held}. */
 static void add(struct lmdb_txn *held, const struct lmdb_txn *t)
 {
     held->freed |= t->freed;
     for (unsigned i = 0; i < LMDB_COUNTERS; i++)
         held->added[i] += t->added[i];
+}
+
+/* The rows of what was counted, among the changes of the batch.  0, or a number of LMDB. */
+static int save_counts(struct lmdb_held *h)
+{
+    struct lmdb_txn *t = &h->txn;
+
+    if (h->cfg->before_keep == NULL)
+        return 0;
+    t->row = h->row;
+    h->cfg->before_keep(t);
+    take_back(h, t);
+    return t->hard;
 }
 
 int lmdb_held_keep(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs)
@@ -174,13 +199,8 @@ int lmdb_held_keep(struct lmdb_held *h, struct lmdb_txn *t, size_t jobs)
             rc = lmdb_env_merge(h->cfg->env, t->txn);
         add(held, t);
     }
-    if (rc == 0 && h->cfg->before_keep != NULL) {
-        held->row = h->row;
-        held->changes = t->changes;
-        h->cfg->before_keep(held);
-        take_back(h, held);
-        rc = held->hard;
-    }
+    if (rc == 0)
+        rc = save_counts(h);
     if (rc != 0)
         break_off(h);
     else
@@ -274,6 +294,7 @@ bool lmdb_held_record(struct lmdb_held *h)
     return true;
 }
 
+/* First what the log has, then the changes that no record has yet. */
 static int restore(struct lmdb_held *h)
 {
     struct lmdb_txn t;

@@ -2,8 +2,9 @@
 /*
  * lmdb_meta - the meta rows of the index: version, shape, counts.
  *
- * Counts and the next transfer number live in the engine and go into every commit of the index,
- * so that what is noted fits what is there.  Index writer only, and while the store is opened.
+ * Counts and the next transfer number live in the engine and are written with every batch that
+ * changes the index, so that what is noted fits what is there, also in a record of the redo log.
+ * Index writer only, and while the store is opened.
  */
 #ifndef SERVER_STORE_LMDB_META_H
 #define SERVER_STORE_LMDB_META_H
@@ -24,13 +25,13 @@ MUST_CHECK int lmdb_meta_check(struct lmdb_txn *t, unsigned bodies, unsigned *re
 /* Into the engine; fails by sticking in ${t}. */
 void lmdb_meta_load_counts(struct lmdb_txn *t);
 
-/* As that, where rows came back; transfer numbers that were given since stay used. */
+/* As that, where rows came back (lmdb_held.h); transfer numbers that were given since stay used. */
 void lmdb_meta_restore_counts(struct lmdb_txn *t);
 
-/* How many rows there are when ${t} is committed.  Fails by sticking in it. */
+/* Write into ${t} how many rows there are when it is durable.  Fails by sticking in it. */
 void lmdb_meta_save_counts(struct lmdb_txn *t);
 
-/* It is: that many there are. */
+/* It is, by a commit or a record: that many there are. */
 void lmdb_meta_add_counts(struct lmdb_txn *t);
 
 /* A transfer number that was never used. */

@@ -202,7 +202,7 @@ static void answer_early(struct lmdb_writer *w, struct batch *b)
         w->cfg.done(w->cfg.engine, early);
 }
 
-/* Run the jobs in a transaction of their own, which is left open if they changed something. */
+/* Run the jobs as a batch, which is to be kept if they changed something. */
 static int run_all(struct lmdb_writer *w, const struct batch *b, struct lmdb_txn *t, bool *any)
 {
     int rc = lmdb_held_begin(&w->held, b->bytes, b->jobs, t);
@@ -261,11 +261,11 @@ static int attempt(struct lmdb_writer *w, struct batch *b)
 /* As attempt(), as often as there is more room for it. */
 static int attempt_with_room(struct lmdb_writer *w, struct batch *b)
 {
-    bool nested = w->held.txn.txn != NULL;
+    bool held = w->held.txn.txn != NULL;
     int rc = attempt(w, b);
 
     /* What was held is committed now: for this alone there may be room as it is. */
-    if (nested && (rc == MDB_MAP_FULL || rc == ENOSPC))
+    if (held && (rc == MDB_MAP_FULL || rc == ENOSPC))
         rc = attempt(w, b);
     while (rc != 0 && lmdb_held_make_room(&w->held, rc))
         rc = attempt(w, b);

@@ -65,7 +65,10 @@ struct lmdb_writer_config {
     void (*before_keep)(struct lmdb_txn *t);
     /* Called with one that was committed, or of which a record was written.  May be NULL. */
     void (*after_commit)(struct lmdb_txn *t);
-    /* Called with a transaction into which rows came back from the log; may be NULL. */
+    /*
+     * Called with a transaction into which rows came back that another one had, from the log or
+     * not; what was counted is to be read from it.  May be NULL.
+     */
     void (*restored)(struct lmdb_txn *t);
 };
 
