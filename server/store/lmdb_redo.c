@@ -21,7 +21,7 @@ enum {
     HEAD = FRONT + HASH_SHA256_LEN,
     PUT = 1,
     DEL = 2,
-    FEW = 128 /* changes, of which each may be compared with all behind it */
+    FEW = 128 /* changes: so many are each compared with all behind it */
 };
 
 /* An order of tables that records know: another one is another version. */
@@ -197,15 +197,19 @@ static struct rd take_lp(struct rd *r)
 struct change {
     uint8_t what, table;
     struct rd key, value;
+    const uint8_t *p; /* as it was noted, ${len} bytes */
+    size_t len;
 };
 
-/* False: it makes no sense. */
+/* The next change; false: it makes no sense. */
 static bool take_change(struct rd *r, struct change *ret)
 {
+    ret->p = r->p;
     ret->what = rd_u8(r);
     ret->table = rd_u8(r);
     ret->key = take_lp(r);
     ret->value = ret->what == PUT ? take_lp(r) : rd_make(NULL, 0);
+    ret->len = (size_t)(r->p - ret->p);
     return !r->bad && (ret->what == PUT || ret->what == DEL) && ret->table < T_INDEX_COUNT &&
            ret->key.left > 0 && ret->key.left <= sizeof(((struct lmdb_key *)0)->bytes);
 }
@@ -246,37 +250,38 @@ static bool is_same_row(const struct change *a, const struct change *b)
            memcmp(a->key.p, b->key.p, a->key.left) == 0;
 }
 
+/* Does one behind number ${i} change the same row? */
+static bool is_void(const struct change *c, size_t n, size_t i)
+{
+    for (size_t k = i + 1; k < n; k++)
+        if (is_same_row(&c[i], &c[k]))
+            return true;
+    return false;
+}
+
 /*
  * Copy ${changes} to ${to}, which has room for all of them, without those that a later one of the
  * same row makes void: an upload that is opened and sealed in one record changes most of its rows
- * twice.  Returns how many bytes are left.
+ * twice.  Where there are many all are copied.  Returns how many bytes are left.
  */
 static size_t copy_changes(uint8_t *to, const struct buf *changes)
 {
     struct rd r = rd_make(changes->data, changes->len);
-    const uint8_t *begins[FEW + 1];
     struct change c[FEW];
     size_t n = 0, len = 0;
-    bool clear = true;
+    bool good = true;
 
-    for (; n < FEW && r.left > 0 && clear; n++) {
-        begins[n] = r.p;
-        clear = take_change(&r, &c[n]);
-    }
-    if (r.left > 0 || !clear) {
+    for (; n < FEW && r.left > 0 && good; n++)
+        good = take_change(&r, &c[n]);
+    if (r.left > 0 || !good) {
         memcpy(to, changes->data, changes->len);
         return changes->len;
     }
-    begins[n] = r.p;
     for (size_t i = 0; i < n; i++) {
-        size_t k = i + 1, size = (size_t)(begins[i + 1] - begins[i]);
-
-        while (k < n && !is_same_row(&c[i], &c[k]))
-            k++;
-        if (k < n)
+        if (is_void(c, n, i))
             continue;
-        memcpy(to + len, begins[i], size);
-        len += size;
+        memcpy(to + len, c[i].p, c[i].len);
+        len += c[i].len;
     }
     return len;
 }
@@ -288,7 +293,7 @@ static int digest(uint8_t ret[HASH_SHA256_LEN], const uint8_t *record, size_t le
     return hash_parts(HASH_SHA256, ret, parts, 2);
 }
 
-/* The record of ${changes}, in r->record, whole blocks. */
+/* Make the record of ${changes} in r->record, in whole blocks. */
 static int make_record(struct lmdb_redo *r, const struct buf *changes, struct err *err)
 {
     size_t len;

@@ -26,8 +26,8 @@
 #include "server/store/lmdb_txn.h"
 
 enum {
-    LMDB_REDO_LEN = 8 << 20,     /* bytes of the file, which never grows; */
-    LMDB_REDO_LEN_OLD = 4 << 20, /* of stores of before */
+    LMDB_REDO_LEN = 8 << 20,     /* bytes of the file, which never grows */
+    LMDB_REDO_LEN_OLD = 4 << 20, /* of one that an earlier version made: it stays as it is */
     LMDB_REDO_STAMP_LEN = 16
 };
 
@@ -49,10 +49,11 @@ void lmdb_redo_note_del(struct buf *changes, enum lmdb_table table, struct part 
 void lmdb_redo_do_again(struct lmdb_txn *t, const struct buf *changes);
 
 /*
- * Write ${changes}, done in ${t}, which is not marked yet, as the next record.  ERR_OK: durable.
- * ERR_FULL: no room for it until the file begins anew.  ERR_IO: the file takes no more; it may hold
- * the record all the same, until ${t} or another transaction is marked and committed.  ERR_NOMEM,
- * ERR_INTERNAL: nothing was written.
+ * Write ${changes}, done in ${t}, which is not marked yet, as the next record; of a row that
+ * changed more than once the last change is enough, and takes less room.  ERR_OK: durable.
+ * ERR_FULL: no room for it until the file begins anew, if then.  ERR_IO: the file takes no more; it
+ * may hold the record all the same, until ${t} or another transaction is marked and committed.
+ * ERR_NOMEM, ERR_INTERNAL: nothing was written.
  */
 MUST_CHECK int lmdb_redo_write(struct lmdb_redo *r, struct lmdb_txn *t, const struct buf *changes,
                                struct err *err);

@@ -165,20 +165,24 @@ static void commit_mark(void)
     lmdb_redo_begin_anew(redo);
 }
 
-/* The row ${n}; "" if it is not there. */
-static const char *row(uint32_t n)
+/* The row with that key; "" if it is not there. */
+static const char *row_at(enum lmdb_table table, struct lmdb_key key)
 {
     static char text[64];
     struct lmdb_txn t = {.env = env};
-    struct lmdb_key key = key_of(n);
     struct rd r = {0};
 
     assert_int_equal(lmdb_env_read(env, &t.txn), 0);
     text[0] = '\0';
-    if (lmdb_txn_get(&t, T_CELLS, &key, &r) == ERR_OK)
+    if (lmdb_txn_get(&t, table, &key, &r) == ERR_OK)
         (void)snprintf(text, sizeof(text), "%.*s", (int)r.left, (const char *)r.p);
     lmdb_env_read_end(env, t.txn);
     return text;
+}
+
+static const char *row(uint32_t n)
+{
+    return row_at(T_CELLS, key_of(n));
 }
 
 /* Overwrite a byte of the file. */
@@ -351,8 +355,8 @@ static void note_many(struct buf *changes, uint32_t n)
     note_del(changes, 20);
 }
 
-/* Of a row that is changed more than once only the last change takes room, if they are not many. */
-static void test_the_last_change_of_a_row(void **state)
+/* Of a row that is changed more than once, if the changes are not many. */
+static void test_only_the_last_change_takes_room(void **state)
 {
     enum { FEW = 128 };
     static const uint32_t counts[] = {22, 23, 42, FEW, FEW + 1};
@@ -382,7 +386,29 @@ static void test_the_last_change_of_a_row(void **state)
     }
 }
 
-/* Of an earlier version: it stays as it is. */
+/* The same key in another table, and a key that another one begins with. */
+static void test_rows_that_look_alike_are_others(void **state)
+{
+    static const enum lmdb_table tables[] = {T_CELLS, T_CELLS, T_FEED, T_CELLS, T_CELLS};
+    static const size_t lens[] = {7, 8, 8, 7, 6};
+    static const char *const values[] = {"first", "long", "feed", "last", "short"};
+    enum { N = sizeof(lens) / sizeof(lens[0]) };
+    struct lmdb_key keys[N];
+    struct buf changes = {0};
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        keys[i] = key_of(0);
+        keys[i].len = lens[i];
+        lmdb_redo_note_put(&changes, tables[i], part(keys[i].bytes, lens[i]), part_str(values[i]));
+    }
+    write_changes(&changes);
+    assert_true(any_again());
+    for (size_t i = 0; i < N; i++)
+        assert_string_equal(row_at(tables[i], keys[i]), i == 0 ? values[3] : values[i]);
+}
+
+/* An earlier version made it: it stays as it is. */
 static void test_a_shorter_file(void **state)
 {
     struct buf changes = {0};
@@ -515,7 +541,8 @@ int main(void)
         TEST(test_torn_records),
         TEST(test_a_length_beyond_the_file),
         TEST(test_full),
-        TEST(test_the_last_change_of_a_row),
+        TEST(test_only_the_last_change_takes_room),
+        TEST(test_rows_that_look_alike_are_others),
         TEST(test_a_shorter_file),
         TEST(test_larger_than_the_file),
         TEST(test_records_that_make_no_sense),
