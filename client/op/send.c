@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Happy path: open the file -> connect -> find the recipients -> OpenTransfer (send_open.c) ->
- * draw keys -> pieces (send_body.c) -> seal (send_seal.c) -> done.  The last
+ * draw keys -> pieces (send_body.c) -> slots (send_slots.c), seal (send_seal.c) -> done.  The last
  * pieces and SealTransfer leave in one flight.  A small send does not look up whoever is pinned; a
- * refusal then leads back to it, once.
+ * refusal then leads back to it, once.  Its slots are half made while the server opens it.
  *
  * Ways to fail, besides those of the link and of people.c:
  *  - no such file                       ERR_NOTFOUND
@@ -205,8 +205,8 @@ static bool server_compares(const struct send *s)
 }
 
 /*
- * Nobody else has it: ten bytes are random.  In front of them is the time, so that the server finds
- * those of one sender side by side.
+ * Never used before: ten bytes are random.  In front of them is the time, in milliseconds, so that
+ * the rows of one sender's uploads that the server touches lie side by side.
  */
 static int draw_upload_key(struct send *s)
 {

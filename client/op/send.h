@@ -43,19 +43,19 @@ struct send_slot {
     struct secret share[2]; /* by enum share_part */
 };
 
-/* Of slots, what is made while the server opens the transfer (send_slots.c). */
+/* What is made of a slot while the server opens the transfer (send_slots.c). */
 struct send_ahead_slot {
     struct uid to;
-    struct manifest_ek ek; /* but for its key: the manifest may go meanwhile */
-    uint8_t key[HPKE_KEY_LEN];
-    struct hpke_kem kem;
+    struct manifest_ek ek;     /* without its key, which the manifest has: that may go meanwhile */
+    uint8_t key[HPKE_KEY_LEN]; /* a copy */
+    struct hpke_kem kem;       /* empty: it was not made, or is used */
 };
 struct send_ahead {
     struct net_task turn;
     struct op_job job;
-    atomic_bool made; /* by the worker: all that could be */
-    size_t n;         /* once for a send: later ones draw their own */
+    size_t n; /* 0: nothing was prepared; it is once for a send */
     struct send_ahead_slot of[SEND_AHEAD_MAX];
+    atomic_bool made; /* the worker has done what it could: `of` is the sealing worker's */
 };
 
 struct send {
@@ -221,15 +221,19 @@ MUST_CHECK int send_make_keys(struct send *s, struct err *err);
 /* Is there one piece, whose worker can make the seal as well? */
 bool send_is_small(const struct send *s);
 
-/* Is no other send under way in this process? */
+/* Is no other send under way in this process?  Any thread. */
 bool send_is_alone(void);
 
-/* OpenTransfer is about to leave: make meanwhile what the slots of a small send need no answer
- * for. */
+/*
+ * OpenTransfer is about to leave: have a worker make meanwhile what slots need no answer for, once
+ * for a send.  Not of many slots, nor beside another send.  What cannot be made is no failure:
+ * send_slots_seal() makes all that is not there.
+ */
 void send_slots_ahead(struct send *s);
 void send_slots_free(struct send *s); /* no job runs */
 
-/* For workers: the slots, and their root in the header. */
+/* For workers: the slots into `packed_slots`, in an order drawn anew, and their root into the
+ * header. */
 MUST_CHECK int send_slots_seal(struct send *s, struct err *err);
 
 /* For workers: what send_seal() makes, of a body whose only piece has this leaf. */

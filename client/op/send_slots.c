@@ -89,7 +89,9 @@ static struct hpke_kem *find_ahead(struct send *s, const struct send_slot *to)
 {
     struct send_ahead *a = &s->ahead;
 
-    for (size_t i = 0; atomic_load(&a->made) && i < a->n; i++)
+    if (!atomic_load(&a->made))
+        return NULL;
+    for (size_t i = 0; i < a->n; i++)
         if (memcmp(&a->of[i].to, &to->uid, sizeof(to->uid)) == 0 &&          /* public */
             memcmp(&a->of[i].ek.id, &to->ek->id, sizeof(to->ek->id)) == 0 && /* public */
             a->of[i].kem.shared.len > 0)

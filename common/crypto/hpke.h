@@ -50,11 +50,11 @@ MUST_CHECK int hpke_encap(struct hpke *ret_h, uint8_t ret_enc[HPKE_ENC_LEN],
 
 /*
  * SetupBaseS in two steps, for whoever has time between them: Encap, where all work with curves is,
- * and KeySchedule.  A struct hpke_kem is for one context.
+ * and KeySchedule.  A struct hpke_kem is for one context: two would share its secret.
  */
 MUST_CHECK int hpke_kem_new(struct hpke_kem *ret, const uint8_t public_key[HPKE_KEY_LEN],
                             const uint8_t ikm[HPKE_IKM_LEN]);
-MUST_CHECK int hpke_setup(struct hpke *ret_h, const struct hpke_kem *kem, struct part info);
+MUST_CHECK int hpke_setup(struct hpke *ret_h, const struct hpke_kem *k, struct part info);
 
 /* SetupBaseR: the same context from ${enc}. */
 MUST_CHECK int hpke_decap(struct hpke *ret_h, const uint8_t enc[HPKE_ENC_LEN],

@@ -54,8 +54,8 @@ struct slot_seal {
     const struct manifest_ek *ek;   /* of suite 1 */
     const struct secret *share[2];  /* by enum share_part */
     const struct secret *mek, *cek; /* SLOT_KEY_LEN bytes each */
-    const struct secret *ephemeral; /* 32 hedged bytes, fresh for every call; or instead of it: */
-    const struct hpke_kem *kem; /* of slot_encap() with this key, for this call alone; or NULL */
+    const struct hpke_kem *kem;     /* of slot_encap(), for this call alone; NULL: there is none, */
+    const struct secret *ephemeral; /* and this is used: 32 hedged bytes, fresh for every call */
 };
 
 /* ERR_UNSUPPORTED: a key of another suite; ERR_INTEGRITY: one of small order. */

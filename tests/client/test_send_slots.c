@@ -25,6 +25,7 @@ enum {
 };
 
 static atomic_int encaps; /* made by workers */
+static atomic_int used;   /* of those that were made ahead */
 
 int __real_hpke_kem_new(struct hpke_kem *ret, const uint8_t *public_key, const uint8_t *ikm);
 int __wrap_hpke_kem_new(struct hpke_kem *ret, const uint8_t *public_key, const uint8_t *ikm);
@@ -37,9 +38,19 @@ int __wrap_hpke_kem_new(struct hpke_kem *ret, const uint8_t *public_key, const u
     return rc;
 }
 
-/* What the server sees: it thinks for as long as it takes to make ${SLOTS} of them. */
+int __real_slot_seal(const struct slot_seal *in, struct slot *ret_s, struct err *err);
+int __wrap_slot_seal(const struct slot_seal *in, struct slot *ret_s, struct err *err);
+
+int __wrap_slot_seal(const struct slot_seal *in, struct slot *ret_s, struct err *err)
+{
+    used += in->kem != NULL;
+    return __real_slot_seal(in, ret_s, err);
+}
+
+/* What the server sees: it thinks for as long as it takes to make SLOTS of them. */
 struct watch {
-    bool forgets; /* the first transfer, when its piece comes; its seal is behind that */
+    bool is_silent; /* to OpenTransfer */
+    bool forgets;   /* the first transfer, when its piece comes; its seal is behind that */
     unsigned opened, seals;
     int before[2]; /* encaps when it was opened, and when it was sealed first */
     uint8_t enc[SEEN_MAX][SLOT_ENC_LEN];
@@ -69,6 +80,8 @@ static bool look(struct fake *f, const Satchel__Envelope *e)
             (void)usleep(1000);
         w->before[0] = encaps;
     }
+    if (e->body_case == SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER && w->is_silent)
+        return false;
     if (e->body_case == SATCHEL__ENVELOPE__BODY_SEAL_TRANSFER) {
         if (w->seals++ == 0)
             w->before[1] = encaps;
@@ -83,7 +96,7 @@ static bool look(struct fake *f, const Satchel__Envelope *e)
 
 static void watch_begin(struct scene *g, struct watch *w)
 {
-    encaps = 0;
+    encaps = used = 0;
     g->fake.cookie = w;
     g->fake.listen = look;
 }
@@ -99,6 +112,7 @@ static void they_are_made_meanwhile(void **state)
     honest(g);
     assert_int_equal(w.before[0], SLOTS);
     assert_int_equal(w.before[1], SLOTS);
+    assert_int_equal(used, SLOTS);
     assert_int_equal(w.n, SLOTS);
     assert_bob_gets_it(g);
 }
@@ -115,6 +129,7 @@ static void none_serves_twice(void **state)
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
     honest(g);
     assert_int_equal(w.seals, 2);
+    assert_int_equal(used, SLOTS);
     assert_int_equal(w.n, 2 * SLOTS);
     assert_bob_gets_it(g);
 }
@@ -130,7 +145,32 @@ static void a_large_send_makes_none(void **state)
     assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
     honest(g);
     assert_int_equal(encaps, SLOTS);
+    assert_int_equal(used, 0);
     assert_int_equal(w.n, SLOTS);
+    assert_bob_gets_it(g);
+}
+
+/* There is something else to do meanwhile: the hand-over would cost more than it wins. */
+static void none_are_made_beside_another_send(void **state)
+{
+    struct scene *g = *state;
+    struct watch w = {.is_silent = true};
+    struct satchel_op *other;
+
+    scene_fill_file(g, SMALL);
+    watch_begin(g, &w);
+    other = begin_send(&g->carol, "bob", NULL);
+    while (w.opened == 0)
+        uv_run(&g->loop, UV_RUN_ONCE);
+    assert_int_equal(encaps, SLOTS); /* that one was alone */
+    w.is_silent = false;
+    encaps = used = 0;
+    assert_int_equal(do_send(&g->alice, "bob")->code, SATCHEL_OK);
+    assert_int_equal(encaps, SLOTS);
+    assert_int_equal(used, 0);
+    satchel_cancel(other);
+    assert_int_equal(wait_for(&g->carol)->code, SATCHEL_E_CANCELED);
+    honest(g);
     assert_bob_gets_it(g);
 }
 
@@ -140,6 +180,7 @@ int main(void)
         TEST(they_are_made_meanwhile),
         TEST(none_serves_twice),
         TEST(a_large_send_makes_none),
+        TEST(none_are_made_beside_another_send),
     };
 
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
