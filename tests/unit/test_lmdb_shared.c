@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lmdb_writer with a redo log and room: batches in the transaction that is held, and their
- * failures. */
+ * failures.  Link with --wrap=lmdb_env_nest,--wrap=lmdb_redo_note_put too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,8 @@
 #define TEST(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, writer_fix_setup_roomy, writer_fix_teardown)
 
-static _Atomic int nested; /* transactions inside another one */
+static _Atomic int nested;    /* transactions inside another one */
+static _Atomic int not_noted; /* next changes for which memory is short */
 
 int __real_lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn);
 int __wrap_lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MDB_txn **ret_txn);
@@ -24,6 +25,21 @@ int __wrap_lmdb_env_nest(struct lmdb_env *e, uint64_t bytes, MDB_txn *parent, MD
 {
     nested++;
     return __real_lmdb_env_nest(e, bytes, parent, ret_txn);
+}
+
+void __real_lmdb_redo_note_put(struct buf *changes, enum lmdb_table table, struct part key,
+                               struct part value);
+void __wrap_lmdb_redo_note_put(struct buf *changes, enum lmdb_table table, struct part key,
+                               struct part value);
+
+void __wrap_lmdb_redo_note_put(struct buf *changes, enum lmdb_table table, struct part key,
+                               struct part value)
+{
+    if (not_noted > 0) {
+        not_noted--;
+        changes->failed = true;
+    }
+    __real_lmdb_redo_note_put(changes, table, key, value);
 }
 
 static int submit(struct writer_fix *f, enum deed deed, uint32_t n)
@@ -64,6 +80,26 @@ static void test_a_large_one_does_not(void **state)
     writer_fix_wait(f);
     assert_int_equal(nested, 1);
     assert_true(writer_fix_has(f, 1) && writer_fix_has(f, 2));
+}
+
+/* Nor does any beside what could not be done again. */
+static void test_none_shares_what_is_not_noted(void **state)
+{
+    struct writer_fix *f = *state;
+
+    nested = 0;
+    not_noted = 1;
+    writer_fix_set_clock(f, FAR);
+    assert_int_equal(submit(f, EARLY, 1), ERR_OK);
+    assert_int_equal(not_noted, 0);
+    assert_int_equal(submit(f, FAIL_AFTER_A_CHANGE, 2), ERR_QUOTA);
+    assert_int_equal(nested, 1);
+    assert_true(writer_fix_has(f, 1));
+    assert_false(writer_fix_has(f, 2));
+    not_noted = 1;
+    assert_int_equal(submit(f, RECORD_PUT, 3), ERR_OK);
+    assert_true(writer_fix_has(f, 3)); /* committed: no record could have it */
+    assert_int_equal(writer_fix_count(f), 2);
 }
 
 /* What was done before, in the log and not, is done again without what failed. */
@@ -179,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_small_ones_share),
         TEST(test_a_large_one_does_not),
+        TEST(test_none_shares_what_is_not_noted),
         TEST(test_a_failure_costs_nobody_else),
         TEST(test_early_ones_stay),
         TEST(test_one_of_many_fails),
