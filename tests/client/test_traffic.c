@@ -296,6 +296,34 @@ static void small_files_take_one_flight(void **state)
     assert_output(g);
 }
 
+/* PROTOCOL.md: six bytes of time, in milliseconds, then random ones. */
+static bool look_at_key(struct fake *f, const Satchel__Envelope *e)
+{
+    enum { TIME_LEN = 6, MINUTE = 60000 };
+    const Satchel__OpenTransfer *m = e->open_transfer;
+    uint8_t be[8] = {0};
+
+    if (e->body_case != SATCHEL__ENVELOPE__BODY_OPEN_TRANSFER)
+        return true;
+    memcpy(be + sizeof(be) - TIME_LEN, m->upload_key.data, TIME_LEN);
+    assert_in_range(get_be64(be), m->created, m->created + MINUTE);
+    for (size_t i = 0; i < f->n_transfers; i++)
+        assert_memory_not_equal(f->transfers[i].key + TIME_LEN, m->upload_key.data + TIME_LEN,
+                                sizeof(f->transfers[i].key) - TIME_LEN);
+    return true;
+}
+
+static void upload_keys_begin_with_the_time(void **state)
+{
+    struct scene *g = *state;
+
+    g->fake.listen = look_at_key;
+    send_to_bob(g);
+    send_to_bob(g);
+    assert_int_equal(g->fake.n_transfers, 2);
+    honest(g);
+}
+
 /* ---- progress ----------------------------------------------------------------------------- */
 
 static struct {
@@ -350,6 +378,7 @@ int main(void)
         TEST(many_at_once),
         TEST(too_many_at_once),
         TEST(small_files_take_one_flight),
+        TEST(upload_keys_begin_with_the_time),
         TEST(progress_goes_forward),
     };
     int failed = cmocka_run_group_tests_name("traffic", tests, NULL, NULL);
