@@ -16,6 +16,7 @@ SENDS = int(os.environ.get("SATCHEL_BENCH_SENDS", "20000"))
 CONNECTIONS = int(os.environ.get("SATCHEL_BENCH_CONNECTIONS", "2000"))
 TRANSFERS = int(os.environ.get("SATCHEL_BENCH_TRANSFERS", "1000000"))
 FLASK = "Flask under gunicorn, fsync, no TLS"
+ALONE = "a program of the steps alone"
 OPEN_LIMITS = {("limits", name): "100000" for name in
                ("registrations", "connections_per_address", "requests", "lookups", "uploads", "handshakes",
                 "handshakes_per_address", "connections")}
@@ -62,29 +63,27 @@ def small(folder):
             done = bare(count, "--run", file=[path])
             return done["per_s"], done["client_cpu_us"], done["server_cpu_us"], done["sends_per_record"]
 
+        def one(count):
+            return (bare(count, "--one")["per_s"],)
+
         def syncs():
             return json.loads(run([program("bench_small"), "--syncs", "200", folder / "synced"]).out)["per_s"]
 
-        for clients, count in ((CLIENTS, SENDS), (1, SENDS // 10)):
-            contenders = {"satchel": lambda c=clients, n=count: ours(c, n),
-                          "flask": lambda c=clients, n=count: flask.load(c, n),
-                          "syncs": syncs}
-            if clients == CLIENTS:
-                contenders["bound"] = lambda n=count: real(n)
-            medians = in_turns(contenders)
+        for clients, count, alone in ((CLIENTS, SENDS, real), (1, SENDS // 10, one)):
+            medians = in_turns({"satchel": lambda c=clients, n=count: ours(c, n),
+                                "flask": lambda c=clients, n=count: flask.load(c, n),
+                                "bound": lambda n=count, f=alone: f(n),
+                                "syncs": syncs})
             line(clients, FLASK, medians["satchel"], medians["flask"],
                  **({"least": 3000, "least_ratio": 1.4} if clients == CLIENTS else {"least": 500}))
             # A record waits for the disk once: one client alone cannot pass this.
             line(clients, "4 KiB written and synced, again and again", medians["satchel"], medians["syncs"])
-            if "bound" in medians:
-                rate, client_us, server_us, together = medians["bound"]
-                say("small.bound", rate, "sends/s", FLASK, medians["flask"], clients=clients,
-                    what="a program of the steps alone", client_cpu_us=client_us, server_cpu_us=server_us,
-                    sends_per_record=together)
-        # The same steps and rows with no protocol and no event loop: on two cores that never rest; one after the other.
+            line(clients, ALONE, medians["satchel"], medians["bound"][0])
+            more = dict(zip(("client_cpu_us", "server_cpu_us", "sends_per_record"), medians["bound"][1:]))
+            say("small.bound", medians["bound"][0], "sends/s", FLASK, medians["flask"], clients=clients, what=ALONE, **more)
+        # The same steps and rows with no protocol and no event loop: on two cores that never rest.
         least = bare(SENDS)
         say("small.bound", least.pop("per_s"), "sends/s", clients=CLIENTS, what="CPU of the steps, two cores", **least)
-        say("small.bound", bare(SENDS // 10, "--one")["per_s"], "sends/s", clients=1, what="a program of the steps alone")
     finally:
         flask.close()
         daemon.stop()
