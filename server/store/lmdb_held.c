@@ -294,7 +294,7 @@ bool lmdb_held_record(struct lmdb_held *h)
     return true;
 }
 
-/* First what the log has, then the changes that no record has yet. */
+/* First what the log has, where records count, then the changes that no record has yet. */
 static int restore(struct lmdb_held *h)
 {
     struct lmdb_txn t;
@@ -304,7 +304,9 @@ static int restore(struct lmdb_held *h)
     if (rc != 0)
         return rc;
     t = new_txn(h, txn);
-    (void)lmdb_redo_replay(h->cfg->redo, &t);
+    /* Where no record counts, one that failed may be there, which the changes do not know of. */
+    if (h->records > 0)
+        (void)lmdb_redo_replay(h->cfg->redo, &t);
     lmdb_redo_do_again(&t, &h->changes);
     if (t.hard == 0 && h->cfg->restored != NULL)
         h->cfg->restored(&t);

@@ -34,7 +34,7 @@ struct lmdb_held {
     size_t room;         /* small jobs that it has room for, as was tried */
     bool tight;          /* a try found none: no batch works in it directly any more */
     size_t records;      /* that no commit holds */
-    bool lost;           /* nothing is held; the log and `changes` have what is to be */
+    bool lost;           /* nothing is held; log (where records count) and `changes` have it */
     bool unsure;    /* the last commit failed: a record on what is there might stand on nothing */
     unsigned ripen; /* ticks until what was deleted last can be used */
     uint64_t ticks;

@@ -60,3 +60,9 @@ SHOWN int fdatasync(int fd)
 
     return fails ? fail(EIO) : (int)syscall(SYS_fdatasync, fd);
 }
+
+SHOWN ssize_t pread(int fd, void *buf, size_t len, off_t at)
+{
+    return is_log(fd) && spend(&disk_fails.log_read) ? fail(EIO)
+                                                     : syscall(SYS_pread64, fd, buf, len, at);
+}

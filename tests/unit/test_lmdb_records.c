@@ -280,6 +280,29 @@ static void test_a_log_that_fails(void **state)
     disk_fails.log_fd = 0;
 }
 
+/* Nor is it read for what no record has. */
+static void test_a_log_that_cannot_be_read(void **state)
+{
+    struct writer_fix *f = *state;
+    unsigned at;
+
+    writer_fix_set_clock(f, FAR);
+    find_log(f);
+    disk_fails.log = 1;
+    (void)submit(f, RECORD_PUT, 1);
+    disk_fails.log_read = 1000;
+    (void)submit(f, EARLY, 2);
+    at = submit(f, FAIL_AFTER_A_CHANGE, 3); /* what was held is done again */
+    assert_int_equal(f->results[at].code, ERR_QUOTA);
+    at = submit(f, PUT, 4);
+    assert_int_equal(f->results[at].code, ERR_OK);
+    assert_int_equal(disk_fails.log_read, 1000);
+    assert_true(writer_fix_has(f, 1) && writer_fix_has(f, 2) && writer_fix_has(f, 4));
+    assert_int_equal(writer_fix_count(f), 3);
+    disk_fails.log_read = 0;
+    disk_fails.log_fd = 0;
+}
+
 /* A record whose sync failed may be whole all the same: the commit that stands for it is newer. */
 static void test_a_record_that_failed_is_not_done_again(void **state)
 {
@@ -294,6 +317,28 @@ static void test_a_record_that_failed_is_not_done_again(void **state)
     assert_true(survives(f, 1));
     (void)submit(f, DELETE, 1);
     assert_false(survives(f, 1));
+    disk_fails.log_fd = 0;
+}
+
+/* Nor is one whose commit failed, too, among what came behind it and does not know of it. */
+static void test_a_record_that_failed_with_its_commit(void **state)
+{
+    struct writer_fix *f = *state;
+    unsigned at;
+
+    writer_fix_set_clock(f, FAR);
+    find_log(f);
+    (void)submit(f, PUT, 1);
+    disk_fails.log_sync = disk_fails.meta = 1;
+    at = submit(f, RECORD_PUT, 2);
+    assert_int_equal(f->results[at].code, ERR_IO);
+    assert_int_equal(disk_fails.log_sync + disk_fails.meta, 0);
+    (void)submit(f, EARLY, 3);
+    (void)submit(f, FAIL_AFTER_A_CHANGE, 4); /* what was held is done again */
+    lmdb_writer_settle(f->w);
+    assert_true(writer_fix_has(f, 1) && writer_fix_has(f, 3));
+    assert_false(writer_fix_has(f, 2) || writer_fix_has(f, 4));
+    assert_int_equal(writer_fix_count(f), 2);
     disk_fails.log_fd = 0;
 }
 
@@ -410,7 +455,11 @@ int main(void)
         TEST(test_many_records),
         TEST(test_the_map_has_room_for_the_commit),
         TEST(test_a_log_that_fails),
+        cmocka_unit_test_setup_teardown(test_a_log_that_cannot_be_read, writer_fix_setup_roomy,
+                                        writer_fix_teardown),
         TEST(test_a_record_that_failed_is_not_done_again),
+        cmocka_unit_test_setup_teardown(test_a_record_that_failed_with_its_commit,
+                                        writer_fix_setup_roomy, writer_fix_teardown),
         TEST(test_an_older_index),
         TEST(test_commits_that_fail_in_a_full_store),
         TEST(test_a_commit_that_fails),
