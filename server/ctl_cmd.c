@@ -52,14 +52,15 @@ static json_t *store_part(const struct daemon *d)
     struct store_stats s;
 
     store_stats(d->store, &s);
-    return json_pack(
-        "{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "users", number(s.users),
-        "transfers", number(s.transfers), "uploads", number(s.uploads), "pieces", number(s.pieces),
-        "index_used", number(s.index_used), "index_map", number(s.index_map), "body_used",
-        number(s.body_used), "body_map", number(s.body_map), "readers", number(s.readers),
-        "commits", number(s.commits), "committed", number(s.committed), "commit_us",
-        number(s.commit_us), "failed", number(s.failed), "in_flight", number(s.in_flight),
-        "reopened", number(s.reopened));
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "users",
+                     number(s.users), "transfers", number(s.transfers), "uploads",
+                     number(s.uploads), "pieces", number(s.pieces), "index_used",
+                     number(s.index_used), "index_map", number(s.index_map), "body_used",
+                     number(s.body_used), "body_map", number(s.body_map), "readers",
+                     number(s.readers), "commits", number(s.commits), "committed",
+                     number(s.committed), "commit_us", number(s.commit_us), "failed",
+                     number(s.failed), "in_flight", number(s.in_flight), "reopened",
+                     number(s.reopened), "redo_failures", number(s.redo_failures));
 }
 
 static json_t *shares_part(const struct daemon *d)

@@ -122,6 +122,7 @@ static void stats(const void *impl, struct store_stats *st)
     st->index_map = es.map;
     st->readers = es.readers;
     st->reopened = es.reopened;
+    st->redo_failures = e->redo != NULL ? lmdb_redo_failures(e->redo) : 0;
     add_writer(e->index_writer, st);
     for (unsigned i = 0; i < e->nbodies; i++) {
         lmdb_env_stats(e->bodies[i], &es);

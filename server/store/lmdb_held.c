@@ -89,10 +89,14 @@ static bool may_share(struct lmdb_held *h, uint64_t bytes, size_t jobs)
 int lmdb_held_begin(struct lmdb_held *h, uint64_t bytes, size_t jobs, struct lmdb_txn *t)
 {
     MDB_txn *txn = h->txn.txn;
+    bool shares;
     int rc;
 
     h->noted = h->changes.failed ? NOT_NOTED : h->changes.len;
-    if (may_share(h, bytes, jobs))
+    shares = may_share(h, bytes, jobs);
+    if (!shares)
+        h->room = 0; /* it may take what was tried */
+    if (shares)
         rc = lmdb_env_more(h->cfg->env, bytes);
     else if (txn != NULL)
         rc = lmdb_env_nest(h->cfg->env, bytes, txn, &txn);

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/crypto/hash.h"
@@ -19,6 +21,7 @@ enum {
     BLOCK = 4096, /* the front of the file, and what a record is rounded up to */
     FRONT = LMDB_REDO_STAMP_LEN + 4 + 4, /* of a record, before the hash */
     HEAD = FRONT + HASH_SHA256_LEN,
+    REST_US = 60000000,
     PUT = 1,
     DEL = 2,
     FEW = 128 /* changes: so many are each compared with all behind it */
@@ -31,13 +34,23 @@ static const char magic[MAGIC_LEN] = "satredo";
 
 struct lmdb_redo {
     int fd;
-    bool failed;                        /* what it holds is not known any more */
+    bool failed;    /* what it holds is not known until it begins anew */
+    uint64_t rests; /* us, CLOCK_MONOTONIC: not tried before, after a failure */
+    atomic_uint_fast64_t failures;
     uint8_t stamp[LMDB_REDO_STAMP_LEN]; /* of the commit that the records stand on */
     uint32_t records;                   /* behind that commit, durable */
     uint64_t at;                        /* where the next one goes */
     uint64_t len;                       /* of the file */
     struct buf record;
 };
+
+static uint64_t now_us(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
 
 static struct lmdb_key row_key(void)
 {
@@ -320,7 +333,7 @@ int lmdb_redo_write(struct lmdb_redo *r, struct lmdb_txn *t, const struct buf *c
     size_t len;
     int rc;
 
-    if (r->failed)
+    if (r->failed || now_us() < r->rests)
         return err_set(err, ERR_IO, "a write to the redo log has failed before");
     if (changes->len > r->len)
         return err_set(err, ERR_FULL, "the redo log is full");
@@ -336,6 +349,8 @@ int lmdb_redo_write(struct lmdb_redo *r, struct lmdb_txn *t, const struct buf *c
         return err_set(err, ERR_FULL, "the redo log is full");
     if (pwrite(r->fd, r->record.data, len, (off_t)r->at) != (ssize_t)len || fdatasync(r->fd) != 0) {
         r->failed = true;
+        r->failures++;
+        r->rests = now_us() + REST_US; /* a disk that fails may take long over each write */
         return err_sys(err, errno, "cannot write to the redo log");
     }
     r->records++;
@@ -357,6 +372,12 @@ void lmdb_redo_begin_anew(struct lmdb_redo *r)
 {
     r->at = BLOCK;
     r->records = 0;
+    r->failed = false;
+}
+
+uint64_t lmdb_redo_failures(const struct lmdb_redo *r)
+{
+    return r->failures;
 }
 
 /* As in replay(): where it reads, and what the next record is. */

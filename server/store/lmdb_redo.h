@@ -51,9 +51,9 @@ void lmdb_redo_do_again(struct lmdb_txn *t, const struct buf *changes);
 /*
  * Write ${changes}, done in ${t}, which is not marked yet, as the next record; of a row that
  * changed more than once the last change is enough, and takes less room.  ERR_OK: durable.
- * ERR_FULL: no room for it until the file begins anew, if then.  ERR_IO: the file takes no more; it
- * may hold the record all the same, until ${t} or another transaction is marked and committed.
- * ERR_NOMEM, ERR_INTERNAL: nothing was written.
+ * ERR_FULL: no room for it until the file begins anew, if then.  ERR_IO: the file takes nothing
+ * until it has begun anew and a minute has passed; it may hold the record all the same, until ${t}
+ * or another transaction is marked and committed.  ERR_NOMEM, ERR_INTERNAL: nothing was written.
  */
 MUST_CHECK int lmdb_redo_write(struct lmdb_redo *r, struct lmdb_txn *t, const struct buf *changes,
                                struct err *err);
@@ -66,6 +66,9 @@ void lmdb_redo_mark(struct lmdb_txn *t);
 
 /* A transaction that was marked is durable: the next record goes to the beginning. */
 void lmdb_redo_begin_anew(struct lmdb_redo *r);
+
+/* How many writes have failed.  Any thread. */
+uint64_t lmdb_redo_failures(const struct lmdb_redo *r);
 
 /*
  * Do again in ${t} what the records say that the last commit does not hold.  True if there were

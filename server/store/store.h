@@ -139,6 +139,7 @@ struct store_stats {
     uint64_t started, failed, busy;     /* operations: started, ended in an error, refused */
     uint64_t in_flight, queued_bytes;   /* now */
     uint64_t reopened;                  /* environments opened again after a failed write */
+    uint64_t redo_failures;             /* writes of the redo log: a minute without it each */
 };
 
 /* A snapshot of counters.  Any thread; never blocks, never touches the disk. */

@@ -262,7 +262,7 @@ static void find_log(const struct writer_fix *f)
     assert_true(disk_fails.log_fd != 0);
 }
 
-/* A log that fails is not used any more. */
+/* A log that fails is not used for a minute; then it is tried again. */
 static void test_a_log_that_fails(void **state)
 {
     struct writer_fix *f = *state;
@@ -277,6 +277,15 @@ static void test_a_log_that_fails(void **state)
     (void)submit(f, RECORD_PUT, 3);
     assert_true(writer_fix_has(f, 3));
     assert_true(survives(f, 1) && survives(f, 2) && survives(f, 3));
+    assert_int_equal(lmdb_redo_failures(f->redo), 1);
+    writer_fix_set_clock(f, FAR + 59);
+    (void)submit(f, RECORD_PUT, 4);
+    assert_true(writer_fix_has(f, 4));
+    writer_fix_set_clock(f, FAR + 61);
+    (void)submit(f, RECORD_PUT, 5);
+    assert_false(writer_fix_has(f, 5));
+    for (uint32_t n = 1; n < 6; n++)
+        assert_true(survives(f, n));
     disk_fails.log_fd = 0;
 }
 
