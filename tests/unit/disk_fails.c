@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#undef _FORTIFY_SOURCE /* it would have a pread() of its own */
+
 #include "tests/unit/disk_fails.h"
 
 #include <errno.h>
